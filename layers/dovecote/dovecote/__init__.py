@@ -1,0 +1,1 @@
+"""Dovecote: notifications stored in PostgreSQL and delivered by SES and SNS."""

@@ -1,0 +1,218 @@
+"""The catalog: kinds.yaml read into kinds, or a BadCatalog that names the place."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from dovecote import strict_json
+from dovecote.addresses import BadAddress, mailbox
+from dovecote.model import Channel, Priority
+
+Check = Callable[[Mapping[str, Any]], None]
+"""Holds a payload against a kind's schema; raises PayloadRefused."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+_TAKEN = frozenset(
+    {
+        *("bcc", "cc", "date", "dkim-signature", "from", "list-unsubscribe"),
+        *("list-unsubscribe-post", "message-id", "mime-version", "reply-to", "return-path"),
+        *("sender", "subject", "to"),
+    }
+)
+"""Headers that SES or Dovecote writes."""
+
+_Kind = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\Z", max_length=128)]
+_Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]\Z")]
+_HeaderName = Annotated[str, Meta(pattern=r"^[!-9;-~]{1,126}\Z")]
+_Folder = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z")]
+
+
+def _refuse(reference: str) -> Any:
+    raise ValueError(f"refers to {reference}; a schema must be whole by itself")
+
+
+_NO_NETWORK = dict.fromkeys(("", "http", "https", "ftp", "file"), _refuse)
+
+
+class BadCatalog(Exception):
+    """The catalog cannot be used; the message names file and line or key."""
+
+
+class PayloadRefused(Exception):
+    """A payload that its kind's schema does not take: where, as a path, and why."""
+
+    def __init__(self, path: list[str | int], detail: str) -> None:
+        super().__init__(detail)
+        self.path = path
+        self.detail = detail
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """An entry of the catalog.
+
+    `time_to_live` is in seconds; `max_attempts` is 0 where the default holds; `sender` is None
+    where EMAIL_FROM is.
+    """
+
+    name: str
+    channels: tuple[Channel, ...]
+    template: str
+    priority: Priority
+    time_to_live: float
+    max_attempts: int
+    sender: str | None
+    reply_to: str | None
+    headers: Mapping[str, str]
+    unsubscribe_url: str | None
+    required: frozenset[str]
+    check: Check = field(repr=False, compare=False)
+
+
+Catalog = Mapping[str, Kind]
+
+
+class _Schema(msgspec.Struct):
+    type: str = ""
+    required: list[str] = []
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
+    channels: Annotated[list[Channel], Meta(min_length=1)]
+    schema: dict[str, Any]
+    template: _Folder | None = None
+    priority: Priority = Priority.NORMAL
+    time_to_live: _Duration = "72h"
+    max_attempts: Annotated[int, Meta(ge=0)] = 0
+    sender: str | None = None
+    reply_to: str | None = None
+    headers: Annotated[dict[_HeaderName, str], Meta(max_length=13)] = {}  # SES: 15 with ours
+    unsubscribe_url: str | None = None
+
+
+def load(folder: Path) -> Catalog:
+    """Read kinds.yaml of a catalog folder; raise BadCatalog."""
+    path = folder / "kinds.yaml"
+    try:
+        document = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a safe loader
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadCatalog(f"kinds.yaml: {error}") from None
+    except yaml.YAMLError as error:
+        raise BadCatalog(f"kinds.yaml: {_first_line(error)}") from None
+    if not isinstance(document, dict) or set(document) != {"kinds"}:
+        raise BadCatalog("kinds.yaml: must hold one key, kinds")
+    if not isinstance(document["kinds"], dict) or not document["kinds"]:
+        raise BadCatalog("kinds.yaml: kinds: must map the name of each kind to its entry")
+    return {name: _kind(name, entry) for name, entry in document["kinds"].items()}
+
+
+class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
+    """Refuse a key that stands twice: the first would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping whose keys are all different."""
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be a word", key.start_mark
+                )
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def _kind(name: str, raw: Any) -> Kind:
+    with _naming(str(name)):
+        msgspec.convert(name, _Kind)
+        entry = msgspec.convert(raw, _Entry)
+        schema = msgspec.convert(entry.schema, _Schema)
+        if schema.type != "object":
+            raise BadCatalog("schema: must be of type object")
+        _check_headers(entry.headers)
+        return Kind(
+            name=name,
+            channels=tuple(dict.fromkeys(entry.channels)),
+            template=entry.template or name.replace(".", "-"),
+            priority=entry.priority,
+            time_to_live=_seconds(entry.time_to_live),
+            max_attempts=entry.max_attempts,
+            sender=mailbox(entry.sender) if entry.sender else None,
+            reply_to=mailbox(entry.reply_to) if entry.reply_to else None,
+            headers=entry.headers,
+            unsubscribe_url=entry.unsubscribe_url,
+            required=frozenset(schema.required),
+            check=_check(entry.schema),
+        )
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name in headers:
+        if name.lower() in _TAKEN or name.lower().startswith("content-"):
+            raise BadCatalog(f"headers: {name}: is not a kind's to set")
+
+
+def _seconds(duration: str) -> float:
+    return int(duration[:-1]) * _UNITS[duration[-1]]
+
+
+def _check(schema: dict[str, Any]) -> Check:
+    """Compile a JSON Schema (draft 7) into the check of its kind."""
+    # Not at the top: only a function that reads the catalog pays for it.
+    import fastjsonschema  # noqa: PLC0415
+
+    try:
+        compiled = fastjsonschema.compile(schema, use_default=False, handlers=_NO_NETWORK)
+    except Exception as error:  # noqa: BLE001 - it trips over a wrong schema in many ways
+        raise BadCatalog(f"schema: {error}") from None
+
+    def check(payload: Mapping[str, Any]) -> None:
+        try:
+            compiled(strict_json.plain(payload))
+        except fastjsonschema.JsonSchemaValueException as error:
+            raise PayloadRefused(_steps(error.name or ""), _without_path(error.message)) from None
+
+    return check
+
+
+def _steps(name: str) -> list[str | int]:
+    """Split fastjsonschema's "data.items[0].sku" into its steps, the first left out."""
+    steps = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", name)
+    return [key or int(index) for key, index in steps]
+
+
+def _without_path(message: str) -> str:
+    """Drop the "data.order_id" with which fastjsonschema opens its sentences."""
+    return re.sub(r"^data\S*\s+", "", message)
+
+
+@contextmanager
+def _naming(kind: str) -> Iterator[None]:
+    """Put the place before what is wrong with a kind."""
+    try:
+        yield
+    except (BadCatalog, BadAddress) as error:
+        raise BadCatalog(f"kinds.yaml: {kind}: {error}") from None
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        key = f"{where.strip('.`')}: " if where else ""
+        raise BadCatalog(f"kinds.yaml: {kind}: {key}{what}") from None
+
+
+def _first_line(error: yaml.YAMLError) -> str:
+    """Say a YAML error in one line, with the line that it is about."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "not YAML"
+    return f"line {mark.line + 1}: {problem}" if mark else str(problem)

@@ -1,0 +1,1 @@
+"""The ways out: a batch of claims in, an outcome for each out."""

@@ -1,0 +1,107 @@
+"""Push by SNS: to a device's platform endpoint, or to the topic of the user's own gateway."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dovecote import strict_json
+from dovecote.catalog import Catalog
+from dovecote.channels.pool import Pool
+from dovecote.channels.provider import refused
+from dovecote.channels.push_message import MAX_TTL, ClientEvent, attributes, envelope, platform_of
+from dovecote.channels.rendering import Renderer, RenderError, variables
+from dovecote.model import Claim, Delivered, Failed, Outcome, Permanent, Result, Target
+from dovecote.redaction import scrubbed
+
+
+class PushChannel:
+    """Publishes a claim's client event."""
+
+    def __init__(
+        self,
+        *,
+        client: Any,
+        catalog: Catalog,
+        renderer: Renderer,
+        pool: Pool,
+        topic_arn: str,
+        trace_id: Callable[[], str],
+    ) -> None:
+        self._client = client
+        self._catalog = catalog
+        self._renderer = renderer
+        self._pool = pool
+        self._topic_arn = topic_arn
+        self._trace_id = trace_id
+
+    def deliver(self, claims: Sequence[Claim], begin_before: float) -> dict[UUID, Outcome]:
+        """Publish each claim's event; begin none after `begin_before`."""
+        return self._pool.deliver(self._send, claims, begin_before)
+
+    def late(self) -> list[Result]:
+        """Return what came of sends that were left out, each once."""
+        return self._pool.late()
+
+    def _send(self, claim: Claim) -> Outcome:
+        if claim.user_id is None or not claim.user_id.strip():
+            return Failed(error="push route missing user_id")
+        event = self._event(claim, claim.user_id)
+        try:
+            if claim.target == Target.TOPIC:
+                return self._to_topic(event)
+            return self._to_device(claim, event)
+        except RenderError as error:
+            return Failed(error=scrubbed(str(error), claim))
+        except (ClientError, BotoCoreError) as error:
+            return refused(error, claim)
+
+    def _event(self, claim: Claim, user_id: str) -> ClientEvent:
+        return ClientEvent(
+            event_id=str(claim.route_id),
+            request_id=claim.idempotency_key,
+            trace_id=self._trace_id(),
+            kind=claim.kind,
+            user_id=user_id,
+            device_session_id=claim.device_session_id,
+            payload=variables(claim),
+        )
+
+    def _to_topic(self, event: ClientEvent) -> Outcome:
+        if not self._topic_arn:
+            return Failed(error="push topic is not configured")
+        request: dict[str, Any] = {
+            "TopicArn": self._topic_arn,
+            "Message": strict_json.text(event.document()),
+        }
+        if self._topic_arn.endswith(".fifo"):
+            request["MessageDeduplicationId"] = event.event_id
+            request["MessageGroupId"] = _group(event.user_id)
+        return Delivered(message_id=self._client.publish(**request)["MessageId"])
+
+    def _to_device(self, claim: Claim, event: ClientEvent) -> Outcome:
+        kind = self._catalog.get(claim.kind)
+        if kind is None:
+            return Failed(error="unknown kind")
+        if claim.endpoint is None:
+            return Permanent(error="device is no longer registered")
+        platform = platform_of(claim.endpoint)
+        ttl = min(MAX_TTL, max(0, int(claim.expires_in)))
+        alert = self._renderer.alert(kind, claim.locale, event.payload)
+        finished = envelope(platform, alert, event, ttl=ttl)
+        answer = self._client.publish(
+            TargetArn=claim.endpoint,
+            MessageStructure="json",
+            Message=strict_json.text({"default": alert.body, platform: finished}),
+            MessageAttributes=attributes(platform, event, ttl=ttl),
+        )
+        return Delivered(message_id=answer["MessageId"])
+
+
+def _group(user_id: str) -> str:
+    """Return a group id that SNS takes for any user id: 128 characters of printable ASCII."""
+    if user_id.isascii() and user_id.isalnum() and len(user_id) <= 128:
+        return user_id
+    return hashlib.sha256(user_id.encode()).hexdigest()

@@ -1,0 +1,87 @@
+"""What SNS is given: the client event, and the envelopes of APNs and FCM around it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dovecote import strict_json
+from dovecote.channels.rendering import Alert
+
+MAX_BYTES = 4096
+"""The largest notification that APNs and FCM take."""
+
+MAX_TTL = 4 * 7 * 86400
+"""The longest time to live that FCM takes, in seconds."""
+
+PLATFORMS: Mapping[str, str] = {"APNS": "apns", "APNS_SANDBOX": "apns_sandbox", "GCM": "fcm"}
+"""SNS's names of the platforms, and Dovecote's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClientEvent:
+    """What a client learns of a notification."""
+
+    event_id: str
+    request_id: str
+    trace_id: str
+    kind: str
+    user_id: str
+    device_session_id: str | None
+    payload: Mapping[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """Return its members as JSON has them."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def platform_of(arn: str) -> str:
+    """Return SNS's name of the platform that an application or endpoint ARN is of."""
+    return arn.split(":")[5].split("/")[1]
+
+
+def envelope(platform: str, alert: Alert, event: ClientEvent, *, ttl: int) -> str:
+    """Return the finished push payload of a platform, in SNS's name of it."""
+    if platform == "GCM":
+        return strict_json.text(_fcm(alert, event, ttl))
+    return strict_json.text(_apns(alert, event))
+
+
+def attributes(platform: str, event: ClientEvent, *, ttl: int) -> dict[str, Any]:
+    """Return the message attributes of a publish to a device.
+
+    The collapse id is the route's: a phone shows a notification that came twice once.
+    """
+    if platform == "GCM":
+        return {"AWS.SNS.MOBILE.GCM.TTL": _string(str(ttl))}
+    return {
+        f"AWS.SNS.MOBILE.{platform}.TTL": _string(str(ttl)),
+        "AWS.SNS.MOBILE.APNS.PUSH_TYPE": _string("alert"),
+        "AWS.SNS.MOBILE.APNS.COLLAPSE_ID": _string(event.event_id),
+    }
+
+
+def _apns(alert: Alert, event: ClientEvent) -> dict[str, Any]:
+    shown = {"title": alert.title, "body": alert.body}
+    return {"aps": {"alert": shown, "sound": "default"}, **event.document()}
+
+
+def _fcm(alert: Alert, event: ClientEvent, ttl: int) -> dict[str, Any]:
+    return {
+        "fcmV1Message": {
+            "message": {
+                "notification": {"title": alert.title, "body": alert.body},
+                "data": _as_strings(event),
+                "android": {"ttl": f"{ttl}s", "collapse_key": event.event_id},
+            }
+        }
+    }
+
+
+def _as_strings(event: ClientEvent) -> dict[str, str]:
+    """Return the event with string values alone, as FCM takes them: the payload as JSON."""
+    members = event.document() | {"payload": strict_json.text(event.payload)}
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _string(value: str) -> dict[str, str]:
+    return {"DataType": "String", "StringValue": value}

@@ -1,0 +1,228 @@
+"""Render what a kind says, by the templates of the catalog.
+
+Jinja2, sandboxed; an undefined variable is an error. HTML is escaped, text is not.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    Undefined,
+    UndefinedError,
+    meta,
+    nodes,
+)
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from dovecote import strict_json
+from dovecote.catalog import BadCatalog, Catalog, Kind
+from dovecote.model import Channel, Claim
+
+_EMAIL_FILES = ("subject.txt", "body.html", "body.txt")
+_PUSH_FILE = "push.json"
+_HEADER = re.compile(r"[ -~]{1,995}\Z")
+_URL = re.compile(r"https://[!-;=?-~]{1,900}\Z")
+
+
+class RenderError(Exception):
+    """A template cannot be rendered with these variables; the message holds no value of them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mail:
+    """A rendered email."""
+
+    subject: str
+    html: str
+    text: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alert:
+    """What a phone shows of a push notification."""
+
+    title: str
+    body: str
+
+
+class _Push(msgspec.Struct, forbid_unknown_fields=True):
+    title: str
+    body: str
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Say of an item that is not there only that: its name may be a variable's value."""
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Return an item, or what is undefined about it."""
+        found = super().getitem(obj, argument)
+        if isinstance(found, Undefined) and found._undefined_exception is UndefinedError:
+            return self.undefined("an item that is asked for is not there")
+        return found
+
+
+class Renderer:
+    """The templates of a catalog folder; compiled when first used, and kept."""
+
+    def __init__(self, catalog: Catalog, folder: Path) -> None:
+        self._catalog = catalog
+        self._folder = folder / "templates"
+        self._environment = _Sandbox(
+            loader=FileSystemLoader(self._folder),
+            undefined=StrictUndefined,
+            autoescape=lambda name: name is not None and name.endswith(".html"),
+            auto_reload=False,
+        )
+        self._template = cache(self._environment.get_template)
+        self._inline = cache(self._environment.from_string)
+        self._push = cache(self._read_push)
+
+    def mail(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> Mail:
+        """Render an email; raise RenderError."""
+        folder = self._localised(kind, locale)
+        subject, html, text = (
+            _rendered(self._template(f"{folder}/{name}"), variables) for name in _EMAIL_FILES
+        )
+        return Mail(
+            subject=" ".join(subject.split()),
+            html=html,
+            text=text,
+            headers=dict(self._headers(kind, variables)),
+        )
+
+    def alert(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> Alert:
+        """Render the title and body of a push notification; raise RenderError."""
+        push = self._push(self._localised(kind, locale))
+        return Alert(
+            title=_rendered(self._inline(push.title), variables),
+            body=_rendered(self._inline(push.body), variables),
+        )
+
+    def check(self) -> None:
+        """Hold every template against its kind; raise BadCatalog naming the file."""
+        for kind in self._catalog.values():
+            for folder in self._folders(kind):
+                for name in self._files(kind):
+                    self._check_file(kind, f"{folder}/{name}")
+            for key, text in self._lines(kind):
+                self._check_source(kind, f"kinds.yaml: {kind.name}: {key}", text)
+
+    def _headers(self, kind: Kind, variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        for name, text in kind.headers.items():
+            yield name, _matching(_HEADER, name, _rendered(self._inline(text), variables))
+        if kind.unsubscribe_url is not None:
+            url = _rendered(self._inline(kind.unsubscribe_url), variables)
+            yield "List-Unsubscribe", f"<{_matching(_URL, 'unsubscribe_url', url)}>"
+            yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
+
+    def _localised(self, kind: Kind, locale: str | None) -> str:
+        """Return the folder of the nearest locale: de-AT, then de, then the default."""
+        wanted = (locale or "").replace("_", "-").lower()
+        while wanted:
+            folder = self._locales(kind.template).get(wanted)
+            if folder is not None:
+                return f"{kind.template}/{folder}"
+            wanted = wanted.rpartition("-")[0]
+        return kind.template
+
+    def _locales(self, template: str) -> Mapping[str, str]:
+        return _subfolders(self._folder / template)
+
+    def _folders(self, kind: Kind) -> list[str]:
+        locales = self._locales(kind.template).values()
+        return [kind.template, *(f"{kind.template}/{folder}" for folder in locales)]
+
+    def _files(self, kind: Kind) -> list[str]:
+        email = _EMAIL_FILES if Channel.EMAIL in kind.channels else ()
+        push = (_PUSH_FILE,) if Channel.PUSH in kind.channels else ()
+        return [*email, *push]
+
+    def _lines(self, kind: Kind) -> Iterator[tuple[str, str]]:
+        yield from ((f"headers: {name}", text) for name, text in kind.headers.items())
+        if kind.unsubscribe_url is not None:
+            yield "unsubscribe_url", kind.unsubscribe_url
+
+    def _read_push(self, folder: str) -> _Push:
+        text = (self._folder / folder / _PUSH_FILE).read_bytes()
+        return msgspec.json.decode(text, type=_Push)
+
+    def _check_file(self, kind: Kind, name: str) -> None:
+        place = f"templates/{name}"
+        try:
+            if name.endswith(_PUSH_FILE):
+                push = self._push(name.removesuffix(f"/{_PUSH_FILE}"))
+                self._check_source(kind, f"{place}: title", push.title)
+                self._check_source(kind, f"{place}: body", push.body)
+            else:
+                self._check_source(kind, place, (self._folder / name).read_text("utf-8"))
+        except FileNotFoundError:
+            raise BadCatalog(f"{place}: is missing; {kind.name} needs it") from None
+        except (UnicodeDecodeError, msgspec.MsgspecError) as error:
+            raise BadCatalog(f"{place}: {error}") from None
+
+    def _check_names(self, place: str, tree: nodes.Template) -> None:
+        """Refuse filters and tests that there are not; Jinja finds some only when it renders."""
+        for node in tree.find_all((nodes.Filter, nodes.Test)):
+            filters = isinstance(node, nodes.Filter)
+            known = self._environment.filters if filters else self._environment.tests
+            if node.name not in known:
+                raise BadCatalog(f"{place}: line {node.lineno}: there is no {node.name}")
+
+    def _check_source(self, kind: Kind, place: str, source: str) -> None:
+        try:
+            tree = self._environment.parse(source)
+        except TemplateError as error:
+            line = getattr(error, "lineno", None)
+            raise BadCatalog(f"{place}: line {line}: {error}") from None
+        if any(True for _ in meta.find_referenced_templates(tree)):
+            raise BadCatalog(f"{place}: a template may not include or extend another")
+        self._check_names(place, tree)
+        missing = meta.find_undeclared_variables(tree) - kind.required
+        if missing:
+            raise BadCatalog(
+                f"{place}: uses {', '.join(sorted(missing))}, which the schema of {kind.name}"
+                " does not require"
+            )
+
+
+def variables(claim: Claim) -> dict[str, Any]:
+    """Return the payload with the recipient's data merged over it."""
+    payload: dict[str, Any] = strict_json.reread(claim.payload)
+    return payload if claim.data is None else {**payload, **strict_json.reread(claim.data)}
+
+
+@cache
+def _subfolders(folder: Path) -> Mapping[str, str]:
+    """Return the locale folders below a template, by their names in lower case."""
+    if not folder.is_dir():
+        return {}
+    names = [path.name for path in folder.iterdir() if path.is_dir()]
+    return {name.replace("_", "-").lower(): name for name in names}
+
+
+def _rendered(template: Template, variables: Mapping[str, Any]) -> str:
+    try:
+        return template.render(variables)
+    except Exception as error:  # noqa: BLE001 - a filter may trip over a value in any way
+        raise RenderError(f"{template.name or 'template'}: {_in_words(error)}") from None
+
+
+def _in_words(error: Exception) -> str:
+    """Say what is undefined; any other error could repeat a value."""
+    return str(error.message) if isinstance(error, UndefinedError) else type(error).__name__
+
+
+def _matching(pattern: re.Pattern[str], name: str, text: str) -> str:
+    if not pattern.match(text):
+        raise RenderError(f"{name}: not the printable ASCII that a header takes")
+    return text

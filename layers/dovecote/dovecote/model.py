@@ -1,0 +1,243 @@
+"""The words of Dovecote: what is stored, claimed and delivered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class Channel(StrEnum):
+    """A way to reach a recipient."""
+
+    EMAIL = "email"
+    PUSH = "push"
+
+
+class Target(StrEnum):
+    """What a route delivers to: an email address, one device, or the push topic."""
+
+    ADDRESS = "address"
+    DEVICE = "device"
+    TOPIC = "topic"
+
+
+class Status(StrEnum):
+    """Where a route is in its life; only pending and retrying ones are live."""
+
+    PENDING = "pending"
+    RETRYING = "retrying"
+    PUBLISHED = "published"
+    DEAD_LETTERED = "dead_lettered"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+class Reason(StrEnum):
+    """Why a route became a dead letter."""
+
+    ATTEMPTS = "attempts"
+    EXPIRED = "expired"
+    PERMANENT = "permanent"
+
+
+class Priority(StrEnum):
+    """How soon a kind is claimed when there is more work than time."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipient:
+    """One addressee of a notification; `data` is merged over the payload for it."""
+
+    user_id: str | None = None
+    email: str | None = None
+    device_session_id: str | None = None
+    locale: str | None = None
+    data: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """A well-formed request to notify, not yet held against the catalog.
+
+    `payload_text` is the payload as it is stored: compact JSON with numbers as they were sent.
+    `fingerprint` is the SHA-256 of kind, payload, recipients in order and deliver_at as sent.
+    """
+
+    kind: str
+    idempotency_key: str
+    payload: Mapping[str, Any]
+    payload_text: str
+    recipients: Sequence[Recipient]
+    deliver_at: datetime | None
+    fingerprint: str
+    traceparent: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewRoute:
+    """A route about to be stored; `skip` is the reason why it will never be tried."""
+
+    route_id: UUID
+    channel: Channel
+    target: Target
+    user_id: str | None
+    device_session_id: str | None
+    resolved_email: str | None
+    locale: str | None
+    data: str | None
+    skip: str | None = None
+    claimed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewNotification:
+    """A notification about to be stored with its routes, in one statement.
+
+    `expires_in` counts in seconds from deliver_at, or from now where there is none.
+    """
+
+    notification_id: UUID
+    submission: Submission
+    routes: Sequence[NewRoute]
+    priority: Priority
+    max_attempts: int
+    expires_in: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """The right to deliver what a claim takes, for `seconds` from the claim on."""
+
+    token: UUID
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """A route as it stands in the store."""
+
+    route_id: UUID
+    channel: str
+    status: Status
+    user_id: str | None
+    device_session_id: str | None
+    resolved_email: str | None
+    attempts: int
+    max_attempts: int
+    next_attempt_at: datetime | None
+    last_attempt_at: datetime | None
+    last_error: str | None
+    expires_at: datetime
+    published_at: datetime | None
+    provider_message_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notification:
+    """A notification as it stands in the store, with its routes in the order of submission."""
+
+    notification_id: UUID
+    kind: str
+    idempotency_key: str
+    fingerprint: str
+    created_at: datetime
+    deliver_at: datetime | None
+    routes: Sequence[Route]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A route that a worker may deliver, with what its notification says.
+
+    `attempts` includes this one where `counted`; a claim that is not counted is to be ended
+    without a send. `lapsed` says that an earlier claim of it ran out. `max_attempts` is the
+    effective one. `expires_in` is in seconds by the database's clock at the claim. `payload` and
+    `data` are JSON text, decoded only by whoever needs them. `endpoint` is the SNS endpoint of
+    the device, where the device is registered.
+    """
+
+    route_id: UUID
+    notification_id: UUID
+    channel: str
+    target: str
+    kind: str
+    idempotency_key: str
+    payload: str = field(repr=False)
+    traceparent: str | None
+    user_id: str | None = field(repr=False)
+    device_session_id: str | None = field(repr=False)
+    resolved_email: str | None = field(repr=False)
+    endpoint: str | None = field(repr=False)
+    locale: str | None
+    data: str | None = field(repr=False)
+    attempts: int
+    max_attempts: int
+    claims: int
+    counted: bool
+    lapsed: bool
+    expires_in: float
+    lane: int
+    token: UUID
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivered:
+    """The provider accepted the message."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """The attempt failed; another one may succeed."""
+
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Permanent:
+    """The provider refused the message, and would refuse it again."""
+
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotBegun:
+    """Nothing was sent: the time that was left could not cover a send."""
+
+
+Outcome = Delivered | Failed | Permanent | NotBegun
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What became of a claim."""
+
+    claim: Claim
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    """A user's device, registered as an SNS platform endpoint."""
+
+    user_id: str
+    device_session_id: str
+    platform: str
+    token: str = field(repr=False)
+    endpoint: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cancellation:
+    """How the routes of a notification answered a cancel."""
+
+    cancelled: int
+    in_flight: int
+    ended: int

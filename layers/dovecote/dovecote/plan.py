@@ -1,0 +1,134 @@
+"""Plan a notification: hold a submission against the catalog, and make its routes."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Protocol
+from uuid import UUID
+
+from dovecote import strict_json
+from dovecote.catalog import Catalog, Kind, PayloadRefused
+from dovecote.model import Channel, Device, NewNotification, Recipient, Submission
+from dovecote.ports import Store
+from dovecote.problems import Fault, Invalid, TooLarge, pointer
+from dovecote.routing import Routing
+from dovecote.submission import MAX_PAYLOAD_BYTES
+
+MAX_ROUTES = 10_000
+"""An answer of 16,000 routes would be over the 6 MiB that Lambda takes."""
+
+REFUSED = "The notification cannot be taken."
+
+
+class Preview(Protocol):
+    """Says whether a kind's messages can be made, before anything is stored."""
+
+    def fault(self, kind: Kind, submission: Submission, recipient: Recipient) -> str | None:
+        """Return why a recipient's messages cannot be made, or None."""
+
+
+class Plan:
+    """Turn a submission into what is to be stored."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        preview: Preview,
+        routing: Routing,
+        store: Store,
+        new_id: Callable[[], UUID],
+        at_once: int,
+    ) -> None:
+        self._catalog = catalog
+        self._preview = preview
+        self._routing = routing
+        self._store = store
+        self._new_id = new_id
+        self._at_once = at_once
+
+    def __call__(self, submission: Submission) -> NewNotification:
+        """Return the notification to store, with its routes; raise Invalid with every fault."""
+        kind = self._catalog.get(submission.kind)
+        if kind is None:
+            raise Invalid(REFUSED, [Fault("/kind", "is not in the catalog")])
+        devices = self._devices(kind, submission)
+        faults = [
+            *self._unreachable(kind, submission),
+            *self._unrenderable(kind, _as_long_as_any(submission, devices)),
+        ]
+        if faults:
+            raise Invalid(REFUSED, faults)
+        routes = self._routing.routes(kind, submission.recipients, devices, at_once=self._at_once)
+        if len(routes) > MAX_ROUTES:
+            raise TooLarge(
+                f"The recipients have so many devices that there are {len(routes)} routes."
+            )
+        return NewNotification(
+            notification_id=self._new_id(),
+            submission=submission,
+            routes=routes,
+            priority=kind.priority,
+            max_attempts=kind.max_attempts,
+            expires_in=kind.time_to_live,
+        )
+
+    def _unreachable(self, kind: Kind, submission: Submission) -> Iterator[Fault]:
+        for index, recipient in enumerate(submission.recipients):
+            reached = {Channel.EMAIL: recipient.email, Channel.PUSH: recipient.user_id}
+            if not any(reached[channel] for channel in kind.channels):
+                detail = f"can be reached by none of the channels of {kind.name}"
+                yield Fault(pointer(("recipients", index)), detail)
+
+    def _unrenderable(self, kind: Kind, submission: Submission) -> Iterator[Fault]:
+        """Find what the schema or a template does not take, once for all who share it."""
+        seen: set[tuple[str | None, bool, bool]] = set()
+        for index, recipient in enumerate(submission.recipients):
+            shared = (recipient.locale, bool(recipient.email), bool(recipient.user_id))
+            if recipient.data is None and shared in seen:
+                continue
+            if recipient.data is None:
+                seen.add(shared)
+            fault = self._fault(kind, submission, index, recipient)
+            if fault is not None:
+                yield fault
+
+    def _fault(
+        self, kind: Kind, submission: Submission, index: int, recipient: Recipient
+    ) -> Fault | None:
+        data = recipient.data or {}
+        variables = {**submission.payload, **data}
+        own: tuple[str | int, ...] = ("recipients", index, "data")
+        try:
+            kind.check(variables)
+        except PayloadRefused as refused:
+            whose = own if refused.path and refused.path[0] in data else ("payload",)
+            return Fault(pointer((*whose, *refused.path)), refused.detail)
+        whose = own if data else ("payload",)
+        if len(strict_json.text(variables).encode()) > MAX_PAYLOAD_BYTES:
+            return Fault(pointer(whose), "makes the payload larger than 64 KiB")
+        detail = self._preview.fault(kind, submission, recipient)
+        return None if detail is None else Fault(pointer(whose), detail)
+
+    def _devices(self, kind: Kind, submission: Submission) -> Sequence[Device]:
+        users = [r.user_id for r in submission.recipients if r.user_id is not None]
+        return self._store.devices(users) if Channel.PUSH in kind.channels and users else ()
+
+
+def _as_long_as_any(submission: Submission, devices: Sequence[Device]) -> Submission:
+    """Give all who are reached by push the longest ids of any, so that one size holds for all."""
+    recipients = submission.recipients
+    user = _longest(recipient.user_id or "" for recipient in recipients)
+    session = _longest(
+        [*(r.device_session_id or "" for r in recipients), *(d.device_session_id for d in devices)]
+    )
+    stretched = [
+        replace(recipient, user_id=user, device_session_id=session)
+        if recipient.user_id
+        else recipient
+        for recipient in recipients
+    ]
+    return replace(submission, recipients=stretched)
+
+
+def _longest(ids: Iterable[str]) -> str:
+    return max(ids, key=lambda one: len(strict_json.text(one)))

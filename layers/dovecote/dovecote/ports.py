@@ -1,0 +1,176 @@
+"""What the use cases ask of the world around them: store, channels, clock and log.
+
+StoreError
+  StoreUnavailable   out of reach, or it did not answer in time
+  StoreBusy          another transaction holds what this one waits for
+  StoreFailed        it refused the statement; the transaction is rolled back
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from dovecote.model import (
+    Cancellation,
+    Claim,
+    Device,
+    Lease,
+    NewNotification,
+    Notification,
+    Outcome,
+    Reason,
+    Result,
+    Route,
+)
+
+
+class StoreError(Exception):
+    """The store could not do what it was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The database is out of reach, or did not answer in time."""
+
+
+class StoreBusy(StoreError):
+    """Another transaction holds what this one waits for."""
+
+
+class StoreFailed(StoreError):
+    """The database refused the statement; the transaction is rolled back."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """A notification that has just been stored; `claims` are for the caller to deliver."""
+
+    notification_id: UUID
+    created_at: datetime
+    routes: Sequence[Route]
+    claims: Sequence[Claim]
+
+
+class Transaction(Protocol):
+    """What the finaliser writes, within its caller's transaction.
+
+    Each call writes only where the route still carries the token, and returns what it wrote.
+    """
+
+    def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> set[UUID]:
+        """Make routes published."""
+
+    def record_acceptances(self, acceptances: Iterable[tuple[str, UUID, str]]) -> None:
+        """Put accepted emails on record: template, route and message id; the first wins."""
+
+    def retry(self, route_id: UUID, token: UUID, delay: float, error: str) -> datetime | None:
+        """Make a route due again after `delay` seconds; return when, or None where it was lost."""
+
+    def dead_letter(self, route_id: UUID, token: UUID, reason: Reason, error: str | None) -> bool:
+        """Make a route a dead letter, with its row."""
+
+    def give_back(self, token: UUID, route_ids: Sequence[UUID], *, lapsed: bool) -> set[UUID]:
+        """Give routes back that were not begun; `lapsed` ones as the lapsed ones they were."""
+
+
+class Store(Protocol):
+    """Notifications, routes and devices, durably kept. Every call may raise StoreError."""
+
+    def submit(self, notification: NewNotification, lease: Lease) -> Stored | None:
+        """Store a notification with its routes; None where its key is taken.
+
+        Raises StoreBusy while another transaction is storing the same key.
+        """
+
+    def find(self, kind: str, idempotency_key: str) -> Notification | None:
+        """Return the notification that holds this key within its kind."""
+
+    def notification(self, notification_id: UUID) -> Notification | None:
+        """Return a notification with its routes."""
+
+    def claim(self, lanes: Mapping[int, int], lease: Lease) -> list[Claim]:
+        """Claim due routes, at most so many of each lane."""
+
+    def claim_lapsed(self, lease: Lease) -> Claim | None:
+        """Claim one route whose lease ran out."""
+
+    def accepted(self, routes: Sequence[tuple[str, UUID]]) -> dict[UUID, str]:
+        """Return the message ids of those emails (template, route) that are on record."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction; it commits when the context ends well."""
+
+    def cancel(self, notification_id: UUID) -> Cancellation | None:
+        """Cancel what is still to be sent; None where there is no such notification."""
+
+    def devices(self, user_ids: Sequence[str]) -> list[Device]:
+        """Return the devices of these users."""
+
+    def put_device(self, device: Device) -> None:
+        """Register a device, or give it its new token and endpoint."""
+
+    def delete_device(self, user_id: str, device_session_id: str) -> None:
+        """Forget a device."""
+
+
+class Channel(Protocol):
+    """A way out: a batch of claims in, an outcome for each out.
+
+    A claim that has none when the time is over is left out: its lease runs out by itself.
+    """
+
+    def late(self) -> list[Result]:
+        """Return what earlier claims that were left out came to since, each once."""
+
+    def deliver(self, claims: Sequence[Claim], begin_before: float) -> dict[UUID, Outcome]:
+        """Deliver claims; begin no send after `begin_before` on the monotonic clock."""
+
+
+class ProviderUnavailable(Exception):
+    """The push provider is out of reach; nothing is known to have changed there."""
+
+
+class TokenRefused(Exception):
+    """The provider does not take a device's token, or has no application for its platform."""
+
+
+class Endpoints(Protocol):
+    """The provider's side of a device."""
+
+    def create(self, platform: str, token: str) -> str:
+        """Return the endpoint of a token, enabled; raise TokenRefused or ProviderUnavailable."""
+
+    def delete(self, endpoint: str) -> None:
+        """Delete an endpoint; one that is gone is no error. Raises ProviderUnavailable."""
+
+
+class Clock(Protocol):
+    """A clock that only goes forward, in seconds; what is due is the database's to say."""
+
+    def __call__(self) -> float:
+        """Return the seconds since some moment."""
+
+
+class Sleep(Protocol):
+    """Waits for so many seconds."""
+
+    def __call__(self, seconds: float, /) -> None:
+        """Wait."""
+
+
+class Log(Protocol):
+    """A structured log: a message and its fields."""
+
+    def debug(self, message: str, /, **fields: Any) -> None:
+        """Log for someone who looks closely."""
+
+    def info(self, message: str, /, **fields: Any) -> None:
+        """Log what happened."""
+
+    def warning(self, message: str, /, **fields: Any) -> None:
+        """Log what somebody should look at."""
+
+    def error(self, message: str, /, **fields: Any) -> None:
+        """Log what failed."""

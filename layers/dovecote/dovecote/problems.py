@@ -1,0 +1,113 @@
+"""Problems in the sense of RFC 9457: what a producer did, or why it must come back.
+
+Problem
+  Malformed     400  not JSON, or JSON that no two readers would read alike
+  Invalid       422  well-formed, and something in it cannot be taken
+  TooLarge      413
+  Mismatch      422  the same key with another body
+  InProgress    409  the same key, still being stored
+  NotFound      404
+  Unavailable   503  the database or the push provider is out of reach
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong: a JSON pointer into the body (RFC 6901), and what."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Exception):
+    """An answer that is not the one asked for."""
+
+    status: ClassVar[HTTPStatus]
+    title: ClassVar[str]
+    retry_after: ClassVar[int | None] = None
+
+    def __init__(self, detail: str, errors: Sequence[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+
+    def document(self) -> dict[str, Any]:
+        """Return the members of the problem document."""
+        document: dict[str, Any] = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": int(self.status),
+            "detail": self.detail,
+        }
+        if self.errors:
+            document["errors"] = [
+                {"pointer": fault.pointer, "detail": fault.detail} for fault in self.errors
+            ]
+        return document
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers that go with the document."""
+        headers = {"Content-Type": MEDIA_TYPE}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        return headers
+
+
+class Malformed(Problem):
+    """The request cannot be read."""
+
+    status = HTTPStatus.BAD_REQUEST
+    title = "Bad Request"
+
+
+class TooLarge(Problem):
+    """The request is larger than Dovecote takes."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    title = "Content Too Large"
+
+
+class Invalid(Problem):
+    """The request can be read, and something in it cannot be taken."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "Unprocessable Content"
+
+
+class Mismatch(Invalid):
+    """The idempotency key was used with another body."""
+
+
+class InProgress(Problem):
+    """The first request with this key is still being stored."""
+
+    status = HTTPStatus.CONFLICT
+    title = "Conflict"
+    retry_after = 1
+
+
+class NotFound(Problem):
+    """There is no such thing."""
+
+    status = HTTPStatus.NOT_FOUND
+    title = "Not Found"
+
+
+class Unavailable(Problem):
+    """What is needed is out of reach; nothing is known to be stored."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Service Unavailable"
+    retry_after = 5
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """Return the JSON pointer of a path (RFC 6901)."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)

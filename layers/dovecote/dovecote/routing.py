@@ -1,0 +1,118 @@
+"""Which routes a notification takes: one for each recipient and target. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from uuid import UUID
+
+from dovecote import strict_json
+from dovecote.catalog import Kind
+from dovecote.model import Channel, Device, NewRoute, Recipient, Target
+
+NO_EMAIL = "recipient has no email"
+NO_USER = "recipient has no user_id"
+NO_DEVICE = "user has no device"
+NOT_THIS_DEVICE = "device is not registered"
+NOT_ALLOWED = "not allowed here"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MailRule:
+    """Who may be mailed outside production, and where the rest goes.
+
+    `allowed` holds addresses and @domains. Without a redirect what is not allowed is skipped; with
+    neither, all may be mailed.
+    """
+
+    allowed: Sequence[str] = ()
+    redirect: str = ""
+
+    def resolve(self, email: str) -> str | None:
+        """Return the address to mail instead of this one, or None where nobody may be."""
+        if not self.allowed and not self.redirect:
+            return email
+        address = email.lower()
+        domain = address[address.rindex("@") :]
+        if any(entry.lower() in (address, domain) for entry in self.allowed):
+            return email
+        return self.redirect or None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Routing:
+    """How routes are made here: the rule for mail, and whether there is a push topic."""
+
+    mail: MailRule
+    topic: bool
+    new_id: Callable[[], UUID]
+
+    def routes(
+        self,
+        kind: Kind,
+        recipients: Sequence[Recipient],
+        devices: Sequence[Device],
+        *,
+        at_once: int,
+    ) -> list[NewRoute]:
+        """Return the routes of a notification in the order of its recipients.
+
+        The first `at_once` that can be tried are marked to be stored as claimed.
+        """
+        owned: dict[str, list[Device]] = {}
+        for device in devices:
+            owned.setdefault(device.user_id, []).append(device)
+        routes = [
+            route
+            for recipient in recipients
+            for channel in kind.channels
+            for route in self._of(channel, recipient, owned)
+        ]
+        tried = {route.route_id for route in islice(_triable(routes), at_once)}
+        return [replace(route, claimed=route.route_id in tried) for route in routes]
+
+    def _of(
+        self, channel: Channel, recipient: Recipient, owned: Mapping[str, Sequence[Device]]
+    ) -> Iterator[NewRoute]:
+        if channel is Channel.EMAIL:
+            yield self._email(recipient)
+        else:
+            yield from self._push(recipient, owned.get(recipient.user_id or "", ()))
+
+    def _email(self, recipient: Recipient) -> NewRoute:
+        route = self._route(Channel.EMAIL, Target.ADDRESS, recipient)
+        if recipient.email is None:
+            return replace(route, skip=NO_EMAIL)
+        address = self.mail.resolve(recipient.email)
+        if address is None:
+            return replace(route, resolved_email=recipient.email, skip=NOT_ALLOWED)
+        return replace(route, resolved_email=address)
+
+    def _push(self, recipient: Recipient, devices: Sequence[Device]) -> Iterator[NewRoute]:
+        named = recipient.device_session_id
+        route = self._route(Channel.PUSH, Target.DEVICE, recipient)
+        if recipient.user_id is None:
+            yield replace(route, skip=NO_USER)
+            return
+        reached = [d for d in devices if named in (None, d.device_session_id)]
+        for device in reached:
+            yield replace(route, route_id=self.new_id(), device_session_id=device.device_session_id)
+        if self.topic:
+            yield self._route(Channel.PUSH, Target.TOPIC, recipient)
+        elif not reached:
+            yield replace(route, skip=NOT_THIS_DEVICE if named else NO_DEVICE)
+
+    def _route(self, channel: Channel, target: Target, recipient: Recipient) -> NewRoute:
+        return NewRoute(
+            route_id=self.new_id(),
+            channel=channel,
+            target=target,
+            user_id=recipient.user_id,
+            device_session_id=recipient.device_session_id if channel is Channel.PUSH else None,
+            resolved_email=None,
+            locale=recipient.locale,
+            data=None if recipient.data is None else strict_json.text(recipient.data),
+        )
+
+
+def _triable(routes: Sequence[NewRoute]) -> Iterator[NewRoute]:
+    return (route for route in routes if route.skip is None)

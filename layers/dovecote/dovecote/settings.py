@@ -1,0 +1,137 @@
+"""What the environment says, checked once at the start of a function.
+
+Names, defaults and meanings are the design's; a name that is empty is unset.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+_APPLICATION = re.compile(r"arn:[^:]+:sns:[^:]+:\d{12}:app/(APNS|APNS_SANDBOX|GCM)/[^/:]+\Z")
+
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]
+Some = Annotated[float, Meta(gt=0, le=86_400)]
+Mailbox = Annotated[
+    str, Meta(pattern=r"^([^<>@,\x00-\x1f]*<[^<>@,\s]+@[^<>@,\s]+>|[^<>@,\s]+@[^<>@,\s]+)\Z")
+]
+"""An address with or without a name; no more is looked at, since a validator slows each start."""
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class BadSettings(Exception):
+    """A setting is missing or cannot hold; the message names its variable."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
+    """The environment of every function, by the lower-case names of its variables."""
+
+    database_url: str = ""
+    db_host: str = ""
+    db_port: Annotated[int, Meta(ge=1, le=65535)] = 5432
+    db_name: str = ""
+    db_user: str = ""
+    email_from: Mailbox = ""
+    email_configuration_set: str = ""
+    email_allow: str = ""
+    email_redirect_to: Mailbox = ""
+    push_topic_arn: str = ""
+    push_application_arns: str = ""
+    max_attempts: Positive = 8
+    backoff_base_seconds: Seconds = 30.0
+    backoff_factor: Annotated[float, Meta(ge=1, le=1000)] = 2.0
+    backoff_max_seconds: Seconds = 3600.0
+    backoff_jitter: Share = 0.2
+    lease_seconds: Some = 60.0
+    send_connect_seconds: Some = 2.0
+    send_read_seconds: Some = 10.0
+    dispatch_batch_size: Annotated[int, Meta(ge=12)] = 100  # one of each lane
+    dispatch_concurrency: Positive = 32
+    inline_routes: Count = 2
+    inline_budget_seconds: Annotated[float, Meta(gt=0, le=15)] = 3.0
+    catalog_path: str = "/opt/catalog"
+
+    @property
+    def send_seconds(self) -> float:
+        """Return how long one send may take: to connect, and to wait for the answer."""
+        return self.send_connect_seconds + self.send_read_seconds
+
+    @property
+    def inline(self) -> "Settings":
+        """Return the settings of submit's best effort: a send that fits its budget, a short lease.
+
+        A quarter of the budget to connect and a half to wait leaves a quarter to begin and to
+        finalise. The lease outlasts the budget by far, and is over before dispatch's next run.
+        """
+        budget = self.inline_budget_seconds
+        return msgspec.structs.replace(
+            self,
+            send_connect_seconds=min(self.send_connect_seconds, budget / 4),
+            send_read_seconds=min(self.send_read_seconds, budget / 2),
+            lease_seconds=2 * budget + 5,
+            dispatch_concurrency=max(1, self.inline_routes),
+        )
+
+    @property
+    def allowed_emails(self) -> tuple[str, ...]:
+        """Return the addresses and @domains that may be mailed; empty where all may."""
+        return _listed(self.email_allow)
+
+    @property
+    def push_applications(self) -> Mapping[str, str]:
+        """Return the ARN of the platform application of each platform, in SNS's words."""
+        arns = _listed(self.push_application_arns)
+        return {arn.split(":")[5].split("/")[1]: arn for arn in arns}
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Return the settings that an environment names; raise BadSettings naming the variable."""
+    known = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    named = {name: value for name, value in environment.items() if name in known and value}
+    try:
+        settings = msgspec.convert(named, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadSettings(_in_words(error)) from None
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    """Refuse settings that cannot hold together."""
+    if not settings.database_url:
+        for name in ("db_host", "db_name", "db_user"):
+            if not getattr(settings, name):
+                raise BadSettings(f"{name.upper()}: is not set, and neither is DATABASE_URL")
+    if settings.lease_seconds <= 2 * settings.send_seconds:
+        raise BadSettings(
+            "LEASE_SECONDS: must be more than twice SEND_CONNECT_SECONDS + SEND_READ_SECONDS,"
+            f" which is {2 * settings.send_seconds:g}"
+        )
+    if settings.backoff_max_seconds < settings.backoff_base_seconds:
+        raise BadSettings("BACKOFF_MAX_SECONDS: is less than BACKOFF_BASE_SECONDS")
+    _check_arns(settings)
+
+
+def _check_arns(settings: Settings) -> None:
+    for arn in _listed(settings.push_application_arns):
+        if not _APPLICATION.match(arn):
+            raise BadSettings("PUSH_APPLICATION_ARNS: not a list of platform application ARNs")
+    if len(settings.push_applications) < len(_listed(settings.push_application_arns)):
+        raise BadSettings("PUSH_APPLICATION_ARNS: two applications of one platform")
+    if settings.push_topic_arn and len(settings.push_topic_arn.split(":")) != 6:
+        raise BadSettings("PUSH_TOPIC_ARN: not the ARN of a topic")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _in_words(error: msgspec.ValidationError) -> str:
+    """Turn "Expected `int` … - at `$.NAME`" around, so that the name comes first."""
+    what, _, where = str(error).rpartition(" - at `$.")
+    return f"{where.rstrip('`')}: {what[:1].lower()}{what[1:]}"

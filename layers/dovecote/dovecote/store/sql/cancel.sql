@@ -1,0 +1,10 @@
+-- Cancel what of a notification is still to be sent and in nobody's hands.
+-- Safe: each row is locked and read again before it changes, so a claim that comes first keeps
+-- its route. A lease that ran out still counts as in flight: its worker may have sent it.
+update dovecote.notification_routes
+set status = 'cancelled',
+    next_attempt_at = null
+where notification_id = %(notification_id)s
+  and status in ('pending', 'retrying')
+  and claim_token is null
+returning route_id

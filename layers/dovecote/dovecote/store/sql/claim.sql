@@ -1,0 +1,39 @@
+-- Claim due routes that nobody holds, so many of each lane, the oldest first.
+-- Safe: SKIP LOCKED lets dispatchers run side by side; the picked ids come from a subquery that
+-- runs once, so the update cannot exceed the limits. The plan is the due index by
+-- (lane, next_attempt_at), then the primary key. Leases that ran out are claim_lapsed's.
+-- One clock reading for all: a route was counted exactly where it now carries that moment. One at
+-- its last attempt, or past its time, is claimed without counting, to be ended.
+with moment as materialized (
+    select clock_timestamp() as at
+)
+update dovecote.notification_routes
+set attempts = attempts + (expires_at > (select at from moment) and attempts <
+        case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end)::integer,
+    last_attempt_at = case when expires_at > (select at from moment) and attempts <
+        case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end
+        then (select at from moment) else last_attempt_at end,
+    claims = claims + 1,
+    claim_token = %(token)s,
+    leased_until = (select at from moment) + make_interval(secs => %(lease)s)
+where route_id = any (array(
+    select due.route_id
+    from unnest(%(lanes)s::smallint[], %(limits)s::integer[]) as wanted (lane, count)
+    cross join lateral (
+        select d.route_id
+        from dovecote.notification_routes d
+        where d.lane = wanted.lane
+          and d.status in ('pending', 'retrying')
+          and d.next_attempt_at <= (select at from moment)
+          and d.leased_until is null
+        order by d.next_attempt_at
+        limit wanted.count
+        for update skip locked
+    ) due
+))
+returning route_id, notification_id, channel, target, user_id, device_session_id, resolved_email,
+    locale, data, attempts, claims, lane,
+    case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as max_attempts,
+    last_attempt_at is not distinct from (select at from moment) as counted,
+    false as lapsed,
+    extract(epoch from expires_at - (select at from moment))::float8 as expires_in

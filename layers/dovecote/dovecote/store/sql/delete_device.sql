@@ -1,0 +1,4 @@
+-- Forget a device.
+-- Safe: one row by primary key.
+delete from dovecote.push_devices
+where user_id = %(user_id)s and device_session_id = %(device_session_id)s

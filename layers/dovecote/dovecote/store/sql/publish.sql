@@ -1,0 +1,15 @@
+-- Routes to published, where they still carry the claim.
+-- Safe: locks only rows with this token, which no other worker has. The ids come from a subquery,
+-- whose length the planner cannot see: a long literal array it would look up in a table that it
+-- believes is empty by scanning it. The message ids ride in one JSON object.
+update dovecote.notification_routes
+set status = 'published',
+    next_attempt_at = null,
+    published_at = clock_timestamp(),
+    provider_message_id = %(message_ids)s::jsonb ->> route_id::text,
+    last_error = null,
+    claim_token = null,
+    leased_until = null
+where route_id = any (array(select unnest(%(route_ids)s::uuid[])))
+  and claim_token = %(token)s
+returning route_id

@@ -1,0 +1,173 @@
+"""Bytes to a Submission, or a problem: everything that can be said without the catalog."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from dovecote import strict_json
+from dovecote.addresses import BadAddress, normalised
+from dovecote.model import Recipient, Submission
+from dovecote.problems import Fault, Invalid, Malformed, TooLarge, pointer
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_RECIPIENTS = 1000
+MAX_PAYLOAD_BYTES = 64 * 1024
+
+Identifier = Annotated[str, Meta(max_length=255, pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]*\Z")]
+"""An id of the producer's own: a user or a device session."""
+
+_Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z", max_length=35)]
+_Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class _Body(msgspec.Struct, kw_only=True):
+    kind: Annotated[str, Meta(min_length=1, max_length=128)]
+    payload: dict[str, Any]
+    recipients: Annotated[list[Any], Meta(min_length=1)]
+    idempotency_key: Annotated[str, Meta(max_length=255)] | None = None
+    deliver_at: _Instant | None = None
+
+
+class _Recipient(msgspec.Struct, kw_only=True):
+    user_id: Identifier | None = None
+    email: str | None = None
+    device_session_id: Identifier | None = None
+    locale: _Locale | None = None
+    data: dict[str, Any] | None = None
+
+
+def is_identifier(value: str) -> bool:
+    """Return whether an id of the producer's can be stored."""
+    try:
+        msgspec.convert(value, Identifier)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def parse(body: bytes, *, key: str | None, traceparent: str | None) -> Submission:
+    """Read a request to notify; `key` is the Idempotency-Key header's.
+
+    Raises Malformed, TooLarge, or Invalid with every fault that was found.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLarge("The body is larger than 1 MiB.")
+    raw = strict_json.read(body)
+    if not isinstance(raw, dict):
+        raise Malformed("The body is not a JSON object.")
+    key = _key(raw, key)
+    _check_count(raw.get("recipients"))
+    faults: list[Fault] = []
+    values = _converted(raw, _Body, (), faults)
+    recipients = [
+        _recipient(recipient, ("recipients", index), faults)
+        for index, recipient in enumerate(values.get("recipients") or ())
+    ]
+    faults += _own_faults(values)
+    if faults:
+        raise Invalid("The notification cannot be taken.", faults)
+    return Submission(
+        kind=values["kind"],
+        idempotency_key=key,
+        payload=values["payload"],
+        payload_text=strict_json.text(values["payload"]),
+        recipients=recipients,
+        deliver_at=values["deliver_at"],
+        fingerprint=_fingerprint(raw),
+        traceparent=traceparent,
+    )
+
+
+def _key(raw: Mapping[str, Any], header: str | None) -> str:
+    """Return the idempotency key of body or header; the header may quote it (RFC 8941)."""
+    if header is not None and len(header) >= 2 and header[0] == header[-1] == '"':
+        header = header[1:-1]
+    named = raw.get("idempotency_key")
+    if named and header and named != header:
+        raise Malformed("The Idempotency-Key header and idempotency_key name different keys.")
+    key = named or header
+    if isinstance(key, str):
+        strict_json.inspect(key)
+    if not key:
+        raise Malformed("There is no idempotency key, neither as a header nor in the body.")
+    if isinstance(key, str) and len(key) > 255:
+        raise Invalid(
+            "The idempotency key cannot be taken.",
+            [Fault("/idempotency_key", "is longer than 255 characters")],
+        )
+    return str(key)
+
+
+def _check_count(recipients: Any) -> None:
+    if isinstance(recipients, list) and len(recipients) > MAX_RECIPIENTS:
+        raise TooLarge(f"There are more than {MAX_RECIPIENTS} recipients.")
+
+
+def _recipient(raw: Any, path: tuple[str | int, ...], faults: list[Fault]) -> Recipient:
+    if not isinstance(raw, dict):
+        faults.append(Fault(pointer(path), "is not an object"))
+        return Recipient()
+    values = _converted(raw, _Recipient, path, faults)
+    if values.get("email") is not None:
+        try:
+            values["email"] = normalised(values["email"])
+        except BadAddress as error:
+            faults.append(Fault(pointer((*path, "email")), str(error)))
+    return Recipient(**values)
+
+
+def _own_faults(values: Mapping[str, Any]) -> list[Fault]:
+    """Return what no type can say: sizes and ranges."""
+    faults = []
+    if len(strict_json.text(values.get("payload")).encode()) > MAX_PAYLOAD_BYTES:
+        faults.append(Fault("/payload", "is larger than 64 KiB"))
+    instant = values.get("deliver_at")
+    if instant is not None and not 1970 < instant.year < 9000:
+        faults.append(Fault("/deliver_at", "is out of range"))
+    return faults
+
+
+def _converted(
+    raw: Mapping[str, Any],
+    shape: type[msgspec.Struct],
+    path: tuple[str | int, ...],
+    faults: list[Fault],
+) -> dict[str, Any]:
+    """Convert the members that a struct names one by one, so that every fault is found."""
+    fields = {field.name: field for field in msgspec.structs.fields(shape)}
+    faults += [Fault(pointer((*path, name)), _unknown(name)) for name in raw if name not in fields]
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name not in raw and field.required:
+            faults.append(Fault(pointer((*path, name)), "is missing"))
+        else:
+            try:
+                values[name] = msgspec.convert(raw.get(name), field.type)
+            except msgspec.ValidationError as error:
+                faults.append(Fault(pointer((*path, name)), _in_words(error)))
+    return values
+
+
+def _unknown(name: str) -> str:
+    if name == "attachments":
+        return "attachments are not supported"
+    return "is not a member that Dovecote knows"
+
+
+def _in_words(error: msgspec.ValidationError) -> str:
+    """Say msgspec's error without its path, which the pointer gives, and without its regex."""
+    sentence = str(error).partition(" - at `")[0]
+    if "matching regex" in sentence:
+        return "holds characters that it may not hold"
+    return re.sub(r"^Expected", "expected", sentence)
+
+
+def _fingerprint(raw: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what makes two requests the same, as it was sent."""
+    members = {name: raw.get(name) for name in ("kind", "payload", "recipients", "deliver_at")}
+    return hashlib.sha256(strict_json.canonical(members)).hexdigest()

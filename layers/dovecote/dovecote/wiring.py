@@ -1,0 +1,289 @@
+"""The composition root: the only place that reads the environment, connects and makes clients.
+
+Each function asks for its use case once; what is made is kept for the execution environment.
+"""
+
+import os
+import random
+import time
+import uuid
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from botocore.config import Config
+from opentelemetry.sdk.trace import TracerProvider
+
+from dovecote import catalog, telemetry
+from dovecote.addresses import encoded
+from dovecote.channels.email import EmailChannel
+from dovecote.channels.endpoints import SnsEndpoints
+from dovecote.channels.pool import Pool
+from dovecote.channels.preview import TemplatePreview
+from dovecote.channels.push import PushChannel
+from dovecote.channels.rendering import Renderer
+from dovecote.deliver import Deliver
+from dovecote.devices import Devices
+from dovecote.dispatch import Dispatch
+from dovecote.finalise import Finaliser
+from dovecote.model import Channel
+from dovecote.notifications import Notifications
+from dovecote.plan import Plan
+from dovecote.ports import Log
+from dovecote.routing import MailRule, Routing
+from dovecote.settings import BadSettings, Settings, from_environment
+from dovecote.store.database import Connection, Database
+from dovecote.store.migrate import known, migrate_with
+from dovecote.store.postgres import PostgresStore
+from dovecote.submit import Submit
+from dovecote.telemetry import Tracing
+from dovecote.transitions import Backoff
+
+CONNECT_SECONDS = 3
+"""How long a connection may take: a database out of reach is a 503 within 5 s."""
+
+CA_FILE = Path(__file__).parent / "store" / "rds-ca.pem"
+
+
+@cache
+def settings() -> Settings:
+    """Return the environment's settings; raise BadSettings at the start of a function."""
+    return from_environment(os.environ)
+
+
+@cache
+def log() -> Log:
+    """Return the structured log of this function."""
+    return cast(Log, _logger())
+
+
+def log_of(context: Any) -> Log:
+    """Return the log of one invocation: each line names its request."""
+    _logger().append_keys(request_id=context.aws_request_id)
+    return log()
+
+
+@cache
+def _logger() -> Logger:
+    return Logger(service="dovecote")
+
+
+def measure(tally: Mapping[str, int]) -> None:
+    """Emit the tally of a run as metrics, in one line of the log."""
+    metrics = Metrics(namespace="Dovecote", service="dovecote")
+    for name, count in tally.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+    metrics.flush_metrics()
+
+
+@cache
+def tracing() -> Tracing:
+    """Return the spans of this function."""
+    return Tracing(TracerProvider(shutdown_on_exit=False).get_tracer("dovecote"))
+
+
+@cache
+def submit() -> Submit:
+    """Return the submit use case, with channels that fit the budget of its best effort."""
+    here = settings()
+    inline = here.inline
+    renderer = _renderer()
+    return Submit(
+        plan=Plan(
+            catalog=_catalog(),
+            preview=TemplatePreview(renderer),
+            routing=Routing(
+                mail=MailRule(allowed=here.allowed_emails, redirect=here.email_redirect_to),
+                topic=bool(here.push_topic_arn),
+                new_id=uuid.uuid4,
+            ),
+            store=_store(),
+            new_id=uuid.uuid4,
+            at_once=here.inline_routes,
+        ),
+        store=_store(),
+        deliver=_deliver(inline),
+        finaliser=_finaliser(),
+        clock=time.monotonic,
+        log=log(),
+        new_id=uuid.uuid4,
+        budget_seconds=inline.inline_budget_seconds,
+        lease_seconds=inline.lease_seconds,
+    )
+
+
+@cache
+def dispatch() -> Dispatch:
+    """Return the dispatch use case."""
+    here = settings()
+    return Dispatch(
+        store=_store(),
+        deliver=_deliver(here),
+        finaliser=_finaliser(),
+        clock=time.monotonic,
+        new_id=uuid.uuid4,
+        batch_size=here.dispatch_batch_size,
+        lease_seconds=here.lease_seconds,
+        send_seconds=here.send_seconds,
+    )
+
+
+@cache
+def notifications() -> Notifications:
+    """Return the use cases of a stored notification."""
+    return Notifications(store=_store())
+
+
+@cache
+def devices() -> Devices:
+    """Return the use cases of a user's devices."""
+    here = settings()
+    endpoints = SnsEndpoints(client=_client("sns", here), applications=here.push_applications)
+    return Devices(store=_store(), endpoints=endpoints)
+
+
+def migrate() -> list[str]:
+    """Bring the database to the newest schema; return the names of the files applied."""
+    with _connect() as connection:
+        return migrate_with(connection, known())
+
+
+@cache
+def database() -> Database:
+    """Return the database; its connection is opened when it is first needed."""
+    return Database(_connect)
+
+
+@cache
+def _store() -> PostgresStore:
+    return PostgresStore(database(), default_max_attempts=settings().max_attempts)
+
+
+@cache
+def _catalog() -> catalog.Catalog:
+    return catalog.load(Path(settings().catalog_path))
+
+
+@cache
+def _renderer() -> Renderer:
+    """Return the templates, held against the catalog: a wrong one stops the function here."""
+    renderer = Renderer(_catalog(), Path(settings().catalog_path))
+    renderer.check()
+    return renderer
+
+
+@cache
+def _finaliser() -> Finaliser:
+    here = settings()
+    backoff = Backoff(
+        base=here.backoff_base_seconds,
+        factor=here.backoff_factor,
+        maximum=here.backoff_max_seconds,
+        jitter=here.backoff_jitter,
+    )
+    # Not cryptography: it spreads retries.
+    return Finaliser(
+        backoff=backoff, random=random.random, log=log(), clock=time.monotonic, sleep=time.sleep
+    )
+
+
+def _deliver(here: Settings) -> Deliver:
+    email = EmailChannel(
+        client=_client("sesv2", here),
+        catalog=_catalog(),
+        renderer=_renderer(),
+        pool=_pool(here),
+        sender=_sender(here),
+        configuration_set=here.email_configuration_set,
+    )
+    push = PushChannel(
+        client=_client("sns", here),
+        catalog=_catalog(),
+        renderer=_renderer(),
+        pool=_pool(here),
+        topic_arn=here.push_topic_arn,
+        trace_id=telemetry.trace_id,
+    )
+    return Deliver(
+        store=_store(),
+        channels={Channel.EMAIL: email, Channel.PUSH: push},
+        clock=time.monotonic,
+        send_seconds=here.send_seconds,
+    )
+
+
+def _pool(here: Settings) -> Pool:
+    """Return the threads of one channel: one that stalls does not hold up the other."""
+    return Pool(
+        workers=here.dispatch_concurrency,
+        send_seconds=here.send_seconds,
+        clock=time.monotonic,
+        span=tracing().span,
+    )
+
+
+def _sender(here: Settings) -> str:
+    """Return the sender of kinds that name none of their own; raise BadSettings without one."""
+    if here.email_from:
+        return encoded(here.email_from)
+    for kind in _catalog().values():
+        if Channel.EMAIL in kind.channels and kind.sender is None:
+            raise BadSettings(f"EMAIL_FROM: is not set, and {kind.name} names no sender")
+    return ""
+
+
+@cache
+def _session() -> Any:
+    """Return the one boto3 session; a second costs as much again."""
+    import boto3  # noqa: PLC0415 - 23 times the cost of starting Python; not every request sends
+
+    return boto3.session.Session()
+
+
+def _client(service: str, here: Settings) -> Any:
+    """Make a client that sends each request once: boto3 would repeat a stalled SendEmail."""
+    return _session().client(
+        service,
+        config=Config(
+            connect_timeout=here.send_connect_seconds,
+            read_timeout=here.send_read_seconds,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=here.dispatch_concurrency,
+        ),
+    )
+
+
+def _connect() -> Connection:
+    """Open an autocommit connection, by URL or with a token of IAM."""
+    here = settings()
+    target = {"conninfo": here.database_url} if here.database_url else _iam(here)
+    return psycopg.connect(
+        **target,
+        autocommit=True,
+        # RDS Proxy and other poolers pin a connection that prepares.
+        prepare_threshold=None,
+        connect_timeout=CONNECT_SECONDS,
+        application_name="dovecote",
+    )
+
+
+def _iam(here: Settings) -> dict[str, Any]:
+    """Return the parameters of an IAM connection; the token is good for 15 minutes."""
+    token = (
+        _session()
+        .client("rds")
+        .generate_db_auth_token(DBHostname=here.db_host, Port=here.db_port, DBUsername=here.db_user)
+    )
+    return {
+        "host": here.db_host,
+        "port": here.db_port,
+        "dbname": here.db_name,
+        "user": here.db_user,
+        "password": token,
+        "sslmode": "verify-full",
+        "sslrootcert": str(CA_FILE),
+    }
