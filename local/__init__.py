@@ -1,0 +1,1 @@
+"""The local stack: the unmodified template on one machine, and the AWS that it talks to."""

@@ -1,0 +1,1 @@
+"""The demo: events/ through the local stack, and what became of them."""

@@ -1,0 +1,171 @@
+"""What the demo prints: plain text of at most 100 columns."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from local.demo.case import Case, Sent
+from local.demo.database import Route
+from local.provider import Ledger
+from local.provider.ledger import Acceptance, Attempt, Email
+from local.stack import Stack
+
+WIDTH = 100
+Cases = Sequence[tuple[Case, Sent]]
+
+
+def show_stack(stack: Stack, seconds: float) -> None:
+    """Say what runs where."""
+    _say(f"Dovecote's demo: the local stack is up after {seconds:.1f} s")
+    _say(f"  HTTP API    {stack.api_url}")
+    _say(f"  AWS         {stack.aws_url} (SES v2, SNS, Lambda)")
+    _say(f"  PostgreSQL  {stack.database_url}")
+
+
+def show_requests(sent: Cases) -> None:
+    """Show what was asked and answered."""
+    rows = [
+        (case.name, f"{case.method} {_short(answer)}", str(answer.status), _remark(answer))
+        for case, answer in sent
+    ]
+    _table("Requests", ("event", "request", "HTTP", "answer"), rows)
+
+
+def show_routes(sent: Cases, routes: Sequence[Route]) -> None:
+    """Show what became of every route."""
+    names = _names(sent)
+    rows = [
+        (
+            names.get(route.notification_id, ""),
+            route.notification_id[:8],
+            route.channel,
+            route.to.replace("@simulator.amazonses.com", "@…"),
+            route.status,
+            str(route.attempts),
+            route.reason or route.last_error or "",
+        )
+        for route in routes
+    ]
+    header = ("event", "id", "channel", "to", "status", "attempts", "reason")
+    _table("Routes (addresses are of simulator.amazonses.com)", header, rows)
+
+
+def show_retries(sent: Cases, routes: Sequence[Route], ledger: Ledger) -> None:
+    """Show each attempt of the routes that needed more than one."""
+    names = _names(sent)
+    tried: dict[str, list[Attempt]] = {}
+    for attempt in ledger.attempts:
+        tried.setdefault(attempt.tags.get("route_id", ""), []).append(attempt)
+    rows: list[tuple[str, ...]] = []
+    for route in routes:
+        attempts = tried.get(route.route_id, [])
+        if len(attempts) > 1:
+            rows += _attempts(names.get(route.notification_id, ""), attempts)
+    _table("Retries, as the provider saw them", ("event", "attempt", "after", "outcome"), rows)
+
+
+def _attempts(name: str, attempts: Sequence[Attempt]) -> Iterable[tuple[str, ...]]:
+    first = attempts[0].time
+    for number, attempt in enumerate(attempts, 1):
+        yield name, str(number), f"{attempt.time - first:.1f} s", attempt.outcome
+
+
+def show_dead_letters(sent: Cases, routes: Sequence[Route]) -> None:
+    """Show why a route will not be tried again."""
+    names = _names(sent)
+    rows = [
+        (names.get(route.notification_id, ""), route.kind, route.reason, route.last_error or "")
+        for route in routes
+        if route.reason is not None
+    ]
+    _table("Dead letters", ("event", "kind", "reason", "last error"), rows)
+
+
+def show_acceptances(ledger: Ledger) -> None:
+    """Show what the provider got, in its order."""
+    emails = [row for row in ledger.accepted if isinstance(row.content, Email)]
+    pushes = [row for row in ledger.accepted if not isinstance(row.content, Email)]
+    _table("Emails at the provider", ("", "to", "subject"), [_email(row) for row in emails])
+    _table("Pushes at the provider", ("", "target", "message"), [_push(row) for row in pushes])
+
+
+def show_verdict(
+    wrong: Sequence[str], routes: Sequence[Route], ledger: Ledger, seconds: float
+) -> None:
+    """Say whether it all agrees."""
+    counts = Counter(route.status for route in routes)
+    received = sum(ledger.received.values())
+    _say("")
+    _say("Routes: " + ", ".join(f"{count} {status}" for status, count in counts.most_common()))
+    _say(f"Provider: {received} requests to send, {len(ledger.accepted)} accepted")
+    if wrong:
+        _say(f"FAILED after {seconds:.0f} s:")
+        for line in wrong:
+            _say(f"  - {line}")
+    else:
+        _say("The provider's ledger and the database agree to the row.")
+        _say(f"Done in {seconds:.0f} s.")
+
+
+def _remark(answer: Sent) -> str:
+    if answer.replayed:
+        return "replayed"
+    if errors := answer.document.get("errors"):
+        return f"{errors[0].get('pointer')}: {errors[0].get('detail')}"
+    if routes := answer.document.get("routes"):
+        counts = Counter(route["status"] for route in routes)
+        told = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"{answer.document['notification_id'][:8]}: {told}"
+    return ", ".join(f"{name} {value}" for name, value in answer.document.items())
+
+
+def _short(answer: Sent) -> str:
+    parts = [part[:8] if len(part) == 36 else part for part in answer.path.split("/")]
+    return "/".join(parts)
+
+
+def _names(sent: Cases) -> dict[str, str]:
+    """Return the event's name by notification; the one that made it, not the one that replayed."""
+    names: dict[str, str] = {}
+    for case, answer in sent:
+        if answer.notification_id is not None:
+            names.setdefault(answer.notification_id, case.name.removesuffix(".json"))
+    return names
+
+
+def _email(row: Acceptance) -> tuple[str, ...]:
+    assert isinstance(row.content, Email)
+    return str(row.sequence), row.target, row.content.subject
+
+
+def _push(row: Acceptance) -> tuple[str, ...]:
+    assert not isinstance(row.content, Email)
+    # An endpoint's ARN ends in platform, application and its own id; a topic's in the name.
+    last = row.target.rpartition(":")[2].split("/")
+    target = f"{last[1]} device {last[3][:8]}" if len(last) == 4 else f"topic {last[0]}"
+    return str(row.sequence), target, _told(row.content.payload)
+
+
+def _told(payload: str) -> str:
+    document = json.loads(payload)
+    if "aps" in document:
+        alert = document["aps"]["alert"]
+        return f"{alert['title']}: {alert['body']}"
+    return f"client event {document.get('kind', '')} {document.get('event_id', '')}"
+
+
+def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
+    texts = [[cell or "" for cell in row] for row in [header, *rows]]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    _say("")
+    _say(title)
+    for row in texts if rows else [["none"]]:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        _say(("  " + "  ".join(cells)).rstrip())
+
+
+def _say(line: str) -> None:
+    cut = line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
+    sys.stdout.write(f"{cut}\n")
+    sys.stdout.flush()

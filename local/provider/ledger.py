@@ -1,0 +1,141 @@
+"""What the provider was asked and what it accepted, in order."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Service = Literal["ses", "sns"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Send:
+    """One request to send, as far as it can be read: what orders are matched against."""
+
+    service: Service
+    operation: str
+    targets: tuple[str, ...]  # addresses; or an ARN, and the token behind it
+    tags: Mapping[str, str] = field(default_factory=dict)
+    route_id: str | None = None  # the route of Dovecote's that it names, where it names one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One request to send that was received, and what became of it."""
+
+    sequence: int
+    time: float
+    service: Service
+    operation: str
+    target: str
+    tags: Mapping[str, str]
+    outcome: str  # accepted, deduplicated, closed, closed_after_accepting, hung_up, or a code
+    message_id: str | None
+    route_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Email:
+    """What SES accepted."""
+
+    source: str
+    destination: tuple[str, ...]
+    subject: str
+    html: str | None
+    text: str | None
+    reply_to: tuple[str, ...]
+    headers: Mapping[str, str]
+    tags: Mapping[str, str]
+    configuration_set: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Push:
+    """What SNS accepted."""
+
+    target: str
+    message: str  # as sent; with structure "json" an object with a text per protocol
+    structure: str | None
+    payload: str  # the text of the message that is meant for this target
+    attributes: Mapping[str, str]
+    group_id: str | None
+    deduplication_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """One row of the ledger."""
+
+    sequence: int
+    time: float
+    service: Service
+    operation: str
+    message_id: str
+    target: str
+    content: Email | Push
+    route_id: str | None = None
+
+
+Row = Acceptance | Attempt
+
+
+class Ledger:
+    """Acceptances and attempts, each in the order in which they happened.
+
+    Who listens is told of each row before the request that it is of is answered; of None, when
+    all was forgotten.
+    """
+
+    def __init__(self) -> None:
+        self.accepted: list[Acceptance] = []
+        self.attempts: list[Attempt] = []
+        self.listeners: list[Callable[[Row | None], None]] = []
+
+    @property
+    def received(self) -> Counter[str]:
+        """Count the requests to send by operation, whatever became of them."""
+        return Counter(attempt.operation for attempt in list(self.attempts))
+
+    def accept(
+        self, *, at: float, send: Send, message_id: str, content: Email | Push
+    ) -> Acceptance:
+        """Write one row."""
+        row = Acceptance(
+            sequence=len(self.accepted) + 1,
+            time=at,
+            service=send.service,
+            operation=send.operation,
+            message_id=message_id,
+            target=send.targets[0],
+            content=content,
+            route_id=send.route_id,
+        )
+        self.accepted.append(row)
+        self._tell(row)
+        return row
+
+    def note(self, *, at: float, send: Send, outcome: str, message_id: str | None = None) -> None:
+        """Write down that a request was received, and how it ended."""
+        attempt = Attempt(
+            sequence=len(self.attempts) + 1,
+            time=at,
+            service=send.service,
+            operation=send.operation,
+            target=send.targets[0] if send.targets else "",
+            tags=send.tags,
+            outcome=outcome,
+            message_id=message_id,
+            route_id=send.route_id,
+        )
+        self.attempts.append(attempt)
+        self._tell(attempt)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.accepted.clear()
+        self.attempts.clear()
+        self._tell(None)
+
+    def _tell(self, row: Row | None) -> None:
+        for listener in self.listeners:
+            listener(row)

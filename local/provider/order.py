@@ -1,0 +1,101 @@
+"""Orders to fail: which requests they are for, and what happens to those."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+
+import msgspec
+
+from local.provider.ledger import Send, Service
+
+
+class Fault(StrEnum):
+    """What an order does to a request."""
+
+    THROTTLE = "throttle"  # refused as AWS refuses what comes too fast
+    ERROR = "error"  # refused with the order's status, code and message
+    STALL = "stall"  # the order's seconds pass, then it is processed if the client still waits
+    STALL_AFTER_ACCEPTING = "stall_after_accepting"  # processed, but the answer is late
+    CLOSE_BEFORE_ACCEPTING = "close_before_accepting"  # the connection dies, nothing was accepted
+    CLOSE_AFTER_ACCEPTING = "close_after_accepting"  # the connection dies, and it was accepted
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Fail the requests that match: all of service, address and tags, where given.
+
+    For SNS the address is the ARN of an endpoint or a topic, or a device's token, and the tags are
+    the text attributes of the message. The order is over after `times` requests; without `times`
+    it stands. With `rate`, each match is failed with that probability.
+    """
+
+    do: Fault
+    service: Service | None = None
+    address: str | None = None
+    tags: dict[str, str] = {}
+    times: int | None = None
+    rate: float = 1.0
+    status: int = 500
+    code: str = "InternalFailure"
+    message: str = "The provider was ordered to fail."
+    seconds: float = 0.0
+
+    def matches(self, send: Send) -> bool:
+        """Tell whether the order is for this request."""
+        return (
+            self.service in (None, send.service)
+            and (self.address is None or self.address in send.targets)
+            and self.tags.items() <= send.tags.items()
+        )
+
+
+@dataclass(kw_only=True)
+class StandingOrder:
+    """An order that was given, and how often it was carried out."""
+
+    id: str
+    order: Order
+    used: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Tell whether the order has failed all the requests it was to fail."""
+        return self.order.times is not None and self.used >= self.order.times
+
+
+class OrderBook:
+    """The orders that stand, in the order in which they were given."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._ids = count(1)
+        self.standing: list[StandingOrder] = []
+
+    def give(self, orders: Sequence[Order]) -> list[StandingOrder]:
+        """Add orders."""
+        given = [StandingOrder(id=f"order-{next(self._ids)}", order=order) for order in orders]
+        self.standing = [*self.standing, *given]
+        return given
+
+    def withdraw(self, order_id: str | None = None) -> int:
+        """Remove one order, or all of them, and return how many there were."""
+        keep = [] if order_id is None else [one for one in self.standing if one.id != order_id]
+        withdrawn = len(self.standing) - len(keep)
+        self.standing = keep
+        return withdrawn
+
+    def draw(self, send: Send) -> Order | None:
+        """Return the first order that falls on a request, and count it as carried out."""
+        for standing in self.standing:
+            if standing.over or not standing.order.matches(send):
+                continue
+            if self._chance.random() < standing.order.rate:
+                standing.used += 1
+                return standing.order
+        return None
+
+
+def read_orders(document: object) -> list[Order]:
+    """Read one order or a list of them; raises msgspec.ValidationError that names what is wrong."""
+    return msgspec.convert(document if isinstance(document, list) else [document], list[Order])

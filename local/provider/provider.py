@@ -1,0 +1,141 @@
+"""The provider's state, and the one way in which a request to send is carried out."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from local.provider.ledger import Acceptance, Email, Ledger, Push, Send
+from local.provider.order import Fault, Order, OrderBook, StandingOrder
+from local.provider.problem import AwsError
+from local.provider.registry import Registry
+from local.provider.simulator import Event, events
+
+THROTTLES = {
+    "ses": AwsError(429, "TooManyRequestsException", "Maximum sending rate exceeded."),
+    "sns": AwsError(400, "Throttling", "Rate exceeded"),
+}
+BEFORE = (Fault.THROTTLE, Fault.ERROR, Fault.CLOSE_BEFORE_ACCEPTING)
+
+
+class ConnectionDies(Exception):
+    """The connection is to be closed without an answer."""
+
+
+class Provider:
+    """An account at AWS: identities, platform applications, topics, orders and the ledger.
+
+    With `strict`, SES sends only from identities that were created, as AWS and moto do.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str = "us-east-1",
+        account: str = "123456789012",
+        strict: bool = False,
+        seed: int = 0,
+        clock: Callable[[], float] = time.time,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.region = region
+        self.account = account
+        self.strict = strict
+        self.clock = clock
+        self.identities: set[str] = set()
+        self.registry = Registry(region=region, account=account, clock=clock)
+        self.ledger = Ledger()
+        self.events: list[Event] = []
+        self._orders = OrderBook(random.Random(seed))
+        self._on_event = on_event
+
+    @property
+    def orders(self) -> list[StandingOrder]:
+        """Return the orders that stand, oldest first."""
+        return self._orders.standing
+
+    def give(self, *orders: Order) -> list[StandingOrder]:
+        """Take orders to fail."""
+        return self._orders.give(orders)
+
+    def replace(self, orders: Sequence[Order]) -> list[StandingOrder]:
+        """Take these orders in place of all others."""
+        self._orders.withdraw()
+        return self._orders.give(orders)
+
+    def withdraw(self, order_id: str | None = None) -> int:
+        """Withdraw one order, or all, and return how many there were."""
+        return self._orders.withdraw(order_id)
+
+    def forget(self) -> None:
+        """Empty the ledger and the list of events; identities, devices and orders stay."""
+        self.ledger.clear()
+        self.events.clear()
+
+    async def carry_out(self, request: web.Request, send: Send, process: Callable[[], str]) -> str:
+        """Process a request to send as far as the orders let it, and return its message id.
+
+        `process` validates the request, writes the ledger and returns the message id. Raises
+        AwsError for a refusal and ConnectionDies where there will be no answer.
+        """
+        order = self._orders.draw(send)
+        fault = None if order is None else order.do
+        if order is not None and fault in BEFORE:
+            self._refuse(send, order)
+        if order is not None and fault is Fault.STALL:
+            await self._stall(request, send, order)
+        message_id = self._process(send, process, closing=fault is Fault.CLOSE_AFTER_ACCEPTING)
+        if fault is Fault.CLOSE_AFTER_ACCEPTING:
+            raise ConnectionDies
+        if order is not None and fault is Fault.STALL_AFTER_ACCEPTING:
+            await asyncio.sleep(order.seconds)
+        return message_id
+
+    def accept(self, send: Send, message_id: str, content: Email | Push) -> Acceptance:
+        """Write an acceptance to the ledger, and the events that follow it."""
+        row = self.ledger.accept(at=self.clock(), send=send, message_id=message_id, content=content)
+        if isinstance(content, Email):
+            for event in events(row, region=self.region, account=self.account):
+                self.events.append(event)
+                if self._on_event is not None:
+                    self._on_event(event)
+        return row
+
+    async def _stall(self, request: web.Request, send: Send, order: Order) -> None:
+        began = self.clock()
+        await asyncio.sleep(order.seconds)
+        if request.transport is None or request.transport.is_closing():
+            self.ledger.note(at=began, send=send, outcome="hung_up")
+            raise ConnectionDies
+
+    def _refuse(self, send: Send, order: Order) -> None:
+        if order.do is Fault.CLOSE_BEFORE_ACCEPTING:
+            self.ledger.note(at=self.clock(), send=send, outcome="closed")
+            raise ConnectionDies
+        error = THROTTLES[send.service]
+        if order.do is Fault.ERROR:
+            error = AwsError(order.status, order.code, order.message)
+        self.ledger.note(at=self.clock(), send=send, outcome=error.code)
+        raise AwsError(error.status, error.code, error.message)
+
+    def _process(self, send: Send, process: Callable[[], str], *, closing: bool) -> str:
+        rows = len(self.ledger.accepted)
+        try:
+            message_id = process()
+        except AwsError as error:
+            self.ledger.note(at=self.clock(), send=send, outcome=error.code)
+            raise
+        outcome = "accepted" if len(self.ledger.accepted) > rows else "deduplicated"
+        if closing:
+            outcome = "closed_after_accepting"
+        self.ledger.note(at=self.clock(), send=send, outcome=outcome, message_id=message_id)
+        return message_id
+
+
+def close(request: web.Request) -> web.Response:
+    """Kill the connection at once; what is returned can no longer be written."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

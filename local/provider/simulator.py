@@ -1,0 +1,132 @@
+"""The events that follow an email: EventBridge events of SES, by the mailbox simulator's rules.
+
+SES publishes them for a configuration set; here they follow every email.
+"""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from local.provider.ledger import Acceptance, Email
+
+SIMULATOR = "simulator.amazonses.com"
+BOUNCES = {
+    "bounce": ("General", "5.1.1", "smtp; 550 5.1.1 user unknown"),
+    "suppressionlist": ("Suppressed", "5.1.1", "the address is on the suppression list"),
+}
+Event = dict[str, Any]
+
+
+def events(row: Acceptance, *, region: str, account: str) -> Iterator[Event]:
+    """Yield what SES tells about an accepted email, in order."""
+    email = row.content
+    assert isinstance(email, Email)
+    mail = _mail(row, email, region=region, account=account)
+    resources = [f"arn:aws:ses:{region}:{account}:configuration-set/{email.configuration_set}"]
+    for detail_type, event_type, member, told in _story(row, email):
+        yield {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": detail_type,
+            "source": "aws.ses",
+            "account": account,
+            "time": _timestamp(row.time),
+            "region": region,
+            "resources": resources if email.configuration_set else [],
+            "detail": {"eventType": event_type, "mail": mail, member: told},
+        }
+
+
+def _story(row: Acceptance, email: Email) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    yield "Email Sent", "Send", "send", {}
+    mailboxes = {address: _mailbox(address) for address in email.destination}
+    bounced = [address for address, mailbox in mailboxes.items() if mailbox in BOUNCES]
+    delivered = [address for address in mailboxes if address not in bounced]
+    complained = [address for address, mailbox in mailboxes.items() if mailbox == "complaint"]
+    now = _timestamp(row.time)
+    if delivered:
+        yield "Email Delivered", "Delivery", "delivery", _delivery(delivered, now)
+    for address in bounced:
+        yield "Email Bounced", "Bounce", "bounce", _bounce(address, mailboxes[address], now)
+    if complained:
+        yield "Email Complaint Received", "Complaint", "complaint", _complaint(complained, now)
+
+
+def _mailbox(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return local.partition("+")[0].lower() if domain.lower() == SIMULATOR else ""
+
+
+def _delivery(recipients: list[str], now: str) -> dict[str, Any]:
+    return {
+        "timestamp": now,
+        "processingTimeMillis": 1,
+        "recipients": recipients,
+        "smtpResponse": "250 2.6.0 Message received",
+        "reportingMTA": "a8-70.smtp-out.amazonses.com",
+    }
+
+
+def _bounce(address: str, mailbox: str, now: str) -> dict[str, Any]:
+    subtype, status, diagnostic = BOUNCES[mailbox]
+    recipient = {
+        "emailAddress": address,
+        "action": "failed",
+        "status": status,
+        "diagnosticCode": diagnostic,
+    }
+    return {
+        "feedbackId": str(uuid.uuid4()),
+        "bounceType": "Permanent",
+        "bounceSubType": subtype,
+        "bouncedRecipients": [recipient],
+        "timestamp": now,
+        "reportingMTA": "dns; amazonses.com",
+    }
+
+
+def _complaint(recipients: list[str], now: str) -> dict[str, Any]:
+    return {
+        "feedbackId": str(uuid.uuid4()),
+        "complaintSubType": None,
+        "complainedRecipients": [{"emailAddress": address} for address in recipients],
+        "timestamp": now,
+        "userAgent": "Amazon SES Mailbox Simulator",
+        "complaintFeedbackType": "abuse",
+        "arrivalDate": now,
+    }
+
+
+def _mail(row: Acceptance, email: Email, *, region: str, account: str) -> dict[str, Any]:
+    headers = {
+        "From": email.source,
+        "To": ", ".join(email.destination),
+        "Subject": email.subject,
+        "MIME-Version": "1.0",
+        **email.headers,
+    }
+    tags = {name: [value] for name, value in email.tags.items()}
+    if email.configuration_set:
+        tags["ses:configuration-set"] = [email.configuration_set]
+    return {
+        "timestamp": _timestamp(row.time),
+        "source": email.source,
+        "sourceArn": f"arn:aws:ses:{region}:{account}:identity/{email.source}",
+        "sendingAccountId": account,
+        "messageId": row.message_id,
+        "destination": list(email.destination),
+        "headersTruncated": False,
+        "headers": [{"name": name, "value": value} for name, value in headers.items()],
+        "commonHeaders": {
+            "from": [email.source],
+            "to": list(email.destination),
+            "messageId": row.message_id,
+            "subject": email.subject,
+        },
+        "tags": tags,
+    }
+
+
+def _timestamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:23] + "Z"

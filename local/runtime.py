@@ -1,0 +1,156 @@
+"""The functions of a template, each in processes of its own, as Lambda runs them."""
+
+import asyncio
+from collections.abc import Mapping
+
+from local.process import Answer, FunctionProcess, Sink
+from local.template import ACCOUNT, REGION, Function, Template
+
+# How many events of one function are in work at once.
+CONCURRENCY = 10
+# What a process of ours has that one on Lambda has too; never the caller's own AWS account.
+SANDBOX = {
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_ACCOUNT_ID": ACCOUNT,
+    "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+    "LANG": "C.UTF-8",
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "TZ": "UTC",
+}
+
+
+class UnknownFunctionError(Exception):
+    """No function has this name."""
+
+
+class Runtime:
+    """Runs functions on demand: a process takes one event at a time, more events more processes."""
+
+    def __init__(
+        self,
+        template: Template,
+        *,
+        environment: Mapping[str, str],
+        sink: Sink,
+        concurrency: int = CONCURRENCY,
+    ) -> None:
+        self._pools = {
+            function.id: _Pool(function, _environment(function, environment), sink, concurrency)
+            for function in template.functions.values()
+        }
+        self._ids = {
+            alias: function.id
+            for function in template.functions.values()
+            for alias in (function.id, function.name, function.arn)
+        }
+        self._sink = sink
+        self._later: set[asyncio.Task[None]] = set()
+
+    def find(self, name: str) -> str:
+        """Return the id of a function by id, name or ARN; raises UnknownFunctionError."""
+        if name not in self._ids:
+            raise UnknownFunctionError(name)
+        return self._ids[name]
+
+    async def invoke(self, name: str, payload: bytes) -> Answer:
+        """Run a function on an event and return its answer."""
+        return await self._pools[self.find(name)].invoke(payload)
+
+    def invoke_later(self, name: str, payload: bytes) -> None:
+        """Run a function on an event in the background, once."""
+        task = asyncio.create_task(self._invoke_and_log(self.find(name), payload))
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    def busy(self, name: str) -> int:
+        """Return how many processes of a function are at work."""
+        return len(self._pools[self.find(name)].busy)
+
+    def strike(self, name: str) -> None:
+        """Kill the processes of a function that are at work."""
+        for process in self._pools[self.find(name)].busy:
+            process.strike()
+
+    async def stop(self) -> None:
+        """Kill all processes, whatever they are at."""
+        for task in list(self._later):
+            task.cancel()
+        await asyncio.gather(*self._later, return_exceptions=True)
+        await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+
+    async def _invoke_and_log(self, function: str, payload: bytes) -> None:
+        answer = await self._pools[function].invoke(payload)
+        if answer.failed:
+            self._sink(function, f"invocation failed: {answer.payload.decode(errors='replace')}")
+
+
+class _Pool:
+    """The processes of one function."""
+
+    def __init__(
+        self, function: Function, environment: Mapping[str, str], sink: Sink, concurrency: int
+    ) -> None:
+        self._function = function
+        self._environment = environment
+        self._sink = sink
+        self._places = asyncio.Semaphore(concurrency)
+        self._idle: list[FunctionProcess] = []
+        self._all: set[FunctionProcess] = set()
+
+    async def invoke(self, payload: bytes) -> Answer:
+        async with self._places:
+            process = await self._take()
+            try:
+                answer = await process.invoke(payload)
+            except asyncio.CancelledError:
+                await self._discard(process)
+                raise
+            if process.alive:
+                self._idle.append(process)
+            else:
+                await self._discard(process)
+            return answer
+
+    @property
+    def busy(self) -> set[FunctionProcess]:
+        return self._all.difference(self._idle)
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(self._discard(process) for process in list(self._all)))
+
+    async def _take(self) -> FunctionProcess:
+        while self._idle:
+            process = self._idle.pop()
+            if process.alive:
+                return process
+            await self._discard(process)
+        process = FunctionProcess(self._function, self._environment, self._sink)
+        self._all.add(process)
+        await process.start()
+        return process
+
+    async def _discard(self, process: FunctionProcess) -> None:
+        self._all.discard(process)
+        await process.kill()
+
+
+def _environment(function: Function, overrides: Mapping[str, str]) -> dict[str, str]:
+    return {
+        **SANDBOX,
+        "_HANDLER": function.handler,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "local",
+        "LAMBDA_TASK_ROOT": str(function.code),
+        "PYTHONPATH": ":".join(map(str, function.layers)),
+        **function.environment,
+        **overrides,
+    }

@@ -1,0 +1,187 @@
+"""The local stack: database, provider, functions, HTTP API and schedule as one."""
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from local import gateway, invoke, page
+from local.keeper import Keeper
+from local.logs import Logs
+from local.postgres import Server
+from local.provider import Provider, create_app
+from local.runtime import Runtime
+from local.schedule import firing
+from local.template import Schedule, read_template
+
+ROOT = Path(__file__).parent.parent
+DATABASE = "dovecote"
+PROVISION = "ProvisionFunction"
+# Requests in work when the stack stops get this long.
+SHUTDOWN_SECONDS = 0.5
+
+
+class StackError(Exception):
+    """The stack cannot do what it is to do; the message says why, or what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a stack can be told.
+
+    A port of 0 is a free one. `parameters` are the template's, `environment` overrides variables
+    of all functions, `tick_seconds` the period of all schedules.
+    """
+
+    directory: Path  # data and logs
+    root: Path = ROOT  # where template.yaml is
+    database_url: str | None = None  # in place of a server of the stack's own
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    tick_seconds: float | None = None
+    api_port: int = 0
+    aws_port: int = 0
+    page: bool = False  # serve the page at / and below /_local/
+    lock_seconds: float = 1.0  # how long a PostgreSQL of the run before gets to end
+    durable: bool = True  # false: the data is thrown away, so that PostgreSQL need not sync it
+
+
+class Stack:
+    """All of Dovecote on one machine, for as long as the context lasts.
+
+    On Linux nothing of it outlives the thread that entered the context, even if that is killed.
+    """
+
+    def __init__(self, options: Options, provider: Provider | None = None) -> None:
+        self.options = options
+        self.provider = provider or Provider()
+        self.template = read_template(options.root / "template.yaml", options.parameters)
+        self.logs = Logs(options.directory / "log")
+        self.database_url = ""
+        self.aws_url = ""
+        self.api_url = ""
+        self.keeper: Keeper | None = None  # of a server of the stack's own
+        self._runtime: Runtime | None = None
+        self._exits = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._exits.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._exits.aclose()
+
+    @property
+    def runtime(self) -> Runtime:
+        """Return the functions."""
+        if self._runtime is None:
+            raise StackError("the stack is not started")
+        return self._runtime
+
+    async def invoke(self, function: str, event: object) -> Any:
+        """Run a function on an event and return its answer; raises StackError where it failed."""
+        answer = await self.runtime.invoke(function, json.dumps(event).encode())
+        document = json.loads(answer.payload)
+        if answer.failed:
+            message = f"{document.get('errorType')}: {document.get('errorMessage')}"
+            raise StackError(f"{function} failed, see {self.logs.path(function)}: {message}")
+        return document
+
+    async def _start(self) -> None:
+        self._exits.enter_context(self.logs)
+        aws = self._exits.enter_context(_bind(self.options.aws_port))
+        api = self._exits.enter_context(_bind(self.options.api_port))
+        self.aws_url, self.api_url = _url(aws), _url(api)
+        self.database_url = self.options.database_url or await self._start_database()
+        self._runtime = Runtime(
+            self.template, environment=self._environment(), sink=self.logs.write
+        )
+        self._exits.push_async_callback(self._runtime.stop)
+        await self._serve_aws(aws)
+        if PROVISION in self.template.functions:
+            await self.invoke(PROVISION, {})
+        await self._serve_api(api)
+        schedules = firing(
+            self.template.schedules, self._fire, tick_seconds=self.options.tick_seconds
+        )
+        await self._exits.enter_async_context(schedules)
+
+    async def _start_database(self) -> str:
+        server = Server(
+            self.options.directory / "postgres",
+            durable=self.options.durable,
+            lock_seconds=self.options.lock_seconds,
+        )
+        self.keeper = await self._exits.enter_async_context(Keeper(server))
+        if not server.has_database(DATABASE):
+            server.create_database(DATABASE)
+        return server.url(DATABASE)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "DATABASE_URL": self.database_url,
+            "AWS_ENDPOINT_URL": self.aws_url,
+            "CATALOG_PATH": str(self.options.root / "layers" / "catalog" / "catalog"),
+            **self.options.environment,
+        }
+
+    async def _serve_api(self, listener: socket.socket) -> None:
+        app = web.Application(client_max_size=gateway.MAX_BODY)
+        if self.options.page:
+            await self._exits.enter_async_context(page.served(app, self._scene()))
+        gateway.add_routes(app, self.template.routes, self.runtime.invoke)
+        await self._serve(app, listener)
+
+    def _scene(self) -> page.Scene:
+        return page.Scene(
+            provider=self.provider,
+            runtime=self.runtime,
+            keeper=self.keeper,
+            logs=self.logs,
+            database_url=self.database_url,
+            events=self.options.root / "events",
+        )
+
+    async def _serve_aws(self, listener: socket.socket) -> None:
+        app = create_app(self.provider)
+        invoke.add_routes(app, self.runtime)
+        await self._serve(app, listener)
+
+    async def _serve(self, app: web.Application, listener: socket.socket) -> None:
+        runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
+        await runner.setup()
+        self._exits.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, listener).start()
+
+    def _fire(self, schedule: Schedule) -> None:
+        self.runtime.invoke_later(schedule.function, schedule.input.encode())
+
+
+def _bind(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        message = f"port {port} on 127.0.0.1 cannot be had ({why}): take another port"
+        raise StackError(message) from None
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()
+    return f"http://{host}:{port}"

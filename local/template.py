@@ -1,0 +1,218 @@
+"""What the SAM template says of functions, HTTP routes and schedules, with its values resolved."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from local.intrinsic import NO_VALUE, Resolver, TemplateError, load
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+STACK = "dovecote"
+
+__all__ = ["Function", "Route", "Schedule", "Template", "TemplateError", "read_template"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """One Lambda function."""
+
+    id: str  # its name in the template
+    name: str  # what it is invoked by
+    arn: str
+    code: Path
+    handler: str
+    timeout: int  # seconds
+    memory: int  # MiB
+    environment: Mapping[str, str]
+    layers: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One route of the HTTP API."""
+
+    method: str  # or ANY
+    path: str  # /users/{user_id}, /files/{path+}
+    function: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """One schedule of EventBridge Scheduler."""
+
+    name: str
+    function: str
+    expression: str
+    input: str  # JSON
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """All that the local stack runs."""
+
+    functions: Mapping[str, Function]  # by their name in the template
+    routes: tuple[Route, ...]
+    schedules: tuple[Schedule, ...]
+
+
+def read_template(path: Path, parameters: Mapping[str, str] = MappingProxyType({})) -> Template:
+    """Read a template; raises TemplateError where a value it needs cannot be resolved."""
+    document = load(path.read_text())
+    return _Reader(document, path.parent, parameters).template()
+
+
+class _Reader:
+    def __init__(
+        self, document: dict[str, Any], directory: Path, parameters: Mapping[str, str]
+    ) -> None:
+        self._directory = directory
+        self._resources: dict[str, dict[str, Any]] = document.get("Resources", {})
+        self._globals: dict[str, Any] = document.get("Globals", {}).get("Function", {})
+        self._resolver = Resolver(
+            references={
+                **_pseudo_parameters(),
+                **{name: self._physical(name) for name in self._resources},
+                **_parameters(document.get("Parameters", {}), parameters),
+            },
+            attributes=self._attribute,
+            conditions=document.get("Conditions", {}),
+            mappings=document.get("Mappings", {}),
+        )
+
+    def template(self) -> Template:
+        functions = {
+            logical_id: self._function(logical_id)
+            for logical_id in self._of_type("AWS::Serverless::Function")
+        }
+        events = [event for logical_id in functions for event in self._events(logical_id)]
+        return Template(
+            functions=MappingProxyType(functions),
+            routes=tuple(event for event in events if isinstance(event, Route)),
+            schedules=tuple(event for event in events if isinstance(event, Schedule)),
+        )
+
+    def _of_type(self, kind: str) -> Iterator[str]:
+        for logical_id, resource in self._resources.items():
+            condition = resource.get("Condition")
+            if resource["Type"] == kind and (
+                condition is None or self._resolver.condition(condition)
+            ):
+                yield logical_id
+
+    def _function(self, logical_id: str) -> Function:
+        own = self._resources[logical_id]["Properties"]
+        name = self._physical(logical_id)
+        return Function(
+            id=logical_id,
+            name=name,
+            arn=_function_arn(name),
+            code=self._directory / self._property(own, "CodeUri", "."),
+            handler=str(self._property(own, "Handler")),
+            timeout=int(self._property(own, "Timeout", 3)),
+            memory=int(self._property(own, "MemorySize", 128)),
+            environment=MappingProxyType(self._environment(own)),
+            layers=tuple(self._layers(own)),
+        )
+
+    def _property(self, own: Mapping[str, Any], name: str, default: Any = None) -> Any:
+        value = self._resolver.value(own.get(name, self._globals.get(name, default)))
+        if value is NO_VALUE or value is None:
+            raise TemplateError(f"a function has no {name}")
+        return value
+
+    def _environment(self, own: Mapping[str, Any]) -> dict[str, str]:
+        both = [
+            self._resolver.value(properties.get("Environment", {})).get("Variables", {})
+            for properties in (self._globals, own)
+        ]
+        return {name: _text(value) for variables in both for name, value in variables.items()}
+
+    def _layers(self, own: Mapping[str, Any]) -> Iterator[Path]:
+        for layer in [*self._globals.get("Layers", []), *own.get("Layers", [])]:
+            logical_id = layer.get("Ref") if isinstance(layer, dict) else None
+            if logical_id in self._resources:
+                content = self._resources[logical_id]["Properties"]["ContentUri"]
+                yield self._directory / self._resolver.value(content)
+
+    def _events(self, logical_id: str) -> Iterator[Route | Schedule]:
+        events = self._resources[logical_id]["Properties"].get("Events", {})
+        for name, event in events.items():
+            if event["Type"] == "HttpApi":
+                yield self._route(logical_id, event.get("Properties", {}))
+            elif event["Type"] == "ScheduleV2":
+                properties = self._resolver.value(event["Properties"])
+                if properties.get("State", "ENABLED") == "ENABLED":
+                    yield _schedule(logical_id, name, properties)
+
+    def _route(self, logical_id: str, properties: Mapping[str, Any]) -> Route:
+        method = str(self._resolver.value(properties.get("Method", "ANY"))).upper()
+        path = str(self._resolver.value(properties.get("Path", "/{proxy+}")))
+        return Route(method=method, path=path, function=logical_id)
+
+    def _physical(self, logical_id: str) -> str:
+        """Return what Ref gives for a resource: a function's name, a topic's ARN, else the id."""
+        resource = self._resources[logical_id]
+        if resource["Type"] == "AWS::SNS::Topic":
+            return f"arn:aws:sns:{REGION}:{ACCOUNT}:{logical_id}"
+        name = resource.get("Properties", {}).get("FunctionName")
+        return name if isinstance(name, str) else logical_id
+
+    def _attribute(self, logical_id: str, attribute: str) -> str:
+        if logical_id not in self._resources:
+            raise TemplateError(f"Fn::GetAtt of {logical_id}, which is no resource")
+        if (
+            self._resources[logical_id]["Type"] == "AWS::Serverless::Function"
+            and attribute == "Arn"
+        ):
+            return _function_arn(self._physical(logical_id))
+        service = str(self._resources[logical_id]["Type"]).split("::")[1].lower()
+        return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{logical_id}/{attribute}"
+
+
+def _pseudo_parameters() -> dict[str, Any]:
+    return {
+        "AWS::AccountId": ACCOUNT,
+        "AWS::NoValue": NO_VALUE,
+        "AWS::NotificationARNs": [],
+        "AWS::Partition": "aws",
+        "AWS::Region": REGION,
+        "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/local",
+        "AWS::StackName": STACK,
+        "AWS::URLSuffix": "amazonaws.com",
+    }
+
+
+def _parameters(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    if unknown := given.keys() - declared.keys():
+        raise TemplateError(f"the template has no parameter {min(unknown)}")
+    values = {}
+    for name, declaration in declared.items():
+        if name not in given and "Default" not in declaration:
+            raise TemplateError(f"parameter {name} has no default: give it a value")
+        value = _text(given.get(name, declaration.get("Default")))
+        is_list = str(declaration.get("Type", "String")).endswith(("List", ">"))
+        values[name] = value.split(",") if is_list else value
+    return values
+
+
+def _schedule(function: str, name: str, properties: Mapping[str, Any]) -> Schedule:
+    given = properties.get("Input", "{}")
+    return Schedule(
+        name=name,
+        function=function,
+        expression=str(properties["ScheduleExpression"]),
+        input=given if isinstance(given, str) else json.dumps(given),
+    )
+
+
+def _function_arn(name: str) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+
+
+def _text(value: Any) -> str:
+    """Write a scalar as CloudFormation does."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
