@@ -1,0 +1,136 @@
+# make and a python3 of 3.11 or newer are all that this needs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+bin := .venv/bin
+sam := .venv-sam/bin/sam
+
+export PYTHONPATH := layers/dovecote:.
+export SAM_CLI_TELEMETRY := 0
+# sam and cfn-lint want a region; nothing that make runs calls AWS.
+export AWS_DEFAULT_REGION ?= us-east-1
+
+runtime_locks := layers/dovecote/requirements.txt local/requirements.txt
+# --no-deps: the locks are complete, and pip need not resolve them once more.
+install := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+
+.PHONY: help setup demo run migrate test e2e pictures test-aws docker sam-api check fix build lock clean
+
+help: ## show this list
+	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' Makefile | sed 's/%/<event>/' | expand -t 24
+
+setup: .venv/.runtime ## build .venv, implied by the others
+
+demo: .venv/.runtime ## start the local stack, send events/ through it, show what happened
+	@$(bin)/python -m local.demo
+
+run: .venv/.runtime ## the same stack in the foreground, with a page at http://127.0.0.1:8080 (PORT)
+	@$(bin)/python -m local.run
+
+migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema
+	@$(bin)/python -m dovecote.store.migrate
+
+test: .venv/.tests ## unit, integration and faults on a real PostgreSQL
+	@$(bin)/python -m pytest tests/unit tests/integration tests/faults
+
+test-aws: .venv/.tests ## every event by sam local invoke, and start-api with start-lambda
+	@$(bin)/python -m pytest tests/aws
+
+# docs/sam-local.md. The database and the provider are started for the time of it.
+invoke-%: .venv/.runtime docker .aws-sam/.built ## sam local invoke of events/<event>.json
+	@$(bin)/python -m local.sam.invoke $*
+
+sam-api: .venv/.runtime docker .aws-sam/.built ## sam local start-api and start-lambda; PORT [3000]
+	@$(bin)/python -m local.sam.api
+
+docker: .venv/.runtime
+	@$(bin)/python -m local.sam.docker
+
+# In a Chromium of this machine; .venv has its driver.
+e2e: .venv/.e2e ## the page in a headless Chromium; skipped where there is none
+	@$(bin)/python -m pytest tests/e2e
+
+pictures: .venv/.e2e ## make docs/pictures anew, from a run in a headless Chromium
+	@$(bin)/python -m tests.e2e.pictures docs/pictures
+
+check: .venv/.check .venv-sam/.sam ## linters, types, catalog and template; edits nothing
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+	$(bin)/python -m dovecote.check layers/catalog/catalog
+	$(sam) validate --lint
+	$(bin)/python -m tests.infrastructure.transform | $(bin)/cfn-lint
+	$(bin)/python -m pytest tests/infrastructure
+
+fix: .venv/.check ## let ruff mend what it can
+	$(bin)/ruff check --fix
+	$(bin)/ruff format
+
+# The layer's build calls python3, and the one of the venv has pip.
+build: .venv-sam/.sam ## what sam deploy uploads, in .aws-sam
+	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(sam) build
+
+# Directories too: one is newer than the stamp when a file in it was removed.
+built_from = $(shell find template.yaml samconfig.toml layers functions \
+	-name __pycache__ -prune -o -print)
+
+.aws-sam/.built: $(built_from)
+	@echo "sam build: what the containers run"
+	@mkdir -p $(@D)
+	@$(MAKE) build >$(@D)/build.log 2>&1 || { cat $(@D)/build.log >&2; exit 1; }
+	@touch $@
+
+compile := $(bin)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-header $(UPGRADE)
+layer_lock := layers/dovecote/requirements.txt
+
+# Each lock takes the pins of those above it, so that they agree; sam has a venv to itself.
+lock: .venv/.check ## pin anew what changed in *.in; UPGRADE=--upgrade pins all anew
+	$(compile) layers/dovecote/requirements.in -o $(layer_lock) >/dev/null
+	$(compile) local/requirements.in -c $(layer_lock) -o local/requirements.txt >/dev/null
+	$(compile) tests/requirements.in -c $(layer_lock) -c local/requirements.txt \
+		-o tests/requirements.txt >/dev/null
+	$(compile) tests/requirements-check.in -c $(layer_lock) -c local/requirements.txt \
+		-c tests/requirements.txt -o tests/requirements-check.txt >/dev/null
+	$(compile) tests/requirements-e2e.in -c $(layer_lock) -c local/requirements.txt \
+		-c tests/requirements.txt -o tests/requirements-e2e.txt >/dev/null
+	$(compile) tests/requirements-sam.in -o tests/requirements-sam.txt >/dev/null
+
+clean: ## remove what make built
+	rm -rf .venv .venv-sam .aws-sam
+
+# The venvs: a stamp is newer than the locks that it stands for.
+.venv/.runtime: $(runtime_locks)
+	@$(call venv,.venv)
+	@echo "setup: what the functions and the local stack need"
+	@$(foreach lock,$(runtime_locks),$(bin)/python $(install) -r $(lock) &&) touch $@
+
+.venv/.tests: tests/requirements.txt .venv/.runtime
+	@echo "setup: what the tests need"
+	@$(bin)/python $(install) -r $< && touch $@
+
+.venv/.e2e: tests/requirements-e2e.txt .venv/.tests
+	@echo "setup: the driver of the browser"
+	@$(bin)/python $(install) -r $< && touch $@
+
+.venv/.check: tests/requirements-check.txt .venv/.tests
+	@echo "setup: what the linters need"
+	@$(bin)/python $(install) -r $< && touch $@
+
+.venv-sam/.sam: tests/requirements-sam.txt
+	@$(call venv,.venv-sam)
+	@echo "setup: aws-sam-cli"
+	@.venv-sam/bin/python $(install) -r $< && touch $@
+
+define venv
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	|| { echo "make: $(PYTHON) of 3.11 or newer is needed; name one with PYTHON=" >&2; exit 1; }; \
+$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	|| { echo "make: $(PYTHON) lacks venv; on Debian and Ubuntu install python3-venv" >&2; exit 1; }; \
+[ -x $(1)/bin/python ] && $(1)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| $(PYTHON) -m venv --clear $(1)
+endef

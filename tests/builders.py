@@ -1,0 +1,198 @@
+"""Things to test with: submissions, notifications, small fakes for the edges."""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from dovecote import strict_json
+from dovecote.deliver import Deliver
+from dovecote.dispatch import Dispatch
+from dovecote.finalise import Finaliser
+from dovecote.model import (
+    Channel,
+    Claim,
+    Delivered,
+    Lease,
+    NewNotification,
+    NewRoute,
+    Outcome,
+    Priority,
+    Result,
+    Submission,
+    Target,
+)
+from dovecote.ports import Clock, Store, Stored
+from dovecote.transitions import Backoff
+
+KIND = "order.shipped"
+ADDRESS = "success+ann@simulator.amazonses.com"
+BACKOFF = Backoff(base=30, factor=2, maximum=3600, jitter=0.2)
+
+
+def middle() -> float:
+    """Be the chance that leaves a delay as it is."""
+    return 0.5
+
+
+def a_submission(
+    *,
+    kind: str = KIND,
+    key: str | None = None,
+    payload: dict[str, Any] | None = None,
+    deliver_at: datetime | None = None,
+    traceparent: str | None = None,
+) -> Submission:
+    payload = {"order_id": "1234"} if payload is None else payload
+    return Submission(
+        kind=kind,
+        idempotency_key=key or uuid.uuid4().hex,
+        payload=payload,
+        payload_text=strict_json.text(payload),
+        recipients=(),
+        deliver_at=deliver_at,
+        fingerprint="f" * 64,
+        traceparent=traceparent,
+    )
+
+
+def a_route(channel: Channel = Channel.EMAIL, **overrides: Any) -> NewRoute:
+    email = channel is Channel.EMAIL
+    values: dict[str, Any] = {
+        "route_id": uuid.uuid4(),
+        "channel": channel,
+        "target": Target.ADDRESS if email else Target.TOPIC,
+        "user_id": "u-1",
+        "device_session_id": None,
+        "resolved_email": ADDRESS if email else None,
+        "locale": None,
+        "data": None,
+    }
+    return NewRoute(**(values | overrides))
+
+
+def a_notification(
+    routes: Sequence[NewRoute] = (),
+    *,
+    submission: Submission | None = None,
+    priority: Priority = Priority.NORMAL,
+    max_attempts: int = 3,
+    expires_in: float = 3600,
+) -> NewNotification:
+    return NewNotification(
+        notification_id=uuid.uuid4(),
+        submission=submission or a_submission(),
+        routes=routes or [a_route()],
+        priority=priority,
+        max_attempts=max_attempts,
+        expires_in=expires_in,
+    )
+
+
+def a_lease(seconds: float = 60) -> Lease:
+    return Lease(token=uuid.uuid4(), seconds=seconds)
+
+
+def store_routes(store: Store, count: int, channel: Channel = Channel.EMAIL, **more: Any) -> None:
+    """Store one notification with so many routes."""
+    assert store.submit(a_notification([a_route(channel) for _ in range(count)], **more), a_lease())
+
+
+def stored(store: Store, notification: NewNotification, lease: Lease | None = None) -> Stored:
+    """Store a notification whose key is free."""
+    result = store.submit(notification, lease or a_lease())
+    assert result is not None
+    return result
+
+
+def claim_all(store: Store, seconds: float = 60, batch: int = 1000) -> list[Claim]:
+    """Claim whatever is due and in nobody's hands."""
+    return store.claim(dict.fromkeys(range(12), batch), a_lease(seconds))
+
+
+@dataclass
+class RecordingLog:
+    """Keeps what was logged: level, message, fields."""
+
+    lines: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def debug(self, message: str, /, **fields: Any) -> None:
+        self.lines.append(("debug", message, fields))
+
+    def info(self, message: str, /, **fields: Any) -> None:
+        self.lines.append(("info", message, fields))
+
+    def warning(self, message: str, /, **fields: Any) -> None:
+        self.lines.append(("warning", message, fields))
+
+    def error(self, message: str, /, **fields: Any) -> None:
+        self.lines.append(("error", message, fields))
+
+    def levels(self) -> set[str]:
+        return {level for level, _, _ in self.lines}
+
+
+def accept(_claim: Claim) -> Outcome:
+    return Delivered(message_id=f"m-{uuid.uuid4()}")
+
+
+@dataclass
+class ScriptedChannel:
+    """Answers each claim as it is told to, and remembers whom it was asked for."""
+
+    answer: Callable[[Claim], Outcome] = accept
+    asked: list[UUID] = field(default_factory=list)
+
+    def deliver(self, claims: Sequence[Claim], _begin_before: float) -> dict[UUID, Outcome]:
+        self.asked += [claim.route_id for claim in claims]
+        return {claim.route_id: self.answer(claim) for claim in claims}
+
+    def late(self) -> list[Result]:
+        return []
+
+
+def a_finaliser(log: RecordingLog | None = None, backoff: Backoff = BACKOFF) -> Finaliser:
+    return Finaliser(
+        backoff=backoff,
+        random=middle,
+        log=log or RecordingLog(),
+        clock=time.monotonic,
+        sleep=time.sleep,
+    )
+
+
+def a_dispatch(
+    store: Store,
+    channel: ScriptedChannel,
+    *,
+    log: RecordingLog | None = None,
+    backoff: Backoff = BACKOFF,
+    batch_size: int = 100,
+    lease_seconds: float = 60,
+    send_seconds: float = 1,
+    clock: Clock = lambda: 0.0,
+) -> Dispatch:
+    """Make a dispatcher on a real store, with one channel for all; its clock stands still."""
+    return Dispatch(
+        store=store,
+        deliver=Deliver(
+            store=store,
+            channels={Channel.EMAIL: channel, Channel.PUSH: channel},
+            clock=clock,
+            send_seconds=send_seconds,
+        ),
+        finaliser=a_finaliser(log, backoff),
+        clock=clock,
+        new_id=uuid.uuid4,
+        batch_size=batch_size,
+        lease_seconds=lease_seconds,
+        send_seconds=send_seconds,
+    )
+
+
+def forever() -> float:
+    """Leave a run all the time that it may want."""
+    return 90.0

@@ -1,0 +1,137 @@
+"""Fixtures: one PostgreSQL server a run, one migrated template, one clone of it a test."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from dovecote.store.database import Database
+from dovecote.store.migrate import migrate
+from dovecote.store.postgres import PostgresStore
+from local.postgres import Server
+from local.provider import Running, running
+from tests.functions import Functions, environment, functions
+
+DEFAULT_MAX_ATTEMPTS = 5
+TEMPORARY = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each run a root of its own for temporary directories.
+
+    A run that begins takes the others' rights from the root that pytest shares, and with them
+    the path to its data from a PostgreSQL of another run that is not run as root.
+    """
+    root = tempfile.TemporaryDirectory(prefix="dovecote-tests-", ignore_cleanup_errors=True)
+    config.stash[TEMPORARY] = root
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = root.name
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the run left behind."""
+    config.stash[TEMPORARY].cleanup()
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that may be littered with databases: TEST_DATABASE_URL's, or one of our own."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with Server(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server.url()
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> Iterator[str]:
+    """The name of a migrated database to clone."""
+    name = f"dovecote_template_{uuid.uuid4().hex[:8]}"
+    create_database(server_url, name)
+    migrate(named(server_url, name))
+    yield name
+    drop_database(server_url, name)
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
+    """A database of this test's own with nothing in it."""
+    name = f"dovecote_empty_{uuid.uuid4().hex[:8]}"
+    create_database(server_url, name)
+    yield named(server_url, name)
+    drop_database(server_url, name)
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    name = f"dovecote_test_{uuid.uuid4().hex[:8]}"
+    create_database(server_url, name, template)
+    url = named(server_url, name)
+    migrate(url)  # a clone lacks the template's role settings
+    yield url
+    drop_database(server_url, name)
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """An autocommit connection of the test's own, beside those of the code under test."""
+    with psycopg.connect(database_url, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[PostgresStore]:
+    """The store on this test's database."""
+    database = Database(
+        lambda: psycopg.connect(database_url, autocommit=True, prepare_threshold=None)
+    )
+    yield PostgresStore(database, default_max_attempts=DEFAULT_MAX_ATTEMPTS)
+    database.close()
+
+
+@pytest.fixture
+def provider() -> Iterator[Running]:
+    """A provider of this test's own, answering over HTTP."""
+    with running() as one:
+        yield one
+
+
+@pytest.fixture
+def house(database_url: str, provider: Running, catalog_folder: Path) -> Iterator[Functions]:
+    """The functions on this test's database and provider, with backoffs of no time."""
+    values = environment(database_url, provider.url, catalog_folder, BACKOFF_BASE_SECONDS="0")
+    with functions(values) as wired:
+        yield wired
+
+
+@pytest.fixture(scope="session")
+def catalog_folder() -> Path:
+    """The catalog that users edit."""
+    return Path(__file__).parents[1] / "layers" / "catalog" / "catalog"
+
+
+def named(url: str, database: str) -> str:
+    """Return a server's URL with another database in it."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+def create_database(server_url: str, name: str, template: str = "template1") -> None:
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+
+
+def drop_database(server_url: str, name: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

@@ -1,0 +1,1 @@
+"""Faults: real processes that are killed, and work that is shared."""

@@ -1,0 +1,158 @@
+"""The functions as API Gateway and Lambda call them, in this process."""
+
+import base64
+import importlib.util
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from dovecote import wiring
+
+ROOT = Path(__file__).parents[1]
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the handlers ask of Lambda's context."""
+
+    aws_request_id: str = "request-1"
+    function_name: str = "dovecote"
+    remaining_ms: int = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_ms
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of a function behind API Gateway."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+def load(name: str) -> ModuleType:
+    """Import functions/<name>/app.py as a module of its own."""
+    path = ROOT / "functions" / name / "app.py"
+    spec = importlib.util.spec_from_file_location(f"functions_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def http_event(
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    key: str = "",
+    parameters: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the event of a request; a body that is no text comes in Base64, as it does on AWS."""
+    event = json.loads((ROOT / "events" / "email.json").read_text())
+    event["routeKey"], event["rawPath"] = key or f"{method} {path}", path
+    event["headers"] = {"content-type": "application/json", **(headers or {})}
+    event["pathParameters"] = dict(parameters or {})
+    event["requestContext"]["http"] |= {"method": method, "path": path}
+    event["body"], event["isBase64Encoded"] = _body(body or b"")
+    return dict(event)
+
+
+def _body(body: bytes) -> tuple[str, bool]:
+    try:
+        return body.decode(), False
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode(), True
+
+
+class Functions:
+    """All functions of the stack on one database and one provider."""
+
+    def __init__(self) -> None:
+        self._submit = load("submit")
+        self._api = load("api")
+        self._dispatch = load("dispatch")
+
+    def post(
+        self, body: bytes | dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """POST /notifications."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        event = http_event("POST", "/notifications", raw, headers)
+        return _answer(self._submit.handler(event, Context()))
+
+    def invoke_submit(self, event: Any) -> Any:
+        """Invoke submit directly."""
+        return self._submit.handler(event, Context())
+
+    def call(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        """Call the api function, its path matched and decoded as API Gateway does."""
+        for key in self._api.ROUTES:
+            verb, _, pattern = key.partition(" ")
+            found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", pattern), path)
+            if verb == method and found is not None:
+                values = {name: unquote(value) for name, value in found.groupdict().items()}
+                event = http_event(method, path, body, key=key, parameters=values)
+                return _answer(self._api.handler(event, Context()))
+        raise LookupError(f"{method} {path} is no route")
+
+    def dispatch(self, event: Mapping[str, Any] | None = None) -> dict[str, int]:
+        """Run dispatch once."""
+        tally: dict[str, int] = self._dispatch.handler(dict(event or {}), Context())
+        return tally
+
+
+def _answer(given: dict[str, Any]) -> Answer:
+    body = given.get("body")
+    headers = {name.lower(): value for name, value in given["headers"].items()}
+    return Answer(given["statusCode"], headers, json.loads(body) if body else None)
+
+
+def environment(database_url: str, endpoint: str, catalog: Path, **more: str) -> dict[str, str]:
+    """Return the environment that the functions read."""
+    return {
+        "DATABASE_URL": database_url,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "CATALOG_PATH": str(catalog),
+        "EMAIL_FROM": "Dovecote <dovecote@example.com>",
+        **more,
+    }
+
+
+@contextmanager
+def functions(values: Mapping[str, str]) -> Iterator[Functions]:
+    """Run the functions in an environment, wired anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(name, value)
+        _forget()  # what another environment was wired with
+        try:
+            yield Functions()
+        finally:
+            _forget()
+
+
+def _forget() -> None:
+    logging.Logger.manager.loggerDict.pop("dovecote", None)  # it writes to an earlier test's stdout
+    if wiring.database.cache_info().currsize:
+        wiring.database().close()
+    for thing in vars(wiring).values():
+        if hasattr(thing, "cache_clear"):
+            thing.cache_clear()

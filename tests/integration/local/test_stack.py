@@ -1,0 +1,191 @@
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import aiohttp
+import boto3
+import psycopg
+import pytest
+from botocore.config import Config
+
+from local.stack import Options, Stack, StackError
+
+ROOT = Path(__file__).parents[3]
+TEMPLATE = """
+Globals:
+  Function:
+    Handler: app.handler
+    Timeout: 5
+    Environment: {Variables: {DATABASE_URL: "", AWS_ENDPOINT_URL: "", CATALOG_PATH: /opt/catalog}}
+Resources:
+  ProvisionFunction:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: provision}
+  EchoFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: echo
+      Events:
+        Echo: {Type: HttpApi, Properties: {Path: "/echo/{word}", Method: GET}}
+        Tick: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 hour), Input: '"tick"'}}
+"""
+PROVISION = """
+import os, psycopg
+def handler(event, context):
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute("create table if not exists provisioned ()")
+    return {}
+"""
+ECHO = """
+def handler(event, context):
+    print(event if isinstance(event, str) else "called", flush=True)
+    if isinstance(event, dict) and "pathParameters" in event:
+        return {"statusCode": 200, "body": event["pathParameters"]["word"]}
+    return event
+"""
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    for name, source in (("provision", PROVISION), ("echo", ECHO)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "app.py").write_text(source)
+    (tmp_path / "template.yaml").write_text(TEMPLATE)
+    return Options(directory=tmp_path / "stack", root=tmp_path, durable=False)
+
+
+def test_a_stack_answers_over_http_and_has_been_provisioned(options: Options) -> None:
+    async def scenario() -> None:
+        async with Stack(options) as stack, aiohttp.ClientSession() as session:
+            async with session.get(f"{stack.api_url}/echo/hello") as response:
+                assert await response.text() == "hello"
+            with psycopg.connect(stack.database_url) as connection:
+                known = connection.execute("select to_regclass('provisioned') is not null")
+                assert known.fetchone() == (True,)
+
+    asyncio.run(scenario())
+
+
+def test_the_data_of_a_stack_is_there_when_it_is_started_again(options: Options) -> None:
+    async def scenario() -> None:
+        async with Stack(options) as stack:
+            with psycopg.connect(stack.database_url) as connection:
+                connection.execute("create table kept as select 42 as answer")
+        async with Stack(options) as stack:
+            with psycopg.connect(stack.database_url) as connection:
+                assert connection.execute("select answer from kept").fetchone() == (42,)
+
+    asyncio.run(scenario())
+
+
+def test_a_schedule_fires_every_tick(options: Options) -> None:
+    ticking = Options(
+        directory=options.directory, root=options.root, durable=False, tick_seconds=0.2
+    )
+
+    async def scenario() -> None:
+        async with Stack(ticking) as stack:
+            log = stack.logs.path("EchoFunction")
+            async with asyncio.timeout(10):
+                while not log.exists() or log.read_text().count("tick") < 3:
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(scenario())
+
+
+def test_boto3_invokes_functions_at_the_aws_endpoint(options: Options) -> None:
+    def call(url: str) -> None:
+        aws = boto3.client(
+            "lambda",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        answer = aws.invoke(FunctionName="EchoFunction", Payload=b'{"a": 1}')
+        with answer["Payload"] as payload:
+            assert json.loads(payload.read()) == {"a": 1}
+        assert "FunctionError" not in answer
+        later = aws.invoke(FunctionName="EchoFunction", InvocationType="Event", Payload=b'"x"')
+        assert later["StatusCode"] == 202
+        with later["Payload"] as payload:
+            payload.read()
+        with pytest.raises(aws.exceptions.ResourceNotFoundException):
+            aws.invoke(FunctionName="Nobody")
+        aws.close()
+
+    async def scenario() -> None:
+        async with Stack(options) as stack:
+            await asyncio.to_thread(call, stack.aws_url)
+
+    asyncio.run(scenario())
+
+
+def test_a_provisioning_that_fails_stops_the_stack_and_says_where_to_look(
+    options: Options,
+) -> None:
+    (options.root / "provision" / "app.py").write_text("def handler(event, context): 1 / 0")
+
+    async def scenario() -> None:
+        with pytest.raises(StackError, match=r"ProvisionFunction failed, see .*ZeroDivisionError"):
+            async with Stack(options):
+                pass
+
+    asyncio.run(scenario())
+
+
+def test_nothing_of_a_stack_outlives_its_process(options: Options) -> None:
+    source = f"""
+        import asyncio
+        from pathlib import Path
+        from local.stack import Options, Stack
+
+        async def main():
+            options = Options(
+                directory=Path({str(options.directory)!r}),
+                root=Path({str(options.root)!r}),
+                durable=False,
+            )
+            async with Stack(options) as stack:
+                await stack.invoke("EchoFunction", {{}})
+                print("up", flush=True)
+                await asyncio.sleep(60)
+
+        asyncio.run(main())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(source)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "up\n"
+        family = descendants(parent.pid)
+        os.kill(parent.pid, signal.SIGKILL)
+
+    assert len(family) >= 3  # PostgreSQL and two functions, and what PostgreSQL started
+    deadline = time.monotonic() + 10
+    while left := [pid for pid in family if is_running(pid)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def descendants(pid: int) -> list[int]:
+    children = [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+    return [*children, *(below for child in children for below in descendants(child))]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"

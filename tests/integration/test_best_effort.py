@@ -1,0 +1,122 @@
+"""Heart 4: right after the notification is stored, and never to be seen by its producer."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote import wiring
+from local.provider import Fault, Order, Running
+from tests.functions import Functions, environment, functions
+from tests.integration.test_http import a_body
+
+Connection = psycopg.Connection[Any]
+STATE = "select status, attempts, claims, claim_token is not null from dovecote.notification_routes"
+
+
+def email_only(**overrides: Any) -> dict[str, Any]:
+    payload = {
+        "first_name": "Ann",
+        "reset_url": "https://nestbox.example/reset/1",
+        "valid_minutes": 15,
+    }
+    return a_body(kind="account.password_reset", payload=payload) | overrides
+
+
+def order(provider: Running, fault: Fault, **more: Any) -> None:
+    provider.provider.give(Order(do=fault, **more))
+
+
+def test_a_failure_is_answered_202_and_retried_by_dispatch(
+    house: Functions, connection: Connection, provider: Running
+) -> None:
+    order(provider, Fault.ERROR, times=1)
+    answer = house.post(email_only())
+    (route,) = answer.body["routes"]
+    assert (answer.status, route["status"], route["attempts"]) == (202, "retrying", 1)
+    assert route["next_attempt_at"] is not None
+    assert "InternalFailure (500)" in route["last_error"]
+    assert house.dispatch()["published"] == 1
+    assert connection.execute(STATE).fetchall() == [("published", 2, 2, False)]
+
+
+def test_a_connection_that_dies_is_one_post_and_a_202(house: Functions, provider: Running) -> None:
+    order(provider, Fault.CLOSE_BEFORE_ACCEPTING, times=1)
+    assert house.post(email_only()).body["routes"][0]["status"] == "retrying"
+    assert len(provider.provider.ledger.attempts) == 1
+
+
+def test_a_stall_is_answered_within_the_budget(house: Functions, provider: Running) -> None:
+    order(provider, Fault.STALL, seconds=20)
+    started = time.monotonic()
+    answer = house.post(email_only())
+    assert time.monotonic() - started < 4
+    assert (answer.status, answer.body["routes"][0]["status"]) == (202, "retrying")
+    assert len(provider.provider.ledger.attempts) <= 1
+
+
+def test_dispatch_cannot_take_what_submit_is_trying(
+    house: Functions, connection: Connection, provider: Running
+) -> None:
+    order(provider, Fault.STALL, seconds=20)
+    seen: list[Any] = []
+    real = wiring.submit()._deliver
+
+    def meanwhile(claims: Any, *, deadline: float) -> Any:
+        seen.append((house.dispatch()["claimed"], connection.execute(STATE).fetchall()))
+        return real([], deadline=deadline)
+
+    wiring.submit()._deliver = meanwhile  # type: ignore[assignment]
+    house.post(email_only())
+    assert seen == [(0, [("pending", 1, 1, True)])]
+
+
+def test_a_broken_machinery_is_a_202_and_logged_at_debug_only(
+    house: Functions, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("success+ann@simulator.amazonses.com")
+
+    wiring.submit()._deliver = broken  # type: ignore[assignment]
+    wiring._logger().setLevel("DEBUG")
+    caplog.set_level("DEBUG")
+    answer = house.post(email_only())
+    assert (answer.status, answer.body["routes"][0]["status"]) == (202, "pending")
+    (record,) = [record for record in caplog.records if record.name == "dovecote"]
+    assert record.levelname == "DEBUG"
+    assert "success+ann" not in caplog.text
+    assert connection.execute(STATE).fetchall() == [("pending", 1, 1, True)]
+
+
+def test_only_as_many_routes_are_tried_at_once_as_the_setting_says(
+    house: Functions, connection: Connection, provider: Running
+) -> None:
+    recipients = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(5)]
+    house.post(email_only(recipients=recipients))
+    assert len(provider.provider.ledger.accepted) == 2
+    assert connection.execute(
+        "select status, count(*) from dovecote.notification_routes group by 1 order by 1"
+    ).fetchall() == [("pending", 3), ("published", 2)]
+
+
+def test_what_is_not_due_yet_is_not_tried(house: Functions, provider: Running) -> None:
+    answer = house.post(email_only(deliver_at="2999-01-01T00:00:00Z"))
+    (route,) = answer.body["routes"]
+    assert (route["status"], route["attempts"]) == ("pending", 0)
+    assert provider.provider.ledger.attempts == []
+
+
+@pytest.fixture
+def without(database_url: str, provider: Running, catalog_folder: Path) -> Iterator[Functions]:
+    values = environment(database_url, provider.url, catalog_folder, INLINE_ROUTES="0")
+    with functions(values) as wired:
+        yield wired
+
+
+def test_zero_turns_it_off(without: Functions, provider: Running) -> None:
+    assert without.post(email_only()).body["routes"][0]["attempts"] == 0
+    assert provider.provider.ledger.attempts == []
+    assert without.dispatch()["published"] == 1

@@ -1,0 +1,425 @@
+"""Heart 5 and 6: performing a delivery, and never sending again what is known as accepted."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import boto3
+import psycopg
+import pytest
+
+from dovecote import telemetry, wiring
+from dovecote.deliver import Deliver
+from dovecote.model import (
+    Channel,
+    Claim,
+    Delivered,
+    Failed,
+    NotBegun,
+    Outcome,
+    Permanent,
+    Result,
+    Target,
+)
+from dovecote.store.postgres import PostgresStore
+from local.provider import Fault, Running
+from local.provider.ledger import Email, Push
+from tests.builders import ADDRESS, ScriptedChannel, a_finaliser, a_lease, claim_all, store_routes
+from tests.functions import Functions, environment, functions
+from tests.integration.test_best_effort import email_only, order
+from tests.integration.test_http import a_body
+
+Connection = psycopg.Connection[Any]
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
+NOBODY = (
+    "arn:aws:sns:us-east-1:123456789012:endpoint/APNS/none/7f5d8f0e-0000-0000-0000-000000000000"
+)
+
+
+@pytest.fixture
+def applications(provider: Running) -> dict[str, str]:
+    """The platform applications and topics at the provider, by name."""
+    sns = boto3.client(
+        "sns",
+        endpoint_url=provider.url,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    made = {
+        platform: sns.create_platform_application(
+            Name="app", Platform=platform, Attributes={"PlatformCredential": "c"}
+        )["PlatformApplicationArn"]
+        for platform in ("APNS", "GCM")
+    }
+    made["topic"] = sns.create_topic(Name="pushes")["TopicArn"]
+    return made
+
+
+@pytest.fixture
+def pushing(
+    database_url: str, provider: Running, catalog_folder: Path, applications: dict[str, str]
+) -> Iterator[Functions]:
+    """The functions with platform applications for APNs and FCM, and no topic."""
+    arns = ",".join((applications["APNS"], applications["GCM"]))
+    values = environment(
+        database_url,
+        provider.url,
+        catalog_folder,
+        BACKOFF_BASE_SECONDS="0",
+        PUSH_APPLICATION_ARNS=arns,
+    )
+    with functions(values) as wired:
+        yield wired
+
+
+def register(house: Functions, session: str, platform: str, token: str) -> int:
+    body = json.dumps({"platform": platform, "token": token}).encode()
+    return house.call("PUT", f"/users/u-1/devices/{session}", body).status
+
+
+def deliver(claims: list[Claim]) -> list[Outcome]:
+    """Deliver as the dispatch function does."""
+    deliver = wiring.dispatch()._deliver
+    by_route = {
+        r.claim.route_id: r.outcome for r in deliver(claims, deadline=time.monotonic() + 30)
+    }
+    return [by_route[claim.route_id] for claim in claims]
+
+
+def claim_of(house: Functions, store: PostgresStore, **overrides: Any) -> Claim:
+    """Store a password reset for later, and claim it now."""
+    house.post(email_only(deliver_at="2999-01-01T00:00:00Z", **overrides))
+    with psycopg.connect(wiring.settings().database_url, autocommit=True) as own:
+        own.execute("update dovecote.notification_routes set next_attempt_at = now()")
+    (claim,) = claim_all(store)
+    return claim
+
+
+def test_email_is_the_kinds_template_with_the_payload_and_its_tags(
+    house: Functions, provider: Running
+) -> None:
+    (route,) = house.post(email_only()).body["routes"]
+    (accepted,) = provider.provider.ledger.accepted
+    email = accepted.content
+    assert isinstance(email, Email)
+    assert email.destination == (ADDRESS,)
+    assert email.source == "Dovecote <dovecote@example.com>"
+    assert "https://nestbox.example/reset/1" in (email.text or "")
+    assert "https://nestbox.example/reset/1" in (email.html or "")
+    assert email.tags == {
+        "route_id": route["route_id"], "claim": "1", "kind": "account-password_reset",
+    }  # fmt: skip
+
+
+def test_email_of_a_kind_with_an_unsubscribe_address_has_one_click_headers(
+    house: Functions, provider: Running
+) -> None:
+    event = json.loads((Path(__file__).parents[2] / "events" / "many-recipients.json").read_text())
+    house.post(event["body"].encode(), event["headers"])
+    for accepted in provider.provider.ledger.accepted:
+        assert isinstance(accepted.content, Email)
+        assert accepted.content.headers["List-Unsubscribe"].startswith("<https://")
+        assert accepted.content.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_email_without_a_recipient_fails_in_words(house: Functions, store: PostgresStore) -> None:
+    claim = claim_of(house, store)
+    for blank in (None, "", "  \t"):
+        (outcome,) = deliver([replace(claim, resolved_email=blank)])
+        assert outcome == Failed(error="email route missing resolved recipient")
+
+
+def test_email_of_an_unknown_kind_fails_in_words(house: Functions, store: PostgresStore) -> None:
+    claim = claim_of(house, store)
+    assert deliver([replace(claim, kind="order.lost")]) == [Failed(error="unknown kind")]
+
+
+def test_push_without_a_user_fails_in_words(house: Functions, store: PostgresStore) -> None:
+    claim = claim_of(house, store)
+    for blank in (None, "", " "):
+        route = replace(claim, channel="push", target=Target.TOPIC, user_id=blank)
+        assert deliver([route]) == [Failed(error="push route missing user_id")]
+
+
+def test_any_other_channel_is_unknown(house: Functions, store: PostgresStore) -> None:
+    claim = claim_of(house, store)
+    assert deliver([replace(claim, channel="fax")]) == [Failed(error="unknown channel")]
+
+
+def test_nothing_is_begun_when_the_time_is_up(
+    house: Functions, store: PostgresStore, provider: Running
+) -> None:
+    claim = claim_of(house, store)
+    perform = wiring.dispatch()._deliver
+    assert perform([claim], deadline=0.0) == [Result(claim=claim, outcome=NotBegun())]
+    assert provider.provider.ledger.attempts == []
+
+
+def test_an_error_of_our_own_is_a_failed_attempt_without_the_payload(
+    house: Functions, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claim_of(house, store)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(f"cannot send to {ADDRESS}: https://nestbox.example/reset/1")
+
+    monkeypatch.setattr("dovecote.channels.rendering.Renderer.mail", broken)
+    (outcome,) = deliver([claim])
+    assert isinstance(outcome, Failed)
+    assert outcome.error.startswith("RuntimeError")
+    assert "success" not in outcome.error
+    assert "reset/1" not in outcome.error
+
+
+def test_a_refused_message_is_permanent_and_its_words_name_nobody(
+    house: Functions, store: PostgresStore, provider: Running
+) -> None:
+    claim = claim_of(house, store)
+    order(
+        provider,
+        Fault.ERROR,
+        status=400,
+        code="MessageRejected",
+        message=f"Email address is not verified: {ADDRESS}",
+    )
+    assert deliver([claim]) == [
+        Permanent(error="MessageRejected (400): Email address is not verified: <address>")
+    ]
+
+
+def test_no_log_line_names_a_recipient_a_token_or_the_payload(
+    capsys: pytest.CaptureFixture[str], house: Functions, provider: Running
+) -> None:
+    words = f"cannot reach {ADDRESS} with https://nestbox.example/reset/1 or token {'ab12' * 16}"
+    order(provider, Fault.ERROR, message=words)
+    house.post(email_only())
+    for _ in range(4):
+        house.dispatch()
+    printed = capsys.readouterr().out
+    lines = [json.loads(line) for line in printed.splitlines() if "notification route" in line]
+    assert [(line["level"], line["message"], line["attempt"]) for line in lines] == [
+        ("INFO", "notification route retry scheduled", 1),
+        ("INFO", "notification route retry scheduled", 2),
+        ("INFO", "notification route retry scheduled", 3),
+        ("WARNING", "notification route dead-lettered", 4),
+    ]
+    for line in lines:
+        assert line["error"] == (
+            "InternalFailure (500): cannot reach <address> with <hidden> or token <token>"
+        )
+        assert (line["kind"], line["channel"]) == ("account.password_reset", "email")
+        assert line["route_id"]
+    assert ADDRESS not in printed
+    assert "reset/1" not in printed
+    assert "ab12ab12" not in printed
+
+
+def test_push_to_a_device_has_the_client_event_within_the_platforms_envelope(
+    pushing: Functions, provider: Running
+) -> None:
+    assert register(pushing, "phone", "apns", "a" * 64) == 200
+    assert register(pushing, "tablet", "fcm", "b" * 64) == 200
+    body = json.dumps(a_body(recipients=[{"user_id": "u-1", "data": {"first_name": "Ann"}}]))
+    answer = pushing.post(body.encode(), {"traceparent": TRACEPARENT})
+    routes = {r["device_session_id"]: r for r in answer.body["routes"] if r["channel"] == "push"}
+    assert {route["status"] for route in routes.values()} == {"published"}
+    apns, gcm = (json.loads(push.payload) for push in sent_pushes(provider))
+    assert set(apns.pop("aps")["alert"]) == {"title", "body"}
+    event = {
+        "event_id": routes["phone"]["route_id"],
+        "request_id": "order-1234-shipped",
+        "trace_id": TRACE,
+        "kind": "order.shipped",
+        "user_id": "u-1",
+        "device_session_id": "phone",
+        "payload": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
+    }
+    assert apns == event
+    message = gcm["fcmV1Message"]["message"]
+    assert set(message["notification"]) == {"title", "body"}
+    assert message["data"] == {
+        **event,
+        "event_id": routes["tablet"]["route_id"],
+        "device_session_id": "tablet",
+        "payload": message["data"]["payload"],
+    }
+    assert json.loads(message["data"]["payload"]) == event["payload"]
+
+
+def sent_pushes(provider: Running) -> list[Push]:
+    pushes = [a.content for a in provider.provider.ledger.accepted if a.service == "sns"]
+    return sorted(
+        (push for push in pushes if isinstance(push, Push)),
+        key=lambda push: "GCM" in push.target,
+    )
+
+
+def test_push_to_the_topic_is_the_bare_client_event(
+    database_url: str, provider: Running, catalog_folder: Path, applications: dict[str, str]
+) -> None:
+    topic = applications["topic"]
+    values = environment(database_url, provider.url, catalog_folder, PUSH_TOPIC_ARN=topic)
+    with functions(values) as house:
+        answer = house.post(a_body(recipients=[{"user_id": "u-9", "data": {"first_name": "Ann"}}]))
+    (route,) = [r for r in answer.body["routes"] if r["channel"] == "push"]
+    (push,) = sent_pushes(provider)
+    event = json.loads(push.message)
+    assert (push.target, push.structure) == (topic, None)
+    assert event["event_id"] == route["route_id"]
+    assert len(event["trace_id"]) == 32
+    assert set(event) == {
+        "event_id", "request_id", "trace_id", "kind", "user_id", "device_session_id", "payload",
+    }  # fmt: skip
+
+
+def test_the_trace_is_stored_and_continued_by_a_retry(
+    house: Functions, connection: Connection, provider: Running
+) -> None:
+    order(provider, Fault.ERROR, times=1)
+    house.post(json.dumps(email_only()).encode(), {"traceparent": TRACEPARENT})
+    seen: list[str] = []
+    client = wiring.dispatch()._deliver._channels[Channel.EMAIL]._client
+    client.meta.events.register("before-call", lambda **_: seen.append(telemetry.trace_id()))
+    assert house.dispatch()["published"] == 1
+    assert seen == [TRACE]
+    assert connection.execute("select traceparent from dovecote.notifications").fetchone() == (
+        TRACEPARENT,
+    )
+
+
+def test_outside_a_span_the_trace_id_is_empty() -> None:
+    assert telemetry.trace_id() == ""
+
+
+def test_a_device_that_is_gone_by_then_is_permanent(
+    pushing: Functions, connection: Connection
+) -> None:
+    register(pushing, "phone", "apns", "a" * 64)
+    body = a_body(
+        recipients=[{"user_id": "u-1", "data": {"first_name": "Ann"}}],
+        deliver_at="2999-01-01T00:00:00Z",
+    )
+    pushing.post(body)
+    assert pushing.call("DELETE", "/users/u-1/devices/phone").status == 204
+    assert pushing.call("DELETE", "/users/u-1/devices/phone").status == 404
+    connection.execute(
+        "update dovecote.notification_routes set next_attempt_at = now() where status = 'pending'"
+    )
+    assert pushing.dispatch()["dead_lettered"] == 1
+    assert connection.execute(
+        "select reason, error from dovecote.notification_dead_letters"
+    ).fetchall() == [("permanent", "device is no longer registered")]
+
+
+def test_a_device_of_nobody_is_a_404(pushing: Functions) -> None:
+    for user in ("u-9", "%00", "%20"):
+        assert pushing.call("DELETE", f"/users/{user}/devices/phone").status == 404
+
+
+def test_a_new_token_leaves_no_endpoint_of_the_old_one(
+    pushing: Functions, provider: Running
+) -> None:
+    for token in ("a", "b", "c"):
+        register(pushing, "phone", "apns", token * 64)
+    assert [e.attributes["Token"] for e in provider.provider.registry.endpoints.values()] == [
+        "c" * 64
+    ]
+    assert pushing.call("DELETE", "/users/u-1/devices/phone").status == 204
+    assert provider.provider.registry.endpoints == {}
+
+
+def test_sns_out_of_reach_is_a_503_and_the_device_is_not_forgotten(
+    pushing: Functions, database_url: str, catalog_folder: Path, connection: Connection
+) -> None:
+    register(pushing, "phone", "apns", "a" * 64)
+    arns = wiring.settings().push_application_arns
+    values = environment(
+        database_url, "http://127.0.0.1:9", catalog_folder, PUSH_APPLICATION_ARNS=arns
+    )
+    with functions(values) as cut_off:
+        assert register(cut_off, "tablet", "apns", "b" * 64) == 503
+        assert cut_off.call("DELETE", "/users/u-1/devices/phone").status == 503
+    assert connection.execute("select count(*) from dovecote.push_devices").fetchone() == (1,)
+
+
+def test_a_user_may_be_called_anything(pushing: Functions, connection: Connection) -> None:
+    body = json.dumps({"platform": "apns", "token": "a" * 64}).encode()
+    path = "/users/{}/devices/phone".format(quote("a/b c#\u00e9", safe=""))
+    assert pushing.call("PUT", path, body).body["user_id"] == "a/b c#\u00e9"
+    assert pushing.call("DELETE", path).status == 204
+
+
+def test_a_token_that_changes_hands_goes_to_its_new_user(
+    pushing: Functions, connection: Connection
+) -> None:
+    register(pushing, "phone", "apns", "a" * 64)
+    body = json.dumps({"platform": "apns", "token": "a" * 64}).encode()
+    assert pushing.call("PUT", "/users/u-2/devices/phone", body).status == 200
+    assert connection.execute(
+        "select user_id, device_session_id from dovecote.push_devices"
+    ).fetchall() == [("u-2", "phone")]
+
+
+@pytest.mark.parametrize(
+    "body", [{"platform": "pager", "token": "t"}, {"platform": "apns"}, {"token": "t"}, {}]
+)
+def test_a_device_that_cannot_be_registered_is_a_422(
+    pushing: Functions, connection: Connection, body: dict[str, str]
+) -> None:
+    answer = pushing.call("PUT", "/users/u-1/devices/phone", json.dumps(body).encode())
+    assert answer.status == 422
+    assert connection.execute("select count(*) from dovecote.push_devices").fetchone() == (0,)
+
+
+def test_an_email_on_record_as_accepted_is_not_sent_again_after_a_crash(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 1)
+    (first,) = claim_all(store, seconds=0)
+    with store.transaction() as transaction:  # its worker was killed right after this
+        transaction.record_acceptances([(first.kind, first.route_id, "m-1")])
+    again = store.claim_lapsed(a_lease())
+    assert again is not None
+    channel = ScriptedChannel()
+    perform = Deliver(
+        store=store, channels={Channel.EMAIL: channel}, clock=lambda: 0.0, send_seconds=1
+    )
+    assert perform([again], deadline=60) == [
+        Result(claim=again, outcome=Delivered(message_id="m-1"))
+    ]
+    assert channel.asked == []
+
+
+def test_an_acceptance_that_came_too_late_is_put_on_record_by_the_next_batch(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 1)
+    (claim,) = claim_all(store, seconds=0)
+
+    class Late(ScriptedChannel):
+        def late(self) -> list[Result]:
+            return [Result(claim=claim, outcome=Delivered(message_id="m-late"))]
+
+    perform = Deliver(
+        store=store, channels={Channel.EMAIL: Late()}, clock=lambda: 0.0, send_seconds=1
+    )
+    a_finaliser().settle(store, perform([], deadline=60), until=0)
+    assert connection.execute(
+        "select status, provider_message_id from dovecote.notification_routes"
+    ).fetchall() == [("published", "m-late")]
+    assert store.accepted([(claim.kind, claim.route_id)]) == {claim.route_id: "m-late"}
+
+
+def test_an_acceptance_is_put_on_record_once(store: PostgresStore, connection: Connection) -> None:
+    store_routes(store, 1)
+    (claim,) = claim_all(store)
+    for message_id in ("first", "second"):
+        with store.transaction() as transaction:
+            transaction.record_acceptances([(claim.kind, claim.route_id, message_id)])
+    assert store.accepted([(claim.kind, claim.route_id)]) == {claim.route_id: "first"}

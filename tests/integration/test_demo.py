@@ -1,0 +1,45 @@
+"""The demo, as a newcomer runs it, and that it leaves out no event."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.functions import ROOT, Functions
+
+EVENTS = sorted(path.name for path in (ROOT / "events").glob("*.json"))
+SCRIPT = yaml.safe_load((ROOT / "events" / "demo.yaml").read_text())
+
+
+def test_the_demo_ends_well_and_shows_each_end_of_a_route() -> None:
+    path = os.pathsep.join((str(ROOT / "layers" / "dovecote"), str(ROOT)))
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "HOME": os.environ["HOME"]}
+    demo = subprocess.run(
+        [sys.executable, "-m", "local.demo"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "The provider's ledger and the database agree to the row." in demo.stdout
+
+
+def test_every_event_is_sent_by_the_demo_or_fired_by_its_schedule() -> None:
+    assert {entry["event"] for entry in SCRIPT} | {"schedule.json"} == set(EVENTS)
+
+
+@pytest.mark.parametrize("name", [entry["event"] for entry in SCRIPT if entry["expect"] == 422])
+def test_a_bad_event_is_refused(house: Functions, name: str) -> None:
+    event = json.loads((ROOT / "events" / name).read_text())
+    assert house.post(event["body"].encode(), event["headers"]).status == 422
+
+
+def test_the_schedules_event_dispatches(house: Functions) -> None:
+    event = json.loads((ROOT / "events" / "schedule.json").read_text())
+    assert house.dispatch(event)["claimed"] == 0

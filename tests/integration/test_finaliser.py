@@ -1,0 +1,269 @@
+"""Heart 1 to 3: one finaliser, inside its caller's transaction, the same for both channels."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote.model import Channel, Claim, Delivered, Failed, NotBegun, Outcome, Permanent, Result
+from dovecote.ports import StoreUnavailable
+from dovecote.store.database import Database
+from dovecote.store.postgres import PostgresStore
+from tests.builders import (
+    ADDRESS,
+    RecordingLog,
+    a_finaliser,
+    a_lease,
+    a_notification,
+    a_route,
+    claim_all,
+    store_routes,
+    stored,
+)
+
+Connection = psycopg.Connection[Any]
+both_channels = pytest.mark.parametrize("channel", Channel)
+
+
+def claim_one(store: PostgresStore, channel: Channel, **more: Any) -> Claim:
+    store_routes(store, 1, channel, **more)
+    (claim,) = claim_all(store)
+    return claim
+
+
+def settle(store: PostgresStore, claim: Claim, outcome: Outcome, log: RecordingLog) -> None:
+    a_finaliser(log).settle(store, [Result(claim=claim, outcome=outcome)], until=0)
+
+
+def row(connection: Connection, claim: Claim, columns: str) -> Sequence[Any]:
+    query = f"select {columns} from dovecote.notification_routes where route_id = %s"  # noqa: S608
+    found = connection.execute(query.encode(), (claim.route_id,)).fetchone()
+    assert found is not None
+    return found
+
+
+def dead_letters(connection: Connection) -> list[Any]:
+    return connection.execute(
+        "select route_id, reason, error, attempts from dovecote.notification_dead_letters"
+    ).fetchall()
+
+
+@both_channels
+def test_success_publishes_and_clears_the_next_attempt(
+    store: PostgresStore, connection: Connection, channel: Channel
+) -> None:
+    claim = claim_one(store, channel)
+    settle(store, claim, Delivered(message_id="m-1"), RecordingLog())
+    status, due, token, lease, published, message, attempts = row(
+        connection,
+        claim,
+        "status, next_attempt_at, claim_token, leased_until, published_at, provider_message_id,"
+        " attempts",
+    )
+    assert (status, due, token, lease, message, attempts) == (
+        "published", None, None, None, "m-1", 1,
+    )  # fmt: skip
+    assert published is not None
+
+
+@both_channels
+def test_failure_below_max_attempts_arms_the_next_attempt_by_the_database_clock(
+    store: PostgresStore, connection: Connection, channel: Channel
+) -> None:
+    claim = claim_one(store, channel, max_attempts=3)
+    settle(store, claim, Failed(error="no luck"), RecordingLog())
+    status, seconds, error, token = row(
+        connection,
+        claim,
+        "status, extract(epoch from next_attempt_at - clock_timestamp())::float, last_error,"
+        " claim_token",
+    )
+    assert (status, error, token) == ("retrying", "no luck", None)
+    assert 29 < seconds <= 30
+    assert dead_letters(connection) == []
+
+
+@both_channels
+def test_failure_at_max_attempts_dead_letters_with_a_row(
+    store: PostgresStore, connection: Connection, channel: Channel
+) -> None:
+    claim = claim_one(store, channel, max_attempts=1)
+    settle(store, claim, Failed(error="no luck"), RecordingLog())
+    assert row(connection, claim, "status, next_attempt_at, claim_token") == (
+        "dead_lettered", None, None,
+    )  # fmt: skip
+    assert dead_letters(connection) == [(claim.route_id, "attempts", "no luck", 1)]
+
+
+@both_channels
+def test_a_permanent_refusal_dead_letters_at_the_first_attempt(
+    store: PostgresStore, connection: Connection, channel: Channel
+) -> None:
+    claim = claim_one(store, channel, max_attempts=8)
+    settle(store, claim, Permanent(error="MessageRejected"), RecordingLog())
+    assert row(connection, claim, "status, attempts") == ("dead_lettered", 1)
+    assert dead_letters(connection) == [(claim.route_id, "permanent", "MessageRejected", 1)]
+
+
+@both_channels
+def test_what_was_not_begun_is_given_back_with_its_attempt(
+    store: PostgresStore, connection: Connection, channel: Channel
+) -> None:
+    claim = claim_one(store, channel)
+    settle(store, claim, NotBegun(), RecordingLog())
+    assert row(connection, claim, "status, attempts, claims, claim_token") == (
+        "pending", 0, 1, None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("max_attempts", [0, -1])
+def test_a_route_without_max_attempts_falls_back_to_the_default_of_five(
+    store: PostgresStore, connection: Connection, max_attempts: int
+) -> None:
+    store_routes(store, 1, max_attempts=max_attempts)
+    for attempt in range(1, 6):
+        connection.execute("update dovecote.notification_routes set next_attempt_at = now()")
+        (claim,) = claim_all(store)
+        assert (claim.attempts, claim.max_attempts) == (attempt, 5)
+        settle(store, claim, Failed(error="no luck"), RecordingLog())
+        assert row(connection, claim, "status") == (
+            "dead_lettered" if attempt == 5 else "retrying",
+        )
+
+
+def test_a_retry_is_due_at_the_latest_when_the_route_expires(
+    store: PostgresStore, connection: Connection
+) -> None:
+    claim = claim_one(store, Channel.EMAIL, expires_in=10)
+    settle(store, claim, Failed(error="no luck"), RecordingLog())
+    assert row(connection, claim, "next_attempt_at = expires_at") == (True,)
+
+
+def test_the_finaliser_never_commits_by_itself(
+    store: PostgresStore, connection: Connection
+) -> None:
+    claim = claim_one(store, Channel.EMAIL, max_attempts=1)
+    results = [Result(claim=claim, outcome=Failed(error="no luck"))]
+    with pytest.raises(ZeroDivisionError), store.transaction() as transaction:
+        assert len(a_finaliser().finalise(transaction, results)) / 0
+    assert row(connection, claim, "status, claim_token") == ("pending", claim.token)
+    assert dead_letters(connection) == []
+
+
+def test_a_late_worker_changes_no_route_but_records_the_acceptance(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 1)
+    (late,) = claim_all(store, seconds=0)
+    second = store.claim_lapsed(a_lease())
+    assert second is not None
+    log = RecordingLog()
+    settle(store, late, Delivered(message_id="m-late"), log)
+    assert row(connection, late, "status, claim_token") == ("pending", second.token)
+    assert store.accepted([(late.kind, late.route_id)]) == {late.route_id: "m-late"}
+    settle(store, late, Failed(error="late"), log)
+    settle(store, late, Permanent(error="late"), log)
+    settle(store, late, NotBegun(), log)
+    assert row(connection, late, "status, claim_token, attempts") == ("pending", second.token, 2)
+    assert log.lines == []
+
+
+def test_one_route_that_cannot_be_finalised_does_not_undo_its_batch(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 5, max_attempts=1)
+    claims = claim_all(store)
+    bad = claims[2]
+    connection.execute(
+        "alter table dovecote.notification_dead_letters add constraint refused"
+        f" check (route_id <> '{bad.route_id}')"
+    )
+    log = RecordingLog()
+    outcomes = [Delivered(message_id="m"), *[Failed(error="no luck")] * 4]
+    results = [Result(claim=c, outcome=o) for c, o in zip(claims, outcomes, strict=True)]
+    a_finaliser(log).settle(store, results, until=0)
+    counts = connection.execute(
+        "select status, count(*) from dovecote.notification_routes group by 1 order by 1"
+    ).fetchall()
+    assert counts == [("dead_lettered", 3), ("pending", 1), ("published", 1)]
+    assert ("error", "notification route not finalised") in [line[:2] for line in log.lines]
+
+
+def test_an_acceptance_is_written_down_by_a_worker_that_outlives_an_outage(
+    store: PostgresStore, connection: Connection, database_url: str
+) -> None:
+    store_routes(store, 1)
+    refusals = iter([True, True])
+    opened: list[Connection] = []
+
+    def connect() -> Connection:
+        if opened and next(refusals, False):
+            raise psycopg.OperationalError("connection refused")
+        opened.append(psycopg.connect(database_url, autocommit=True))
+        return opened[-1]
+
+    database = Database(connect)
+    outlived = PostgresStore(database, default_max_attempts=5)
+    (claim,) = claim_all(outlived)
+    connection.execute("select pg_terminate_backend(%s)", (opened[0].info.backend_pid,))
+    results = [Result(claim=claim, outcome=Delivered(message_id="m-1"))]
+    with pytest.raises(StoreUnavailable):
+        a_finaliser().settle(outlived, results, until=0)
+    a_finaliser().settle(outlived, results, until=time.monotonic() + 30)
+    database.close()
+    assert row(connection, claim, "status, provider_message_id") == ("published", "m-1")
+
+
+@both_channels
+def test_each_log_line_has_its_fields_and_nothing_of_the_recipient(
+    store: PostgresStore, connection: Connection, channel: Channel
+) -> None:
+    log = RecordingLog()
+    retried = claim_one(store, channel, max_attempts=2)
+    settle(store, retried, Failed(error="no luck"), log)
+    ended = claim_one(store, channel, max_attempts=1)
+    settle(store, ended, Failed(error="no luck"), log)
+    (due,) = row(connection, retried, "next_attempt_at")
+    assert isinstance(due, datetime)
+    common = {"kind": "order.shipped", "channel": str(channel), "attempt": 1, "error": "no luck"}
+    (level, message, fields), dead = log.lines
+    assert (level, message) == ("info", "notification route retry scheduled")
+    assert datetime.fromisoformat(fields.pop("next_attempt_at")) == due
+    assert fields == {**common, "route_id": str(retried.route_id)}
+    assert dead == (
+        "warning",
+        "notification route dead-lettered",
+        {**common, "route_id": str(ended.route_id)},
+    )
+    assert ADDRESS not in repr(log.lines)
+
+
+BROKEN_ROWS = {
+    "a live route without a due time": "next_attempt_at = null",
+    "a published route that is still due": "status = 'published', published_at = now()",
+    "a published route without its time": "status = 'published', next_attempt_at = null",
+    "a dead letter that is still due": "status = 'dead_lettered'",
+    "a lease without a token": "leased_until = now()",
+    "a token without a lease": "claim_token = gen_random_uuid()",
+    "a token on an ended route": (
+        "status = 'cancelled', next_attempt_at = null, claim_token = gen_random_uuid(),"
+        " leased_until = now()"
+    ),
+    "a time of publishing on a live route": "published_at = now()",
+    "attempts below zero": "attempts = -1",
+    "more attempts than claims": "attempts = 1",
+    "a status that is none": "status = 'sent'",
+}
+
+
+@both_channels
+@pytest.mark.parametrize("assignment", BROKEN_ROWS.values(), ids=BROKEN_ROWS)
+def test_the_check_constraint_refuses(
+    store: PostgresStore, connection: Connection, channel: Channel, assignment: str
+) -> None:
+    stored(store, a_notification([a_route(channel)]))
+    with pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute(f"update dovecote.notification_routes set {assignment}".encode())  # noqa: S608

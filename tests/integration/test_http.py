@@ -1,0 +1,352 @@
+"""The design's HTTP table, row by row, and: bad input gets a problem document, stores nothing."""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+
+from dovecote.store.database import Database
+from dovecote.store.postgres import PostgresStore
+from local.provider import Running
+from tests.builders import a_lease, a_notification, a_submission
+from tests.functions import PROBLEM, Answer, Functions, environment, functions
+
+Connection = psycopg.Connection[Any]
+ADDRESS = "success+ann@simulator.amazonses.com"
+
+
+def a_body(**overrides: Any) -> dict[str, Any]:
+    body = {
+        "kind": "order.shipped",
+        "idempotency_key": "order-1234-shipped",
+        "payload": {"order_id": "1234", "carrier": "DHL"},
+        "recipients": [{"user_id": "u-1", "email": ADDRESS, "data": {"first_name": "Ann"}}],
+    }
+    return body | overrides
+
+
+def count(connection: Connection) -> int:
+    row = connection.execute("select count(*) from dovecote.notifications").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def assert_problem(answer: Answer, status: int) -> None:
+    assert answer.status == status
+    assert answer.headers["content-type"] == PROBLEM
+    assert answer.body["status"] == status
+    assert set(answer.body) >= {"type", "title", "status", "detail"}
+
+
+def test_a_notification_is_stored_tried_and_answered_202(
+    house: Functions, connection: Connection, provider: Running
+) -> None:
+    answer = house.post(a_body())
+    assert answer.status == 202
+    assert answer.headers["location"] == f"/notifications/{answer.body['notification_id']}"
+    assert "idempotent-replayed" not in answer.headers
+    assert answer.body["kind"] == "order.shipped"
+    email, push = answer.body["routes"]
+    assert (email["channel"], email["status"], email["attempts"]) == ("email", "published", 1)
+    assert email["next_attempt_at"] is None
+    assert (push["status"], push["last_error"]) == ("skipped", "user has no device")
+    (accepted,) = provider.provider.ledger.accepted
+    assert accepted.message_id == email["provider_message_id"]
+    assert count(connection) == 1
+
+
+def test_the_same_key_and_body_again_is_answered_as_the_first(
+    house: Functions, connection: Connection, provider: Running
+) -> None:
+    first = house.post(a_body())
+    again = house.post(a_body())
+    assert again.status == 202
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.body == first.body
+    assert count(connection) == 1
+    assert len(provider.provider.ledger.accepted) == 1
+
+
+def test_the_key_may_come_in_the_header(house: Functions, connection: Connection) -> None:
+    body = a_body()
+    key = body.pop("idempotency_key")
+    assert house.post(body, {"Idempotency-Key": key}).status == 202
+    assert house.post(a_body()).headers["idempotent-replayed"] == "true"
+    assert count(connection) == 1
+
+
+def test_a_replay_is_answered_whatever_the_catalog_says_by_then(
+    house: Functions,
+    connection: Connection,
+    database_url: str,
+    provider: Running,
+    catalog_folder: Path,
+    tmp_path: Path,
+) -> None:
+    first = house.post(a_body())
+    smaller = tmp_path / "catalog"
+    shutil.copytree(catalog_folder, smaller)
+    kinds = yaml.safe_load((smaller / "kinds.yaml").read_text())
+    del kinds["kinds"]["order.shipped"]
+    (smaller / "kinds.yaml").write_text(yaml.safe_dump(kinds))
+    with functions(environment(database_url, provider.url, smaller)) as later:
+        again = later.post(a_body())
+        assert_problem(later.post(a_body(idempotency_key="a-new-one")), 422)
+    assert (again.status, again.body) == (202, first.body)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert count(connection) == 1
+
+
+def test_the_same_key_with_another_body_is_a_422(house: Functions, connection: Connection) -> None:
+    house.post(a_body())
+    answer = house.post(a_body(payload={"order_id": "9", "carrier": "DHL"}))
+    assert_problem(answer, 422)
+    assert count(connection) == 1
+
+
+def test_the_same_key_of_another_kind_is_another_notification(
+    house: Functions, connection: Connection
+) -> None:
+    house.post(a_body())
+    reset = {
+        "first_name": "Ann",
+        "reset_url": "https://nestbox.example/r/1",
+        "valid_minutes": 15,
+    }
+    assert house.post(a_body(kind="account.password_reset", payload=reset)).status == 202
+    assert count(connection) == 2
+
+
+def test_the_same_key_while_the_first_is_being_stored_is_a_409(
+    house: Functions, connection: Connection, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as first:
+        first.execute(
+            "insert into dovecote.notifications"
+            " (notification_id, kind, idempotency_key, fingerprint, payload)"
+            " values (gen_random_uuid(), 'order.shipped', 'order-1234-shipped', 'f', '{}')"
+        )
+        answer = house.post(a_body())
+        first.rollback()
+    assert_problem(answer, 409)
+    assert int(answer.headers["retry-after"]) >= 1
+    assert house.post(a_body()).status == 202
+
+
+LOCKS = {
+    "the emails on record, as an index is built": "email_deliveries in share mode",
+    "the devices, as a column is added": "push_devices in access exclusive mode",
+    "the routes, as an index is built": "notification_routes in share mode",
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS)
+def test_a_table_that_is_locked_for_long_keeps_no_producer_waiting(
+    house: Functions, database_url: str, lock: str
+) -> None:
+    with psycopg.connect(database_url) as other:
+        other.execute(f"lock table dovecote.{lock}".encode())
+        started = time.monotonic()
+        answer = house.post(a_body())
+        assert time.monotonic() - started < 8
+        other.rollback()
+    if answer.status == 202:
+        assert answer.body["routes"][0]["status"] == "pending"
+    else:
+        assert_problem(answer, 503)
+
+
+REFUSED: dict[str, tuple[bytes | dict[str, Any], int, str | None]] = {
+    # 400: it cannot be read, or not by all alike
+    "not JSON": (b"{", 400, None),
+    "nothing": (b"", 400, None),
+    "not an object": (b"[]", 400, None),
+    "no key": (json.dumps({**a_body(), "idempotency_key": None}).encode(), 400, None),
+    "NaN": (json.dumps(a_body(payload={"order_id": float("nan")})).encode(), 400, None),
+    "a lone surrogate": (json.dumps(a_body(payload={"order_id": "\ud800"})).encode(), 400, None),
+    "NUL": (json.dumps(a_body(payload={"order_id": "\x00"})).encode(), 400, None),
+    "a member twice": (b'{"kind": "a", "kind": "b"}', 400, None),
+    "100,000 brackets": (b"[" * 100_000, 400, None),
+    "invalid UTF-8": (b'{"kind": "\xff"}', 400, None),
+    # 413: too much
+    "2 MiB": (json.dumps(a_body(payload={"order_id": "x" * 2**21})).encode(), 413, None),
+    "1,001 recipients": (a_body(recipients=[{"email": ADDRESS}] * 1001), 413, None),
+    # 422: it can be read, and something cannot be taken
+    "an unknown kind": (a_body(kind="order.lost"), 422, "/kind"),
+    "a payload against the schema": (
+        a_body(payload={"order_id": 7, "carrier": "DHL"}), 422, "/payload/order_id",
+    ),
+    "a payload that misses a variable": (a_body(payload={"order_id": "1"}), 422, "/payload"),
+    "a bad address": (a_body(recipients=[{"email": "ann"}]), 422, "/recipients/0/email"),
+    "a display name": (
+        a_body(recipients=[{"email": f"Ann <{ADDRESS}>"}]), 422, "/recipients/0/email",
+    ),
+    "a line break in an address": (
+        a_body(recipients=[{"email": f"{ADDRESS}\r\nBcc: x@y.example"}]),
+        422,
+        "/recipients/0/email",
+    ),
+    "a bad timestamp": (a_body(deliver_at="tomorrow"), 422, "/deliver_at"),
+    "a key over 255 characters": (a_body(idempotency_key="k" * 256), 422, "/idempotency_key"),
+    "an unknown field": (a_body(colour="red"), 422, "/colour"),
+    "attachments": (a_body(attachments=[]), 422, "/attachments"),
+    "a recipient that nothing reaches": (a_body(recipients=[{}]), 422, "/recipients/0"),
+    "no recipient": (a_body(recipients=[]), 422, "/recipients"),
+    "a payload over 64 KiB": (
+        a_body(payload={"order_id": "x" * 70_000, "carrier": "DHL"}), 422, "/payload",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "status", "where"), REFUSED.values(), ids=REFUSED)
+def test_bad_input_gets_a_problem_document_and_stores_nothing(
+    house: Functions,
+    connection: Connection,
+    provider: Running,
+    body: bytes | dict[str, Any],
+    status: int,
+    where: str | None,
+) -> None:
+    answer = house.post(body)
+    assert_problem(answer, status)
+    if where is not None:
+        assert where in {error["pointer"] for error in answer.body["errors"]}
+        assert all(error["detail"] for error in answer.body["errors"])
+    assert count(connection) == 0
+    assert provider.provider.ledger.attempts == []
+
+
+def test_two_different_keys_are_a_400(house: Functions, connection: Connection) -> None:
+    assert_problem(house.post(a_body(), {"idempotency-key": "another"}), 400)
+    assert count(connection) == 0
+
+
+def test_a_push_payload_that_no_phone_takes_is_a_422(
+    house: Functions, connection: Connection
+) -> None:
+    payload = {
+        "first_name": "Ann",
+        "author": "Bea",
+        "thread_title": "A thread",
+        "excerpt": "\U0001f54a" * 400,
+        "comment_url": "https://nestbox.example/c/" + "x" * 1500,
+        "unsubscribe_token": "t" * 32,
+    }
+    answer = house.post(
+        a_body(kind="comment.mention", payload=payload, recipients=[{"user_id": "u-1"}])
+    )
+    assert_problem(answer, 422)
+    assert count(connection) == 0
+
+
+def test_attachments_are_refused_in_words(house: Functions) -> None:
+    (error,) = house.post(a_body(attachments=[])).body["errors"]
+    assert error == {"pointer": "/attachments", "detail": "attachments are not supported"}
+
+
+def test_a_problem_repeats_no_value(house: Functions) -> None:
+    secret = "hunter2hunter2"
+    answer = house.post(
+        a_body(payload={"order_id": [secret], "carrier": secret}, recipients=[{"email": secret}])
+    )
+    assert secret not in json.dumps(answer.body)
+
+
+def test_a_direct_invocation_takes_the_same_body(house: Functions, connection: Connection) -> None:
+    stored = house.invoke_submit(a_body())
+    assert stored["routes"][0]["status"] == "published"
+    refused = house.invoke_submit({"kind": "order.shipped"})
+    assert refused["status"] == 400
+    assert count(connection) == 1
+
+
+@pytest.fixture
+def unreachable(provider: Running, catalog_folder: Path) -> Iterator[Functions]:
+    """The functions with a database that nobody listens for."""
+    url = "postgresql://postgres@127.0.0.1:9/nowhere"
+    with functions(environment(url, provider.url, catalog_folder)) as wired:
+        yield wired
+
+
+def test_a_database_out_of_reach_is_a_503(unreachable: Functions) -> None:
+    answer = unreachable.post(a_body())
+    assert_problem(answer, 503)
+    assert int(answer.headers["retry-after"]) >= 1
+    assert_problem(unreachable.call("GET", f"/notifications/{'0' * 32}"), 503)
+
+
+def test_a_direct_invocation_takes_as_many_letters_as_http(house: Functions) -> None:
+    letters = "\u044f" * 300_000
+    body = a_body(recipients=[{"email": ADDRESS, "data": {"first_name": letters}}])
+    direct = house.invoke_submit(body)
+    assert direct["status"] == 422
+    assert house.post(json.dumps(body, ensure_ascii=False).encode()).status == 422
+
+
+@pytest.mark.parametrize("event", [[], "text", None, 7, {}, {"kind": "\ud800"}])
+def test_a_direct_invocation_of_anything_is_a_400(house: Functions, event: Any) -> None:
+    assert house.invoke_submit(event)["status"] == 400
+
+
+def test_a_notification_can_be_read_with_its_routes(house: Functions) -> None:
+    posted = house.post(a_body()).body
+    answer = house.call("GET", f"/notifications/{posted['notification_id']}")
+    assert answer.status == 200
+    assert answer.body["routes"] == posted["routes"]
+    assert answer.body["idempotency_key"] == "order-1234-shipped"
+
+
+@pytest.mark.parametrize("path", ["00000000-0000-0000-0000-000000000000", "none", "%00"])
+def test_a_notification_that_is_none_is_a_404(house: Functions, path: str) -> None:
+    assert_problem(house.call("GET", f"/notifications/{path}"), 404)
+    assert_problem(house.call("DELETE", f"/notifications/{path}"), 404)
+
+
+def test_a_scheduled_notification_can_be_cancelled(house: Functions, provider: Running) -> None:
+    posted = house.post(a_body(deliver_at="2999-01-01T00:00:00Z")).body
+    path = f"/notifications/{posted['notification_id']}"
+    assert posted["routes"][0]["status"] == "pending"
+    assert house.call("DELETE", path).body == {"cancelled": 1, "in_flight": 0, "ended": 1}
+    assert house.call("DELETE", path).body == {"cancelled": 0, "in_flight": 0, "ended": 2}
+    assert house.call("GET", path).body["routes"][0]["status"] == "cancelled"
+    assert house.dispatch()["claimed"] == 0
+    assert provider.provider.ledger.attempts == []
+
+
+def test_what_is_in_somebodys_hands_is_in_flight(house: Functions, connection: Connection) -> None:
+    posted = house.post(a_body(deliver_at="2999-01-01T00:00:00Z")).body
+    connection.execute(
+        "update dovecote.notification_routes set attempts = 1, claims = 1,"
+        " claim_token = gen_random_uuid(), leased_until = clock_timestamp() + interval '1 minute'"
+        " where status = 'pending'"
+    )
+    answer = house.call("DELETE", f"/notifications/{posted['notification_id']}")
+    assert answer.body == {"cancelled": 0, "in_flight": 1, "ended": 1}
+
+
+def test_one_key_submitted_at_once_by_many_is_stored_once(
+    connection: Connection, database_url: str
+) -> None:
+    submission = a_submission(key="one-key")
+    stored: list[bool] = []
+
+    def submit() -> None:
+        with psycopg.connect(database_url, autocommit=True) as own:
+            store = PostgresStore(Database(lambda: own), default_max_attempts=5)
+            answer = store.submit(a_notification(submission=submission), a_lease())
+            stored.append(answer is not None)
+
+    threads = [threading.Thread(target=submit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(stored) == [False] * 7 + [True]
+    assert count(connection) == 1

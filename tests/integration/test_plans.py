@@ -1,0 +1,140 @@
+"""The plans of submit and dispatch hold, whatever the statistics say."""
+
+import uuid
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote.store.database import Database
+from dovecote.store.postgres import PostgresStore
+from dovecote.store.statements import statement
+from tests.builders import a_lease, claim_all, store_routes
+
+Connection = psycopg.Connection[Any]
+ROWS = 200_000
+
+A_ROUTE = {"route_id": uuid.uuid4(), "token": uuid.uuid4(), "delay": 1.0, "error": "e"}
+SOME_ROUTES = {"route_ids": [uuid.uuid4() for _ in range(100)], "token": uuid.uuid4()}
+A_CLAIM = {
+    "token": uuid.uuid4(),
+    "lease": 60.0,
+    "default_max_attempts": 8,
+    "lanes": list(range(12)),
+    "limits": [9] * 12,
+}
+STATEMENTS: dict[str, dict[str, Any]] = {
+    "claim": A_CLAIM,
+    "claim_lapsed": A_CLAIM,
+    "publish": {**SOME_ROUTES, "message_ids": "{}"},
+    "give_back": {**SOME_ROUTES, "lapsed": False},
+    "retry": A_ROUTE,
+    "dead_letter": {**A_ROUTE, "reason": "attempts"},
+    "routes": {"notification_id": uuid.uuid4()},
+    "cancel": {"notification_id": uuid.uuid4()},
+    "submit": {
+        "notification_id": uuid.uuid4(),
+        "kind": "k",
+        "idempotency_key": "key",
+        "fingerprint": "f",
+        "payload": "{}",
+        "traceparent": None,
+        "deliver_at": None,
+        "priority": 1,
+        "max_attempts": 8,
+        "default_max_attempts": 8,
+        "expires_in": 60.0,
+        "token": uuid.uuid4(),
+        "lease": 10.0,
+        "routes": "[]",
+    },
+}
+
+
+def fill(connection: Connection, rows: int) -> None:
+    """Store so many due routes, a hundred to a notification, in all lanes."""
+    connection.execute("alter table dovecote.notification_routes set (autovacuum_enabled = off)")
+    connection.execute(
+        "insert into dovecote.notifications"
+        " (notification_id, kind, idempotency_key, fingerprint, payload)"
+        " select gen_random_uuid(), 'k', i::text, 'f', '{}' from generate_series(1, %s) i",
+        (rows // 100,),
+    )
+    connection.execute(
+        "insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
+        "  target, priority, status, max_attempts, next_attempt_at, expires_at)"
+        " select gen_random_uuid(), notification_id, i,"
+        "  case when i % 2 = 0 then 'email' else 'push' end,"
+        "  case when i % 2 = 0 then 'address' else 'topic' end, i % 3,"
+        "  case when i % 5 = 0 then 'retrying' else 'pending' end, 8,"
+        "  clock_timestamp() - i * interval '1 second', clock_timestamp() + interval '1 day'"
+        " from dovecote.notifications, generate_series(1, 100) i"
+    )
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+def scans_of_routes(connection: Connection, name: str) -> list[str]:
+    explained = connection.execute(
+        b"explain (format json) " + statement(name), STATEMENTS[name]
+    ).fetchone()
+    assert explained is not None
+    return [
+        node["Node Type"]
+        for node in nodes(explained[0][0]["Plan"])
+        if node.get("Relation Name") == "notification_routes" and "Scan" in node["Node Type"]
+    ]
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_scans_the_routes_of_an_empty_table(connection: Connection, name: str) -> None:
+    assert "Seq Scan" not in scans_of_routes(connection, name)
+
+
+def test_no_statement_scans_the_routes_of_a_table_never_analysed(connection: Connection) -> None:
+    fill(connection, 20_000)
+    for name in STATEMENTS:
+        assert "Seq Scan" not in scans_of_routes(connection, name), name
+
+
+def test_no_statement_scans_the_routes_of_a_large_table_and_no_claim_exceeds_its_limit(
+    connection: Connection, store: PostgresStore
+) -> None:
+    fill(connection, ROWS)
+    connection.execute("analyze dovecote.notifications, dovecote.notification_routes")
+    for name in STATEMENTS:
+        assert "Seq Scan" not in scans_of_routes(connection, name), name
+    for _ in range(5):
+        claims = store.claim(dict.fromkeys(range(12), 9), a_lease())
+        lanes = [claim.lane for claim in claims]
+        assert {lane: lanes.count(lane) for lane in set(lanes)} == dict.fromkeys(range(12), 9)
+
+
+def test_a_claim_changes_no_indexed_column_and_stays_on_its_page(connection: Connection) -> None:
+    store = PostgresStore(Database(lambda: connection), default_max_attempts=5)
+    store_routes(store, 200)
+    assert len(claim_all(store)) == 200
+    connection.execute("select pg_stat_force_next_flush()")
+    updates = connection.execute(
+        "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables"
+        " where relname = 'notification_routes'"
+    ).fetchone()
+    assert updates is not None
+    assert updates[0] == 200
+    assert updates[1] > 190
+
+
+def test_every_statement_that_touches_routes_is_explained() -> None:
+    sources = files("dovecote.store").joinpath("sql").iterdir()
+    touching = {
+        source.name.removesuffix(".sql")
+        for source in sources
+        if "dovecote.notification_routes" in source.read_text()
+    }
+    assert touching == set(STATEMENTS)

@@ -1,0 +1,318 @@
+"""One suite for the provider and for moto: what boto3 sees must be the same.
+
+Moto is the judge of whatever it implements. What it lacks, or does otherwise than AWS, is tested
+on the provider alone, in tests/integration/local/test_provider.py.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from moto.server import ThreadedMotoServer
+
+from local.provider import Provider, running
+
+SENDER = "shop@example.com"
+RECIPIENT = "success+ann@simulator.amazonses.com"
+
+
+@contextmanager
+def the_provider() -> Iterator[str]:
+    with running(Provider(strict=True)) as server:
+        yield server.url
+
+
+@contextmanager
+def moto() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        yield "http://{}:{}".format(*server.get_host_and_port())
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module", params=[the_provider, moto])
+def aws(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Any]]:
+    start: Callable[[], AbstractContextManager[str]] = request.param
+    with start() as url:
+        yield lambda service: boto3.client(
+            service,
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+
+@pytest.fixture(scope="module")
+def ses(aws: Callable[[str], Any]) -> Iterator[Any]:
+    client = aws("sesv2")
+    client.create_email_identity(EmailIdentity=SENDER)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def sns(aws: Callable[[str], Any]) -> Iterator[Any]:
+    client = aws("sns")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def application(sns: Any) -> str:
+    created = sns.create_platform_application(
+        Name="shop", Platform="APNS", Attributes={"PlatformCredential": "key"}
+    )
+    return str(created["PlatformApplicationArn"])
+
+
+@pytest.fixture
+def endpoint(sns: Any, application: str, request: pytest.FixtureRequest) -> str:
+    created = sns.create_platform_endpoint(
+        PlatformApplicationArn=application, Token=f"token of {request.node.name}"
+    )
+    return str(created["EndpointArn"])
+
+
+def email(**changes: Any) -> dict[str, Any]:
+    parts = {
+        "Subject": {"Data": "Your order"},
+        "Body": {"Html": {"Data": "<p>It is on its way.</p>"}, "Text": {"Data": "On its way."}},
+    }
+    message = {
+        "FromEmailAddress": SENDER,
+        "Destination": {"ToAddresses": [RECIPIENT]},
+        "Content": {"Simple": parts},
+    }
+    return {**message, **changes}
+
+
+def refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, int]:
+    """Return the code and the HTTP status of the error that a call must end in."""
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    response = caught.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+# SES v2
+
+
+def test_an_email_from_a_verified_identity_gets_a_message_id(ses: Any) -> None:
+    answer = ses.send_email(**email())
+
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert len(answer["MessageId"]) == 60
+
+
+def test_every_email_gets_a_message_id_of_its_own(ses: Any) -> None:
+    ids = {ses.send_email(**email())["MessageId"] for _ in range(3)}
+
+    assert len(ids) == 3
+
+
+def test_a_sender_with_a_display_name_is_verified_by_its_address(ses: Any) -> None:
+    assert ses.send_email(**email(FromEmailAddress=f"Dovecote Shop <{SENDER}>"))["MessageId"]
+
+
+def test_an_unverified_sender_is_rejected(ses: Any) -> None:
+    code, status = refusal(ses.send_email, **email(FromEmailAddress="who@example.org"))
+
+    assert (code, status) == ("MessageRejected", 400)
+
+
+def test_a_recipient_without_a_domain_is_refused(ses: Any) -> None:
+    # moto answers with the code of SES v1 (InvalidParameterValue), AWS with BadRequestException
+    _, status = refusal(ses.send_email, **email(Destination={"ToAddresses": ["nobody@"]}))
+
+    assert status == 400
+
+
+def test_an_email_to_51_recipients_is_refused(ses: Any) -> None:
+    # moto: MessageRejected, AWS: BadRequestException
+    _, status = refusal(ses.send_email, **email(Destination={"ToAddresses": [RECIPIENT] * 51}))
+
+    assert status == 400
+
+
+def test_an_identity_is_known_once_it_was_created(ses: Any) -> None:
+    assert ses.get_email_identity(EmailIdentity=SENDER)["IdentityType"] == "EMAIL_ADDRESS"
+
+
+def test_an_unknown_identity_is_not_found(ses: Any) -> None:
+    code, _ = refusal(ses.get_email_identity, EmailIdentity="who@example.org")
+
+    assert code == "NotFoundException"
+
+
+# SNS platform endpoints
+
+
+def test_a_platform_application_is_named_in_its_arn(application: str) -> None:
+    assert application == "arn:aws:sns:us-east-1:123456789012:app/APNS/shop"
+
+
+def test_an_endpoint_begins_enabled_and_knows_its_token(sns: Any, endpoint: str) -> None:
+    attributes = sns.get_endpoint_attributes(EndpointArn=endpoint)["Attributes"]
+
+    assert endpoint.startswith("arn:aws:sns:us-east-1:123456789012:endpoint/APNS/shop/")
+    assert attributes["Enabled"] == "true"
+    assert attributes["Token"].startswith("token of")
+
+
+def test_creating_an_endpoint_again_returns_the_same_one(sns: Any, application: str) -> None:
+    token = {"PlatformApplicationArn": application, "Token": "the same"}
+
+    first, second = (sns.create_platform_endpoint(**token)["EndpointArn"] for _ in range(2))
+
+    assert first == second
+
+
+def test_creating_an_endpoint_with_other_user_data_is_refused_in_words_that_name_it(
+    sns: Any, application: str
+) -> None:
+    token = {"PlatformApplicationArn": application, "Token": "another"}
+    arn = sns.create_platform_endpoint(**token, CustomUserData="u-1")["EndpointArn"]
+
+    with pytest.raises(sns.exceptions.InvalidParameterException) as caught:
+        sns.create_platform_endpoint(**token, CustomUserData="u-2")
+
+    assert caught.value.response["Error"]["Message"] == (
+        f"Invalid parameter: Token Reason: Endpoint {arn} already exists with the same Token, "
+        "but different attributes."
+    )
+
+
+def test_an_endpoint_of_an_unknown_application_is_not_found(sns: Any, application: str) -> None:
+    code, status = refusal(
+        sns.create_platform_endpoint, PlatformApplicationArn=f"{application}x", Token="t"
+    )
+
+    assert (code, status) == ("NotFound", 404)
+
+
+def test_the_attributes_of_an_unknown_endpoint_are_not_found(sns: Any, endpoint: str) -> None:
+    code, status = refusal(sns.get_endpoint_attributes, EndpointArn=f"{endpoint}x")
+
+    assert (code, status) == ("NotFound", 404)
+
+
+def test_an_unknown_endpoint_cannot_be_changed(sns: Any, endpoint: str) -> None:
+    code, _ = refusal(
+        sns.set_endpoint_attributes, EndpointArn=f"{endpoint}x", Attributes={"Enabled": "true"}
+    )
+
+    assert code == "NotFound"
+
+
+def test_deleting_an_endpoint_twice_succeeds(sns: Any, endpoint: str) -> None:
+    sns.delete_endpoint(EndpointArn=endpoint)
+    sns.delete_endpoint(EndpointArn=endpoint)
+
+    code, _ = refusal(sns.get_endpoint_attributes, EndpointArn=endpoint)
+    assert code == "NotFound"
+
+
+# SNS Publish
+
+
+def test_a_message_to_an_endpoint_gets_a_message_id(sns: Any, endpoint: str) -> None:
+    message = json.dumps({"default": "hello", "APNS": json.dumps({"aps": {"alert": "hello"}})})
+
+    published = sns.publish(TargetArn=endpoint, Message=message, MessageStructure="json")
+
+    assert len(published["MessageId"]) == 36
+
+
+def test_a_disabled_endpoint_takes_nothing_until_it_is_enabled(sns: Any, endpoint: str) -> None:
+    sns.set_endpoint_attributes(EndpointArn=endpoint, Attributes={"Enabled": "false"})
+    code, status = refusal(sns.publish, TargetArn=endpoint, Message="hello")
+    sns.set_endpoint_attributes(EndpointArn=endpoint, Attributes={"Enabled": "true"})
+
+    assert (code, status) == ("EndpointDisabled", 400)
+    assert sns.publish(TargetArn=endpoint, Message="hello")["MessageId"]
+
+
+def test_a_deleted_endpoint_takes_nothing(sns: Any, endpoint: str) -> None:
+    sns.delete_endpoint(EndpointArn=endpoint)
+
+    code, _ = refusal(sns.publish, TargetArn=endpoint, Message="hello")
+
+    # moto: NotFound; AWS: InvalidParameter, "No endpoint found for the target arn specified"
+    assert code in {"NotFound", "InvalidParameter"}
+
+
+def test_creating_a_topic_again_returns_the_same_one(sns: Any) -> None:
+    first, second = (sns.create_topic(Name="pushes")["TopicArn"] for _ in range(2))
+
+    assert first == second == "arn:aws:sns:us-east-1:123456789012:pushes"
+
+
+def test_a_topic_takes_a_message_with_attributes(sns: Any) -> None:
+    topic = sns.create_topic(Name="pushes")["TopicArn"]
+    attributes = {"kind": {"DataType": "String", "StringValue": "order.shipped"}}
+
+    assert sns.publish(TopicArn=topic, Message="{}", MessageAttributes=attributes)["MessageId"]
+
+
+def test_an_unknown_topic_is_not_found(sns: Any) -> None:
+    arn = "arn:aws:sns:us-east-1:123456789012:nowhere"
+
+    assert refusal(sns.publish, TopicArn=arn, Message="{}")[0] == "NotFound"
+
+
+def test_a_topic_with_a_wrong_name_is_refused(sns: Any) -> None:
+    assert refusal(sns.create_topic, Name="no spaces, please") == ("InvalidParameter", 400)
+
+
+def test_a_message_over_256_kib_is_refused(sns: Any) -> None:
+    topic = sns.create_topic(Name="pushes")["TopicArn"]
+
+    code, status = refusal(sns.publish, TopicArn=topic, Message="x" * (256 * 1024 + 1))
+
+    assert (code, status) == ("InvalidParameter", 400)
+
+
+def test_a_message_structure_that_is_not_json_is_refused(sns: Any) -> None:
+    topic = sns.create_topic(Name="pushes")["TopicArn"]
+
+    code, _ = refusal(sns.publish, TopicArn=topic, Message="{}", MessageStructure="xml")
+
+    assert code == "InvalidParameter"
+
+
+FIFO = {"FifoTopic": "true", "ContentBasedDeduplication": "false"}
+
+
+def test_a_fifo_topic_takes_a_message_with_a_group_and_an_id(sns: Any) -> None:
+    topic = sns.create_topic(Name="pushes.fifo", Attributes=FIFO)["TopicArn"]
+
+    published = sns.publish(
+        TopicArn=topic, Message="{}", MessageGroupId="u-1", MessageDeduplicationId="r-1"
+    )
+
+    assert published["MessageId"]
+
+
+def test_a_fifo_topic_wants_a_deduplication_id(sns: Any) -> None:
+    topic = sns.create_topic(Name="pushes.fifo", Attributes=FIFO)["TopicArn"]
+
+    code, _ = refusal(sns.publish, TopicArn=topic, Message="{}", MessageGroupId="u-1")
+
+    assert code == "InvalidParameter"
+
+
+def test_a_standard_topic_refuses_a_deduplication_id(sns: Any) -> None:
+    topic = sns.create_topic(Name="pushes")["TopicArn"]
+
+    code, _ = refusal(sns.publish, TopicArn=topic, Message="{}", MessageDeduplicationId="r-1")
+
+    assert code == "InvalidParameter"

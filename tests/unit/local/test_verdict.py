@@ -1,0 +1,83 @@
+from dataclasses import replace
+
+import pytest
+
+from local.demo.case import Case, Sent
+from local.demo.database import Route
+from local.demo.verdict import disagreements, missing
+from local.provider import Ledger
+from local.provider.ledger import Email, Send
+
+ADDRESS = "success+ann@simulator.amazonses.com"
+EMAIL = Email(
+    source="shop@example.com",
+    destination=(ADDRESS,),
+    subject="Your order",
+    html=None,
+    text="On its way.",
+    reply_to=(),
+    headers={},
+    tags={},
+    configuration_set=None,
+)
+ROUTE = Route(
+    route_id="r-1",
+    notification_id="n-1",
+    kind="order.shipped",
+    channel="email",
+    target="address",
+    user_id=None,
+    device_session_id=None,
+    resolved_email=ADDRESS,
+    status="published",
+    attempts=1,
+    provider_message_id="m-1",
+    last_error=None,
+    reason=None,
+    dead_lettered_at=None,
+)
+
+
+def ledger_of(*message_ids: str, address: str = ADDRESS) -> Ledger:
+    ledger = Ledger()
+    send = Send(service="ses", operation="SendEmail", targets=(address,))
+    for message_id in message_ids:
+        ledger.accept(at=0.0, send=send, message_id=message_id, content=EMAIL)
+    return ledger
+
+
+def test_a_route_and_its_acceptance_agree() -> None:
+    assert list(disagreements([ROUTE], ledger_of("m-1"))) == []
+
+
+@pytest.mark.parametrize(
+    ("routes", "ledger", "complaint"),
+    [
+        ([], ledger_of("m-1"), "no route names it"),
+        ([ROUTE], ledger_of(), "accepted 0 times"),
+        ([ROUTE, replace(ROUTE, route_id="r-2")], ledger_of("m-1"), "2 routes name"),
+        ([replace(ROUTE, channel="push")], ledger_of("m-1"), "accepted 1 times"),
+        ([ROUTE], ledger_of("m-1", address="eve@example.com"), "accepted for eve@example.com"),
+        ([replace(ROUTE, status="retrying")], ledger_of("m-1"), "has not ended"),
+        ([replace(ROUTE, provider_message_id=None)], ledger_of(), "is published, with the message"),
+    ],
+)
+def test_each_disagreement_is_told(routes: list[Route], ledger: Ledger, complaint: str) -> None:
+    assert any(complaint in line for line in disagreements(routes, ledger))
+
+
+def test_what_did_not_come_is_told() -> None:
+    case = Case(name="a.json", event={}, expect=202, replayed=True, of=None, orders=())
+    answer = Sent(path="/notifications", status=500, replayed=False, document={})
+
+    told = list(missing([(case, answer)], [ROUTE]))
+
+    assert told == [
+        "a.json was answered 500, not 202",
+        "a.json was not answered as a replay",
+        "a published push is missing",
+        "a route published on its third attempt is missing",
+        "a dead letter with its reason is missing",
+        "a replay is missing",
+        "a 422 is missing",
+    ]

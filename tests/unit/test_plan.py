@@ -1,0 +1,90 @@
+"""Planning: what the preview is asked, so that one answer holds for all who share it."""
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from dovecote.catalog import Kind, load
+from dovecote.model import Device, Recipient, Submission
+from dovecote.plan import Plan
+from dovecote.ports import Store
+from dovecote.problems import Invalid
+from dovecote.routing import MailRule, Routing
+from dovecote.submission import parse
+from tests.unit.examples import KIND, a_body, catalog_folder
+
+
+class Devices:
+    """A store that knows devices alone."""
+
+    def __init__(self, *sessions: str) -> None:
+        self._sessions = sessions
+
+    def devices(self, _user_ids: Sequence[str]) -> list[Device]:
+        return [
+            Device(user_id="u-1", device_session_id=s, platform="apns", token=s, endpoint=s)
+            for s in self._sessions
+        ]
+
+
+class Preview:
+    """Remembers for whom it was asked."""
+
+    def __init__(self, fault: str | None = None) -> None:
+        self.asked: list[Recipient] = []
+        self._fault = fault
+
+    def fault(self, _kind: Kind, _submission: Submission, recipient: Recipient) -> str | None:
+        self.asked.append(recipient)
+        return self._fault
+
+
+def a_plan(folder: Path, preview: Preview, *sessions: str) -> Plan:
+    return Plan(
+        catalog=load(catalog_folder(folder)),
+        preview=preview,
+        routing=Routing(mail=MailRule(), topic=True, new_id=uuid.uuid4),
+        store=cast(Store, Devices(*sessions)),
+        new_id=uuid.uuid4,
+        at_once=2,
+    )
+
+
+def submission(recipients: list[dict[str, Any]]) -> Submission:
+    body = a_body(kind=KIND, payload={"name": "Ann"}, recipients=recipients)
+    return parse(body, key=None, traceparent=None)
+
+
+def test_the_preview_is_asked_with_the_longest_ids_of_any(tmp_path: Path) -> None:
+    preview = Preview()
+    plan = a_plan(tmp_path, preview, "d-1", "d" * 255)
+    plan(submission([{"user_id": "u-1"}, {"user_id": "u" * 200}]))
+    assert [(r.user_id, r.device_session_id) for r in preview.asked] == [("u" * 200, "d" * 255)]
+
+
+def test_those_who_share_a_rendering_are_asked_for_once(tmp_path: Path) -> None:
+    preview = Preview()
+    everybody = [{"user_id": f"u-{n}"} for n in range(100)]
+    plan = a_plan(tmp_path, preview)
+    plan(submission([*everybody, {"user_id": "u-1", "locale": "de"}]))
+    assert [recipient.locale for recipient in preview.asked] == [None, "de"]
+
+
+def test_who_has_data_of_their_own_is_asked_for_alone(tmp_path: Path) -> None:
+    preview = Preview("cannot be made")
+    plan = a_plan(tmp_path, preview)
+    with pytest.raises(Invalid) as caught:
+        plan(submission([{"user_id": "u-1", "data": {"name": n}} for n in ("Ann", "Bea")]))
+    assert [fault.pointer for fault in caught.value.errors] == [
+        "/recipients/0/data",
+        "/recipients/1/data",
+    ]
+
+
+def test_the_routes_are_for_those_who_were_named(tmp_path: Path) -> None:
+    planned = a_plan(tmp_path, Preview())(submission([{"user_id": "u-1"}, {"user_id": "u-22"}]))
+    assert {route.user_id for route in planned.routes} == {"u-1", "u-22"}
+    assert planned.submission.kind == KIND

@@ -1,0 +1,203 @@
+"""What SNS is given, and that too much of it is found before anything is stored."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dovecote import strict_json
+from dovecote.channels.preview import TemplatePreview
+from dovecote.channels.push_message import (
+    MAX_BYTES,
+    PLATFORMS,
+    ClientEvent,
+    attributes,
+    envelope,
+    platform_of,
+)
+from dovecote.channels.rendering import Alert
+from dovecote.model import Recipient
+from dovecote.submission import parse
+from tests.unit.examples import ANN, ROUTE_ID, a_body, a_renderer, catalog_folder
+
+ALERT = Alert(title="Hello", body="It is Ann")
+APPLE = ["APNS", "APNS_SANDBOX"]
+
+
+def an_event(**changes: Any) -> ClientEvent:
+    values: dict[str, Any] = {
+        "event_id": str(ROUTE_ID),
+        "request_id": "greeting-1",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "kind": "greeting.sent",
+        "user_id": "u-1",
+        "device_session_id": "d-1",
+        "payload": {"name": "Ann", "price": Decimal("1.50")},
+    }
+    return ClientEvent(**(values | changes))
+
+
+def test_the_client_event_has_exactly_these_members() -> None:
+    assert an_event().document() == {
+        "event_id": str(ROUTE_ID),
+        "request_id": "greeting-1",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "kind": "greeting.sent",
+        "user_id": "u-1",
+        "device_session_id": "d-1",
+        "payload": {"name": "Ann", "price": Decimal("1.50")},
+    }
+
+
+def test_a_bare_event_keeps_the_digits_and_says_null_for_no_device() -> None:
+    text = strict_json.text(an_event(device_session_id=None).document())
+    assert '"price":1.50' in text
+    assert json.loads(text)["device_session_id"] is None
+
+
+@pytest.mark.parametrize("platform", APPLE)
+def test_apple_is_given_an_alert_beside_the_event(platform: str) -> None:
+    message = json.loads(envelope(platform, ALERT, an_event(), ttl=60))
+    assert message.pop("aps") == {
+        "alert": {"title": "Hello", "body": "It is Ann"},
+        "sound": "default",
+    }
+    assert message == json.loads(strict_json.text(an_event().document()))
+
+
+def test_fcm_is_given_a_notification_and_the_event_as_strings() -> None:
+    message = json.loads(envelope("GCM", ALERT, an_event(), ttl=60))["fcmV1Message"]["message"]
+    assert message["notification"] == {"title": "Hello", "body": "It is Ann"}
+    assert message["data"] == {
+        "event_id": str(ROUTE_ID),
+        "request_id": "greeting-1",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "kind": "greeting.sent",
+        "user_id": "u-1",
+        "device_session_id": "d-1",
+        "payload": '{"name":"Ann","price":1.50}',
+    }
+    assert message["android"] == {"ttl": "60s", "collapse_key": str(ROUTE_ID)}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    payload=st.dictionaries(st.text(), json_values),
+    device=st.none() | st.text(),
+    trace_id=st.sampled_from(["", "0" * 32]),
+)
+def test_fcm_data_is_strings_alone_whatever_the_payload_holds(
+    payload: dict[str, Any], device: str | None, trace_id: str
+) -> None:
+    event = an_event(payload=payload, device_session_id=device, trace_id=trace_id)
+    data = json.loads(envelope("GCM", ALERT, event, ttl=0))["fcmV1Message"]["message"]["data"]
+    assert all(isinstance(value, str) for value in data.values())
+    assert ("device_session_id" in data) == (device is not None)
+    assert json.loads(data["payload"]) == payload
+
+
+@pytest.mark.parametrize("platform", APPLE)
+def test_apple_s_attributes_are_time_to_live_push_type_and_the_route_to_collapse_on(
+    platform: str,
+) -> None:
+    assert attributes(platform, an_event(), ttl=60) == {
+        f"AWS.SNS.MOBILE.{platform}.TTL": {"DataType": "String", "StringValue": "60"},
+        "AWS.SNS.MOBILE.APNS.PUSH_TYPE": {"DataType": "String", "StringValue": "alert"},
+        "AWS.SNS.MOBILE.APNS.COLLAPSE_ID": {"DataType": "String", "StringValue": str(ROUTE_ID)},
+    }
+
+
+def test_fcm_s_attribute_is_the_time_to_live() -> None:
+    assert attributes("GCM", an_event(), ttl=0) == {
+        "AWS.SNS.MOBILE.GCM.TTL": {"DataType": "String", "StringValue": "0"}
+    }
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("resource", ["app/{}/shop", "endpoint/{}/shop/0192f6a0"])
+def test_the_platform_is_read_from_an_arn(platform: str, resource: str) -> None:
+    arn = f"arn:aws:sns:us-east-1:123456789012:{resource.format(platform)}"
+    assert platform_of(arn) == platform
+
+
+# What is found before anything is stored.
+
+
+def preview(folder: Path, payload: dict[str, Any], recipient: Recipient) -> str | None:
+    renderer, kind = a_renderer(catalog_folder(folder))
+    submission = parse(a_body(payload=payload), key=None, traceparent=None)
+    return TemplatePreview(renderer).fault(kind, submission, recipient)
+
+
+PHONE = Recipient(user_id="u-1")
+LETTER = Recipient(email=ANN)
+
+
+@pytest.mark.parametrize("recipient", [PHONE, LETTER, Recipient(user_id="u-1", email=ANN)])
+def test_what_can_be_made_has_no_fault(tmp_path: Path, recipient: Recipient) -> None:
+    assert preview(tmp_path, {"name": "Ann"}, recipient) is None
+
+
+def test_a_push_over_4_kib_is_refused_in_words(tmp_path: Path) -> None:
+    fault = preview(tmp_path, {"name": "Ann", "more": "x" * MAX_BYTES}, PHONE)
+    assert fault is not None
+    assert fault.endswith("phones take 4096")
+
+
+def test_an_email_may_be_larger(tmp_path: Path) -> None:
+    assert preview(tmp_path, {"name": "Ann", "more": "x" * MAX_BYTES}, LETTER) is None
+
+
+def test_data_counts_too(tmp_path: Path) -> None:
+    recipient = Recipient(user_id="u-1", data={"more": "x" * MAX_BYTES})
+    assert preview(tmp_path, {"name": "Ann"}, recipient) is not None
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\u00fc", "\N{GRINNING FACE}"])
+@pytest.mark.parametrize(
+    ("named", "sent"),
+    [
+        # the device that the producer named
+        ("d-1", "d-1"),
+        ("d" * 255, "d" * 255),
+        # the topic's event names none
+        (None, None),
+    ],
+)
+def test_what_the_preview_takes_is_at_most_4_kib_on_every_platform(
+    tmp_path: Path, named: str | None, sent: str | None, letter: str
+) -> None:
+    renderer, kind = a_renderer(catalog_folder(tmp_path))
+    recipient = Recipient(user_id="u-1", device_session_id=named)
+    largest = 0
+    for letters in range(200, 4096):
+        submission = parse(a_body(payload=payload_of(letter, letters)), key=None, traceparent=None)
+        if TemplatePreview(renderer).fault(kind, submission, recipient) is not None:
+            break
+        largest = letters
+    event = an_event(
+        request_id="order-1234-shipped",
+        payload=payload_of(letter, largest),
+        device_session_id=sent,
+    )
+    sizes = [len(envelope(name, ALERT, event, ttl=259_200).encode()) for name in PLATFORMS]
+    assert 3000 < max(sizes) <= MAX_BYTES
+
+
+def payload_of(letter: str, letters: int) -> dict[str, str]:
+    return {"name": "Ann", "more": letter * letters}
+
+
+def test_what_cannot_be_rendered_is_told_in_words(tmp_path: Path) -> None:
+    for recipient in (PHONE, LETTER):
+        assert "'name' is undefined" in (preview(tmp_path, {}, recipient) or "")

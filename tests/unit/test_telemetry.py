@@ -1,0 +1,112 @@
+"""Traces: the active trace's id, and the producer's context kept."""
+
+import re
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+
+from dovecote.telemetry import Tracing, continued, trace_id
+from tests.unit.examples import TRACEPARENT
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+SPAN_ID = "00f067aa0ba902b7"
+
+MALFORMED = [
+    "",
+    " ",
+    "nonsense",
+    TRACE_ID,
+    f"00-{TRACE_ID}-{SPAN_ID}",
+    f"00-{TRACE_ID}-{SPAN_ID}-01-more",
+    f"00-{TRACE_ID.upper()}-{SPAN_ID}-01",
+    f"00-{TRACE_ID[:-1]}-{SPAN_ID}-01",
+    f"00-{TRACE_ID}-{SPAN_ID}0-01",
+    f"00-{'0' * 32}-{SPAN_ID}-01",
+    f"00-{TRACE_ID}-{'0' * 16}-01",
+    f"ff-{TRACE_ID}-{SPAN_ID}-01",
+    f"00-{TRACE_ID}-{SPAN_ID}-zz",
+]
+
+
+def tracing(sampler: Sampler = ALWAYS_ON) -> Tracing:
+    return Tracing(TracerProvider(sampler=sampler, shutdown_on_exit=False).get_tracer("test"))
+
+
+def test_outside_of_a_span_there_is_no_trace_id() -> None:
+    assert trace_id() == ""
+
+
+@pytest.mark.parametrize("sampler", [ALWAYS_ON, ALWAYS_OFF], ids=["sampled", "not sampled"])
+def test_within_a_span_the_trace_id_is_32_hex_digits_sampled_or_not(sampler: Sampler) -> None:
+    with tracing(sampler).span("attempt", None):
+        inside = trace_id()
+    assert re.fullmatch("[0-9a-f]{32}", inside)
+    assert int(inside, 16) != 0
+    assert trace_id() == ""
+
+
+@pytest.mark.parametrize("sampler", [ALWAYS_ON, ALWAYS_OFF], ids=["sampled", "not sampled"])
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_a_span_continues_the_producer_s_trace(sampler: Sampler, flags: str) -> None:
+    with tracing(sampler).span("attempt", f"00-{TRACE_ID}-{SPAN_ID}-{flags}"):
+        assert trace_id() == TRACE_ID
+
+
+@pytest.mark.parametrize("traceparent", MALFORMED)
+def test_a_malformed_traceparent_starts_a_trace_of_its_own(traceparent: str) -> None:
+    with tracing().span("attempt", traceparent):
+        assert re.fullmatch("[0-9a-f]{32}", trace_id())
+        assert trace_id() not in (TRACE_ID, "0" * 32)
+
+
+def test_an_attempt_within_another_span_follows_its_own_producer() -> None:
+    with tracing().span("dispatch", None), tracing().span("attempt", TRACEPARENT):
+        assert trace_id() == TRACE_ID
+
+
+def test_an_exception_leaves_the_span_and_is_not_recorded() -> None:
+    recorded: list[trace.Span] = []
+
+    def fail() -> None:
+        with tracing().span("attempt", None):
+            recorded.append(trace.get_current_span())
+            raise ValueError("success+ann@simulator.amazonses.com")
+
+    with pytest.raises(ValueError, match="success"):
+        fail()
+    assert trace_id() == ""
+    (span,) = recorded
+    assert getattr(span, "events", ()) == ()
+    assert "success" not in str(getattr(span, "status", ""))
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [
+        TRACEPARENT,
+        f"00-{TRACE_ID}-{SPAN_ID}-00",
+        # a later version may say more
+        f"01-{TRACE_ID}-{SPAN_ID}-01-more",
+    ],
+)
+def test_a_valid_traceparent_is_kept_verbatim(traceparent: str) -> None:
+    assert continued(traceparent) == traceparent
+    with tracing().span("submit", traceparent):
+        assert continued(traceparent) == traceparent
+
+
+@pytest.mark.parametrize("traceparent", [None, *MALFORMED])
+def test_a_malformed_one_is_replaced_by_that_of_the_active_span(traceparent: str | None) -> None:
+    assert continued(traceparent) is None
+    with tracing().span("submit", traceparent):
+        replaced = continued(traceparent)
+        assert replaced is not None
+        assert re.fullmatch(rf"00-{trace_id()}-[0-9a-f]{{16}}-0[13]", replaced)
+
+
+@pytest.mark.parametrize("junk", ["\x00", "\ud800", "\n", "x" * 5000], ids=ascii)
+def test_what_a_later_version_says_more_is_kept_only_where_it_can_be_stored(junk: str) -> None:
+    kept = continued(f"01-{TRACE_ID}-{SPAN_ID}-01-{junk}")
+    assert kept is None or (kept.isascii() and kept.isprintable() and len(kept) <= 512)
