@@ -1,0 +1,96 @@
+"""What the page reads of the database; only reads, on a connection of its own."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+Row = dict[str, Any]
+CONNECT_SECONDS = 2
+
+ROUTE = """
+select route.route_id::text, route.notification_id::text, route.channel, route.target,
+       route.user_id, route.device_session_id, route.resolved_email, route.status, route.attempts,
+       route.max_attempts, route.claims, route.claim_token is not null as claimed,
+       route.next_attempt_at, route.leased_until, route.created_at, route.published_at,
+       route.provider_message_id, route.last_error, route.expires_at,
+       letter.reason, letter.dead_lettered_at
+from dovecote.notification_routes as route
+left join dovecote.notification_dead_letters as letter
+  on letter.route_id = route.route_id and letter.closed_at is null
+"""
+NOTIFICATION = """
+select notification_id::text, kind, idempotency_key, created_at, deliver_at
+from dovecote.notifications
+"""
+# No value is ever written into a query: the parts are constants of this module.
+QUERIES: Mapping[str, str] = {
+    "newest": f"{NOTIFICATION} order by created_at desc, notification_id limit %(limit)s",
+    "newest_routes": ROUTE  # noqa: S608
+    + """ where route.notification_id in (
+        select notification_id from dovecote.notifications
+        order by created_at desc, notification_id limit %(limit)s) order by position""",
+    "routes": f"{ROUTE} where route.notification_id = %(id)s order by position",
+    "notification": """
+        select notification_id::text, kind, idempotency_key, payload, traceparent, deliver_at,
+               created_at
+        from dovecote.notifications where notification_id = %(id)s""",
+    "dead_letters": f"""
+        select letters.*, notification.kind from ({ROUTE}) as letters
+        join dovecote.notifications as notification
+          on notification.notification_id::text = letters.notification_id
+        where letters.reason is not null
+        order by letters.dead_lettered_at desc limit %(limit)s""",  # noqa: S608
+    "ends": """
+        select route_id::text, notification_id::text, status, provider_message_id
+        from dovecote.notification_routes""",
+}
+
+
+class Database:
+    """One connection, opened when it is first needed and again when it broke."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.AsyncConnection[Row] | None = None
+        self._turn = asyncio.Lock()
+
+    async def ask(self, *questions: tuple[str, Mapping[str, Any]]) -> list[list[Row]]:
+        """Return the rows of named queries, all as of one moment; raises psycopg.Error."""
+        # Two tabs ask at once, and a connection has one transaction.
+        async with self._turn:
+            return await self._ask(questions)
+
+    async def _ask(self, questions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[list[Row]]:
+        try:
+            connection = await self._opened()
+            async with connection.transaction():
+                await connection.execute(
+                    "set transaction isolation level repeatable read, read only"
+                )
+                return [
+                    await (await connection.execute(QUERIES[name], parameters)).fetchall()
+                    for name, parameters in questions
+                ]
+        except psycopg.OperationalError:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the connection; the next question opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _opened(self) -> psycopg.AsyncConnection[Row]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(
+                self._url,
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                application_name="dovecote-page",
+                row_factory=dict_row,
+            )
+        return self._connection

@@ -1,0 +1,62 @@
+// Each request to send that the provider got, and what became of it.
+
+import { el, nothing, show } from "../dom.js";
+import { moment } from "../words.js";
+
+const WORDS = {
+  accepted: ["good", "accepted"],
+  deduplicated: ["good", "deduplicated"],
+  closed: ["bad", "closed before accepting"],
+  closed_after_accepting: ["doubt", "accepted, reply lost"],
+  hung_up: ["bad", "stalled; the caller hung up"],
+};
+
+export function ledger(container) {
+  const head = ["#", "Time", "Operation", "Target", "Outcome", "Message"];
+  const body = el("tbody", {});
+  const table = el(
+    "table",
+    { class: "ledger" },
+    el("caption", { class: "unseen" }, "Requests to send, newest first"),
+    el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))),
+    body,
+  );
+  const empty = el("div", {});
+  container.append(
+    el("h2", { class: "unseen", tabindex: "-1" }, "The provider's ledger"),
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Ledger" }, table),
+    empty,
+  );
+  return {
+    show(state) {
+      const attempts = state.attempts ?? [];
+      table.hidden = !attempts.length;
+      show(empty, attempts.length ? null : nothing("The provider was asked nothing yet."));
+      show(body, attempts.map(row));
+    },
+  };
+}
+
+function row(one) {
+  const [tone, words] = WORDS[one.outcome] ?? ["bad", one.outcome];
+  const target = one.target.startsWith("arn:") ? one.target.split(":").at(-1) : one.target;
+  return el(
+    "tr",
+    {},
+    el("td", { class: "sequence" }, String(one.sequence)),
+    el("td", {}, moment(one.at)),
+    el("td", {}, `${one.service.toUpperCase()} ${one.operation}`),
+    el("td", { class: "target", title: one.target }, target),
+    el("td", { class: `outcome ${tone}` }, words),
+    el("td", {}, one.message_id ? message(one) : ""),
+  );
+}
+
+function message(one) {
+  const view = one.service === "ses" ? "emails" : "pushes";
+  const href = `#${view}/${encodeURIComponent(one.message_id)}`;
+  // All of SES's ids begin with the same four digits.
+  const id = one.service === "ses" ? one.message_id.slice(4) : one.message_id;
+  const key = `${one.sequence}-${one.message_id}`;
+  return el("a", { href, "data-key": key, title: one.message_id }, id.slice(0, 8));
+}

@@ -1,0 +1,106 @@
+"""A route's story: what the database, the provider and the functions' logs tell of it, as one."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from local.page.notes import Note
+from local.provider import Attempt
+
+Row = Mapping[str, Any]
+Tone = Literal["plain", "good", "bad", "doubt", "wait"]
+Event = dict[str, Any]
+
+SERVICES = {"ses": "SES", "sns": "SNS"}
+OUTCOMES: Mapping[str, tuple[Tone, str]] = {
+    "accepted": ("good", "{} accepted it"),
+    "deduplicated": ("good", "{} knew it already, and did not send it again"),
+    "closed_after_accepting": ("doubt", "{} accepted it, and the reply was lost"),
+    "closed": ("bad", "The connection died before {} accepted it"),
+    "hung_up": ("bad", "{} stalled until Dovecote hung up"),
+}
+REASONS: Mapping[str, str] = {
+    "attempts": "All its attempts were used up.",
+    "permanent": "The provider would refuse it again, however often it is tried.",
+    "expired": "Its time to live was over before it could be delivered.",
+}
+UNHEARD = (
+    "Dovecote did not hear of it: the reply was lost, or the worker was killed before it could "
+    "write it down. The route was tried again."
+)
+
+
+def story(route: Row, attempts: Iterable[Attempt], notes: Sequence[Note]) -> list[Event]:
+    """Return what happened to a route, in order; the last event says how it stands."""
+    events = [
+        _event(route["created_at"], "plain", "Stored", _stored(route)),
+        *_tries(route, attempts),
+        *(_retry(note) for note in notes if note.what == "retry"),
+    ]
+    events.sort(key=lambda event: event["at"])
+    return [*events, *_now(route)]
+
+
+def _event(at: datetime | None, tone: Tone, title: str, detail: str = "", **more: Any) -> Event:
+    return {"at": at, "tone": tone, "title": title, "detail": detail, **more}
+
+
+def _stored(route: Row) -> str:
+    if route["channel"] == "email":
+        return f"An email to {route['resolved_email'] or 'nobody'}"
+    if route["target"] == "topic":
+        return f"A push for {route['user_id']}, to the topic"
+    return f"A push to the device {route['device_session_id']} of {route['user_id']}"
+
+
+def _tries(route: Row, attempts: Iterable[Attempt]) -> Iterator[Event]:
+    for number, attempt in enumerate(attempts, 1):
+        service = SERVICES[attempt.service]
+        refused: tuple[Tone, str] = ("bad", f"{{}} refused it: {attempt.outcome}")
+        tone, words = OUTCOMES.get(attempt.outcome, refused)
+        told = attempt.message_id in (None, route["provider_message_id"])
+        if not told and tone == "good":
+            tone = "doubt"
+        yield _event(
+            datetime.fromtimestamp(attempt.time, UTC),
+            tone,
+            f"Send {number}: {words.format(service)}",
+            "" if told or route["status"] in ("pending", "retrying") else UNHEARD,
+            message_id=attempt.message_id,
+        )
+
+
+def _retry(note: Note) -> Event:
+    wait = None
+    if note.next_attempt_at is not None:
+        wait = max(0.0, (note.next_attempt_at - note.at).total_seconds())
+    title = f"Attempt {note.attempt} failed"
+    return _event(note.at, "wait", title, note.error or "", wait=wait)
+
+
+def _now(route: Row) -> Iterator[Event]:
+    error = route["last_error"] or ""
+    match route["status"]:
+        case "published":
+            after = f"On attempt {route['attempts']}"
+            message_id = route["provider_message_id"]
+            yield _event(route["published_at"], "good", "Published", after, message_id=message_id)
+        case "dead_lettered":
+            reason = REASONS.get(route["reason"], "")
+            yield _event(
+                route["dead_lettered_at"],
+                "bad",
+                f"Dead letter: {route['reason']}",
+                reason,
+                error=error,
+            )
+        case "skipped":
+            yield _event(None, "plain", "Skipped", error)
+        case "cancelled":
+            yield _event(None, "plain", "Cancelled", "Nobody will send it.")
+        case _ if route["claimed"]:
+            until = route["leased_until"]
+            yield _event(None, "wait", "A worker holds it", "Its claim runs out", until=until)
+        case _:
+            due = route["next_attempt_at"]
+            yield _event(None, "wait", "Waits for dispatch", "Due", until=due)

@@ -1,0 +1,1 @@
+"""The stack in the foreground, with its data kept between runs."""

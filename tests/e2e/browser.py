@@ -1,0 +1,90 @@
+"""The page as a user has it: what can be seen on it and done with it."""
+
+import time
+from typing import Any
+
+ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# A refusal that a test provokes; Chromium writes each one to the console by itself.
+REFUSAL = "Failed to load resource"
+
+
+class Seen:
+    """One tab with the page."""
+
+    def __init__(self, tab: Any, url: str) -> None:
+        self.tab = tab
+        self.url = url
+        self.errors: list[str] = []
+        self.requested: set[str] = set()
+        tab.set_default_timeout(20_000)
+        tab.on("console", self._note)
+        tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        tab.on("request", lambda request: self.requested.add(request.url))
+        tab.goto(url)
+        # The samples are there, and the first state.
+        tab.wait_for_selector("#sample option", state="attached")
+        tab.wait_for_selector("#verdict")
+
+    def _note(self, message: Any) -> None:
+        if message.type in ("error", "warning") and REFUSAL not in message.text:
+            self.errors.append(message.text)
+
+    def widen(self, width: int) -> None:
+        self.tab.set_viewport_size({"width": width, "height": 800})
+
+    def open(self, view: str) -> None:
+        self.tab.click(f'#tabs a[href="#{view}"]')
+
+    def send(self, event: str, copies: int = 1) -> str:
+        """Send an event by the form and return what the page says of the answer."""
+        self.unfold()
+        self.tab.evaluate("document.querySelector('#sent').replaceChildren()")
+        self.tab.select_option("#sample", event)
+        if copies > 1:
+            self.tab.fill("#copies", str(copies))
+        self.tab.click("#send button.primary")
+        return str(self.tab.inner_text("#sent > *"))
+
+    def unfold(self) -> None:
+        """Open the form and the buttons, which a narrow window has closed."""
+        for panel in self.tab.locator("details.panel:not([open]) > summary").all()[::-1]:
+            panel.click()
+
+    def press(self, title: str) -> None:
+        self.tab.click(f"#breaks button:has-text('{title}')")
+
+    def is_on(self, title: str) -> bool:
+        button = self.tab.locator(f"#breaks button:has-text('{title}')")
+        return button.get_attribute("aria-pressed") == "true"
+
+    def number(self, name: str) -> int:
+        """Return a number of the ledger's or the database's."""
+        return int(self.tab.inner_text(f"#number-{name}"))
+
+    def wait(self, condition: str, seconds: float = 40) -> None:
+        """Wait until a JavaScript expression holds.
+
+        Not the driver's wait_for_function: it evaluates in the page, and the page's policy forbids.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.tab.evaluate(condition):
+            assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
+            self.tab.wait_for_timeout(50)
+
+    def wait_until_all_ended(self) -> None:
+        """Wait until no route is live, and ledger and database agree."""
+        self.wait("document.querySelector('#verdict').textContent === 'They agree'")
+        assert self.number("accepted-routes") == self.number("published")
+
+    def scrolls_sideways(self) -> bool:
+        page = "document.documentElement"
+        return bool(self.tab.evaluate(f"{page}.scrollWidth > {page}.clientWidth"))

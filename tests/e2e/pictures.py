@@ -1,0 +1,91 @@
+"""Make the pictures of the page anew: python -m tests.e2e.pictures DIRECTORY."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+from tests.e2e.browser import ARGUMENTS, Seen
+from tests.runs import Run, running
+
+# Waits that are long enough to be seen.
+SLOW = {"BACKOFF_BASE_SECONDS": "2", "BACKOFF_FACTOR": "1.5", "BACKOFF_MAX_SECONDS": "6"}
+DESKTOP = {"width": 1280, "height": 960}
+TALL = {"width": 1280, "height": 1220}  # a story of four attempts
+PHONE = {"width": 360, "height": 760}
+
+
+def main(directory: Path) -> int:
+    """Take the pictures from a run of their own; return the exit code."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        sys.stderr.write("pictures: no chromium on this machine: apt-get install chromium\n")
+        return 1
+    directory.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="dovecote-pictures-") as data,
+        running(Path(data) / "local", **SLOW) as run,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        _take(browser, run, directory)
+        browser.close()
+    for path in sorted(directory.glob("*.png")):
+        sys.stdout.write(f"{path} ({path.stat().st_size // 1024} kB)\n")
+    return 0
+
+
+def _take(browser: Any, run: Run, directory: Path) -> None:
+    light = _page(browser, run)
+    for event in ("email.json", "locale.json", "both.json", "dead-letter.json"):
+        light.send(event)
+    light.wait_until_all_ended()
+    light.tab.click("#mend")
+    light.open("dead-letters")
+    light.tab.click(".letter a")
+    light.tab.wait_for_selector(".story")
+    light.tab.set_viewport_size(TALL)
+    _save(light, directory / "dead-letter.png")
+    light.tab.set_viewport_size(DESKTOP)
+    light.open("emails")
+    light.tab.click(".inbox a:has-text('unterwegs')")
+    light.tab.frame_locator("iframe").locator("h1").wait_for()
+    _save(light, directory / "email.png")
+    light.open("pushes")
+    light.tab.wait_for_selector(".phone")
+    _save(light, directory / "push.png")
+    light.open("routes")
+    _take_routes(light, _page(browser, run, color_scheme="dark"), _narrow(browser, run), directory)
+
+
+def _take_routes(light: Seen, dark: Seen, phone: Seen, directory: Path) -> None:
+    """Take the routes as they move."""
+    light.press("Fail one send in three")
+    light.wait("document.querySelector('#breaks button.on')")
+    light.send("push.json")
+    light.send("many-recipients.json")
+    for seen, name in ((light, "page"), (dark, "page-dark"), (phone, "page-phone")):
+        seen.wait("document.querySelectorAll('.route').length > 10")
+        seen.wait("document.querySelectorAll('.chip.published').length > 5")
+        _save(seen, directory / f"{name}.png")
+
+
+def _page(browser: Any, run: Run, **options: Any) -> Seen:
+    return Seen(browser.new_context(**{"viewport": DESKTOP, **options}).new_page(), run.url)
+
+
+def _narrow(browser: Any, run: Run) -> Seen:
+    return _page(browser, run, viewport=PHONE, device_scale_factor=2)
+
+
+def _save(seen: Seen, path: Path) -> None:
+    seen.tab.mouse.move(0, 0)
+    seen.tab.evaluate("scrollTo(0, 0)")
+    seen.tab.screenshot(path=path, animations="disabled")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
