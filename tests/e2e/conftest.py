@@ -44,7 +44,7 @@ def width(request: pytest.FixtureRequest) -> int:
 def seen(chromium: Any, run: Run) -> Iterator[Seen]:
     """The page in a window, which may write no error to the console."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    page = Seen(context.new_page(), run.url)
+    page = Seen(context.new_page(), run)
     yield page
     context.close()
     run.mend()

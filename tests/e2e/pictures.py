@@ -74,7 +74,7 @@ def _take_routes(light: Seen, dark: Seen, phone: Seen, directory: Path) -> None:
 
 
 def _page(browser: Any, run: Run, **options: Any) -> Seen:
-    return Seen(browser.new_context(**{"viewport": DESKTOP, **options}).new_page(), run.url)
+    return Seen(browser.new_context(**{"viewport": DESKTOP, **options}).new_page(), run)
 
 
 def _narrow(browser: Any, run: Run) -> Seen:

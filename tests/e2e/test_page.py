@@ -118,7 +118,7 @@ def test_no_view_scrolls_sideways_and_nothing_is_asked_of_others(seen: Seen, wid
     seen.tab.locator(".notification a").first.click()
     seen.tab.wait_for_selector(".story")
     assert not seen.scrolls_sideways()
-    assert {urlsplit(url).netloc for url in seen.requested} == {urlsplit(seen.url).netloc}
+    assert {urlsplit(url).netloc for url in seen.requested} == {urlsplit(seen.run.url).netloc}
 
 
 def test_all_can_be_done_by_keyboard(seen: Seen) -> None:
