@@ -85,7 +85,7 @@ class Seen:
     def wait_until_all_ended(self) -> None:
         """Wait until no route is live, and ledger and database agree.
 
-        What the page shows may be of before the last request: the stack is asked what it is to show.
+        The page may still show what was before the last request: the stack itself is asked.
         """
         published = self.run.ended()["agreement"]["published"]
         self.wait(f"document.querySelector('#number-published').textContent === '{published}'")
