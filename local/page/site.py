@@ -33,9 +33,11 @@ async def served(app: web.Application, scene: Scene) -> AsyncIterator[None]:
     app.router.add_static("/_local/static", STATIC)
     views.add_routes(app.router)
     actions.add_routes(app.router)
-    yield
-    scene.logs.listeners.remove(notes.note)
-    await database.close()
+    try:
+        yield
+    finally:
+        scene.logs.listeners.remove(notes.note)
+        await database.close()
 
 
 async def _index(_: web.Request) -> web.FileResponse:

@@ -5,7 +5,7 @@ from local.provider.journal import Journal, JournalError
 from local.provider.ledger import Acceptance, Attempt, Ledger
 from local.provider.order import Fault, Order
 from local.provider.provider import Provider
-from local.provider.thread import Running, running
+from local.provider.thread import Running, running, serving
 
 __all__ = [
     "Acceptance",
@@ -19,4 +19,5 @@ __all__ = [
     "Running",
     "create_app",
     "running",
+    "serving",
 ]

@@ -1,8 +1,9 @@
-"""The provider in a thread of its own, for tests."""
+"""An application in a thread of its own: the provider, beside tests and beside sam local."""
 
 import asyncio
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from aiohttp import web
 
 from local.provider.app import create_app
 from local.provider.provider import Provider
+
+Started = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,33 +28,36 @@ class Running:
 def running(provider: Provider | None = None, *, port: int = 0) -> Iterator[Running]:
     """Serve a provider on 127.0.0.1 for as long as the context lasts."""
     provider = provider or Provider()
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, str]] = Future()
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        host, bound = listener.getsockname()
+        with serving(create_app(provider), [listener]):
+            yield Running(url=f"http://{host}:{bound}", provider=provider)
+
+
+@contextmanager
+def serving(app: web.Application, listeners: Sequence[socket.socket]) -> Iterator[None]:
+    """Serve an application on bound sockets for as long as the context lasts."""
+    started: Started = Future()
     thread = threading.Thread(
-        target=lambda: asyncio.run(_serve(provider, port, started)), name="provider", daemon=True
+        target=lambda: asyncio.run(_serve(app, listeners, started)), name="provider", daemon=True
     )
     thread.start()
-    loop, stop, url = started.result()
+    loop, stop = started.result()
     try:
-        yield Running(url=url, provider=provider)
+        yield
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
 
 
 async def _serve(
-    provider: Provider,
-    port: int,
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, str]],
+    app: web.Application, listeners: Sequence[socket.socket], started: Started
 ) -> None:
-    runner = web.AppRunner(create_app(provider), shutdown_timeout=0.1)
-    try:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-    except OSError as error:
-        started.set_exception(error)
-        return
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    for listener in listeners:
+        await web.SockSite(runner, listener).start()
     stop = asyncio.Event()
-    host, bound = runner.addresses[0][:2]
-    started.set_result((asyncio.get_running_loop(), stop, f"http://{host}:{bound}"))
+    started.set_result((asyncio.get_running_loop(), stop))
     await stop.wait()
     await runner.cleanup()

@@ -1,22 +1,18 @@
-"""The provider on 127.0.0.1 and on the bridge, in a thread of its own."""
+"""The provider on 127.0.0.1 and on the bridge, for this machine and its containers alone."""
 
-import asyncio
 import socket
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_address
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from local.provider import Provider, create_app
+from local.provider import Provider, create_app, serving
 from local.sam.docker import LOOPBACK, Bridge
 from local.sam.errors import SamError
 
 TRIES = 20
-Started = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]
 
 
 @contextmanager
@@ -27,28 +23,8 @@ def served(provider: Provider, bridge: Bridge | None) -> Iterator[int]:
     app.middlewares.append(_only_from(bridge))
     with ExitStack() as exits:
         listeners = [exits.enter_context(listener) for listener in _listeners(hosts)]
-        started: Started = Future()
-        thread = threading.Thread(
-            target=lambda: asyncio.run(_serve(app, listeners, started)), daemon=True
-        )
-        thread.start()
-        loop, stop = started.result()
-        try:
+        with serving(app, listeners):
             yield int(listeners[0].getsockname()[1])
-        finally:
-            loop.call_soon_threadsafe(stop.set)
-            thread.join()
-
-
-async def _serve(app: web.Application, listeners: list[socket.socket], started: Started) -> None:
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    for listener in listeners:
-        await web.SockSite(runner, listener).start()
-    stop = asyncio.Event()
-    started.set_result((asyncio.get_running_loop(), stop))
-    await stop.wait()
-    await runner.cleanup()
 
 
 def _listeners(hosts: list[str]) -> list[socket.socket]:
@@ -63,9 +39,7 @@ def _listeners(hosts: list[str]) -> list[socket.socket]:
     raise SamError(f"no port is free on all of {', '.join(hosts)}: try again")
 
 
-def _only_from(
-    bridge: Bridge | None,
-) -> Middleware:
+def _only_from(bridge: Bridge | None) -> Middleware:
     """Answer this machine and its containers alone.
 
     Linux takes packets for the bridge's address on any interface.
