@@ -1,8 +1,8 @@
-"""Control over HTTP, under /_provider/: the ledger, the events and the orders."""
+"""Control over HTTP, under /_provider/: the ledger, the events, the orders and the send rate."""
 
 import dataclasses
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -22,6 +22,12 @@ def add_routes(app: web.Application, provider: Provider) -> None:
     app.router.add_post("/_provider/orders", control.give_orders)
     app.router.add_delete("/_provider/orders", control.withdraw_orders)
     app.router.add_delete("/_provider/orders/{id}", control.withdraw_orders)
+    app.router.add_get("/_provider/send-rate", control.send_rate)
+    app.router.add_put("/_provider/send-rate", control.set_send_rate)
+
+
+class _SendRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    per_second: Annotated[float, msgspec.Meta(gt=0)] | None
 
 
 class _Control:
@@ -73,6 +79,19 @@ class _Control:
         wanted = request.match_info.get("id")
         withdrawn = self._provider.withdraw(wanted)
         return web.Response(status=404 if wanted and not withdrawn else 204)
+
+    async def send_rate(self, _: web.Request) -> web.Response:
+        """Return how many emails a second SES takes; null for as many as come."""
+        return web.json_response({"per_second": self._provider.send_rate})
+
+    async def set_send_rate(self, request: web.Request) -> web.Response:
+        """Set it, from now on."""
+        try:
+            wanted = msgspec.json.decode(await request.read(), type=_SendRate)
+        except ValueError as error:
+            return _refused(error)
+        self._provider.send_rate = wanted.per_second
+        return await self.send_rate(request)
 
 
 def _refused(error: ValueError) -> web.Response:

@@ -20,6 +20,7 @@ class Fault(StrEnum):
     STALL_AFTER_ACCEPTING = "stall_after_accepting"  # processed, but the answer is late
     CLOSE_BEFORE_ACCEPTING = "close_before_accepting"  # the connection dies, nothing was accepted
     CLOSE_AFTER_ACCEPTING = "close_after_accepting"  # the connection dies, and it was accepted
+    REJECT = "reject"  # accepted, then found to hold a virus: SES tells so by an event
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +28,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     For SNS the address is the ARN of an endpoint or a topic, or a device's token, and the tags are
     the text attributes of the message. The order is over after `times` requests; without `times`
-    it stands. With `rate`, each match is failed with that probability.
+    it stands. With `rate`, each match is failed with that probability. Only an email is rejected.
     """
 
     do: Fault
@@ -45,6 +46,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Tell whether the order is for this request."""
         return (
             self.service in (None, send.service)
+            and (self.do is not Fault.REJECT or send.service == "ses")
             and (self.address is None or self.address in send.targets)
             and self.tags.items() <= send.tags.items()
         )

@@ -4,12 +4,14 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from aiohttp import web
 
 from local.provider.ledger import Acceptance, Email, Ledger, Push, Send
 from local.provider.order import Fault, Order, OrderBook, StandingOrder
 from local.provider.problem import AwsError
+from local.provider.rate import SendRate
 from local.provider.registry import Registry
 from local.provider.simulator import Event, events
 
@@ -27,7 +29,8 @@ class ConnectionDies(Exception):
 class Provider:
     """An account at AWS: identities, platform applications, topics, orders and the ledger.
 
-    With `strict`, SES sends only from identities that were created, as AWS and moto do.
+    With `strict`, SES sends only from identities that were created, as AWS and moto do. Who is in
+    `listeners` is told of each event of SES before the request that it is of is answered.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Provider:
         strict: bool = False,
         seed: int = 0,
         clock: Callable[[], float] = time.time,
-        on_event: Callable[[Event], None] | None = None,
+        send_rate: float | None = None,
     ) -> None:
         self.region = region
         self.account = account
@@ -48,8 +51,18 @@ class Provider:
         self.registry = Registry(region=region, account=account, clock=clock)
         self.ledger = Ledger()
         self.events: list[Event] = []
+        self.listeners: list[Callable[[Event], None]] = []
         self._orders = OrderBook(random.Random(seed))
-        self._on_event = on_event
+        self.send_rate = send_rate
+
+    @property
+    def send_rate(self) -> float | None:
+        """Return how many emails a second SES takes; None for as many as come."""
+        return None if self._send_rate is None else self._send_rate.per_second
+
+    @send_rate.setter
+    def send_rate(self, per_second: float | None) -> None:
+        self._send_rate = None if per_second is None else SendRate(per_second, self.clock)
 
     @property
     def orders(self) -> list[StandingOrder]:
@@ -80,28 +93,28 @@ class Provider:
         `process` validates the request, writes the ledger and returns the message id. Raises
         AwsError for a refusal and ConnectionDies where there will be no answer.
         """
+        self._check_rate(send)
         order = self._orders.draw(send)
         fault = None if order is None else order.do
         if order is not None and fault in BEFORE:
             self._refuse(send, order)
         if order is not None and fault is Fault.STALL:
             await self._stall(request, send, order)
-        message_id = self._process(send, process, closing=fault is Fault.CLOSE_AFTER_ACCEPTING)
+        message_id = self._process(send, process, fault)
         if fault is Fault.CLOSE_AFTER_ACCEPTING:
             raise ConnectionDies
         if order is not None and fault is Fault.STALL_AFTER_ACCEPTING:
             await asyncio.sleep(order.seconds)
         return message_id
 
-    def accept(self, send: Send, message_id: str, content: Email | Push) -> Acceptance:
-        """Write an acceptance to the ledger, and the events that follow it."""
-        row = self.ledger.accept(at=self.clock(), send=send, message_id=message_id, content=content)
-        if isinstance(content, Email):
-            for event in events(row, region=self.region, account=self.account):
-                self.events.append(event)
-                if self._on_event is not None:
-                    self._on_event(event)
-        return row
+    def accept(self, send: Send, message_id: str, content: Email | Push) -> None:
+        """Write an acceptance to the ledger."""
+        self.ledger.accept(at=self.clock(), send=send, message_id=message_id, content=content)
+
+    def _check_rate(self, send: Send) -> None:
+        """Refuse what comes too fast, before it could use up an order."""
+        if send.service == "ses" and self._send_rate is not None and not self._send_rate.admits():
+            self._decline(send, THROTTLES["ses"])
 
     async def _stall(self, request: web.Request, send: Send, order: Order) -> None:
         began = self.clock()
@@ -117,21 +130,35 @@ class Provider:
         error = THROTTLES[send.service]
         if order.do is Fault.ERROR:
             error = AwsError(order.status, order.code, order.message)
+        self._decline(send, error)
+
+    def _decline(self, send: Send, error: AwsError) -> NoReturn:
         self.ledger.note(at=self.clock(), send=send, outcome=error.code)
         raise AwsError(error.status, error.code, error.message)
 
-    def _process(self, send: Send, process: Callable[[], str], *, closing: bool) -> str:
+    def _process(self, send: Send, process: Callable[[], str], fault: Fault | None) -> str:
         rows = len(self.ledger.accepted)
         try:
             message_id = process()
         except AwsError as error:
             self.ledger.note(at=self.clock(), send=send, outcome=error.code)
             raise
-        outcome = "accepted" if len(self.ledger.accepted) > rows else "deduplicated"
-        if closing:
+        accepted = self.ledger.accepted[rows:]
+        outcome = "accepted" if accepted else "deduplicated"
+        if fault is Fault.CLOSE_AFTER_ACCEPTING:
             outcome = "closed_after_accepting"
         self.ledger.note(at=self.clock(), send=send, outcome=outcome, message_id=message_id)
+        for row in accepted:
+            self._publish_events(row, rejected=fault is Fault.REJECT)
         return message_id
+
+    def _publish_events(self, row: Acceptance, *, rejected: bool) -> None:
+        if row.service != "ses":
+            return
+        for event in events(row, region=self.region, account=self.account, rejected=rejected):
+            self.events.append(event)
+            for listener in self.listeners:
+                listener(event)
 
 
 def close(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""SES v2: SendEmail with simple content, and identities."""
+"""SES v2: SendEmail with simple content, identities, and the account."""
 
 import json
 import re
@@ -17,6 +17,10 @@ MAX_HEADERS = 15
 TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 HEADER_NAME = re.compile(r"[!-9;-~]{1,126}")
 HEADER_VALUE = re.compile(r"[ -~]{1,995}")
+# What GetAccount says where no rate is set: more than a machine sends, so that nobody waits for it.
+AMPLE_RATE = 1000.0
+UNLIMITED = -1.0  # SES's word for no daily quota
+DAY_SECONDS = 86_400
 Document = dict[str, Any]
 
 
@@ -26,6 +30,7 @@ def add_routes(app: web.Application, provider: Provider) -> None:
     app.router.add_post("/v2/email/outbound-emails", service.send_email)
     app.router.add_post("/v2/email/identities", service.create_identity)
     app.router.add_get("/v2/email/identities/{identity}", service.get_identity)
+    app.router.add_get("/v2/email/account", service.get_account)
 
 
 class _Service:
@@ -86,6 +91,28 @@ class _Service:
             message = f"Email identity {identity} does not exist."
             return as_json(AwsError(404, "NotFoundException", message))
         return _answer(_described(identity))
+
+    async def get_account(self, _: web.Request) -> web.Response:
+        """GetAccount."""
+        rate = self._provider.send_rate
+        return _answer(
+            {
+                "DedicatedIpAutoWarmupEnabled": False,
+                "EnforcementStatus": "HEALTHY",
+                "ProductionAccessEnabled": True,
+                "SendingEnabled": True,
+                "SendQuota": {
+                    "Max24HourSend": UNLIMITED,
+                    "MaxSendRate": AMPLE_RATE if rate is None else rate,
+                    "SentLast24Hours": float(self._sent_since(DAY_SECONDS)),
+                },
+            }
+        )
+
+    def _sent_since(self, seconds: float) -> int:
+        since = self._provider.clock() - seconds
+        rows = self._provider.ledger.accepted
+        return sum(row.service == "ses" and row.time > since for row in rows)
 
 
 def _described(identity: str) -> Document:

@@ -16,15 +16,18 @@ BOUNCES = {
     "suppressionlist": ("Suppressed", "5.1.1", "the address is on the suppression list"),
 }
 Event = dict[str, Any]
+# An event's detail-type and eventType, the member of its detail that is its own, and that.
+Told = tuple[str, str, str, dict[str, Any]]
 
 
-def events(row: Acceptance, *, region: str, account: str) -> Iterator[Event]:
-    """Yield what SES tells about an accepted email, in order."""
+def events(row: Acceptance, *, region: str, account: str, rejected: bool) -> Iterator[Event]:
+    """Yield what SES tells about an accepted email, in order; a rejected one goes no further."""
     email = row.content
     assert isinstance(email, Email)
     mail = _mail(row, email, region=region, account=account)
     resources = [f"arn:aws:ses:{region}:{account}:configuration-set/{email.configuration_set}"]
-    for detail_type, event_type, member, told in _story(row, email):
+    story = _rejection() if rejected else _story(row, email)
+    for detail_type, event_type, member, told in story:
         yield {
             "version": "0",
             "id": str(uuid.uuid4()),
@@ -38,7 +41,13 @@ def events(row: Acceptance, *, region: str, account: str) -> Iterator[Event]:
         }
 
 
-def _story(row: Acceptance, email: Email) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+def _rejection() -> Iterator[Told]:
+    yield "Email Sent", "Send", "send", {}
+    # The one reason that SES gives: a virus.
+    yield "Email Rejected", "Reject", "reject", {"reason": "Bad content"}
+
+
+def _story(row: Acceptance, email: Email) -> Iterator[Told]:
     yield "Email Sent", "Send", "send", {}
     mailboxes = {address: _mailbox(address) for address in email.destination}
     bounced = [address for address, mailbox in mailboxes.items() if mailbox in BOUNCES]

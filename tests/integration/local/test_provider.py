@@ -281,6 +281,105 @@ def test_a_fifo_topic_wants_a_group(sns: Any, topic: str) -> None:
     assert code == "InvalidParameter"
 
 
+# The account and its send rate
+
+
+def test_an_account_may_send_and_says_how_much(ses: Any, server: Running, clock: Clock) -> None:
+    send(ses)
+    clock.now += 86_400
+    send(ses)
+    server.provider.send_rate = 14
+
+    account = ses.get_account()
+
+    assert account["SendingEnabled"]
+    assert account["ProductionAccessEnabled"]
+    assert account["EnforcementStatus"] == "HEALTHY"
+    assert account["DedicatedIpAutoWarmupEnabled"] is False
+    assert account["SendQuota"] == {
+        "Max24HourSend": -1,
+        "MaxSendRate": 14,
+        "SentLast24Hours": 1,
+    }
+
+
+def test_asking_for_the_account_is_no_request_to_send(ses: Any, server: Running) -> None:
+    server.provider.give(Order(do=Fault.THROTTLE))
+
+    # Without a rate it says one that nobody here reaches.
+    assert ses.get_account()["SendQuota"]["MaxSendRate"] == 1000
+    assert server.provider.ledger.attempts == []
+
+
+def test_what_comes_faster_than_the_rate_is_refused_and_noted(
+    ses: Any, server: Running, clock: Clock
+) -> None:
+    server.provider.send_rate = 2
+    throttled = ("TooManyRequestsException", 429, "Maximum sending rate exceeded.")
+
+    send(ses)
+    send(ses)
+    assert refusal(send, ses) == throttled
+    clock.now += 0.5
+    send(ses)
+    assert refusal(send, ses) == throttled
+
+    outcomes = [attempt.outcome for attempt in server.provider.ledger.attempts]
+    accepted, refused = "accepted", "TooManyRequestsException"
+    assert outcomes == [accepted, accepted, refused, accepted, refused]
+    assert len(server.provider.ledger.accepted) == 3
+
+
+def test_a_rate_saves_up_no_more_than_a_second(ses: Any, server: Running, clock: Clock) -> None:
+    server.provider.send_rate = 2
+    clock.now += 3600
+
+    send(ses)
+    send(ses)
+    assert refusal(send, ses)[1] == 429
+
+
+def test_a_rate_below_one_a_second_lets_one_through(
+    ses: Any, server: Running, clock: Clock
+) -> None:
+    server.provider.send_rate = 0.25
+
+    send(ses)
+    clock.now += 3
+    assert refusal(send, ses)[1] == 429
+    clock.now += 1
+    assert send(ses)["MessageId"]
+
+
+def test_the_rate_is_of_email_alone(ses: Any, sns: Any, server: Running) -> None:
+    arn = endpoint(sns)
+    server.provider.send_rate = 1
+    send(ses)
+
+    assert sns.publish(TargetArn=arn, Message="hello")["MessageId"]
+    assert refusal(send, ses)[1] == 429
+
+
+def test_what_comes_too_fast_uses_up_no_order(ses: Any, server: Running, clock: Clock) -> None:
+    server.provider.send_rate = 1
+    (standing,) = server.provider.give(Order(do=Fault.ERROR, times=1))
+
+    refusal(send, ses)
+    assert refusal(send, ses)[1] == 429
+    assert standing.used == 1
+    clock.now += 1
+    assert send(ses)["MessageId"]
+
+
+def test_a_provider_can_begin_with_a_rate(clock: Clock) -> None:
+    with running(Provider(clock=clock, send_rate=1)) as server:
+        for ses in client("sesv2", server):
+            send(ses)
+            assert refusal(send, ses)[1] == 429
+            server.provider.send_rate = None
+            assert send(ses)["MessageId"]
+
+
 # Orders
 
 
@@ -404,6 +503,31 @@ def test_a_stall_after_accepting_leaves_an_acceptance(ses: Any, server: Running)
     assert len(server.provider.ledger.accepted) == 1
 
 
+def test_a_rejected_email_is_accepted_and_never_delivered(ses: Any, server: Running) -> None:
+    server.provider.give(Order(do=Fault.REJECT, times=1))
+
+    answer = send(ses)
+
+    (row,) = server.provider.ledger.accepted
+    assert row.message_id == answer["MessageId"]
+    assert events_of(server) == ["Email Sent", "Email Rejected"]
+    detail = server.provider.events[-1]["detail"]
+    assert (detail["eventType"], detail["reject"]) == ("Reject", {"reason": "Bad content"})
+    assert detail["mail"]["messageId"] == answer["MessageId"]
+
+
+def test_an_order_to_reject_is_for_email_alone(ses: Any, sns: Any, server: Running) -> None:
+    arn = endpoint(sns)
+    server.provider.give(Order(do=Fault.REJECT, times=1))
+
+    sns.publish(TargetArn=arn, Message="hello")
+    send(ses)
+    send(ses)
+
+    delivered = ["Email Sent", "Email Delivered"]
+    assert events_of(server) == ["Email Sent", "Email Rejected", *delivered]
+
+
 # Events
 
 
@@ -451,7 +575,8 @@ def test_an_event_names_its_message_and_tags(ses: Any, server: Running) -> None:
 
 def test_events_can_be_listened_to() -> None:
     heard: list[str] = []
-    provider = Provider(on_event=lambda event: heard.append(event["detail-type"]))
+    provider = Provider()
+    provider.listeners.append(lambda event: heard.append(event["detail-type"]))
     with running(provider) as server:
         for ses in client("sesv2", server):
             send(ses)
@@ -487,6 +612,23 @@ def test_orders_can_be_given_read_replaced_and_withdrawn(ses: Any, server: Runni
     assert control(server, "DELETE", f"orders/{standing['id']}") == (204, None)
     assert control(server, "DELETE", f"orders/{standing['id']}")[0] == 404
     assert send(ses)["MessageId"]
+
+
+def test_the_send_rate_can_be_set_read_and_lifted(ses: Any, server: Running) -> None:
+    assert control(server, "GET", "send-rate") == (200, {"per_second": None})
+    assert control(server, "PUT", "send-rate", {"per_second": 1}) == (200, {"per_second": 1})
+    send(ses)
+    assert refusal(send, ses)[1] == 429
+    assert control(server, "GET", "send-rate") == (200, {"per_second": 1})
+
+    assert control(server, "PUT", "send-rate", {"per_second": None})[0] == 200
+    assert send(ses)["MessageId"]
+
+
+@pytest.mark.parametrize("body", [{"per_second": 0}, {"per_second": "fast"}, {}, [14]])
+def test_a_send_rate_that_is_none_is_refused(server: Running, body: object) -> None:
+    assert control(server, "PUT", "send-rate", body)[0] == 400
+    assert server.provider.send_rate is None
 
 
 @pytest.mark.parametrize(
