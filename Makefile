@@ -18,7 +18,7 @@ runtime_locks := layers/dovecote/requirements.txt local/requirements.txt
 # --no-deps: the locks are complete, and pip need not resolve them once more.
 install := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: help setup demo run migrate test e2e pictures test-aws docker sam-api check fix build lock clean
+.PHONY: help setup demo run migrate test soak e2e pictures test-aws docker sam-api check fix build lock clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' Makefile | sed 's/%/<event>/' | expand -t 24
@@ -36,6 +36,10 @@ migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest sche
 
 test: .venv/.tests ## unit, integration and faults on a real PostgreSQL
 	@$(bin)/python -m pytest tests/unit tests/integration tests/faults
+
+# pgbouncer and libfaketime are used where they are installed.
+soak: .venv/.tests ## kills and faults for minutes (SOAK_MINUTES) with random seeds, printed
+	@$(bin)/python -m pytest -q -s tests/faults/soak.py
 
 test-aws: .venv/.tests ## every event by sam local invoke, and start-api with start-lambda
 	@$(bin)/python -m pytest tests/aws

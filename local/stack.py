@@ -1,4 +1,4 @@
-"""The local stack: database, provider, functions, HTTP API and schedule as one."""
+"""The local stack: database, provider, functions, HTTP API, schedule and queues as one."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from local.keeper import Keeper
 from local.logs import Logs
 from local.postgres import Server
 from local.provider import Provider, create_app
+from local.queue import MessageQueue
 from local.runtime import Runtime
 from local.schedule import firing
 from local.template import Schedule, read_template
@@ -68,6 +69,7 @@ class Stack:
         self.aws_url = ""
         self.api_url = ""
         self.keeper: Keeper | None = None  # of a server of the stack's own
+        self.queues: dict[str, MessageQueue] = {}  # by their names in the template
         self._runtime: Runtime | None = None
         self._exits = AsyncExitStack()
 
@@ -116,6 +118,7 @@ class Stack:
         await self._serve_aws(aws)
         if PROVISION in self.template.functions:
             await self.invoke(PROVISION, {})
+        await self._feed_back()
         await self._serve_api(api)
         schedules = firing(
             self.template.schedules, self._fire, tick_seconds=self.options.tick_seconds
@@ -162,6 +165,18 @@ class Stack:
         app = create_app(self.provider)
         invoke.add_routes(app, self.runtime)
         await self._serve(app, listener)
+
+    async def _feed_back(self) -> None:
+        """Put SES's events into the template's queues, and take them to their functions.
+
+        In place of EventBridge: its rules are not read, and nothing else puts into a queue here.
+        """
+        for source in self.template.sources:
+            queue = MessageQueue(source, self.runtime.invoke, self.logs.write)
+            await self._exits.enter_async_context(queue.delivering())
+            self.provider.listeners.append(queue.send)
+            self._exits.callback(self.provider.listeners.remove, queue.send)
+            self.queues[source.queue.id] = queue
 
     async def _serve(self, app: web.Application, listener: socket.socket) -> None:
         runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)

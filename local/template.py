@@ -1,7 +1,7 @@
-"""What the SAM template says of functions, HTTP routes and schedules, with its values resolved."""
+"""What the SAM template says of functions and what starts them, with its values resolved."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,8 +12,18 @@ from local.intrinsic import NO_VALUE, Resolver, TemplateError, load
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 STACK = "dovecote"
+QUEUE = "AWS::SQS::Queue"
 
-__all__ = ["Function", "Route", "Schedule", "Template", "TemplateError", "read_template"]
+__all__ = [
+    "Function",
+    "Queue",
+    "Route",
+    "Schedule",
+    "Source",
+    "Template",
+    "TemplateError",
+    "read_template",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +61,31 @@ class Schedule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Queue:
+    """One queue of SQS."""
+
+    id: str  # its name in the template
+    arn: str
+    max_receives: int | None  # after so many a message is dead; None: never
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A queue that a function gets messages from."""
+
+    queue: Queue
+    function: str
+    batch_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Template:
     """All that the local stack runs."""
 
     functions: Mapping[str, Function]  # by their name in the template
     routes: tuple[Route, ...]
     schedules: tuple[Schedule, ...]
+    sources: tuple[Source, ...]
 
 
 def read_template(path: Path, parameters: Mapping[str, str] = MappingProxyType({})) -> Template:
@@ -93,6 +122,7 @@ class _Reader:
             functions=MappingProxyType(functions),
             routes=tuple(event for event in events if isinstance(event, Route)),
             schedules=tuple(event for event in events if isinstance(event, Schedule)),
+            sources=tuple(self._sources(functions.values())),
         )
 
     def _of_type(self, kind: str) -> Iterator[str]:
@@ -153,23 +183,50 @@ class _Reader:
         path = str(self._resolver.value(properties.get("Path", "/{proxy+}")))
         return Route(method=method, path=path, function=logical_id)
 
+    def _sources(self, functions: Iterable[Function]) -> Iterator[Source]:
+        ids = {alias: one.id for one in functions for alias in (one.id, one.name, one.arn)}
+        queues = {queue.arn: queue for queue in map(self._queue, self._of_type(QUEUE))}
+        for logical_id in self._of_type("AWS::Lambda::EventSourceMapping"):
+            properties = self._resolver.value(self._resources[logical_id]["Properties"])
+            queue = queues.get(properties["EventSourceArn"])
+            if queue is None or not properties.get("Enabled", True):
+                continue
+            if properties["FunctionName"] not in ids:
+                raise TemplateError(f"{logical_id} is of no function of the template")
+            yield Source(
+                queue=queue,
+                function=ids[properties["FunctionName"]],
+                batch_size=int(properties.get("BatchSize", 10)),
+            )
+
+    def _queue(self, logical_id: str) -> Queue:
+        own = self._resolver.value(self._resources[logical_id].get("Properties", {}))
+        receives = own.get("RedrivePolicy", {}).get("maxReceiveCount")
+        return Queue(
+            id=logical_id,
+            arn=_queue_arn(logical_id),
+            max_receives=None if receives is None else int(receives),
+        )
+
     def _physical(self, logical_id: str) -> str:
-        """Return what Ref gives for a resource: a function's name, a topic's ARN, else the id."""
+        """Return what Ref gives: a function's name, a topic's ARN, a queue's URL, else the id."""
         resource = self._resources[logical_id]
         if resource["Type"] == "AWS::SNS::Topic":
             return f"arn:aws:sns:{REGION}:{ACCOUNT}:{logical_id}"
+        if resource["Type"] == QUEUE:
+            return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{logical_id}"
         name = resource.get("Properties", {}).get("FunctionName")
         return name if isinstance(name, str) else logical_id
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
         if logical_id not in self._resources:
             raise TemplateError(f"Fn::GetAtt of {logical_id}, which is no resource")
-        if (
-            self._resources[logical_id]["Type"] == "AWS::Serverless::Function"
-            and attribute == "Arn"
-        ):
+        kind = str(self._resources[logical_id]["Type"])
+        if (kind, attribute) == ("AWS::Serverless::Function", "Arn"):
             return _function_arn(self._physical(logical_id))
-        service = str(self._resources[logical_id]["Type"]).split("::")[1].lower()
+        if (kind, attribute) == (QUEUE, "Arn"):
+            return _queue_arn(logical_id)
+        service = kind.split("::")[1].lower()
         return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{logical_id}/{attribute}"
 
 
@@ -211,6 +268,10 @@ def _schedule(function: str, name: str, properties: Mapping[str, Any]) -> Schedu
 
 def _function_arn(name: str) -> str:
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+
+
+def _queue_arn(logical_id: str) -> str:
+    return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{logical_id}"
 
 
 def _text(value: Any) -> str:

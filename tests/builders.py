@@ -2,16 +2,17 @@
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from dovecote import strict_json
+from dovecote import lanes, strict_json
 from dovecote.deliver import Deliver
-from dovecote.dispatch import Dispatch
+from dovecote.dispatch import Dispatch, Timing
 from dovecote.finalise import Finaliser
+from dovecote.gate import Gate
 from dovecote.model import (
     Channel,
     Claim,
@@ -19,13 +20,17 @@ from dovecote.model import (
     Lease,
     NewNotification,
     NewRoute,
+    NotBegun,
     Outcome,
     Priority,
     Result,
+    Slots,
     Submission,
     Target,
 )
-from dovecote.ports import Clock, Store, Stored
+from dovecote.pauses import Pauses
+from dovecote.ports import Clock, Sleep, Store, Stored
+from dovecote.rates import Rates
 from dovecote.transitions import Backoff
 
 KIND = "order.shipped"
@@ -113,6 +118,11 @@ def claim_all(store: Store, seconds: float = 60, batch: int = 1000) -> list[Clai
     return store.claim(dict.fromkeys(range(12), batch), a_lease(seconds))
 
 
+def claim_lapsed(store: Store, channel: Channel = Channel.EMAIL, hold: float = 0) -> Claim | None:
+    """Claim a route of a channel whose lease, and hold, ran out."""
+    return store.claim_lapsed([lane.number for lane in lanes.of(channel)], a_lease(), hold=hold)
+
+
 @dataclass
 class RecordingLog:
     """Keeps what was logged: level, message, fields."""
@@ -146,17 +156,40 @@ class ScriptedChannel:
     answer: Callable[[Claim], Outcome] = accept
     asked: list[UUID] = field(default_factory=list)
 
-    def deliver(self, claims: Sequence[Claim], _begin_before: float) -> dict[UUID, Outcome]:
-        self.asked += [claim.route_id for claim in claims]
-        return {claim.route_id: self.answer(claim) for claim in claims}
+    def resources(self, claim: Claim) -> Sequence[str]:
+        return (claim.channel,)
+
+    def deliver(
+        self, claims: Sequence[Claim], _begin_before: float, slots: Slots, gate: Gate
+    ) -> dict[UUID, Outcome]:
+        return {
+            claim.route_id: self._one(claim, gate) if place < slots.room else NotBegun()
+            for place, claim in enumerate(claims)
+        }
+
+    def _one(self, claim: Claim, gate: Gate) -> Outcome:
+        behind = gate.keeps(self.resources(claim))
+        if behind is not None:
+            return NotBegun(behind=behind)
+        self.asked.append(claim.route_id)
+        return gate.heard(claim, self.resources(claim), self.answer(claim))
 
     def late(self) -> list[Result]:
         return []
 
 
-def a_finaliser(log: RecordingLog | None = None, backoff: Backoff = BACKOFF) -> Finaliser:
+NO_HOLDS = {Channel.EMAIL: 0.0, Channel.PUSH: 0.0}
+
+
+def a_finaliser(
+    log: RecordingLog | None = None,
+    backoff: Backoff = BACKOFF,
+    holds: Mapping[str, float] = NO_HOLDS,
+) -> Finaliser:
     return Finaliser(
         backoff=backoff,
+        holds=holds,
+        pauses=Pauses(base=2, most=300, random=middle, log=log or RecordingLog()),
         random=middle,
         log=log or RecordingLog(),
         clock=time.monotonic,
@@ -174,8 +207,12 @@ def a_dispatch(
     lease_seconds: float = 60,
     send_seconds: float = 1,
     clock: Clock = lambda: 0.0,
+    sleep: Sleep = time.sleep,
+    holds: Mapping[str, float] = NO_HOLDS,
+    rate: float = 1e5,
 ) -> Dispatch:
     """Make a dispatcher on a real store, with one channel for all; its clock stands still."""
+    log = log or RecordingLog()
     return Dispatch(
         store=store,
         deliver=Deliver(
@@ -184,12 +221,19 @@ def a_dispatch(
             clock=clock,
             send_seconds=send_seconds,
         ),
-        finaliser=a_finaliser(log, backoff),
+        finaliser=a_finaliser(log, backoff, holds),
+        rates=Rates(store=store, fixed=rate, ask=lambda: rate, log=log),
         clock=clock,
+        sleep=sleep,
+        random=middle,
+        log=log,
         new_id=uuid.uuid4,
-        batch_size=batch_size,
-        lease_seconds=lease_seconds,
-        send_seconds=send_seconds,
+        timing=Timing(
+            batch_size=batch_size,
+            lease_seconds=lease_seconds,
+            send_seconds=send_seconds,
+            holds=holds,
+        ),
     )
 
 

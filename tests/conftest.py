@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from dovecote.store.database import Database
+from dovecote.store.database import Connection, Database
 from dovecote.store.migrate import migrate
 from dovecote.store.postgres import PostgresStore
 from local.postgres import Server
@@ -91,7 +91,7 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 def store(database_url: str) -> Iterator[PostgresStore]:
     """The store on this test's database."""
     database = Database(
-        lambda: psycopg.connect(database_url, autocommit=True, prepare_threshold=None)
+        lambda: Connection.connect(database_url, autocommit=True, prepare_threshold=None)
     )
     yield PostgresStore(database, default_max_attempts=DEFAULT_MAX_ATTEMPTS)
     database.close()

@@ -85,6 +85,7 @@ class Functions:
         self._submit = load("submit")
         self._api = load("api")
         self._dispatch = load("dispatch")
+        self._feedback = load("feedback")
 
     def post(
         self, body: bytes | dict[str, Any], headers: Mapping[str, str] | None = None
@@ -113,6 +114,13 @@ class Functions:
         """Run dispatch once."""
         tally: dict[str, int] = self._dispatch.handler(dict(event or {}), Context())
         return tally
+
+    def feedback(self, *bodies: str) -> Any:
+        """Bring the feedback function messages of its queue, numbered from 0."""
+        records = [
+            {"messageId": f"message-{number}", "body": body} for number, body in enumerate(bodies)
+        ]
+        return self._feedback.handler({"Records": records}, Context())
 
 
 def _answer(given: dict[str, Any]) -> Answer:

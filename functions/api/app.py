@@ -1,4 +1,4 @@
-"""Reads, cancels and devices: each route of the template by its key."""
+"""Reads, cancels, redrives and devices: each route of the template by its key."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,6 +25,12 @@ def cancel_notification(event: Mapping[str, Any]) -> Answer:
     return gateway.cancelled(wiring.notifications().cancel(notification_id))
 
 
+def redrive_dead_letter(event: Mapping[str, Any]) -> Answer:
+    """Give a dead letter a fresh set of attempts."""
+    (route_id,) = gateway.parameters_of(event, "route_id")
+    return gateway.redriven(wiring.dead_letters().redrive(route_id, gateway.body_of(event)))
+
+
 def put_device(event: Mapping[str, Any]) -> Answer:
     """Register a device, or give it another token."""
     user_id, session = gateway.parameters_of(event, "user_id", "device_session_id")
@@ -41,6 +47,7 @@ def delete_device(event: Mapping[str, Any]) -> Answer:
 ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /notifications/{notification_id}": get_notification,
     "DELETE /notifications/{notification_id}": cancel_notification,
+    "POST /dead-letters/{route_id}/redrive": redrive_dead_letter,
     "PUT /users/{user_id}/devices/{device_session_id}": put_device,
     "DELETE /users/{user_id}/devices/{device_session_id}": delete_device,
 }

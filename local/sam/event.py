@@ -14,6 +14,8 @@ from local.sam.errors import SamError
 from local.template import Template, read_template
 
 EVENTS = ROOT / "events"
+# With feedback on, so that the queue of its events is there.
+PARAMETERS = {"EmailFeedback": "on"}
 Document = dict[str, Any]
 
 
@@ -29,7 +31,7 @@ class Event:
     @property
     def refers(self) -> bool:
         """Tell whether the event is about a notification that it cannot name."""
-        return PLACEHOLDER in json.dumps(self.document)
+        return PLACEHOLDER in self.document.get("rawPath", "")
 
     def about(self, notification_id: str) -> Document:
         """Return the document with a notification's id in its place."""
@@ -51,7 +53,7 @@ def read_event(name: str) -> Event:
     document = _in_time(json.loads(path.read_text()), datetime.now(UTC))
     return Event(
         name=name,
-        function=_function(document, read_template(ROOT / "template.yaml"), path),
+        function=_function(document, read_template(ROOT / "template.yaml", PARAMETERS), path),
         document=document,
         orders=_orders(path),
     )
@@ -64,7 +66,11 @@ def _function(document: Document, template: Template, path: Path) -> str:
     for schedule in template.schedules:
         if json.loads(schedule.input) == document:
             return schedule.function
-    raise SamError(f"events/{path.name} is of no route and no schedule of template.yaml")
+    arns = {record.get("eventSourceARN") for record in document.get("Records", ())}
+    for source in template.sources:
+        if source.queue.arn in arns:
+            return source.function
+    raise SamError(f"events/{path.name} is of no route, schedule or queue of template.yaml")
 
 
 def _orders(path: Path) -> tuple[Order, ...]:

@@ -19,8 +19,8 @@ from local.sam import database, docker, orders
 from local.sam.errors import SamError
 from local.sam.serving import served
 
-# A container's first call spends seconds of the budget on imports.
-INLINE_BUDGET_SECONDS = "10"
+# A container's first call spends seconds of the budget on imports; no setting allows more.
+INLINE_BUDGET_SECONDS = "8"
 
 
 @dataclass(frozen=True, kw_only=True)

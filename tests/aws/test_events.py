@@ -14,7 +14,8 @@ from tests.aws.conftest import Answers, body_of
 # A container and its image cost ten seconds on a free machine, and some events need another.
 pytestmark = pytest.mark.timeout(300)
 
-# The status of each event behind HTTP; None for the schedule's, which returns the tally.
+# The status of each event behind HTTP; None for the schedule's, which returns the tally, and for
+# SES's, which returns what failed.
 STATUS: Mapping[str, int | None] = {
     "bad-payload": 422,
     "both": 202,
@@ -23,6 +24,7 @@ STATUS: Mapping[str, int | None] = {
     "device": 200,
     "email": 202,
     "fails-twice": 202,
+    "feedback": None,
     "get": 200,
     "locale": 202,
     "many-recipients": 202,
@@ -107,6 +109,10 @@ def test_a_failure_at_the_provider_is_a_202_and_a_retry(
     assert statuses(answers.to(name)) == [("email", "retrying")]
     address = body_of(read_event(name).document)["recipients"][0]["email"]
     assert outcomes(opened, address)[0] == "InternalServiceErrorException"
+
+
+def test_an_event_of_ses_about_an_unknown_route_is_taken(answers: Answers) -> None:
+    assert answers.to("feedback") == {"batchItemFailures": []}
 
 
 def test_the_schedule_delivers_what_submit_left(answers: Answers, opened: House) -> None:

@@ -1,75 +1,178 @@
-"""Start dispatchers as processes, and hold the provider's ledger against the database."""
+"""What fault tests share: routes to store, the ledger held against the database, short waits."""
 
 import json
-import os
-import subprocess
-import sys
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 
+from dovecote.feedback import TakeFeedback
+from dovecote.store.database import Connection as Bounded
+from dovecote.store.database import Database
+from dovecote.store.postgres import PostgresStore
+from local.page.agreement import agreement
 from local.provider import Running
-from tests.functions import ROOT
+from tests.faults.worker import Nursery
+from tests.functions import environment
 
 Connection = psycopg.Connection[Any]
 
+QUICK = {
+    # Two sends fit into a lease of a second; what a killed worker held is soon tried again.
+    "LEASE_SECONDS": "2.5",
+    "SEND_CONNECT_SECONDS": "0.5",
+    "SEND_READ_SECONDS": "0.7",
+    "INLINE_BUDGET_SECONDS": "1",
+    "BACKOFF_BASE_SECONDS": "0.1",
+    "BACKOFF_MAX_SECONDS": "0.5",
+    "PAUSE_BASE_SECONDS": "0.2",
+    "PAUSE_MAX_SECONDS": "1",
+    "EMAIL_MAX_PER_SECOND": "10000",
+    "EMAIL_CONFIGURATION_SET": "dovecote",
+    "MAX_ATTEMPTS": "8",
+}
+PRIORITIES = {"account.password_reset": 0, "order.shipped": 1, "digest.weekly": 2}
+PAYLOADS: Mapping[str, Mapping[str, Any]] = {
+    "account.password_reset": {
+        "first_name": "Ann",
+        "reset_url": "https://nestbox.example/reset/1",
+        "valid_minutes": 15,
+    },
+}
 
-def start(values: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
-    """Start a dispatcher."""
-    path = os.pathsep.join((str(ROOT), str(ROOT / "layers" / "dovecote")))
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.worker", *arguments],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": path, **values},
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+
+def a_nursery(
+    directory: Path, database_url: str, provider: Running, catalog: Path, **more: str
+) -> Nursery:
+    """Make the place that workers come from, with quick settings."""
+    values = environment(database_url, provider.url, catalog)
+    return Nursery(directory, {**values, **QUICK, **more})
+
+
+def store_emails(
+    connection: Connection,
+    count: int,
+    *,
+    max_attempts: int = 8,
+    priority: int = 0,
+    expires_in: float = 3600,
+    addresses: Sequence[str] = (),
+) -> None:
+    """Store one due password reset with a route for each address."""
+    addresses = addresses or [f"success+{n}@simulator.amazonses.com" for n in range(count)]
+    kind = "account.password_reset"
+    connection.execute(
+        "with n as (insert into dovecote.notifications"
+        "  (notification_id, kind, idempotency_key, fingerprint, payload)"
+        "  values (gen_random_uuid(), %s, gen_random_uuid()::text, 'f', %s)"
+        "  returning notification_id)"
+        " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
+        "  target, user_id, resolved_email, priority, status, max_attempts, next_attempt_at,"
+        "  expires_at)"
+        " select gen_random_uuid(), notification_id, position, 'email', 'address', 'u-1',"
+        "  address, %s, 'pending', %s, clock_timestamp(),"
+        "  clock_timestamp() + make_interval(secs => %s)"
+        " from n, unnest(%s::text[]) with ordinality as a (address, position)",
+        (kind, json.dumps(PAYLOADS[kind]), priority, max_attempts, expires_in, list(addresses)),
     )
 
 
-def tally_of(process: subprocess.Popen[str], seconds: float = 100) -> dict[str, int]:
-    """Wait for a dispatcher that is to end well, and return its tally."""
-    out, err = process.communicate(timeout=seconds)
-    assert process.returncode == 0, err
-    tally: dict[str, int] = json.loads(out.splitlines()[-1])
-    return tally
+def held_against_ledger(connection: Connection, provider: Running) -> dict[str, Any]:
+    """Hold every route against the provider's ledger, as the page of make run does."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        routes = cursor.execute(
+            "select route_id::text, notification_id::text, status, provider_message_id"
+            " from dovecote.notification_routes"
+        ).fetchall()
+    accepted = list(provider.provider.ledger.accepted)
+    return agreement(routes, accepted, accepted)
 
 
 def acceptances(provider: Running) -> Counter[str]:
     """Count what the provider accepted by route."""
-    accepted = provider.provider.ledger.accepted
-    return Counter(row.content.tags["route_id"] for row in accepted)  # type: ignore[union-attr]
+    return Counter(row.route_id or "" for row in list(provider.provider.ledger.accepted))
 
 
-def published(connection: Connection) -> dict[str, str]:
-    """Return the message id of each published route."""
+def outcomes(provider: Running) -> Counter[str]:
+    """Count the requests to send by what became of them."""
+    return Counter(attempt.outcome for attempt in list(provider.provider.ledger.attempts))
+
+
+def statuses(connection: Connection) -> dict[str, int]:
     rows = connection.execute(
-        "select route_id::text, provider_message_id from dovecote.notification_routes"
-        " where status = 'published'"
+        "select status, count(*) from dovecote.notification_routes group by status"
     )
     return dict(rows.fetchall())
 
 
-def store_emails(connection: Connection, addresses: list[str], max_attempts: int) -> None:
-    """Store one due password reset with a route for each address."""
-    payload = json.dumps(
-        {
-            "first_name": "Ann",
-            "reset_url": "https://nestbox.example/reset/1",
-            "valid_minutes": 15,
-        }
+def live(connection: Connection) -> int:
+    row = connection.execute(
+        "select count(*) from dovecote.notification_routes where next_attempt_at is not null"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _living(connection: Connection) -> Any:
+    """Say what is still live, and how the channels stand."""
+    routes = connection.execute(
+        "select channel, status, attempts, claims, claim_token is not null as claimed,"
+        " leased_until - clock_timestamp(), next_attempt_at - clock_timestamp(), last_error"
+        " from dovecote.notification_routes where next_attempt_at is not null limit 5"
+    ).fetchall()
+    return routes, connection.execute("select * from dovecote.channel_state").fetchall()
+
+
+def drained(
+    nursery: Nursery, connection: Connection, seconds: float = 60, workers: int = 1
+) -> None:
+    """Run dispatchers one after the other, as the schedule does, until every route has ended."""
+    deadline = time.monotonic() + seconds
+    while live(connection):
+        assert time.monotonic() < deadline, f"still live: {_living(connection)}"
+        for worker in [nursery.begin(seconds=20) for _ in range(workers)]:
+            worker.answer(60)
+        time.sleep(0.1)
+
+
+def until(happened: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something to happen."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+@contextmanager
+def told(database_url: str, provider: Running) -> Iterator[None]:
+    """Bring the provider's events to the feedback use case while the context lasts, each twice."""
+    over = Event()
+    database = Database(
+        lambda: Bounded.connect(database_url, autocommit=True, prepare_threshold=None)
     )
-    connection.execute(
-        "with n as (insert into dovecote.notifications"
-        "  (notification_id, kind, idempotency_key, fingerprint, payload)"
-        "  values (gen_random_uuid(), 'account.password_reset', 'k', 'f', %s)"
-        "  returning notification_id)"
-        " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
-        "  target, resolved_email, priority, status, max_attempts, next_attempt_at, expires_at)"
-        " select gen_random_uuid(), notification_id, position, 'email', 'address', address, 0,"
-        "  'pending', %s, clock_timestamp(), clock_timestamp() + interval '1 hour'"
-        " from n, unnest(%s::text[]) with ordinality as a (address, position)",
-        (payload, max_attempts, addresses),
-    )
+    take = TakeFeedback(store=PostgresStore(database, default_max_attempts=8))
+
+    def bring() -> None:
+        brought = 0
+        while not over.is_set() or brought < len(provider.provider.events):
+            for event in provider.provider.events[brought:]:
+                text = json.dumps(event)
+                take(text)
+                take(text)
+                brought += 1
+            over.wait(0.02)
+        database.close()
+
+    thread = Thread(target=bring)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -1,30 +1,196 @@
-"""A dispatcher in a process of its own: python -m tests.faults.worker [killing address].
+"""One run of a function in a process of its own, which can be killed or frozen at named points.
 
-Runs the dispatch function once and prints its tally. A killing address ends the process with
-SIGKILL in the moment in which an email to it would go out.
+Processes are forked from a server that has everything imported, so that hundreds of them are
+cheap; what must be there before Python starts (a library to preload) takes `python -m` instead.
 """
 
 import json
+import multiprocessing
 import os
+import random
 import signal
 import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from dovecote import wiring
 from tests.functions import Context, load
 
+POINTS = {
+    "dispatch": (
+        "before claim", "after claim", "before send", "after acceptance", "before commit",
+        "after commit",
+    ),
+    "submit": (
+        "before store", "after store", "before send", "after acceptance", "before commit",
+        "after commit",
+    ),
+}  # fmt: skip
+"""The steps of a function, in their order."""
 
-def kill_at(address: str) -> None:
-    """Arm the one boto3 session that all clients come from."""
+SAFE = frozenset({"before claim", "after claim", "before store", "after store", "after commit"})
+"""Points at which no send is under way: with one batch to a run a death there costs no second."""
 
-    def kill(request: Any, **_: Any) -> None:
-        if address.encode() in request.body:
-            os.kill(os.getpid(), signal.SIGKILL)
 
-    wiring._session().events.register("before-send.sesv2.SendEmail", kill)
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """What happens at the nth time that a point is reached; `address` counts its sends alone."""
+
+    point: str
+    nth: int = 1
+    number: int = signal.SIGKILL
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Timed(Context):
+    """Lambda's context of a run that ends."""
+
+    ends: float = 0.0
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.ends - time.monotonic()) * 1000)
+
+
+class Worker:
+    """A run that was begun."""
+
+    def __init__(self, process: BaseProcess, result: Path) -> None:
+        self.process = process
+        self._result = result
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def ended(self, seconds: float = 100) -> int:
+        """Wait for the end; return its code, negative for a signal."""
+        self.process.join(seconds)
+        assert self.process.exitcode is not None, "the worker did not end"
+        return self.process.exitcode
+
+    def answer(self, seconds: float = 100) -> Any:
+        """Wait for a run that is to end well, and return its answer."""
+        assert self.ended(seconds) == 0
+        return json.loads(self._result.read_text())
+
+    @property
+    def answered(self) -> Any:
+        """Return the answer, or None where it was killed before it had one."""
+        with suppress(FileNotFoundError):
+            return json.loads(self._result.read_text())
+        return None
+
+    def stopped(self) -> bool:
+        """Tell whether it is frozen by SIGSTOP."""
+        state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
+
+
+class Nursery:
+    """Begins workers in one environment; `directory` takes what they answer."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        self._directory = directory
+        self.environment = dict(environment)
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["tests.faults.warm"])
+        self._count = 0
+
+    def begin(
+        self,
+        function: str = "dispatch",
+        event: Any = None,
+        *,
+        stop: Stop | None = None,
+        seconds: float = 60,
+        **environment: str,
+    ) -> Worker:
+        """Begin one run of a function that has so many seconds."""
+        self._count += 1
+        result = self._directory / f"{os.getpid()}-{self._count}.json"
+        order = {
+            "environment": {**self.environment, **environment},
+            "function": function,
+            "event": event or {},
+            "stop": None if stop is None else asdict(stop),
+            "seconds": seconds,
+            "result": str(result),
+        }
+        process = self._context.Process(target=run, args=(order,), daemon=True)
+        process.start()
+        return Worker(process, result)
+
+
+def run(order: Mapping[str, Any]) -> None:
+    """Run a function as it was ordered, and write down its answer."""
+    os.environ.update(order["environment"])
+    log = os.open(f"{order['result']}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    random.seed()
+    if order["stop"] is not None:
+        _arm(Stop(**order["stop"]))
+    ends = time.monotonic() + order["seconds"]
+    answer = load(order["function"]).handler(order["event"], Timed(ends=ends))
+    result = Path(order["result"])
+    result.with_suffix(".part").write_text(json.dumps(answer))
+    result.with_suffix(".part").rename(result)
+    # What waits for a provider that stalls does not hold up the end of the process.
+    os._exit(0)
+
+
+def _arm(stop: Stop) -> None:
+    """Put the stop where the function comes by."""
+    counts: Counter[str] = Counter()
+
+    def at(point: str) -> None:
+        counts[point] += 1
+        if point == stop.point and counts[point] == stop.nth:
+            os.kill(os.getpid(), stop.number)
+
+    def before_send(request: Any, **_: Any) -> None:
+        if stop.address.encode() in (request.body or b""):
+            at("before send")
+
+    store = wiring._store()
+    for name, point in (("claim", "claim"), ("submit", "store")):
+        setattr(store, name, _around(getattr(store, name), at, point))
+    store.transaction = _committing(store.transaction, at)  # type: ignore[method-assign]
+    events = wiring._session().events
+    for call in ("sesv2.SendEmail", "sns.Publish"):
+        events.register(f"before-send.{call}", before_send)
+        events.register(f"after-call.{call}", lambda **_: at("after acceptance"))
+
+
+def _around(call: Any, at: Any, point: str) -> Any:
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        at(f"before {point}")
+        answer = call(*arguments, **named)
+        if answer:
+            at(f"after {point}")
+        return answer
+
+    return wrapped
+
+
+def _committing(call: Any, at: Any) -> Any:
+    @contextmanager
+    def wrapped() -> Iterator[Any]:
+        with call() as transaction:
+            yield transaction
+            at("before commit")
+        at("after commit")
+
+    return wrapped
 
 
 if __name__ == "__main__":
-    for address in sys.argv[1:]:
-        kill_at(address)
-    print(json.dumps(load("dispatch").handler({}, Context())))
+    run(json.loads(sys.argv[1]))

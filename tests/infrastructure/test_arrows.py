@@ -14,8 +14,8 @@ PACKAGE = ROOT / "layers" / "dovecote"
 
 # What use cases, store and channels all speak in: values, rules and interfaces, no I/O.
 WORDS = {
-    "addresses", "catalog", "lanes", "model", "ports", "problems", "redaction", "strict_json",
-    "transitions",
+    "addresses", "bodies", "catalog", "gate", "lanes", "model", "ports", "problems", "redaction",
+    "strict_json", "transitions",
 }  # fmt: skip
 # Modules that stand around the use cases; all others at the top of the package are use cases.
 EDGES = {"wiring", "gateway", "check", "settings", "telemetry"}

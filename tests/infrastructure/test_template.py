@@ -1,5 +1,6 @@
-"""What the transformed template promises of roles, logs, routes and settings."""
+"""What the transformed template promises of roles, logs, routes, feedback and settings."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,10 +9,18 @@ import pytest
 
 from dovecote.settings import Settings, from_environment
 from local.intrinsic import Resolver
+from local.provider.ledger import Acceptance, Email
+from local.provider.simulator import events
 from local.template import read_template
 from tests.infrastructure.transform import TEMPLATE, transformed
 
-FUNCTIONS = ("SubmitFunction", "DispatchFunction", "ApiFunction", "ProvisionFunction")
+FUNCTIONS = (
+    "SubmitFunction",
+    "DispatchFunction",
+    "ApiFunction",
+    "FeedbackFunction",
+    "ProvisionFunction",
+)
 
 # Names that are no settings of Dovecote: boto3 and Powertools read them for themselves.
 OTHERS = {
@@ -22,6 +31,7 @@ OTHERS = {
 # Statements for every resource, each with the reason why none can be named.
 WIDE = {
     ("NetworkInterfacePolicy", "AttachToVpc"): "interfaces do not exist before Lambda makes them",
+    ("DispatchRole", "ReadSendingRate"): "the action takes no resource, it is about the account",
 }
 
 ROUTES = {
@@ -30,14 +40,18 @@ ROUTES = {
     "DELETE /notifications/{notification_id}",
     "PUT /users/{user_id}/devices/{device_session_id}",
     "DELETE /users/{user_id}/devices/{device_session_id}",
+    "POST /dead-letters/{route_id}/redrive",
 }
 
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 DEVICES = {"sns:SetEndpointAttributes", "sns:DeleteEndpoint"}
+QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+SENDING = {"ses:SendEmail", "sns:Publish"}
 ALLOWED = {
-    "SubmitFunction": {"rds-db:connect", "ses:SendEmail", "sns:Publish", *LOGS},
-    "DispatchFunction": {"rds-db:connect", "ses:SendEmail", "sns:Publish", *LOGS},
+    "SubmitFunction": {"rds-db:connect", *SENDING, *LOGS},
+    "DispatchFunction": {"rds-db:connect", "ses:GetAccount", *SENDING, *LOGS},
     "ApiFunction": {"rds-db:connect", "sns:CreatePlatformEndpoint", *DEVICES, *LOGS},
+    "FeedbackFunction": {"rds-db:connect", *QUEUE, *LOGS},
     "ProvisionFunction": {"rds-db:connect", *LOGS},
 }
 
@@ -49,6 +63,18 @@ ENDPOINTS = [
     "arn:aws:sns:us-east-1:123456789012:endpoint/APNS/shop/*",
     "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/shop/*",
 ]
+
+
+# What the function feedback is told of, by SES's word for it where it publishes.
+EVENTS = {
+    "send": "Email Sent",
+    "reject": "Email Rejected",
+    "bounce": "Email Bounced",
+    "complaint": "Email Complaint Received",
+    "delivery": "Email Delivered",
+    "renderingFailure": "Email Rendering Failed",
+    "deliveryDelay": "Email Delivery Delayed",
+}
 
 
 def resources(kind: str) -> dict[str, dict[str, Any]]:
@@ -104,7 +130,29 @@ def actions(statement: dict[str, Any]) -> set[str]:
     return {action} if isinstance(action, str) else set(action)
 
 
-def test_the_functions_are_the_four_of_the_design() -> None:
+def matches(pattern: Any, value: Any) -> bool:
+    """Tell whether an event matches a pattern, as far as the template's patterns go."""
+    if isinstance(pattern, dict):
+        return all(name in value and matches(part, value[name]) for name, part in pattern.items())
+    values = value if isinstance(value, list) else [value]
+    return any(one in values or (one == {"exists": True} and values) for one in pattern)
+
+
+def resolver(**parameters: str) -> Resolver:
+    return Resolver(
+        references=parameters,
+        attributes=lambda _resource, attribute: attribute,
+        conditions={},
+        mappings={},
+    )
+
+
+def only(kind: str) -> dict[str, Any]:
+    (properties,) = resources(kind).values()
+    return properties
+
+
+def test_the_functions_are_the_five_of_the_design() -> None:
     assert set(resources("AWS::Lambda::Function")) == set(FUNCTIONS)
 
 
@@ -149,20 +197,15 @@ def test_no_statement_allows_actions_by_a_pattern() -> None:
 
 
 def test_push_goes_to_the_topic_and_to_the_applications_devices_never_to_phone_numbers() -> None:
-    resolver = Resolver(
-        references={"PushTopicArn": "topic", "PushApplicationArns": ",".join(APPLICATIONS)},
-        attributes=lambda _resource, attribute: attribute,
-        conditions={},
-        mappings={},
-    )
+    given = resolver(PushTopicArn="topic", PushApplicationArns=",".join(APPLICATIONS))
     published = [
-        resolver.value(one["Resource"])
+        given.value(one["Resource"])
         for one in permissions("DispatchFunction")
         if "sns:Publish" in actions(one)
     ]
     assert published == ["topic", ENDPOINTS]
     assert {
-        str(one["Sid"]): resolver.value(one["Resource"])
+        str(one["Sid"]): given.value(one["Resource"])
         for one in permissions("ApiFunction")
         if str(one["Sid"]).endswith("Devices")
     } == {"RegisterDevices": APPLICATIONS, "KeepDevices": ENDPOINTS}
@@ -181,10 +224,10 @@ def test_the_template_has_the_defaults_of_the_settings() -> None:
 
 
 def test_every_route_of_the_api_asks_for_iam() -> None:
-    (api,) = resources("AWS::ApiGatewayV2::Api").values()
+    paths = only("AWS::ApiGatewayV2::Api")["Body"]["paths"]
     routes = {
         f"{method.upper()} {path}": operation["security"]
-        for path, operations in api["Body"]["paths"].items()
+        for path, operations in paths.items()
         for method, operation in operations.items()
     }
     assert set(routes) == ROUTES
@@ -192,23 +235,160 @@ def test_every_route_of_the_api_asks_for_iam() -> None:
 
 
 def test_the_access_log_names_no_path_and_no_body() -> None:
-    (stage,) = resources("AWS::ApiGatewayV2::Stage").values()
-    logged = stage["AccessLogSettings"]["Format"]
+    logged = only("AWS::ApiGatewayV2::Stage")["AccessLogSettings"]["Format"]
     assert "$context.routeKey" in logged
     assert not [name for name in ("$context.path", "body", "sourceIp") if name in logged]
 
 
 def test_dispatch_runs_every_minute_and_is_not_repeated_by_lambda() -> None:
-    (schedule,) = resources("AWS::Scheduler::Schedule").values()
+    schedule = only("AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert schedule["Target"]["Arn"] == {"Fn::GetAtt": ["DispatchFunction", "Arn"]}
-    (invoked,) = resources("AWS::Lambda::EventInvokeConfig").values()
-    assert invoked["MaximumRetryAttempts"] == 0
+    assert only("AWS::Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
 
 
 @pytest.mark.parametrize("name", ["SubmitFunction", "ApiFunction"])
 def test_a_function_behind_the_api_ends_before_the_api_gives_up(name: str) -> None:
     assert function(name)["Timeout"] < 30
+
+
+# Feedback
+
+
+def test_only_the_function_itself_is_there_where_feedback_is_off() -> None:
+    parts = {
+        name: resource.get("Condition")
+        for name, resource in transformed()["Resources"].items()
+        if name.startswith("Feedback")
+    }
+    always = {name for name, condition in parts.items() if condition is None}
+    assert always == {"FeedbackFunction", "FeedbackLogs", "FeedbackRole"}
+    assert set(parts.values()) == {None, "HasFeedback"}
+
+
+def test_feedback_is_the_events_of_a_configuration_set() -> None:
+    rule = transformed()["Rules"]["Feedback"]
+
+    def allowed(feedback: str, configuration_set: str) -> bool:
+        given = resolver(EmailFeedback=feedback, EmailConfigurationSet=configuration_set)
+        asserted = all(given.value(one["Assert"]) for one in rule["Assertions"])
+        return asserted or not given.value(rule["RuleCondition"])
+
+    assert allowed("off", "")
+    assert allowed("on", "main")
+    assert not allowed("on", "")
+
+
+def test_ses_publishes_to_the_default_bus_what_the_rule_lets_through() -> None:
+    published = only("AWS::SES::ConfigurationSetEventDestination")
+    assert published["ConfigurationSetName"] == {"Ref": "EmailConfigurationSet"}
+    destination = published["EventDestination"]
+    assert destination["Enabled"] is True
+    assert set(destination["MatchingEventTypes"]) == set(EVENTS)
+    bus = destination["EventBridgeDestination"]["EventBusArn"]["Fn::Sub"]
+    assert bus.endswith(":${AWS::AccountId}:event-bus/default")
+    rule = only("AWS::Events::Rule")
+    assert "EventBusName" not in rule
+    assert set(rule["EventPattern"]["detail-type"]) == set(EVENTS.values())
+
+
+@pytest.mark.parametrize(
+    ("tags", "configuration_set", "passes"),
+    [
+        ({"route_id": "r-1"}, "main", True),
+        ({"route_id": "r-1"}, "other", False),
+        ({"route_id": "r-1"}, None, False),
+        ({"sender": "not Dovecote"}, "main", False),
+    ],
+)
+@pytest.mark.parametrize("mailbox", ["success", "bounce", "complaint"])
+def test_the_rule_lets_through_the_events_of_dovecotes_emails_alone(
+    mailbox: str, tags: dict[str, str], configuration_set: str | None, passes: bool
+) -> None:
+    rule = resolver(EmailConfigurationSet="main").value(only("AWS::Events::Rule"))
+    row = accepted(f"{mailbox}@simulator.amazonses.com", tags, configuration_set)
+    for rejected in (False, True):
+        told = events(row, region="us-east-1", account="123456789012", rejected=rejected)
+        assert {matches(rule["EventPattern"], event) for event in told} == {passes}
+
+
+def accepted(address: str, tags: dict[str, str], configuration_set: str | None) -> Acceptance:
+    email = Email(
+        source="shop@example.com",
+        destination=(address,),
+        subject="Your order",
+        html=None,
+        text="On its way.",
+        reply_to=(),
+        headers={},
+        tags=tags,
+        configuration_set=configuration_set,
+    )
+    return Acceptance(
+        sequence=1,
+        time=0,
+        service="ses",
+        operation="SendEmail",
+        message_id="m-1",
+        target=address,
+        content=email,
+    )
+
+
+def test_only_the_rule_may_put_events_into_the_queue() -> None:
+    (target,) = only("AWS::Events::Rule")["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["FeedbackQueue", "Arn"]}
+    policy = only("AWS::SQS::QueuePolicy")
+    assert policy["Queues"] == [{"Ref": "FeedbackQueue"}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Action"] == "sqs:SendMessage"
+    assert statement["Resource"] == target["Arn"]
+    rule = {"Fn::GetAtt": ["FeedbackRule", "Arn"]}
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": rule}}
+
+
+def test_the_function_takes_events_in_batches_and_names_those_that_failed() -> None:
+    source = only("AWS::Lambda::EventSourceMapping")
+    assert source["EventSourceArn"] == {"Fn::GetAtt": ["FeedbackQueue", "Arn"]}
+    assert source["FunctionName"] == {"Ref": "FeedbackFunction"}
+    assert source["BatchSize"] == 10
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    (taken,) = [one for one in permissions("FeedbackFunction") if actions(one) == QUEUE]
+    assert taken["Resource"] == source["EventSourceArn"]
+
+
+def test_an_event_is_hidden_for_six_timeouts_and_dead_after_five_receives() -> None:
+    queues = resources("AWS::SQS::Queue")
+    queue, dead = queues["FeedbackQueue"], queues["FeedbackDeadLetterQueue"]
+    assert queue["VisibilityTimeout"] == 6 * function("FeedbackFunction")["Timeout"]
+    assert queue["RedrivePolicy"] == {
+        "deadLetterTargetArn": {"Fn::GetAtt": ["FeedbackDeadLetterQueue", "Arn"]},
+        "maxReceiveCount": 5,
+    }
+    assert dead["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert all(one["SqsManagedSseEnabled"] is True for one in queues.values())
+
+
+# Parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("auto", True),
+        ("14", True),
+        ("0.5", True),
+        ("0", False),
+        ("0.0", False),
+        ("-1", False),
+        ("1e3", False),
+        ("", False),
+    ],
+)
+def test_the_rate_of_email_is_auto_or_a_number_above_0(text: str, fits: bool) -> None:
+    pattern = transformed()["Parameters"]["EmailMaxPerSecond"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, text)) is fits
 
 
 def test_every_parameter_is_described_and_in_a_group() -> None:

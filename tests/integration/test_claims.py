@@ -23,6 +23,7 @@ from dovecote.ports import StoreUnavailable
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from tests.builders import (
+    RecordingLog,
     ScriptedChannel,
     a_dispatch,
     a_finaliser,
@@ -31,7 +32,9 @@ from tests.builders import (
     a_route,
     a_submission,
     claim_all,
+    claim_lapsed,
     forever,
+    middle,
     store_routes,
     stored,
 )
@@ -60,7 +63,7 @@ def test_a_claimed_route_is_nobody_elses(store: PostgresStore) -> None:
     store_routes(store, 3)
     assert len(claim_all(store)) == 3
     assert claim_all(store) == []
-    assert store.claim_lapsed(a_lease()) is None
+    assert claim_lapsed(store) is None
 
 
 def test_what_is_not_due_is_not_claimed(store: PostgresStore) -> None:
@@ -135,7 +138,7 @@ def test_retries_do_not_starve_new_work_and_low_priorities_move(
     connection.execute(
         "update dovecote.notification_routes set status = 'retrying' where position % 2 = 0"
     )
-    claims = store.claim(lanes.shares(100), a_lease())
+    claims = store.claim(lanes.shares(Channel.EMAIL, 100, middle), a_lease())
     by_lane = Counter(claim.lane for claim in claims)
     of_email = {lane.number: lane for lane in lanes.ALL if lane.channel is Channel.EMAIL}
     assert set(by_lane) == set(of_email)
@@ -151,7 +154,8 @@ def test_a_route_at_its_last_attempt_is_claimed_to_be_ended_without_a_send(
     channel = ScriptedChannel()
     tally = a_dispatch(store, channel)(forever)
     assert tally == {
-        "claimed": 1, "published": 0, "retrying": 0, "dead_lettered": 1, "given_back": 0,
+        "claimed": 1, "published": 0, "retrying": 0, "dead_lettered": 1, "skipped": 0,
+        "given_back": 0, "interrupted": 0,
     }  # fmt: skip
     assert channel.asked == []
     assert ended(connection) == ("dead_lettered", 2, 3, "attempts")
@@ -191,9 +195,9 @@ def test_a_lapsed_lease_leaves_its_route_to_be_claimed_alone_and_after_the_fresh
     batches: list[list[UUID]] = []
 
     class Batches(ScriptedChannel):
-        def deliver(self, claims: Any, begin_before: float) -> Any:
+        def deliver(self, claims: Any, *more: Any) -> Any:
             batches.append([claim.route_id for claim in claims])
-            return super().deliver(claims, begin_before)
+            return super().deliver(claims, *more)
 
     a_dispatch(store, Batches())(forever)
     assert [len(batch) for batch in batches] == [5, 1, 1, 1, 1, 1]
@@ -206,23 +210,77 @@ def test_a_lapsed_lease_leaves_its_route_to_be_claimed_alone_and_after_the_fresh
 def test_a_lapsed_lease_leaves_its_attempt_counted(store: PostgresStore) -> None:
     store_routes(store, 1, max_attempts=3)
     claim_all(store, seconds=0)
-    again = store.claim_lapsed(a_lease())
+    again = claim_lapsed(store)
     assert again is not None
     assert (again.attempts, again.claims) == (2, 2)
+
+
+def test_a_lapsed_lease_is_claimed_only_when_its_hold_is_over(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 1)
+    claim_all(store, seconds=0)
+    assert claim_lapsed(store, hold=60) is None
+    connection.execute(
+        "update dovecote.notification_routes set leased_until = leased_until - interval '1 minute'"
+    )
+    again = claim_lapsed(store, hold=60)
+    assert again is not None
+    assert (again.lapsed, again.in_doubt) == (True, True)
+    assert connection.execute(
+        "select doubt_until <= clock_timestamp(), doubt_until is not null"
+        " from dovecote.notification_routes"
+    ).fetchone() == (True, True)
+
+
+def test_a_lapsed_lease_is_claimed_along_its_own_channel_alone(store: PostgresStore) -> None:
+    store_routes(store, 1, Channel.PUSH)
+    claim_all(store, seconds=0)
+    assert claim_lapsed(store, Channel.EMAIL) is None
+    assert claim_lapsed(store, Channel.PUSH) is not None
+
+
+@pytest.mark.parametrize("channel", Channel)
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_lapsed_route_that_ends_without_a_send_is_ambiguous(
+    store: PostgresStore, connection: Connection, channel: Channel, expired: bool
+) -> None:
+    store_routes(store, 1, channel, max_attempts=3 if expired else 1)
+    claim_all(store, seconds=0)
+    if expired:
+        connection.execute("update dovecote.notification_routes set expires_at = created_at")
+    scripted = ScriptedChannel()
+    assert a_dispatch(store, scripted)(forever)["dead_lettered"] == 1
+    assert scripted.asked == []
+    assert ended(connection) == ("dead_lettered", 1, 2, "ambiguous")
+
+
+def test_a_lapsed_route_that_fails_for_sure_is_in_doubt_no_more(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 1, max_attempts=2)
+    claim_all(store, seconds=0)
+    a_dispatch(store, ScriptedChannel(answer=lambda _: Failed(error="no luck")))(forever)
+    assert ended(connection) == ("dead_lettered", 2, 2, "attempts")
 
 
 def test_under_a_backlog_lapsed_routes_move_in_the_last_part_of_a_run(
     store: PostgresStore, connection: Connection
 ) -> None:
     store_routes(store, 3)
-    claim_all(store, seconds=0)
+    lapsed = {claim.route_id for claim in claim_all(store, seconds=0)}
     store_routes(store, 100)
-    left = iter([90.0] + [10.0] * 1000)
-    a_dispatch(store, ScriptedChannel(), batch_size=12)(lambda: next(left))
-    assert connection.execute(
-        "select count(*) from dovecote.notification_routes where status = 'published'"
-        " and claims = 2"
-    ).fetchone() == (3,)
+    channel = ScriptedChannel()
+    asked: Counter[int] = Counter()
+
+    def left() -> float:
+        """Say 90 s to each channel's line, and from then on that the run is nearly over."""
+        asked[threading.get_ident()] += 1
+        return 90.0 if asked[threading.get_ident()] == 1 else 10.0
+
+    a_dispatch(store, channel, batch_size=12)(left)
+    assert set(channel.asked[:3]) == lapsed
+    assert len(channel.asked) == 103
 
 
 @pytest.mark.parametrize("batch_seconds", [1, 7, 10, 11, 13, 20, 30, 60])
@@ -235,10 +293,10 @@ def test_a_lapsed_route_moves_in_each_run_however_long_its_batches_take(
     now = 0.0
 
     class Slow(ScriptedChannel):
-        def deliver(self, claims: Any, begin_before: float) -> Any:
+        def deliver(self, claims: Any, begin_before: float, *more: Any) -> Any:
             nonlocal now
             now = min(now + batch_seconds * len(claims) / 12, begin_before + 12)
-            return super().deliver(claims, begin_before)
+            return super().deliver(claims, begin_before, *more)
 
     dispatch = a_dispatch(
         store, Slow(), batch_size=12, send_seconds=12, clock=lambda: now, lease_seconds=60
@@ -255,7 +313,7 @@ def test_a_lapsed_route_that_is_given_back_stays_in_doubt(
 ) -> None:
     store_routes(store, 1)
     (first,) = claim_all(store, seconds=0)
-    again = store.claim_lapsed(a_lease())
+    again = claim_lapsed(store)
     assert again is not None
     a_finaliser().settle(store, [Result(claim=again, outcome=NotBegun())], until=0)
     assert connection.execute(
@@ -263,7 +321,7 @@ def test_a_lapsed_route_that_is_given_back_stays_in_doubt(
     ).fetchone() == (1, 2, again.token)
     assert store.cancel(first.notification_id) == Cancellation(cancelled=0, in_flight=1, ended=0)
     assert claim_all(store) == []
-    assert store.claim_lapsed(a_lease()) is not None
+    assert claim_lapsed(store) is not None
 
 
 def test_what_was_claimed_before_the_store_failed_is_delivered(
@@ -271,14 +329,32 @@ def test_what_was_claimed_before_the_store_failed_is_delivered(
 ) -> None:
     store_routes(store, 50)
     claim, calls = store.claim, iter([True, False])
+    emails = {lane.number for lane in lanes.of(Channel.EMAIL)}
 
-    def once(*arguments: Any) -> Any:
-        if next(calls, True):
-            return claim(*arguments)
+    def once(quotas: Any, lease: Lease) -> Any:
+        if not emails & set(quotas) or next(calls, True):
+            return claim(quotas, lease)
         raise StoreUnavailable("gone")
 
     monkeypatch.setattr(store, "claim", once)
-    assert a_dispatch(store, ScriptedChannel(), batch_size=40)(forever)["published"] == 50
+    tally = a_dispatch(store, ScriptedChannel(), batch_size=40)(forever)
+    assert (tally["published"], tally["interrupted"]) == (50, 0)
+
+
+def test_a_store_out_of_reach_ends_the_line_of_each_channel_and_the_tally_says_so(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_routes(store, 1)
+
+    def gone(*_: Any) -> Any:
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(store, "claim", gone)
+    log = RecordingLog()
+    tally = a_dispatch(store, ScriptedChannel(), log=log)(forever)
+    assert (tally["claimed"], tally["interrupted"]) == (0, 2)
+    assert sorted(line[2]["channel"] for line in log.lines) == ["email", "push"]
+    assert {line[:2] for line in log.lines} == {("error", "database out of reach")}
 
 
 def test_a_run_begins_nothing_that_its_time_does_not_cover(store: PostgresStore) -> None:

@@ -15,6 +15,7 @@ import pytest
 from dovecote import telemetry, wiring
 from dovecote.deliver import Deliver
 from dovecote.model import (
+    Ambiguous,
     Channel,
     Claim,
     Delivered,
@@ -23,13 +24,23 @@ from dovecote.model import (
     Outcome,
     Permanent,
     Result,
+    Slots,
+    Standing,
     Target,
+    Unreachable,
 )
 from dovecote.store.postgres import PostgresStore
 from local.provider import Fault, Running
 from local.provider.ledger import Email, Push
-from tests.builders import ADDRESS, ScriptedChannel, a_finaliser, a_lease, claim_all, store_routes
-from tests.functions import Functions, environment, functions
+from tests.builders import (
+    ADDRESS,
+    ScriptedChannel,
+    a_finaliser,
+    claim_all,
+    claim_lapsed,
+    store_routes,
+)
+from tests.functions import Answer, Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import a_body
 
@@ -83,13 +94,18 @@ def register(house: Functions, session: str, platform: str, token: str) -> int:
     return house.call("PUT", f"/users/u-1/devices/{session}", body).status
 
 
-def deliver(claims: list[Claim]) -> list[Outcome]:
-    """Deliver as the dispatch function does."""
-    deliver = wiring.dispatch()._deliver
-    by_route = {
-        r.claim.route_id: r.outcome for r in deliver(claims, deadline=time.monotonic() + 30)
-    }
-    return [by_route[claim.route_id] for claim in claims]
+def deliver(claim: Claim) -> Outcome:
+    """Deliver a claim as the dispatch function does."""
+    (result,) = perform(wiring.dispatch()._deliver, [claim], time.monotonic() + 30)
+    assert result.claim == claim
+    return result.outcome
+
+
+def perform(deliver: Deliver, claims: list[Claim], deadline: float) -> list[Result]:
+    """Deliver claims of one channel, of which nothing is known."""
+    standing = Standing(channel=claims[0].channel if claims else Channel.EMAIL)
+    slots = Slots(room=len(claims))
+    return list(deliver(claims, standing=standing, slots=slots, deadline=deadline).results)
 
 
 def claim_of(house: Functions, store: PostgresStore, **overrides: Any) -> Claim:
@@ -131,37 +147,39 @@ def test_email_of_a_kind_with_an_unsubscribe_address_has_one_click_headers(
 def test_email_without_a_recipient_fails_in_words(house: Functions, store: PostgresStore) -> None:
     claim = claim_of(house, store)
     for blank in (None, "", "  \t"):
-        (outcome,) = deliver([replace(claim, resolved_email=blank)])
-        assert outcome == Failed(error="email route missing resolved recipient")
+        assert deliver(replace(claim, resolved_email=blank)) == Failed(
+            error="email route missing resolved recipient", asked=False
+        )
 
 
 def test_email_of_an_unknown_kind_fails_in_words(house: Functions, store: PostgresStore) -> None:
     claim = claim_of(house, store)
-    assert deliver([replace(claim, kind="order.lost")]) == [Failed(error="unknown kind")]
+    assert deliver(replace(claim, kind="order.lost")) == Failed(error="unknown kind", asked=False)
 
 
 def test_push_without_a_user_fails_in_words(house: Functions, store: PostgresStore) -> None:
     claim = claim_of(house, store)
     for blank in (None, "", " "):
         route = replace(claim, channel="push", target=Target.TOPIC, user_id=blank)
-        assert deliver([route]) == [Failed(error="push route missing user_id")]
+        assert deliver(route) == Failed(error="push route missing user_id", asked=False)
 
 
 def test_any_other_channel_is_unknown(house: Functions, store: PostgresStore) -> None:
     claim = claim_of(house, store)
-    assert deliver([replace(claim, channel="fax")]) == [Failed(error="unknown channel")]
+    assert deliver(replace(claim, channel="fax")) == Failed(error="unknown channel")
 
 
 def test_nothing_is_begun_when_the_time_is_up(
     house: Functions, store: PostgresStore, provider: Running
 ) -> None:
     claim = claim_of(house, store)
-    perform = wiring.dispatch()._deliver
-    assert perform([claim], deadline=0.0) == [Result(claim=claim, outcome=NotBegun())]
+    assert perform(wiring.dispatch()._deliver, [claim], 0.0) == [
+        Result(claim=claim, outcome=NotBegun())
+    ]
     assert provider.provider.ledger.attempts == []
 
 
-def test_an_error_of_our_own_is_a_failed_attempt_without_the_payload(
+def test_an_error_of_our_own_is_ambiguous_and_without_the_payload(
     house: Functions, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim = claim_of(house, store)
@@ -170,8 +188,8 @@ def test_an_error_of_our_own_is_a_failed_attempt_without_the_payload(
         raise RuntimeError(f"cannot send to {ADDRESS}: https://nestbox.example/reset/1")
 
     monkeypatch.setattr("dovecote.channels.rendering.Renderer.mail", broken)
-    (outcome,) = deliver([claim])
-    assert isinstance(outcome, Failed)
+    outcome = deliver(claim)
+    assert isinstance(outcome, Ambiguous)
     assert outcome.error.startswith("RuntimeError")
     assert "success" not in outcome.error
     assert "reset/1" not in outcome.error
@@ -188,9 +206,9 @@ def test_a_refused_message_is_permanent_and_its_words_name_nobody(
         code="MessageRejected",
         message=f"Email address is not verified: {ADDRESS}",
     )
-    assert deliver([claim]) == [
-        Permanent(error="MessageRejected (400): Email address is not verified: <address>")
-    ]
+    assert deliver(claim) == Permanent(
+        error="MessageRejected (400): Email address is not verified: <address>"
+    )
 
 
 def test_no_log_line_names_a_recipient_a_token_or_the_payload(
@@ -285,7 +303,9 @@ def test_the_trace_is_stored_and_continued_by_a_retry(
     house.post(json.dumps(email_only()).encode(), {"traceparent": TRACEPARENT})
     seen: list[str] = []
     client = wiring.dispatch()._deliver._channels[Channel.EMAIL]._client
-    client.meta.events.register("before-call", lambda **_: seen.append(telemetry.trace_id()))
+    client.meta.events.register(
+        "before-call.sesv2.SendEmail", lambda **_: seen.append(telemetry.trace_id())
+    )
     assert house.dispatch()["published"] == 1
     assert seen == [TRACE]
     assert connection.execute("select traceparent from dovecote.notifications").fetchone() == (
@@ -297,24 +317,89 @@ def test_outside_a_span_the_trace_id_is_empty() -> None:
     assert telemetry.trace_id() == ""
 
 
-def test_a_device_that_is_gone_by_then_is_permanent(
+def test_a_device_that_is_gone_by_then_makes_its_route_skipped(
     pushing: Functions, connection: Connection
 ) -> None:
     register(pushing, "phone", "apns", "a" * 64)
-    body = a_body(
-        recipients=[{"user_id": "u-1", "data": {"first_name": "Ann"}}],
-        deliver_at="2999-01-01T00:00:00Z",
-    )
-    pushing.post(body)
+    post_to_device(pushing, deliver_at="2999-01-01T00:00:00Z")
     assert pushing.call("DELETE", "/users/u-1/devices/phone").status == 204
     assert pushing.call("DELETE", "/users/u-1/devices/phone").status == 404
     connection.execute(
         "update dovecote.notification_routes set next_attempt_at = now() where status = 'pending'"
     )
-    assert pushing.dispatch()["dead_lettered"] == 1
+    assert pushing.dispatch()["skipped"] == 1
+    assert device_routes(connection) == [("skipped", 0, "device is dead or no longer registered")]
     assert connection.execute(
-        "select reason, error from dovecote.notification_dead_letters"
-    ).fetchall() == [("permanent", "device is no longer registered")]
+        "select count(*) from dovecote.notification_dead_letters"
+    ).fetchone() == (0,)
+
+
+def test_a_device_whose_endpoint_is_disabled_is_dead_until_it_registers_anew(
+    pushing: Functions, connection: Connection, provider: Running
+) -> None:
+    register(pushing, "phone", "apns", "a" * 64)
+    (endpoint,) = provider.provider.registry.endpoints.values()
+    endpoint.attributes["Enabled"] = "false"
+    post_to_device(pushing)
+    ((status, attempts, error),) = device_routes(connection)
+    assert (status, attempts) == ("dead_lettered", 1)
+    assert error.startswith("EndpointDisabled (400)")
+    (skipped,) = [
+        route
+        for route in post_to_device(pushing, idempotency_key="again").body["routes"]
+        if route["channel"] == "push"
+    ]
+    assert (skipped["status"], skipped["last_error"]) == ("skipped", "user has no device")
+    register(pushing, "phone", "apns", "a" * 64)
+    post_to_device(pushing, idempotency_key="and-again")
+    assert device_routes(connection)[-1][:2] == ("published", 1)
+
+
+def test_a_route_to_a_dead_device_reaches_nobody(
+    pushing: Functions, connection: Connection, store: PostgresStore, provider: Running
+) -> None:
+    register(pushing, "phone", "apns", "a" * 64)
+    post_to_device(pushing, deliver_at="2999-01-01T00:00:00Z")
+    connection.execute(
+        "update dovecote.notification_routes set next_attempt_at = now() where status = 'pending'"
+    )
+    connection.execute("update dovecote.push_devices set dead_at = now()")
+    (claim,) = claim_all(store)
+    assert deliver(claim) == Unreachable(reason="device is dead or no longer registered")
+    assert provider.provider.ledger.attempts == []
+
+
+def test_an_application_that_is_disabled_pauses_alone(
+    pushing: Functions, connection: Connection, store: PostgresStore, provider: Running
+) -> None:
+    register(pushing, "phone", "apns", "a" * 64)
+    register(pushing, "tablet", "fcm", "b" * 64)
+    order(
+        provider,
+        Fault.ERROR,
+        service="sns",
+        address="a" * 64,
+        status=400,
+        code="PlatformApplicationDisabled",
+    )
+    post_to_device(pushing)
+    assert sorted(device_routes(connection)) == [("pending", 0, None), ("published", 1, None)]
+    assert store.stand(Channel.PUSH).paused == {"push/APNS/app"}
+
+
+def post_to_device(house: Functions, **more: Any) -> Answer:
+    """Notify u-1 by push alone."""
+    body = a_body(recipients=[{"user_id": "u-1", "data": {"first_name": "Ann"}}])
+    answer = house.post(body | more)
+    assert answer.status == 202
+    return answer
+
+
+def device_routes(connection: Connection) -> list[Any]:
+    return connection.execute(
+        "select status, attempts, last_error from dovecote.notification_routes"
+        " where device_session_id is not null order by created_at"
+    ).fetchall()
 
 
 def test_a_device_of_nobody_is_a_404(pushing: Functions) -> None:
@@ -384,13 +469,13 @@ def test_an_email_on_record_as_accepted_is_not_sent_again_after_a_crash(
     (first,) = claim_all(store, seconds=0)
     with store.transaction() as transaction:  # its worker was killed right after this
         transaction.record_acceptances([(first.kind, first.route_id, "m-1")])
-    again = store.claim_lapsed(a_lease())
+    again = claim_lapsed(store)
     assert again is not None
     channel = ScriptedChannel()
-    perform = Deliver(
+    deliver = Deliver(
         store=store, channels={Channel.EMAIL: channel}, clock=lambda: 0.0, send_seconds=1
     )
-    assert perform([again], deadline=60) == [
+    assert perform(deliver, [again], 60) == [
         Result(claim=again, outcome=Delivered(message_id="m-1"))
     ]
     assert channel.asked == []
@@ -406,10 +491,10 @@ def test_an_acceptance_that_came_too_late_is_put_on_record_by_the_next_batch(
         def late(self) -> list[Result]:
             return [Result(claim=claim, outcome=Delivered(message_id="m-late"))]
 
-    perform = Deliver(
+    deliver = Deliver(
         store=store, channels={Channel.EMAIL: Late()}, clock=lambda: 0.0, send_seconds=1
     )
-    a_finaliser().settle(store, perform([], deadline=60), until=0)
+    a_finaliser().settle(store, perform(deliver, [], 60), until=0)
     assert connection.execute(
         "select status, provider_message_id from dovecote.notification_routes"
     ).fetchall() == [("published", "m-late")]

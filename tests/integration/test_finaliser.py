@@ -8,7 +8,22 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.model import Channel, Claim, Delivered, Failed, NotBegun, Outcome, Permanent, Result
+from dovecote.model import (
+    Ambiguous,
+    Cancellation,
+    Channel,
+    Claim,
+    Delivered,
+    Device,
+    Failed,
+    NotBegun,
+    Outcome,
+    Permanent,
+    Result,
+    Throttled,
+    Unavailable,
+    Unreachable,
+)
 from dovecote.ports import StoreUnavailable
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
@@ -16,16 +31,17 @@ from tests.builders import (
     ADDRESS,
     RecordingLog,
     a_finaliser,
-    a_lease,
     a_notification,
     a_route,
     claim_all,
+    claim_lapsed,
     store_routes,
     stored,
 )
 
 Connection = psycopg.Connection[Any]
 both_channels = pytest.mark.parametrize("channel", Channel)
+HOLDS = dict.fromkeys(Channel, 300.0)
 
 
 def claim_one(store: PostgresStore, channel: Channel, **more: Any) -> Claim:
@@ -36,6 +52,10 @@ def claim_one(store: PostgresStore, channel: Channel, **more: Any) -> Claim:
 
 def settle(store: PostgresStore, claim: Claim, outcome: Outcome, log: RecordingLog) -> None:
     a_finaliser(log).settle(store, [Result(claim=claim, outcome=outcome)], until=0)
+
+
+def settle_with_feedback(store: PostgresStore, claim: Claim, outcome: Outcome) -> None:
+    a_finaliser(holds=HOLDS).settle(store, [Result(claim=claim, outcome=outcome)], until=0)
 
 
 def row(connection: Connection, claim: Claim, columns: str) -> Sequence[Any]:
@@ -109,14 +129,206 @@ def test_a_permanent_refusal_dead_letters_at_the_first_attempt(
 
 
 @both_channels
-def test_what_was_not_begun_is_given_back_with_its_attempt(
-    store: PostgresStore, connection: Connection, channel: Channel
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        NotBegun(),
+        # behind what has never paused
+        NotBegun(behind="email/example.com"),
+        # behind what is well again
+        NotBegun(behind="email/example.org"),
+    ],
+    ids=str,
+)
+def test_what_was_not_begun_is_given_back_with_its_attempt_and_due_as_before(
+    store: PostgresStore, connection: Connection, channel: Channel, outcome: Outcome
 ) -> None:
+    connection.execute(
+        "insert into dovecote.channel_state (resource, channel)"
+        " values ('email/example.org', 'email')"
+    )
     claim = claim_one(store, channel)
-    settle(store, claim, NotBegun(), RecordingLog())
+    settle(store, claim, outcome, RecordingLog())
     assert row(connection, claim, "status, attempts, claims, claim_token") == (
         "pending", 0, 1, None,
     )  # fmt: skip
+    assert row(connection, claim, "next_attempt_at = created_at") == (True,)
+
+
+@both_channels
+@pytest.mark.parametrize("kind", [Throttled, Unavailable])
+def test_what_is_throttled_or_unavailable_is_given_back_with_its_attempt(
+    store: PostgresStore,
+    connection: Connection,
+    channel: Channel,
+    kind: type[Throttled | Unavailable],
+) -> None:
+    claim = claim_one(store, channel, max_attempts=1)
+    settle(store, claim, kind(resource=str(channel), error="stop"), RecordingLog())
+    assert row(connection, claim, "status, attempts, claims, claim_token, last_error") == (
+        "pending", 0, 1, None, None,
+    )  # fmt: skip
+
+
+DOUBT = (
+    "status, attempts, last_error, claim_token,"
+    " extract(epoch from next_attempt_at - clock_timestamp())::float,"
+    " extract(epoch from doubt_until - clock_timestamp())::float"
+)
+
+
+@both_channels
+@pytest.mark.parametrize("max_attempts", [3, 1])
+def test_an_ambiguous_answer_is_in_doubt_for_the_hold_and_due_after_it(
+    store: PostgresStore, connection: Connection, channel: Channel, max_attempts: int
+) -> None:
+    claim = claim_one(store, channel, max_attempts=max_attempts)
+    settle_with_feedback(store, claim, Ambiguous(error="lost"))
+    *known, due, hold = row(connection, claim, DOUBT)
+    assert known == ["retrying", 1, "lost", None]
+    assert 290 < due <= 300
+    assert 290 < hold <= 300
+    assert dead_letters(connection) == []
+
+
+@both_channels
+def test_without_feedback_an_ambiguous_answer_is_a_failure(
+    store: PostgresStore, connection: Connection, channel: Channel
+) -> None:
+    claim = claim_one(store, channel)
+    settle(store, claim, Ambiguous(error="lost"), RecordingLog())
+    *known, due, hold = row(connection, claim, DOUBT)
+    assert known == ["retrying", 1, "lost", None]
+    assert 29 < due <= 30
+    assert hold is None
+
+
+@both_channels
+def test_the_last_straw_of_an_outage_is_in_doubt_and_burns_no_attempt(
+    store: PostgresStore, connection: Connection, channel: Channel
+) -> None:
+    claim = claim_one(store, channel, max_attempts=1)
+    lost = Unavailable(resource=str(channel), error="lost", doubtful=True)
+    settle_with_feedback(store, claim, lost)
+    *known, due, hold = row(connection, claim, DOUBT)
+    assert known == ["retrying", 0, "lost", None]
+    assert 290 < due <= 300
+    assert 290 < hold <= 300
+
+
+def test_what_is_in_doubt_cannot_be_cancelled(store: PostgresStore) -> None:
+    claim = claim_one(store, Channel.EMAIL)
+    settle_with_feedback(store, claim, Ambiguous(error="lost"))
+    assert store.cancel(claim.notification_id) == Cancellation(cancelled=0, in_flight=1, ended=0)
+
+
+def test_a_hold_outlasts_the_time_of_its_route_which_then_ends_as_ambiguous(
+    store: PostgresStore, connection: Connection
+) -> None:
+    claim = claim_one(store, Channel.EMAIL, expires_in=10)
+    settle_with_feedback(store, claim, Ambiguous(error="lost"))
+    assert row(connection, claim, "next_attempt_at >= doubt_until - interval '1 s'") == (True,)
+    assert claim_all(store) == []
+    pass_the_hold(connection)
+    connection.execute("update dovecote.notification_routes set expires_at = created_at")
+    (again,) = claim_all(store)
+    assert (again.counted, again.in_doubt) == (False, True)
+    settle_with_feedback(store, again, NotBegun())
+    assert dead_letters(connection) == [(claim.route_id, "ambiguous", "lost", 1)]
+    assert row(connection, claim, "doubt_until is not null") == (True,)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        # it failed for sure: what is doubted is the attempt before, whose hold is over
+        (Failed(error="no luck"), "retrying"),
+        (Permanent(error="no"), "dead_lettered"),
+        # what was in doubt is known now
+        (Delivered(message_id="m-2"), "published"),
+        (Unreachable(reason="gone"), "skipped"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_outcome_that_is_certain_ends_the_doubt(
+    store: PostgresStore, connection: Connection, outcome: Outcome, status: str
+) -> None:
+    claim = claim_one(store, Channel.EMAIL)
+    settle_with_feedback(store, claim, Ambiguous(error="lost"))
+    pass_the_hold(connection)
+    (again,) = claim_all(store)
+    assert again.in_doubt
+    settle_with_feedback(store, again, outcome)
+    assert row(connection, claim, "status, doubt_until") == (status, None)
+
+
+@pytest.mark.parametrize(
+    "outcome", [NotBegun(), Throttled(resource="email", error="fast")], ids=["not begun", "fast"]
+)
+def test_what_is_given_back_stays_in_doubt(
+    store: PostgresStore, connection: Connection, outcome: Outcome
+) -> None:
+    claim = claim_one(store, Channel.EMAIL)
+    settle_with_feedback(store, claim, Ambiguous(error="lost"))
+    pass_the_hold(connection)
+    (again,) = claim_all(store)
+    settle_with_feedback(store, again, outcome)
+    assert row(connection, claim, "status, attempts, claims, doubt_until is not null") == (
+        "retrying", 1, 2, True,
+    )  # fmt: skip
+
+
+def pass_the_hold(connection: Connection) -> None:
+    connection.execute(
+        "update dovecote.notification_routes set next_attempt_at = clock_timestamp(),"
+        " doubt_until = doubt_until - interval '1 hour'"
+    )
+
+
+@both_channels
+def test_a_route_with_nobody_to_deliver_to_is_skipped_and_its_attempt_not_counted(
+    store: PostgresStore, connection: Connection, channel: Channel
+) -> None:
+    log = RecordingLog()
+    claim = claim_one(store, channel, max_attempts=1)
+    settle(store, claim, Unreachable(reason="device is dead"), log)
+    assert row(connection, claim, "status, attempts, claims, next_attempt_at, claim_token") == (
+        "skipped", 0, 1, None, None,
+    )  # fmt: skip
+    assert row(connection, claim, "last_error") == ("device is dead",)
+    assert dead_letters(connection) == []
+    ((level, message, fields),) = log.lines
+    assert (level, message) == ("info", "notification route skipped")
+    assert (fields["route_id"], fields["error"]) == (str(claim.route_id), "device is dead")
+
+
+def test_the_device_of_a_disabled_endpoint_is_dead_until_it_registers_anew(
+    store: PostgresStore, connection: Connection
+) -> None:
+    devices = [
+        Device(user_id="u-1", device_session_id=s, platform="fcm", token=s, endpoint=f"arn:{s}")
+        for s in ("phone", "tablet")
+    ]
+    for device in devices:
+        store.put_device(device)
+    claim = claim_one(store, Channel.PUSH)
+    settle(store, claim, Permanent(error="no", dead_endpoint="arn:phone"), RecordingLog())
+    assert [(d.device_session_id, d.dead) for d in store.devices(["u-1"])] == [
+        ("phone", True), ("tablet", False),
+    ]  # fmt: skip
+    store.put_device(devices[0])
+    assert not any(device.dead for device in store.devices(["u-1"]))
+
+
+def test_a_late_worker_too_tells_of_a_dead_device(store: PostgresStore) -> None:
+    store.put_device(
+        Device(user_id="u-1", device_session_id="d", platform="fcm", token="t", endpoint="arn:d")
+    )
+    store_routes(store, 1, Channel.PUSH)
+    (late,) = claim_all(store, seconds=0)
+    assert claim_lapsed(store, Channel.PUSH) is not None
+    settle(store, late, Permanent(error="no", dead_endpoint="arn:d"), RecordingLog())
+    assert [device.dead for device in store.devices(["u-1"])] == [True]
 
 
 @pytest.mark.parametrize("max_attempts", [0, -1])
@@ -158,7 +370,7 @@ def test_a_late_worker_changes_no_route_but_records_the_acceptance(
 ) -> None:
     store_routes(store, 1)
     (late,) = claim_all(store, seconds=0)
-    second = store.claim_lapsed(a_lease())
+    second = claim_lapsed(store)
     assert second is not None
     log = RecordingLog()
     settle(store, late, Delivered(message_id="m-late"), log)
@@ -255,6 +467,13 @@ BROKEN_ROWS = {
     "a time of publishing on a live route": "published_at = now()",
     "attempts below zero": "attempts = -1",
     "more attempts than claims": "attempts = 1",
+    "doubt of a published route": (
+        "status = 'published', next_attempt_at = null, published_at = now(), doubt_until = now()"
+    ),
+    "doubt of a skipped route": ("status = 'skipped', next_attempt_at = null, doubt_until = now()"),
+    "doubt of a cancelled route": (
+        "status = 'cancelled', next_attempt_at = null, doubt_until = now()"
+    ),
     "a status that is none": "status = 'sent'",
 }
 

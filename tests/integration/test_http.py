@@ -16,7 +16,7 @@ from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from local.provider import Running
 from tests.builders import a_lease, a_notification, a_submission
-from tests.functions import PROBLEM, Answer, Functions, environment, functions
+from tests.functions import PROBLEM, ROOT, Answer, Functions, environment, functions
 
 Connection = psycopg.Connection[Any]
 ADDRESS = "success+ann@simulator.amazonses.com"
@@ -280,6 +280,22 @@ def test_a_database_out_of_reach_is_a_503(unreachable: Functions) -> None:
     assert_problem(answer, 503)
     assert int(answer.headers["retry-after"]) >= 1
     assert_problem(unreachable.call("GET", f"/notifications/{'0' * 32}"), 503)
+    assert_problem(unreachable.call("POST", f"/dead-letters/{'0' * 32}/redrive"), 503)
+
+
+def test_a_database_out_of_reach_interrupts_dispatch_which_says_so(
+    unreachable: Functions, capsys: pytest.CaptureFixture[str], provider: Running
+) -> None:
+    tally = unreachable.dispatch()
+    assert (tally["claimed"], tally["interrupted"]) == (0, 2)  # the line of each channel
+    assert capsys.readouterr().out.count('"message":"database out of reach"') == 2
+    assert provider.provider.ledger.attempts == []
+
+
+def test_a_database_out_of_reach_brings_an_event_again(unreachable: Functions) -> None:
+    batch = json.loads((ROOT / "events" / "feedback.json").read_text())
+    answer = unreachable.feedback(*[record["body"] for record in batch["Records"]])
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
 
 
 def test_a_direct_invocation_takes_as_many_letters_as_http(house: Functions) -> None:

@@ -93,6 +93,22 @@ def test_operators_find_the_tables_without_their_schema(database_url: str) -> No
         assert connection.execute("select count(*) from notification_routes").fetchone() == (0,)
 
 
+def test_no_session_waits_for_long_but_a_migration_may(database_url: str) -> None:
+    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    unbounded = Migration(
+        version=9003,
+        name="9003_unbounded.sql",
+        text="create table dovecote.bounds as"
+        " select current_setting('lock_timeout') as a, current_setting('statement_timeout') as b",
+    )
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        bounds = [connection.execute(f"show {name}".encode()).fetchone() for name in names]
+        migrate_with(connection, [*known(), unbounded])
+        seen = connection.execute("select * from dovecote.bounds").fetchall()
+    assert bounds == [("2s",), ("4s",), ("10s",)]
+    assert seen == [("0", "0")]
+
+
 def test_an_error_of_the_store_repeats_nothing_of_the_row(
     store: PostgresStore, connection: Connection
 ) -> None:

@@ -25,7 +25,9 @@ def test_an_iam_connection_is_encrypted_verified_and_carries_a_fresh_token(
         "DB_USER": "dovecote_submit",
     }
     with functions(values):
-        monkeypatch.setattr("psycopg.connect", lambda **parameters: asked.append(parameters))
+        monkeypatch.setattr(
+            wiring.Connection, "connect", lambda **parameters: asked.append(parameters)
+        )
         wiring._connect()
     (parameters,) = asked
     assert parameters["host"] == "db.example.com"

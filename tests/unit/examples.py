@@ -51,6 +51,7 @@ def a_claim(**changes: Any) -> Claim:
         "claims": 1,
         "counted": True,
         "lapsed": False,
+        "in_doubt": False,
         "expires_in": 3600.0,
         "lane": 2,
         "token": UUID("0192f6a0-0000-4000-8000-000000000003"),

@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 
 from dovecote import gateway
+from dovecote.feedback import BadEvent
 from dovecote.model import Cancellation, Device, Notification, Route, Status
 from dovecote.ports import StoreBusy, StoreError, StoreFailed, StoreUnavailable
-from dovecote.problems import Fault, Invalid, Malformed
+from dovecote.problems import Conflict, Fault, InProgress, Invalid, Malformed
 from dovecote.submit import Receipt
 from tests.unit.examples import ANN, ROUTE_ID
 
@@ -32,6 +33,15 @@ ROUTE = Route(
     expires_at=NOON,
     published_at=None,
     provider_message_id=None,
+)
+NOTIFICATION = Notification(
+    notification_id=NOTIFICATION_ID,
+    kind="order.shipped",
+    idempotency_key="k-1",
+    fingerprint="f",
+    created_at=NOON,
+    deliver_at=None,
+    routes=[ROUTE],
 )
 
 
@@ -148,6 +158,13 @@ def test_a_malformed_request_is_a_400() -> None:
     assert raising(Malformed("in words"))["statusCode"] == 400
 
 
+def test_what_does_not_fit_is_a_409_and_only_what_will_fit_later_says_when() -> None:
+    assert raising(Conflict("in words"))["statusCode"] == 409
+    assert "Retry-After" not in raising(Conflict("in words"))["headers"]
+    assert raising(InProgress("in words"))["statusCode"] == 409
+    assert raising(InProgress("in words"))["headers"]["Retry-After"] == "1"
+
+
 @pytest.mark.parametrize("error", [StoreFailed("bug"), StoreError("bug"), ValueError("bug")])
 def test_a_bug_is_not_dressed_up(error: Exception) -> None:
     with pytest.raises(type(error)):
@@ -186,17 +203,7 @@ def test_a_replay_says_so() -> None:
 
 
 def test_a_notification_is_told_with_all_of_its_routes() -> None:
-    answer = gateway.told(
-        Notification(
-            notification_id=NOTIFICATION_ID,
-            kind="order.shipped",
-            idempotency_key="k-1",
-            fingerprint="f",
-            created_at=NOON,
-            deliver_at=None,
-            routes=[ROUTE],
-        )
-    )
+    answer = gateway.told(NOTIFICATION)
     body = json.loads(answer["body"])
     assert answer["statusCode"] == 200
     assert (body["idempotency_key"], body["deliver_at"]) == ("k-1", None)
@@ -216,6 +223,40 @@ def test_a_notification_is_told_with_all_of_its_routes() -> None:
         "expires_at",
     } <= set(body["routes"][0])
     assert "fingerprint" not in body
+
+
+def test_what_was_redriven_is_a_202_with_its_notification() -> None:
+    answer = gateway.redriven(NOTIFICATION)
+    assert answer["statusCode"] == 202
+    assert answer["body"] == gateway.told(NOTIFICATION)["body"]
+
+
+def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None:
+    answers: dict[str, bool | Exception] = {
+        "settles": True,
+        "no event": BadEvent("Invalid JSON"),
+        "changes nothing": False,
+        "out of reach": StoreUnavailable("gone"),
+        "refused": StoreFailed("CheckViolation"),
+    }
+
+    def take(body: str) -> bool:
+        answer = answers[body]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    log = Lines()
+    records = [{"messageId": f"m-{place}", "body": body} for place, body in enumerate(answers)]
+    assert gateway.taken(records, take, log) == {
+        "batchItemFailures": [{"itemIdentifier": f"m-{place}"} for place in (1, 3, 4)]
+    }
+    assert log.lines == [
+        ("error", "event cannot be read"),
+        ("error", "database out of reach"),
+        ("error", "database out of reach"),
+        ("info", "feedback taken"),
+    ]
 
 
 def test_a_cancel_is_told_in_numbers() -> None:

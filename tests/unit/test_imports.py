@@ -36,7 +36,7 @@ assert "boto3" not in sys.modules, "boto3 is loaded before anything is sent"
 
 def test_there_are_handlers_to_import() -> None:
     names = {path.parent.name for path in HANDLERS}
-    assert {"submit", "dispatch", "api", "provision"} <= names
+    assert {"submit", "dispatch", "api", "feedback", "provision"} <= names
 
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=lambda path: path.parent.name)

@@ -1,5 +1,8 @@
 """Lanes: how a batch is shared out."""
 
+from collections import Counter
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +12,15 @@ from dovecote.model import Channel, Priority
 
 NUMBERS = {lane.number for lane in lanes.ALL}
 RETRIES = {lane.number for lane in lanes.ALL if lane.retry}
+SHARES = {Priority.HIGH: 0.5, Priority.NORMAL: 0.3, Priority.LOW: 0.2}
 
-batches = st.integers(0, 5000)
+rooms = st.integers(0, 5000)
+channels = st.sampled_from(Channel)
+chance = st.floats(0, 1, exclude_max=True)
+
+
+def numbers(channel: Channel) -> set[int]:
+    return {lane.number for lane in lanes.of(channel)}
 
 
 def test_every_combination_of_channel_priority_and_age_is_a_lane_with_its_own_number() -> None:
@@ -36,61 +46,103 @@ def test_a_lane_has_the_number_of_the_column(
     assert lanes.Lane(channel=channel, priority=priority, retry=retry).number == number
 
 
-def test_the_default_batch_is_shared_out_as_written_here() -> None:
-    shared = lanes.shares(100)
-    by_priority = {
-        priority: sum(shared[lane.number] for lane in lanes.ALL if lane.priority is priority)
-        for priority in Priority
-    }
-    assert sum(shared.values()) == 100
-    assert by_priority[Priority.HIGH] >= 50
-    assert by_priority[Priority.NORMAL] >= 28
-    assert by_priority[Priority.LOW] >= 20
+@pytest.mark.parametrize("channel", Channel)
+def test_the_lanes_of_a_channel_are_all_of_its_own_the_most_urgent_first(channel: Channel) -> None:
+    own = lanes.of(channel)
+    assert {lane.channel for lane in own} == {channel}
+    assert [(lane.priority, lane.retry) for lane in own] == [
+        (priority, retry) for priority in Priority for retry in (False, True)
+    ]
 
 
-@given(batch=batches)
-def test_the_shares_are_the_batch_and_never_more(batch: int) -> None:
-    assert sum(lanes.shares(batch).values()) == batch
+@pytest.mark.parametrize("channel", Channel)
+def test_the_default_batch_is_shared_out_as_written_here(channel: Channel) -> None:
+    first = min(numbers(channel))
+    assert lanes.shares(channel, 100, lambda: 0.5) == {
+        # high, normal, low: fresh and retry
+        first: 25, first + 1: 25,
+        first + 2: 15, first + 3: 15,
+        first + 4: 10, first + 5: 10,
+    }  # fmt: skip
 
 
-@given(batch=st.integers(12, 5000))
-def test_from_twelve_on_every_lane_is_asked(batch: int) -> None:
-    assert set(lanes.shares(batch)) == NUMBERS
+@given(channel=channels, room=rooms, random=chance)
+def test_the_shares_are_the_room_and_never_more(channel: Channel, room: int, random: float) -> None:
+    assert sum(lanes.shares(channel, room, lambda: random).values()) == room
 
 
-@given(batch=batches)
-def test_retries_are_at_most_half_of_a_batch(batch: int) -> None:
-    shared = lanes.shares(batch)
-    assert sum(quota for number, quota in shared.items() if number in RETRIES) <= batch / 2
-
-
-@given(batch=batches)
-def test_no_lane_is_asked_for_nothing(batch: int) -> None:
-    assert all(quota > 0 for quota in lanes.shares(batch).values())
-    assert set(lanes.shares(batch)) <= NUMBERS
-
-
-def test_a_batch_of_one_goes_to_the_most_urgent_lane() -> None:
-    assert lanes.shares(1) == {lanes.ALL[0].number: 1}
-
-
-@given(missing=st.integers(-10, 5000), dry=st.sets(st.integers(0, 11)))
-def test_the_rest_comes_from_lanes_that_are_not_dry_and_is_what_is_missing(
-    missing: int, dry: set[int]
+@pytest.mark.parametrize("channel", Channel)
+@pytest.mark.parametrize("room", [0, 1, 2, 3, 7, 100])
+def test_over_many_batches_each_lane_has_its_share_however_small_the_room(
+    channel: Channel, room: int
 ) -> None:
-    filled = lanes.rest(missing, dry)
+    random, batches = Random(room), 20_000
+    asked: Counter[int] = Counter()
+    for _ in range(batches):
+        shared = lanes.shares(channel, room, random.random)
+        assert sum(shared.values()) == room
+        asked.update(shared)
+    for lane in lanes.of(channel):
+        share = room * SHARES[lane.priority] / 2
+        assert asked[lane.number] / batches == pytest.approx(share, abs=0.02), lane
+
+
+@given(channel=channels, room=rooms, random=chance)
+def test_a_share_is_the_exact_one_rounded_up_or_down(
+    channel: Channel, room: int, random: float
+) -> None:
+    shared = lanes.shares(channel, room, lambda: random)
+    for lane in lanes.of(channel):
+        assert abs(shared.get(lane.number, 0) - room * SHARES[lane.priority] / 2) < 1.001
+
+
+@given(channel=channels, room=rooms, random=chance)
+def test_retries_are_at_most_half_but_for_what_goes_by_chance(
+    channel: Channel, room: int, random: float
+) -> None:
+    shared = lanes.shares(channel, room, lambda: random)
+    retries = sum(quota for number, quota in shared.items() if number in RETRIES)
+    assert abs(retries - room / 2) <= 2
+
+
+@given(channel=channels, room=rooms, random=chance)
+def test_no_lane_is_asked_for_nothing_and_none_of_another_channel(
+    channel: Channel, room: int, random: float
+) -> None:
+    shared = lanes.shares(channel, room, lambda: random)
+    assert all(quota > 0 for quota in shared.values())
+    assert set(shared) <= numbers(channel)
+
+
+@given(channel=channels, missing=st.integers(-10, 5000), dry=st.sets(st.integers(0, 11)))
+def test_the_rest_comes_from_lanes_that_are_not_dry_and_is_what_is_missing(
+    channel: Channel, missing: int, dry: set[int]
+) -> None:
+    filled = lanes.rest(channel, missing, dry)
     assert not set(filled) & dry
-    assert set(filled) <= NUMBERS
-    assert sum(filled.values()) == (max(0, missing) if dry != NUMBERS else 0)
+    assert set(filled) <= numbers(channel)
+    assert all(quota > 0 for quota in filled.values())
+    assert sum(filled.values()) == (max(0, missing) if numbers(channel) - dry else 0)
 
 
-@given(batch=st.integers(1, 500), due=st.dictionaries(st.integers(0, 11), st.integers(0, 500)))
+def test_what_is_left_of_the_rest_goes_to_the_most_urgent() -> None:
+    assert lanes.rest(Channel.EMAIL, 1, set()) == {0: 1}
+    assert lanes.rest(Channel.EMAIL, 5, {0, 1, 2}) == {3: 2, 4: 2, 5: 1}
+    assert lanes.rest(Channel.PUSH, 8, {7, 9}) == {6: 2, 8: 2, 10: 2, 11: 2}
+
+
+@given(
+    channel=channels,
+    room=st.integers(1, 500),
+    due=st.dictionaries(st.integers(0, 11), st.integers(0, 500)),
+    random=chance,
+)
 def test_shares_and_rest_together_fill_a_batch_from_whatever_is_due(
-    batch: int, due: dict[int, int]
+    channel: Channel, room: int, due: dict[int, int], random: float
 ) -> None:
     left, got, rounds = dict(due), 0, 0
     dry: set[int] = set()
-    quotas = lanes.shares(batch)
+    quotas = lanes.shares(channel, room, lambda: random)
     while quotas:
         rounds += 1
         for number, quota in quotas.items():
@@ -99,6 +151,6 @@ def test_shares_and_rest_together_fill_a_batch_from_whatever_is_due(
             got += taken
             if taken < quota:
                 dry.add(number)
-        quotas = lanes.rest(batch - got, dry)
-    assert got == min(batch, sum(due.values()))
-    assert rounds <= 1 + len(NUMBERS)
+        quotas = lanes.rest(channel, room - got, dry)
+    assert got == min(room, sum(due.get(number, 0) for number in numbers(channel)))
+    assert rounds <= 1 + len(numbers(channel))

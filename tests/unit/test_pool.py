@@ -1,30 +1,80 @@
-"""The pool: what overruns its time is neither lost nor charged to those behind it."""
+"""The pool: sends keep to their slots and to their time, and to what the gate lets pass."""
 
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+import pytest
+
 from dovecote.channels.pool import Pool
-from dovecote.model import Claim, Delivered, NotBegun, Outcome, Result
-from tests.unit.examples import a_claim
+from dovecote.gate import Gate
+from dovecote.model import (
+    Ambiguous,
+    Claim,
+    Delivered,
+    NotBegun,
+    Outcome,
+    Result,
+    Slots,
+    Standing,
+    Throttled,
+    Unavailable,
+)
+from tests.unit.examples import ANN, a_claim
+
+ACCEPTED = Delivered(message_id="m-1")
+AMPLE = Slots(room=1000)
 
 
-def a_pool(workers: int = 1) -> Pool:
+class Time:
+    """A clock that goes on by sleeping alone, for a pool of one thread."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def a_pool(
+    workers: int = 1,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    send_seconds: float = 0.1,
+) -> Pool:
     return Pool(
         workers=workers,
-        send_seconds=0.1,
-        clock=time.monotonic,
+        send_seconds=send_seconds,
+        clock=clock,
+        sleep=sleep,
         span=lambda _name, _traceparent: nullcontext(),
     )
+
+
+def a_gate(**standing: Any) -> Gate:
+    return Gate(Standing(channel="email", **standing))
+
+
+def through(claim: Claim) -> Sequence[str]:
+    return claim.channel, f"email/{claim.kind}"
+
+
+def some_claims(count: int, **changes: Any) -> list[Claim]:
+    return [a_claim(route_id=uuid.uuid4(), **changes) for _ in range(count)]
 
 
 def accepting_after(released: threading.Event) -> Callable[[Claim], Outcome]:
     def send(_claim: Claim) -> Outcome:
         assert released.wait(30)
-        return Delivered(message_id="m-1")
+        return ACCEPTED
 
     return send
 
@@ -43,18 +93,185 @@ def eventually(read: Callable[[], list[Any]]) -> list[Any]:
     return []
 
 
+# What overruns its time is neither lost nor charged to those behind it.
+
+
 def test_a_send_that_overruns_is_left_out_and_told_later_once() -> None:
     released, claim, pool = threading.Event(), a_claim(), a_pool()
-    assert pool.deliver(accepting_after(released), [claim], soon()) == {}
+    send = accepting_after(released)
+    assert pool.deliver(send, through, [claim], soon(), AMPLE, a_gate()) == {}
     assert pool.late() == []
     released.set()
-    assert eventually(pool.late) == [Result(claim=claim, outcome=Delivered(message_id="m-1"))]
+    assert eventually(pool.late) == [Result(claim=claim, outcome=ACCEPTED)]
     assert pool.late() == []
 
 
 def test_those_that_waited_behind_it_were_not_begun() -> None:
     released, pool = threading.Event(), a_pool()
-    claims = [a_claim(route_id=uuid.uuid4()) for _ in range(3)]
-    outcomes = pool.deliver(accepting_after(released), claims, soon())
+    claims = some_claims(3)
+    outcomes = pool.deliver(accepting_after(released), through, claims, soon(), AMPLE, a_gate())
     assert outcomes == {claim.route_id: NotBegun() for claim in claims[1:]}
     released.set()
+
+
+# Slots.
+
+
+def test_each_send_begins_in_its_slot_and_in_order() -> None:
+    now, sent = Time(), []
+    claims = some_claims(4)
+
+    def send(claim: Claim) -> Outcome:
+        sent.append((claim.route_id, now.now))
+        now.now += 0.1  # what a send takes is not added to what it waits
+        return ACCEPTED
+
+    slots = Slots(room=4, wait=1.0, spacing=0.25)
+    pool = a_pool(clock=now.clock, sleep=now.sleep)
+    outcomes = pool.deliver(send, through, claims, 10.0, slots, a_gate())
+    assert set(outcomes.values()) == {ACCEPTED}
+    assert sent == [
+        (claim.route_id, pytest.approx(1.0 + 0.25 * place)) for place, claim in enumerate(claims)
+    ]
+
+
+def test_slots_are_kept_in_time_by_many_threads() -> None:
+    sent: list[float] = []
+    lock = threading.Lock()
+
+    def send(_claim: Claim) -> Outcome:
+        with lock:
+            sent.append(time.monotonic())
+        time.sleep(0.05)  # longer than a slot: they overlap
+        return ACCEPTED
+
+    started = time.monotonic()
+    slots = Slots(room=10, wait=0.1, spacing=0.03)
+    a_pool(workers=10, send_seconds=5).deliver(
+        send, through, some_claims(10), started + 5, slots, a_gate()
+    )
+    assert len(sent) == 10
+    for place, at in enumerate(sorted(sent)):
+        assert at - started >= 0.1 + 0.03 * place
+
+
+def test_who_is_late_for_a_slot_does_not_wait() -> None:
+    now = Time()
+
+    def slow(_claim: Claim) -> Outcome:
+        now.now += 3.0
+        return ACCEPTED
+
+    pool = a_pool(clock=now.clock, sleep=now.sleep)
+    pool.deliver(slow, through, some_claims(3), 10.0, Slots(room=3, spacing=1.0), a_gate())
+    assert now.slept == []
+
+
+def test_what_is_beyond_the_room_is_not_begun() -> None:
+    claims = some_claims(5)
+    asked: list[Claim] = []
+
+    def send(claim: Claim) -> Outcome:
+        asked.append(claim)
+        return ACCEPTED
+
+    outcomes = a_pool().deliver(
+        send, through, claims, time.monotonic() + 5, Slots(room=2), a_gate()
+    )
+    assert [outcomes[claim.route_id] for claim in claims] == [
+        ACCEPTED, ACCEPTED, NotBegun(), NotBegun(), NotBegun(),
+    ]  # fmt: skip
+    assert asked == claims[:2]
+
+
+def test_no_send_begins_at_or_after_the_time_that_is_named() -> None:
+    now, sent = Time(), []
+    claims = some_claims(4)
+
+    def send(_claim: Claim) -> Outcome:
+        sent.append(now.now)
+        return ACCEPTED
+
+    pool = a_pool(clock=now.clock, sleep=now.sleep)
+    outcomes = pool.deliver(send, through, claims, 2.0, Slots(room=4, spacing=1.0), a_gate())
+    assert sent == [0.0, 1.0]
+    assert [outcomes[claim.route_id] for claim in claims] == [
+        ACCEPTED, ACCEPTED, NotBegun(), NotBegun(),
+    ]  # fmt: skip
+    assert now.now <= 2.0
+
+
+def test_a_time_that_is_over_begins_nothing() -> None:
+    asked: list[Claim] = []
+
+    def send(claim: Claim) -> Outcome:
+        asked.append(claim)
+        return ACCEPTED
+
+    claims = some_claims(3)
+    outcomes = a_pool().deliver(send, through, claims, time.monotonic() - 1, AMPLE, a_gate())
+    assert outcomes == {claim.route_id: NotBegun() for claim in claims}
+    assert asked == []
+
+
+# The gate.
+
+
+def test_after_the_first_answer_that_says_to_stop_nothing_is_begun() -> None:
+    claims = some_claims(5)
+    throttled = Throttled(resource="email", error="fast")
+    answers = iter([ACCEPTED, throttled])
+    gate = a_gate()
+    outcomes = a_pool().deliver(
+        lambda _: next(answers), through, claims, time.monotonic() + 5, AMPLE, gate
+    )
+    assert [outcomes[claim.route_id] for claim in claims] == [
+        ACCEPTED, throttled, *[NotBegun(behind="email")] * 3,
+    ]  # fmt: skip
+    assert gate.stopped == {"email": throttled}
+
+
+def test_what_waits_for_its_slot_hears_that_it_is_to_stop() -> None:
+    claims = some_claims(2)
+    off = Unavailable(resource="email", error="off")
+    outcomes = a_pool(workers=2).deliver(
+        lambda _: off,
+        through,
+        claims,
+        time.monotonic() + 5,
+        Slots(room=2, spacing=0.2),
+        a_gate(),
+    )
+    assert [outcomes[claim.route_id] for claim in claims] == [off, NotBegun(behind="email")]
+
+
+def test_one_resource_that_is_closed_keeps_only_its_own() -> None:
+    shop, news = a_claim(kind="shop"), a_claim(kind="news", route_id=uuid.uuid4())
+    gate = a_gate(paused=frozenset({"email/shop"}))
+    outcomes = a_pool().deliver(
+        lambda _: ACCEPTED, through, [shop, news], time.monotonic() + 5, AMPLE, gate
+    )
+    assert outcomes == {shop.route_id: NotBegun(behind="email/shop"), news.route_id: ACCEPTED}
+    assert gate.answered == {"email", "email/news"}
+
+
+def test_an_error_of_our_own_may_have_come_after_the_send_and_names_nobody() -> None:
+    def broken(_claim: Claim) -> Outcome:
+        raise RuntimeError(f"cannot send to {ANN}")
+
+    (outcome,) = (
+        a_pool()
+        .deliver(broken, through, [a_claim()], time.monotonic() + 5, AMPLE, a_gate())
+        .values()
+    )
+    assert outcome == Ambiguous(error="RuntimeError: cannot send to <address>")
+
+
+def test_errors_of_our_own_are_no_outage_however_many_there_are() -> None:
+    def broken(_claim: Claim) -> Outcome:
+        raise RuntimeError("no")
+
+    claims, gate = some_claims(8), a_gate()
+    outcomes = a_pool().deliver(broken, through, claims, time.monotonic() + 5, AMPLE, gate)
+    assert outcomes == {c.route_id: Ambiguous(error="RuntimeError: no") for c in claims}
+    assert (gate.stopped, gate.unanswered, gate.answered) == ({}, set(), set())

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dovecote.model import Channel
 from dovecote.settings import BadSettings, Settings, from_environment
 
 URL = "postgresql://dovecote@127.0.0.1:5432/dovecote"
@@ -19,6 +20,8 @@ DEFAULTS = {
     "email_configuration_set": "",
     "email_allow": "",
     "email_redirect_to": "",
+    "email_feedback": "off",
+    "email_max_per_second": "auto",
     "push_topic_arn": "",
     "push_application_arns": "",
     "max_attempts": 8,
@@ -27,6 +30,9 @@ DEFAULTS = {
     "backoff_max_seconds": 3600,
     "backoff_jitter": 0.2,
     "lease_seconds": 60,
+    "ambiguous_hold_seconds": 300,
+    "pause_base_seconds": 2,
+    "pause_max_seconds": 300,
     "send_connect_seconds": 2,
     "send_read_seconds": 10,
     "dispatch_batch_size": 100,
@@ -79,6 +85,20 @@ def test_what_is_set_is_read() -> None:
         ("DB_PORT", "5432x"),
         ("BACKOFF_BASE_SECONDS", "30s"),
         ("BACKOFF_JITTER", "a fifth"),
+        ("AMBIGUOUS_HOLD_SECONDS", "5m"),
+        ("PAUSE_BASE_SECONDS", "short"),
+        ("PAUSE_MAX_SECONDS", "long"),
+        # not one of its words
+        ("EMAIL_FEEDBACK", "yes"),
+        ("EMAIL_FEEDBACK", "ON"),
+        ("EMAIL_MAX_PER_SECOND", "fast"),
+        ("EMAIL_MAX_PER_SECOND", "Auto"),
+        ("EMAIL_MAX_PER_SECOND", "1e3"),
+        ("EMAIL_MAX_PER_SECOND", "-1"),
+        ("EMAIL_MAX_PER_SECOND", ".5"),
+        ("EMAIL_MAX_PER_SECOND", "14/s"),
+        ("EMAIL_MAX_PER_SECOND", "1000000000"),
+        ("EMAIL_MAX_PER_SECOND", "14\n"),
         # out of its range
         ("MAX_ATTEMPTS", "0"),
         ("MAX_ATTEMPTS", "-1"),
@@ -90,6 +110,11 @@ def test_what_is_set_is_read() -> None:
         ("BACKOFF_JITTER", "-0.1"),
         ("BACKOFF_JITTER", "1.1"),
         ("LEASE_SECONDS", "0"),
+        ("AMBIGUOUS_HOLD_SECONDS", "-1"),
+        ("PAUSE_BASE_SECONDS", "0"),
+        ("PAUSE_MAX_SECONDS", "0"),
+        ("PAUSE_MAX_SECONDS", "86401"),
+        ("INLINE_BUDGET_SECONDS", "8.1"),
         ("SEND_CONNECT_SECONDS", "0"),
         ("SEND_READ_SECONDS", "-1"),
         ("DISPATCH_BATCH_SIZE", "0"),
@@ -103,9 +128,20 @@ def test_what_is_set_is_read() -> None:
         ("LEASE_SECONDS", "nan"),
         ("LEASE_SECONDS", "inf"),
         ("INLINE_BUDGET_SECONDS", "inf"),
+        ("AMBIGUOUS_HOLD_SECONDS", "nan"),
+        ("AMBIGUOUS_HOLD_SECONDS", "inf"),
+        ("PAUSE_BASE_SECONDS", "nan"),
+        ("PAUSE_MAX_SECONDS", "inf"),
+        ("EMAIL_MAX_PER_SECOND", "nan"),
+        ("EMAIL_MAX_PER_SECOND", "inf"),
         # not fitting another
         ("LEASE_SECONDS", "24"),
         ("BACKOFF_MAX_SECONDS", "29"),
+        ("PAUSE_MAX_SECONDS", "1.9"),
+        ("EMAIL_FEEDBACK", "on"),
+        # which would send nothing, for ever
+        ("EMAIL_MAX_PER_SECOND", "0"),
+        ("EMAIL_MAX_PER_SECOND", "0.0"),
         # not what it names: each send would be refused for good
         ("EMAIL_FROM", "shop"),
         ("EMAIL_FROM", "shop@example.com, support@example.com"),
@@ -201,6 +237,43 @@ def test_the_settings_of_the_best_effort_fit_its_budget_whatever_it_is(
 
 def test_the_default_best_effort_s_lease_is_over_before_dispatch_runs_again() -> None:
     assert settings().inline.lease_seconds < 60
+
+
+# Feedback, rate and pauses.
+
+
+def test_without_feedback_nothing_is_held() -> None:
+    assert settings(AMBIGUOUS_HOLD_SECONDS="60").holds == {Channel.EMAIL: 0, Channel.PUSH: 0}
+
+
+def test_with_feedback_emails_are_held_as_long_as_it_says_and_pushes_never() -> None:
+    here = settings(EMAIL_FEEDBACK="on", EMAIL_CONFIGURATION_SET="events")
+    assert here.holds == {Channel.EMAIL: 300, Channel.PUSH: 0}
+    shorter = settings(
+        EMAIL_FEEDBACK="on", EMAIL_CONFIGURATION_SET="events", AMBIGUOUS_HOLD_SECONDS="1.5"
+    )
+    assert shorter.holds[Channel.EMAIL] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("value", "rate"),
+    [
+        # what SES says
+        ("", None),
+        ("auto", None),
+        # what is written here
+        ("14", 14),
+        ("0.5", 0.5),
+        ("999999.25", 999999.25),
+    ],
+)
+def test_the_rate_is_what_is_set_or_what_ses_says(value: str, rate: float | None) -> None:
+    assert settings(EMAIL_MAX_PER_SECOND=value).email_rate == rate
+
+
+def test_a_pause_that_does_not_grow_is_well() -> None:
+    here = settings(PAUSE_BASE_SECONDS="300", PAUSE_MAX_SECONDS="300")
+    assert here.pause_base_seconds == here.pause_max_seconds == 300
 
 
 # Lists.

@@ -1,25 +1,49 @@
 """The life of a route, a comment a row of the design's table, and how long a retry waits."""
 
 import math
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote.model import Channel, Delivered, Failed, NotBegun, Outcome, Permanent, Reason
+from dovecote.model import (
+    Ambiguous,
+    Channel,
+    Delivered,
+    Failed,
+    Feedback,
+    Known,
+    NotBegun,
+    Outcome,
+    Permanent,
+    Reason,
+    Status,
+    Throttled,
+    Unavailable,
+    Unreachable,
+)
 from dovecote.transitions import (
     Backoff,
     DeadLetter,
+    Doubt,
     GiveBack,
     Publish,
+    Recorded,
+    Refusal,
     Retry,
+    Skip,
     Transition,
     after,
     ended,
+    redriven,
+    told,
 )
 from tests.unit.examples import a_claim, default_backoff
 
 PLAIN = Backoff(base=30.0, factor=2.0, maximum=3600.0, jitter=0.0)
+HOLD = 300.0
 
 chance = st.floats(0, 1, exclude_max=True)
 attempts = st.integers(-3, 40) | st.integers(1, 10**9) | st.just(10**9) | st.just(10**400)
@@ -33,6 +57,7 @@ def middle() -> float:
     return 0.5
 
 
+@pytest.mark.parametrize("hold", [0.0, HOLD])
 @pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.PUSH])
 @pytest.mark.parametrize(
     ("attempt", "outcome", "expected"),
@@ -46,6 +71,9 @@ def middle() -> float:
         # failed, attempts < max_attempts: retrying, after backoff(attempts)
         (1, Failed(error="busy"), Retry(delay=30.0, error="busy")),
         (4, Failed(error="busy"), Retry(delay=240.0, error="busy")),
+        # not reached, and not even asked: the same
+        (1, Failed(error="busy", unreached=True), Retry(delay=30.0, error="busy")),
+        (1, Failed(error="busy", asked=False), Retry(delay=30.0, error="busy")),
         # failed, attempts = max_attempts: dead letter
         (5, Failed(error="busy"), DeadLetter(reason=Reason.ATTEMPTS, error="busy")),
         # failed, attempts > max_attempts: dead letter
@@ -54,38 +82,231 @@ def middle() -> float:
         (1, Permanent(error="no"), DeadLetter(reason=Reason.PERMANENT, error="no")),
         # permanent at the last attempt keeps its reason
         (5, Permanent(error="no"), DeadLetter(reason=Reason.PERMANENT, error="no")),
+        # device dead: skipped, at whichever attempt
+        (1, Unreachable(reason="gone"), Skip(reason="gone")),
+        (5, Unreachable(reason="gone"), Skip(reason="gone")),
         # claimed, but not begun: given back
         (1, NotBegun(), GiveBack()),
         # not begun at the last attempt: given back, no dead letter
         (5, NotBegun(), GiveBack()),
     ],
 )
-def test_an_outcome_makes_what_the_table_says_of_a_route(
-    channel: Channel, attempt: int, outcome: Outcome, expected: Transition
+def test_an_outcome_makes_what_the_table_says_of_a_route_whatever_its_channel_and_hold(
+    channel: Channel, hold: float, attempt: int, outcome: Outcome, expected: Transition
 ) -> None:
     claim = a_claim(channel=channel, attempts=attempt, max_attempts=5)
-    assert after(claim, outcome, PLAIN, middle) == expected
+    assert after(claim, outcome, PLAIN, middle, hold) == expected
+
+
+@pytest.mark.parametrize("hold", [0.0, HOLD])
+@pytest.mark.parametrize("attempt", [1, 5])
+@pytest.mark.parametrize(
+    ("outcome", "behind"),
+    [
+        # throttled: unchanged, the attempt given back; the lanes of its channel are not claimed
+        (Throttled(resource="email", error="fast"), None),
+        # unavailable as an account: the same
+        (Unavailable(resource="email", error="off"), None),
+        # only one identity pauses: due at the end of its pause
+        (Unavailable(resource="email/example.com", error="off"), "email/example.com"),
+        # throttled by one identity alone: the same
+        (Throttled(resource="email/example.com", error="fast"), "email/example.com"),
+        # not begun because the channel had paused
+        (NotBegun(behind="email"), None),
+        # not begun because the identity had
+        (NotBegun(behind="email/example.com"), "email/example.com"),
+    ],
+)
+def test_what_is_throttled_unavailable_or_behind_a_pause_burns_no_attempt(
+    hold: float, attempt: int, outcome: Outcome, behind: str | None
+) -> None:
+    claim = a_claim(channel=Channel.EMAIL, attempts=attempt, max_attempts=5)
+    assert after(claim, outcome, PLAIN, middle, hold) == GiveBack(behind=behind)
 
 
 @pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.PUSH])
 @pytest.mark.parametrize(
-    ("expires_in", "counted", "expected"),
+    ("attempt", "hold", "expected"),
     [
-        # in time and counted: to be tried
-        (0.001, True, None),
+        # ambiguous: retrying in doubt, after max(hold, backoff(attempts))
+        (1, HOLD, Doubt(delay=300.0, hold=300.0, error="lost")),
+        (4, HOLD, Doubt(delay=300.0, hold=300.0, error="lost")),
+        (4, 100.0, Doubt(delay=240.0, hold=100.0, error="lost")),
+        # at the last attempt too: its event may still settle it
+        (5, HOLD, Doubt(delay=480.0, hold=300.0, error="lost")),
+        (6, HOLD, Doubt(delay=960.0, hold=300.0, error="lost")),
+        # no hold where the channel has no feedback: then it is a failure
+        (1, 0.0, Retry(delay=30.0, error="lost")),
+        (4, 0.0, Retry(delay=240.0, error="lost")),
+        (5, 0.0, DeadLetter(reason=Reason.ATTEMPTS, error="lost")),
+    ],
+)
+def test_an_ambiguous_answer_is_held_where_an_event_may_follow(
+    channel: Channel, attempt: int, hold: float, expected: Transition
+) -> None:
+    claim = a_claim(channel=channel, attempts=attempt, max_attempts=5)
+    assert after(claim, Ambiguous(error="lost"), PLAIN, middle, hold) == expected
+
+
+@pytest.mark.parametrize("attempt", [1, 5])
+@pytest.mark.parametrize(
+    ("hold", "expected"),
+    [
+        # in doubt for the hold, its attempt given back
+        (HOLD, Doubt(delay=300.0, hold=300.0, error="lost", counted=False)),
+        # no event will follow: as what is unavailable for sure
+        (0.0, GiveBack()),
+    ],
+)
+def test_the_last_straw_of_an_outage_burns_no_attempt_and_may_be_in_doubt(
+    attempt: int, hold: float, expected: Transition
+) -> None:
+    claim = a_claim(channel=Channel.EMAIL, attempts=attempt, max_attempts=5)
+    outcome = Unavailable(resource="email", error="lost", doubtful=True)
+    assert after(claim, outcome, PLAIN, middle, hold) == expected
+
+
+@given(attempt=st.integers(1, 100), hold=st.floats(0.1, 1e6), random=chance)
+def test_a_route_in_doubt_is_not_due_before_its_hold_is_over(
+    attempt: int, hold: float, random: float
+) -> None:
+    claim = a_claim(attempts=attempt, max_attempts=5)
+    doubt = after(claim, Ambiguous(error="lost"), default_backoff(), lambda: random, hold)
+    assert isinstance(doubt, Doubt)
+    assert doubt.delay >= doubt.hold == hold
+
+
+@pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.PUSH])
+@pytest.mark.parametrize(
+    ("expires_in", "counted", "in_doubt", "reason"),
+    [
+        # in time and counted: to be tried, in doubt or not
+        (0.001, True, False, None),
+        (0.001, True, True, None),
         # claimed past expires_at: dead letter, without an error of its own
-        (0.0, True, DeadLetter(reason=Reason.EXPIRED, error=None)),
-        (-1.0, True, DeadLetter(reason=Reason.EXPIRED, error=None)),
+        (0.0, True, False, Reason.EXPIRED),
+        (-1.0, True, False, Reason.EXPIRED),
         # claimed at max attempts: dead letter, not counted
-        (60.0, False, DeadLetter(reason=Reason.ATTEMPTS, error=None)),
+        (60.0, False, False, Reason.ATTEMPTS),
         # both: it expired
-        (-1.0, False, DeadLetter(reason=Reason.EXPIRED, error=None)),
+        (-1.0, False, False, Reason.EXPIRED),
+        # each of them in doubt: ambiguous
+        (0.0, True, True, Reason.AMBIGUOUS),
+        (60.0, False, True, Reason.AMBIGUOUS),
+        (-1.0, False, True, Reason.AMBIGUOUS),
     ],
 )
 def test_a_route_that_is_claimed_too_late_ends_without_a_send(
-    channel: Channel, expires_in: float, counted: bool, expected: DeadLetter | None
+    channel: Channel, expires_in: float, counted: bool, in_doubt: bool, reason: Reason | None
 ) -> None:
-    assert ended(a_claim(channel=channel, expires_in=expires_in, counted=counted)) == expected
+    claim = a_claim(channel=channel, expires_in=expires_in, counted=counted, in_doubt=in_doubt)
+    assert ended(claim) == (None if reason is None else DeadLetter(reason=reason, error=None))
+
+
+# What the provider tells afterwards.
+
+
+def a_record(**changes: Any) -> Recorded:
+    """Return a live route under its second claim, with the email m-1 on record."""
+    values: dict[str, Any] = {
+        "status": Status.PENDING,
+        "claims": 2,
+        "provider_message_id": None,
+        "held": False,
+        "expired": False,
+        "recorded_message_id": "m-1",
+        "rejected": False,
+    }
+    return Recorded(**(values | changes))
+
+
+def an_event(known: Known, claim: int, message_id: str = "m-1") -> Feedback:
+    return Feedback(
+        route_id=uuid4(), claim=claim, message_id=message_id, known=known, error="SES Reject"
+    )
+
+
+SETTLED = Publish(message_id="m-1")
+REFUSED = DeadLetter(reason=Reason.PERMANENT, error="SES Reject")
+
+
+@pytest.mark.parametrize("claim", [1, 2])
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize(
+    ("status", "rejected", "expected"),
+    [
+        # live, dead_lettered: published, whichever claim the event names
+        (Status.PENDING, False, SETTLED),
+        (Status.RETRYING, False, SETTLED),
+        (Status.DEAD_LETTERED, False, SETTLED),
+        # an end that it says nothing new of
+        (Status.PUBLISHED, False, None),
+        (Status.CANCELLED, False, None),
+        (Status.SKIPPED, False, None),
+        # it was accepted first and then not sent: the acceptance comes late, and counts no more
+        (Status.PENDING, True, None),
+        (Status.RETRYING, True, None),
+        (Status.DEAD_LETTERED, True, None),
+    ],
+)
+def test_an_acceptance_settles_what_has_not_ended_otherwise(
+    claim: int, held: bool, status: Status, rejected: bool, expected: Publish | None
+) -> None:
+    route = a_record(status=status, held=held, rejected=rejected)
+    assert told(route, an_event(Known.ACCEPTED, claim)) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "claim", "recorded", "expected"),
+    [
+        # live, published: dead letter, where it is of the newest claim
+        (Status.PENDING, 2, "m-1", REFUSED),
+        (Status.RETRYING, 2, "m-1", REFUSED),
+        (Status.PUBLISHED, 2, "m-1", REFUSED),
+        # of an older claim: another send is under way, or was accepted
+        (Status.PENDING, 1, "m-1", None),
+        (Status.PUBLISHED, 1, "m-1", None),
+        # another message of the route is on record as accepted
+        (Status.PENDING, 2, "m-2", None),
+        (Status.PUBLISHED, 2, "m-2", None),
+        # an end that it says nothing new of
+        (Status.DEAD_LETTERED, 2, "m-1", None),
+        (Status.CANCELLED, 2, "m-1", None),
+        (Status.SKIPPED, 2, "m-1", None),
+    ],
+)
+def test_what_was_not_sent_is_a_dead_letter_where_nothing_came_after_it(
+    status: Status, claim: int, recorded: str, expected: DeadLetter | None
+) -> None:
+    route = a_record(status=status, recorded_message_id=recorded, rejected=True)
+    assert told(route, an_event(Known.NOT_SENT, claim)) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "held", "expired", "expected"),
+    [
+        # dead_lettered: pending again
+        (Status.DEAD_LETTERED, False, False, None),
+        # in doubt: refused until the hold is over, whether it expired or not
+        (Status.DEAD_LETTERED, True, False, Refusal.IN_DOUBT),
+        (Status.DEAD_LETTERED, True, True, Refusal.IN_DOUBT),
+        # expired: needs a new expires_at
+        (Status.DEAD_LETTERED, False, True, Refusal.EXPIRED),
+        # anything else is no dead letter
+        (Status.PENDING, False, False, Refusal.NO_DEAD_LETTER),
+        (Status.RETRYING, True, False, Refusal.NO_DEAD_LETTER),
+        (Status.PUBLISHED, False, False, Refusal.NO_DEAD_LETTER),
+        (Status.SKIPPED, False, True, Refusal.NO_DEAD_LETTER),
+        (Status.CANCELLED, False, False, Refusal.NO_DEAD_LETTER),
+    ],
+)
+def test_a_dead_letter_is_redriven_unless_it_is_held_or_expired(
+    status: Status, held: bool, expired: bool, expected: Refusal | None
+) -> None:
+    assert redriven(a_record(status=status, held=held, expired=expired)) == expected
+
+
+# How long a retry waits.
 
 
 @given(attempt=st.integers(1, 100), maximum=st.integers(1, 100))
@@ -93,7 +314,7 @@ def test_a_failed_route_is_retried_exactly_while_it_has_attempts_left(
     attempt: int, maximum: int
 ) -> None:
     claim = a_claim(attempts=attempt, max_attempts=maximum)
-    transition = after(claim, Failed(error="busy"), PLAIN, middle)
+    transition = after(claim, Failed(error="busy"), PLAIN, middle, 0.0)
     assert isinstance(transition, Retry) == (attempt < maximum)
 
 

@@ -1,12 +1,21 @@
 """Deliver claims: find the channel of each, and never send what is on record as accepted."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from uuid import UUID
 
 from dovecote import model, transitions
-from dovecote.model import Claim, Delivered, Failed, NotBegun, Outcome, Result
+from dovecote.gate import Gate
+from dovecote.model import Claim, Delivered, Failed, NotBegun, Outcome, Result, Slots, Standing
 from dovecote.ports import Channel, Clock, Store
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """What became of a batch, and what was heard of its channel."""
+
+    results: Sequence[Result]
+    gate: Gate
 
 
 class Deliver:
@@ -25,22 +34,32 @@ class Deliver:
         self._clock = clock
         self._send_seconds = send_seconds
 
-    def __call__(self, claims: Sequence[Claim], *, deadline: float) -> list[Result]:
-        """Deliver claims by `deadline` on the clock, when the lease or the function's time ends.
+    def __call__(
+        self,
+        claims: Sequence[Claim],
+        *,
+        standing: Standing,
+        slots: Slots,
+        deadline: float,
+        tried: frozenset[str] = frozenset(),
+    ) -> Delivery:
+        """Deliver claims of one channel by `deadline` on the clock, when lease or time ends.
 
         No send is begun that the time could not cover. A claim whose send did not answer in time
         is left out, and its lease runs out; what came of it since is among the results of a later
-        call, for its acceptance must not be forgotten.
+        call, for its acceptance must not be forgotten. `tried` are the resources that this worker
+        tries after their pause; it takes the right to others as it comes to them.
         """
-        late = [result for channel in self._channels.values() for result in channel.late()]
+        channel = self._channels.get(standing.channel)
         outcomes = self._without_a_send(claims)
         left = [claim for claim in claims if claim.route_id not in outcomes]
-        outcomes |= self._sent(left, deadline - self._send_seconds)
-        return late + [
-            Result(claim=claim, outcome=outcomes[claim.route_id])
-            for claim in claims
-            if claim.route_id in outcomes
-        ]
+        if channel is None:
+            outcomes |= {claim.route_id: Failed(error="unknown channel") for claim in left}
+            return Delivery(results=_results(claims, outcomes), gate=Gate(standing))
+        late = channel.late()
+        gate = Gate(standing, tried | self._taken(channel, left, standing, tried))
+        outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate)
+        return Delivery(results=[*late, *_results(claims, outcomes)], gate=gate)
 
     def _without_a_send(self, claims: Sequence[Claim]) -> dict[UUID, Outcome]:
         """Return the outcomes that are known before anything is sent."""
@@ -51,8 +70,6 @@ class Deliver:
                 outcomes[claim.route_id] = Delivered(message_id=known[claim.route_id])
             elif transitions.ended(claim):
                 outcomes[claim.route_id] = NotBegun()
-            elif claim.channel not in self._channels:
-                outcomes[claim.route_id] = Failed(error="unknown channel")
         return outcomes
 
     def _accepted(self, claims: Sequence[Claim]) -> dict[UUID, str]:
@@ -64,17 +81,25 @@ class Deliver:
         ]
         return self._store.accepted(again) if again else {}
 
-    def _sent(self, claims: Sequence[Claim], begin_before: float) -> dict[UUID, Outcome]:
-        """Hand each channel its claims, the channels side by side."""
-        batches: dict[str, list[Claim]] = {}
-        for claim in claims:
-            batches.setdefault(claim.channel, []).append(claim)
-        outcomes: dict[UUID, Outcome] = {}
-        if not batches:
-            return outcomes
-        with ThreadPoolExecutor(max_workers=len(batches)) as executor:
-            for delivered in executor.map(
-                lambda name: self._channels[name].deliver(batches[name], begin_before), batches
-            ):
-                outcomes |= delivered
-        return outcomes
+    def _taken(
+        self,
+        channel: Channel,
+        claims: Sequence[Claim],
+        standing: Standing,
+        tried: frozenset[str],
+    ) -> frozenset[str]:
+        """Take the right to try what has paused, is in this batch, and is nobody's to try yet."""
+        used = {resource for claim in claims for resource in channel.resources(claim)}
+        wanted = (used & standing.recovering) - tried - {standing.channel}
+        seconds = self._send_seconds * 2
+        return frozenset(
+            resource for resource in wanted if self._store.try_resource(resource, seconds)
+        )
+
+
+def _results(claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]) -> list[Result]:
+    return [
+        Result(claim=claim, outcome=outcomes[claim.route_id])
+        for claim in claims
+        if claim.route_id in outcomes
+    ]

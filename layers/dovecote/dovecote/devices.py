@@ -4,14 +4,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from dovecote import strict_json
+from dovecote import bodies
 from dovecote.model import Device
 from dovecote.ports import Endpoints, Store, TokenRefused
-from dovecote.problems import Fault, Invalid, Malformed, NotFound, TooLarge
+from dovecote.problems import Fault, Invalid, NotFound
 from dovecote.submission import Identifier, is_identifier
 
 REFUSED = "The device cannot be registered."
-MAX_BODY_BYTES = 16 * 1024
 
 
 class DeviceRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +29,7 @@ class Devices:
 
     def put(self, user_id: str, device_session_id: str, body: bytes) -> Device:
         """Register a device, or give it another token; raise Malformed or Invalid."""
-        request = _parsed(body)
+        request = bodies.read(body, DeviceRequest, REFUSED)
         _check_ids({"user_id": user_id, "device_session_id": device_session_id})
         try:
             endpoint = self._endpoints.create(request.platform, request.token)
@@ -65,20 +64,6 @@ class Devices:
             return None
         devices = self._store.devices([user_id])
         return next((d for d in devices if d.device_session_id == device_session_id), None)
-
-
-def _parsed(body: bytes) -> DeviceRequest:
-    if len(body) > MAX_BODY_BYTES:
-        raise TooLarge("The body is larger than 16 KiB.")
-    raw = strict_json.read(body)
-    if not isinstance(raw, dict):
-        raise Malformed("The body is not a JSON object.")
-    try:
-        return msgspec.convert(raw, DeviceRequest)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$.")
-        pointer = f"/{where.rstrip('`')}" if where else ""
-        raise Invalid(REFUSED, [Fault(pointer, what)]) from None
 
 
 def _check_ids(ids: Mapping[str, str]) -> None:

@@ -1,13 +1,14 @@
 """Finalise: write what became of claimed routes. The one finaliser of dispatch and of submit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 from uuid import UUID
 
 from dovecote import transitions
-from dovecote.model import Channel, Claim, Delivered, Result, Status
+from dovecote.deliver import Delivery
+from dovecote.model import Channel, Claim, Delivered, Permanent, Result, Status
+from dovecote.pauses import Pauses
 from dovecote.ports import (
     Clock,
     Log,
@@ -18,7 +19,17 @@ from dovecote.ports import (
     StoreUnavailable,
     Transaction,
 )
-from dovecote.transitions import Backoff, DeadLetter, GiveBack, Publish, Random, Retry, Transition
+from dovecote.transitions import (
+    Backoff,
+    DeadLetter,
+    Doubt,
+    GiveBack,
+    Publish,
+    Random,
+    Retry,
+    Skip,
+    Transition,
+)
 
 PAUSE_SECONDS = 0.5
 """How long a store that is out of reach is left alone."""
@@ -38,9 +49,19 @@ class Finaliser:
     """Carry out the transitions of attempted routes."""
 
     def __init__(
-        self, *, backoff: Backoff, random: Random, log: Log, clock: Clock, sleep: Sleep
+        self,
+        *,
+        backoff: Backoff,
+        holds: Mapping[str, float],
+        pauses: Pauses,
+        random: Random,
+        log: Log,
+        clock: Clock,
+        sleep: Sleep,
     ) -> None:
         self._backoff = backoff
+        self._holds = holds
+        self._pauses = pauses
         self._random = random
         self._log = log
         self._clock = clock
@@ -54,14 +75,22 @@ class Finaliser:
         """
         _record_acceptances(transaction, results)
         planned = [(result.claim, self._transition(result)) for result in results]
-        settled = _publish(transaction, planned) + _give_back(transaction, planned)
+        settled = _publish(transaction, planned) + _give_back(transaction, planned, self._holds)
         for claim, transition in planned:
             match transition:
-                case Retry():
+                case Retry() | Doubt():
                     settled += _retry(transaction, claim, transition)
                 case DeadLetter():
                     settled += _dead_letter(transaction, claim, transition)
+                case Skip():
+                    settled += _skip(transaction, claim, transition)
+        _bury_devices(transaction, results)
         return settled
+
+    def conclude(self, store: Store, delivery: Delivery, *, until: float) -> list[Settled]:
+        """Tell all workers what was heard of the channel, then settle the results."""
+        self._pauses.learn(store, delivery.gate)
+        return self.settle(store, delivery.results, until=until)
 
     def settle(self, store: Store, results: Sequence[Result], *, until: float) -> list[Settled]:
         """Finalise and commit: the delivered first and by themselves, then the others.
@@ -111,7 +140,8 @@ class Finaliser:
             ended = transitions.ended(result.claim)
             if ended is not None:
                 return ended
-        return transitions.after(result.claim, result.outcome, self._backoff, self._random)
+        hold = self._holds.get(result.claim.channel, 0.0)
+        return transitions.after(result.claim, result.outcome, self._backoff, self._random, hold)
 
     def _report(self, route: Settled) -> None:
         """Log what somebody should know, once it is committed."""
@@ -124,13 +154,14 @@ class Finaliser:
         }
         if route.status is Status.DEAD_LETTERED:
             self._log.warning("notification route dead-lettered", **fields)
+        elif route.status is Status.SKIPPED:
+            self._log.info("notification route skipped", **fields)
         elif route.status is Status.RETRYING and route.next_attempt_at is not None:
             fields["next_attempt_at"] = route.next_attempt_at.isoformat()
             self._log.info("notification route retry scheduled", **fields)
 
 
 Planned = Iterable[tuple[Claim, Transition]]
-Shape = TypeVar("Shape", Publish, GiveBack)
 
 
 def _record_acceptances(transaction: Transaction, results: Sequence[Result]) -> None:
@@ -145,35 +176,75 @@ def _record_acceptances(transaction: Transaction, results: Sequence[Result]) -> 
 
 
 def _publish(transaction: Transaction, planned: Planned) -> list[Settled]:
+    batches: dict[UUID, list[tuple[Claim, Publish]]] = {}
+    for claim, transition in planned:
+        if isinstance(transition, Publish):
+            batches.setdefault(claim.token, []).append((claim, transition))
     settled: list[Settled] = []
-    for token, claims in _by_token(planned, Publish).items():
-        ids = {claim.route_id: publish.message_id for claim, publish in claims}
+    for token, batch in batches.items():
+        ids = {claim.route_id: publish.message_id for claim, publish in batch}
         written = transaction.publish(token, ids)
         settled += [
             Settled(claim=claim, status=Status.PUBLISHED)
-            for claim, _ in claims
+            for claim, _ in batch
             if claim.route_id in written
         ]
     return settled
 
 
-def _give_back(transaction: Transaction, planned: Planned) -> list[Settled]:
+def _give_back(
+    transaction: Transaction, planned: Planned, holds: Mapping[str, float]
+) -> list[Settled]:
+    """Give back what was not begun, by claim and by what it waits for."""
+    batches: dict[tuple[UUID, str | None], list[Claim]] = {}
+    for claim, transition in planned:
+        if isinstance(transition, GiveBack):
+            batches.setdefault((claim.token, transition.behind), []).append(claim)
     settled: list[Settled] = []
-    for token, claims in _by_token(planned, GiveBack).items():
-        ids = [claim.route_id for claim, _ in claims]
-        # A lapsed route is claimed alone, so its token stands for itself.
-        written = transaction.give_back(token, ids, lapsed=claims[0][0].lapsed)
+    for (token, behind), claims in batches.items():
+        written = transaction.give_back(
+            token,
+            [claim.route_id for claim in claims],
+            # A lapsed route is claimed alone, so its token stands for itself.
+            lapsed=claims[0].lapsed,
+            hold=holds.get(claims[0].channel, 0.0),
+            behind=behind,
+        )
         settled += [
-            Settled(claim=claim, status=None) for claim, _ in claims if claim.route_id in written
+            Settled(claim=claim, status=None) for claim in claims if claim.route_id in written
         ]
     return settled
 
 
-def _retry(transaction: Transaction, claim: Claim, retry: Retry) -> list[Settled]:
-    due = transaction.retry(claim.route_id, claim.token, retry.delay, retry.error)
+def _retry(transaction: Transaction, claim: Claim, retry: Retry | Doubt) -> list[Settled]:
+    due = transaction.retry(
+        claim.route_id,
+        claim.token,
+        retry.delay,
+        retry.error,
+        hold=retry.hold if isinstance(retry, Doubt) else None,
+        counted=retry.counted if isinstance(retry, Doubt) else True,
+    )
     if due is None:
         return []
     return [Settled(claim=claim, status=Status.RETRYING, error=retry.error, next_attempt_at=due)]
+
+
+def _skip(transaction: Transaction, claim: Claim, skip: Skip) -> list[Settled]:
+    if not transaction.skip(claim.route_id, claim.token, skip.reason):
+        return []
+    return [Settled(claim=claim, status=Status.SKIPPED, error=skip.reason)]
+
+
+def _bury_devices(transaction: Transaction, results: Sequence[Result]) -> None:
+    """Mark the devices dead whose endpoints the provider disabled, whoever holds the routes now."""
+    endpoints = {
+        result.outcome.dead_endpoint
+        for result in results
+        if isinstance(result.outcome, Permanent) and result.outcome.dead_endpoint is not None
+    }
+    for endpoint in sorted(endpoints):
+        transaction.bury_device(endpoint)
 
 
 def _dead_letter(transaction: Transaction, claim: Claim, end: DeadLetter) -> list[Settled]:
@@ -181,11 +252,3 @@ def _dead_letter(transaction: Transaction, claim: Claim, end: DeadLetter) -> lis
         return []
     error = end.error or str(end.reason)
     return [Settled(claim=claim, status=Status.DEAD_LETTERED, error=error)]
-
-
-def _by_token(planned: Planned, shape: type[Shape]) -> dict[UUID, list[tuple[Claim, Shape]]]:
-    tokens: dict[UUID, list[tuple[Claim, Shape]]] = {}
-    for claim, transition in planned:
-        if isinstance(transition, shape):
-            tokens.setdefault(claim.token, []).append((claim, transition))
-    return tokens

@@ -3,13 +3,14 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from dovecote.feedback import BadEvent
 from dovecote.model import Cancellation, Device, Notification, Route
-from dovecote.ports import Log, ProviderUnavailable, StoreBusy, StoreUnavailable
+from dovecote.ports import Log, ProviderUnavailable, StoreBusy, StoreError, StoreUnavailable
 from dovecote.problems import Malformed, Problem, Unavailable
 from dovecote.submit import Receipt
 
@@ -92,17 +93,41 @@ def accepted(receipt: Receipt) -> Answer:
 
 def told(notification: Notification) -> Answer:
     """Return the 200 of a notification that was asked for."""
-    return answer(
-        200,
-        {
-            "notification_id": notification.notification_id,
-            "kind": notification.kind,
-            "idempotency_key": notification.idempotency_key,
-            "created_at": notification.created_at,
-            "deliver_at": notification.deliver_at,
-            "routes": [route_document(route) for route in notification.routes],
-        },
-    )
+    return answer(200, notification_document(notification))
+
+
+def redriven(notification: Notification) -> Answer:
+    """Return the 202 of a dead letter that is pending again."""
+    return answer(202, notification_document(notification))
+
+
+def notification_document(notification: Notification) -> dict[str, Any]:
+    """Return what a client sees of a notification."""
+    return {
+        "notification_id": notification.notification_id,
+        "kind": notification.kind,
+        "idempotency_key": notification.idempotency_key,
+        "created_at": notification.created_at,
+        "deliver_at": notification.deliver_at,
+        "routes": [route_document(route) for route in notification.routes],
+    }
+
+
+def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], bool], log: Log) -> Answer:
+    """Take the events of an SQS batch; return which of them SQS is to bring again."""
+    failed: list[dict[str, str]] = []
+    settled = 0
+    for record in records:
+        try:
+            settled += take(str(record["body"]))
+        except BadEvent as error:
+            log.error("event cannot be read", message_id=record["messageId"], error=str(error))
+            failed.append({"itemIdentifier": record["messageId"]})
+        except StoreError as error:
+            log.error("database out of reach", error=str(error))
+            failed.append({"itemIdentifier": record["messageId"]})
+    log.info("feedback taken", settled=settled, failed=len(failed))
+    return {"batchItemFailures": failed}
 
 
 def cancelled(cancellation: Cancellation) -> Answer:

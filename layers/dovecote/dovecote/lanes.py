@@ -4,11 +4,12 @@ A lane is channel, priority and fresh or retry, one small number that the databa
 too (`notification_routes.lane`); a test holds both to each other.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice, product
+from itertools import islice, product
 
 from dovecote.model import Channel, Priority
+from dovecote.transitions import Random
 
 CHANNELS: Mapping[Channel, int] = {Channel.EMAIL: 0, Channel.PUSH: 1}
 PRIORITIES: Mapping[Priority, int] = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
@@ -19,6 +20,9 @@ _SHARES: Mapping[Priority, float] = {
     Priority.LOW: 0.2,
 }
 """What each priority is sure of when all have more due than a batch holds."""
+
+_ROUNDING = 1e-9
+"""The weights add up to a whole number but for the errors of floating point."""
 
 _RETRY_SHARE = 0.5
 """Retries get at most half of each share, so that they do not starve new work."""
@@ -45,32 +49,49 @@ ALL: Sequence[Lane] = tuple(
 """Every lane, the most urgent first."""
 
 
-def shares(batch: int) -> dict[int, int]:
-    """Return how many routes of each lane the first claim of a batch asks for.
+def of(channel: Channel) -> list[Lane]:
+    """Return the lanes of a channel, the most urgent first."""
+    return [lane for lane in ALL if lane.channel is channel]
 
-    From a batch of one a lane on, every lane is asked for at least one; the sum never exceeds
-    the batch.
+
+def shares(channel: Channel, room: int, random: Random) -> dict[int, int]:
+    """Return how many routes of each of a channel's lanes the first claim of a batch asks for.
+
+    The sum is `room`. What is left of whole numbers goes by chance, each lane's as large as its
+    share: so each moves, and has its share, also where a low rate has room for one or two.
     """
-    floor = 1 if batch >= len(ALL) else 0
-    quotas = {lane.number: max(floor, int(batch * _share(lane))) for lane in ALL}
-    return _dealt(quotas, batch - sum(quotas.values()))
+    exact = {lane.number: room * _share(lane) for lane in of(channel)}
+    quotas = {number: int(quota) for number, quota in exact.items()}
+    left = {number: quota - quotas[number] for number, quota in exact.items()}
+    for number in _drawn(left, room - sum(quotas.values()), random):
+        quotas[number] += 1
+    return _asked(quotas)
 
 
-def rest(missing: int, dry: Collection[int]) -> dict[int, int]:
+def rest(channel: Channel, missing: int, dry: Collection[int]) -> dict[int, int]:
     """Return how a batch that lacks `missing` routes is filled from the lanes that are not dry."""
-    busy = [lane.number for lane in ALL if lane.number not in dry]
+    busy = [lane.number for lane in of(channel) if lane.number not in dry]
     if missing <= 0 or not busy:
         return {}
-    return _dealt(dict.fromkeys(busy, missing // len(busy)), missing % len(busy))
+    quotas = dict.fromkeys(busy, missing // len(busy))
+    for number in islice(busy, missing % len(busy)):
+        quotas[number] += 1
+    return _asked(quotas)
 
 
 def _share(lane: Lane) -> float:
-    half = _RETRY_SHARE if lane.retry else 1 - _RETRY_SHARE
-    return _SHARES[lane.priority] * half / len(CHANNELS)
+    return _SHARES[lane.priority] * (_RETRY_SHARE if lane.retry else 1 - _RETRY_SHARE)
 
 
-def _dealt(quotas: dict[int, int], left: int) -> dict[int, int]:
-    """Deal what is left out one by one, the most urgent lane first; drop lanes with nothing."""
-    for number in islice(cycle(list(quotas)), left):
-        quotas[number] += 1
+def _drawn(weights: Mapping[int, float], count: int, random: Random) -> Iterator[int]:
+    """Draw so many lanes, each as likely as its weight (systematic sampling: one random number)."""
+    at, upto = random(), 0.0
+    for number, weight in weights.items():
+        upto += weight
+        while count and at < upto + _ROUNDING:
+            yield number
+            at, count = at + 1, count - 1
+
+
+def _asked(quotas: Mapping[int, int]) -> dict[int, int]:
     return {number: quota for number, quota in quotas.items() if quota}

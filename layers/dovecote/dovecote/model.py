@@ -40,6 +40,7 @@ class Reason(StrEnum):
     ATTEMPTS = "attempts"
     EXPIRED = "expired"
     PERMANENT = "permanent"
+    AMBIGUOUS = "ambiguous"
 
 
 class Priority(StrEnum):
@@ -156,10 +157,11 @@ class Claim:
     """A route that a worker may deliver, with what its notification says.
 
     `attempts` includes this one where `counted`; a claim that is not counted is to be ended
-    without a send. `lapsed` says that an earlier claim of it ran out. `max_attempts` is the
-    effective one. `expires_in` is in seconds by the database's clock at the claim. `payload` and
-    `data` are JSON text, decoded only by whoever needs them. `endpoint` is the SNS endpoint of
-    the device, where the device is registered.
+    without a send. `lapsed` says that the claim before this one ran out, `in_doubt` that an
+    attempt before this one may have been accepted. `max_attempts` is the effective one.
+    `expires_in` is in seconds by the database's clock at the claim. `payload` and `data` are JSON
+    text, decoded only by whoever needs them. `endpoint` is the SNS endpoint of the device, where
+    the device is registered and alive.
     """
 
     route_id: UUID
@@ -181,6 +183,7 @@ class Claim:
     claims: int
     counted: bool
     lapsed: bool
+    in_doubt: bool
     expires_in: float
     lane: int
     token: UUID
@@ -195,24 +198,77 @@ class Delivered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """The attempt failed; another one may succeed."""
+    """The attempt failed; another one may succeed.
+
+    `unreached`: the provider was not there to ask. Not `asked`: it did not come to that.
+    """
 
     error: str
+    unreached: bool = False
+    asked: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Permanent:
-    """The provider refused the message, and would refuse it again."""
+    """The provider refused the message, and would refuse it again.
+
+    `dead_endpoint` is the endpoint of a device that is no more. Not `asked`: the request was
+    never one.
+    """
+
+    error: str
+    dead_endpoint: str | None = field(default=None, repr=False)
+    asked: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Throttled:
+    """The provider refused it because a resource sends too fast."""
+
+    resource: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unavailable:
+    """The provider refused it because of a resource, whatever the message.
+
+    `doubtful` where that is a guess from many answers that were lost: this one may have been
+    accepted too.
+    """
+
+    resource: str
+    error: str
+    doubtful: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ambiguous:
+    """The provider may have accepted the message, and that is not known."""
 
     error: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Unreachable:
+    """There is nobody to deliver to any more: the device is dead or gone."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NotBegun:
-    """Nothing was sent: the time that was left could not cover a send."""
+    """Nothing was sent: the time that was left could not cover a send, or a resource is paused.
+
+    `behind` is the paused one, where it is one identity or application and not the channel.
+    """
+
+    behind: str | None = None
 
 
-Outcome = Delivered | Failed | Permanent | NotBegun
+Outcome = (
+    Delivered | Failed | Permanent | Throttled | Unavailable | Ambiguous | Unreachable | NotBegun
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,6 +288,7 @@ class Device:
     platform: str
     token: str = field(repr=False)
     endpoint: str = field(repr=False)
+    dead: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,3 +298,64 @@ class Cancellation:
     cancelled: int
     in_flight: int
     ended: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """How a channel stands.
+
+    A resource is the channel as a whole, named like it, or one identity or application of it,
+    named `channel/…`. `paused` ones are nobody's to use; `recovering` ones, whose pause is over,
+    are to be tried by one worker with one route. `unreached` and `unanswered` count what failed
+    in a row: connections, and routes whose answer was lost. `paused_for` counts the seconds until
+    the channel's own pause is over, `rate` is in sends a second.
+    """
+
+    channel: str
+    paused: frozenset[str] = frozenset()
+    recovering: frozenset[str] = frozenset()
+    unreached: int = 0
+    unanswered: frozenset[UUID] = frozenset()
+    paused_for: float = 0.0
+    rate: float | None = None
+    rate_is_old: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slots:
+    """Reserved sends: `room` of them, the first after `wait` seconds, then one each `spacing`.
+
+    `slots` is the end of the reservation, by which it can be given back.
+    """
+
+    room: int
+    wait: float = 0.0
+    spacing: float = 0.0
+    slots: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pause:
+    """A pause of a resource, which has been told to all workers."""
+
+    resource: str
+    seconds: float
+    in_a_row: int
+
+
+class Known(StrEnum):
+    """What an event of the provider makes known of a send."""
+
+    ACCEPTED = "accepted"
+    NOT_SENT = "not_sent"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Feedback:
+    """What the provider tells of one send, after it: `claim` is the number of its claim."""
+
+    route_id: UUID
+    claim: int
+    message_id: str
+    known: Known
+    error: str = ""

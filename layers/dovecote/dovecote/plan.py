@@ -111,7 +111,9 @@ class Plan:
 
     def _devices(self, kind: Kind, submission: Submission) -> Sequence[Device]:
         users = [r.user_id for r in submission.recipients if r.user_id is not None]
-        return self._store.devices(users) if Channel.PUSH in kind.channels and users else ()
+        if Channel.PUSH not in kind.channels or not users:
+            return ()
+        return [device for device in self._store.devices(users) if not device.dead]
 
 
 def _as_long_as_any(submission: Submission, devices: Sequence[Device]) -> Submission:

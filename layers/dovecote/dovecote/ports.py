@@ -13,18 +13,24 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from dovecote.gate import Gate
 from dovecote.model import (
     Cancellation,
     Claim,
     Device,
+    Feedback,
     Lease,
     NewNotification,
     Notification,
     Outcome,
+    Pause,
     Reason,
     Result,
     Route,
+    Slots,
+    Standing,
 )
+from dovecote.transitions import Refusal
 
 
 class StoreError(Exception):
@@ -65,18 +71,50 @@ class Transaction(Protocol):
     def record_acceptances(self, acceptances: Iterable[tuple[str, UUID, str]]) -> None:
         """Put accepted emails on record: template, route and message id; the first wins."""
 
-    def retry(self, route_id: UUID, token: UUID, delay: float, error: str) -> datetime | None:
-        """Make a route due again after `delay` seconds; return when, or None where it was lost."""
+    def retry(
+        self,
+        route_id: UUID,
+        token: UUID,
+        delay: float,
+        error: str,
+        *,
+        hold: float | None = None,
+        counted: bool = True,
+    ) -> datetime | None:
+        """Make a route due again after `delay` seconds; return when, or None where it was lost.
+
+        With a hold it is in doubt for so long; an attempt that is not counted is given back.
+        """
 
     def dead_letter(self, route_id: UUID, token: UUID, reason: Reason, error: str | None) -> bool:
         """Make a route a dead letter, with its row."""
 
-    def give_back(self, token: UUID, route_ids: Sequence[UUID], *, lapsed: bool) -> set[UUID]:
-        """Give routes back that were not begun; `lapsed` ones as the lapsed ones they were."""
+    def skip(self, route_id: UUID, token: UUID, reason: str) -> bool:
+        """Make a route skipped."""
+
+    def give_back(
+        self,
+        token: UUID,
+        route_ids: Sequence[UUID],
+        *,
+        lapsed: bool,
+        hold: float,
+        behind: str | None = None,
+    ) -> set[UUID]:
+        """Give routes back that were not begun; `lapsed` ones as the lapsed ones they were.
+
+        They are due again when the pause of the resource `behind` is over, where one is named.
+        """
+
+    def bury_device(self, endpoint: str) -> None:
+        """Mark the device of an endpoint dead."""
 
 
 class Store(Protocol):
-    """Notifications, routes and devices, durably kept. Every call may raise StoreError."""
+    """Notifications, routes, devices and how channels stand. Every call may raise StoreError."""
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Bound all that this thread asks of the store in the context."""
 
     def submit(self, notification: NewNotification, lease: Lease) -> Stored | None:
         """Store a notification with its routes; None where its key is taken.
@@ -93,8 +131,13 @@ class Store(Protocol):
     def claim(self, lanes: Mapping[int, int], lease: Lease) -> list[Claim]:
         """Claim due routes, at most so many of each lane."""
 
-    def claim_lapsed(self, lease: Lease) -> Claim | None:
-        """Claim one route whose lease ran out."""
+    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> Claim | None:
+        """Claim one route of these lanes whose lease ran out, and with it the hold."""
+
+    def claim_expired(
+        self, lanes: Sequence[int], lease: Lease, *, hold: float, limit: int
+    ) -> list[Claim]:
+        """Claim routes of these lanes that are past their time, to be ended."""
 
     def accepted(self, routes: Sequence[tuple[str, UUID]]) -> dict[UUID, str]:
         """Return the message ids of those emails (template, route) that are on record."""
@@ -104,6 +147,51 @@ class Store(Protocol):
 
     def cancel(self, notification_id: UUID) -> Cancellation | None:
         """Cancel what is still to be sent; None where there is no such notification."""
+
+    def redrive(self, route_id: UUID, expires_at: datetime | None) -> UUID | Refusal | None:
+        """Give a dead letter a fresh set of attempts; return its notification, or why not.
+
+        None where there is no such route.
+        """
+
+    def tell(self, feedback: Feedback) -> bool:
+        """Write down what the provider told of a send; return whether its route changed."""
+
+    def stand(self, channel: str) -> Standing:
+        """Return how a channel and its resources stand."""
+
+    def reserve(self, channel: str, wanted: int, horizon: float) -> Slots:
+        """Reserve the next sends of a channel with a rate that begin within `horizon` seconds."""
+
+    def release_slots(self, channel: str, slots: Slots, unused: int) -> None:
+        """Give back the last of the reserved sends."""
+
+    def set_rate(self, channel: str, rate: float | None) -> None:
+        """Keep how much a channel may send a second; None where the provider did not say."""
+
+    def pause(
+        self,
+        resource: str,
+        error: str,
+        *,
+        throttled: bool,
+        base: float,
+        most: float,
+        jitter: float,
+    ) -> Pause | None:
+        """Pause a resource for all workers; None where it is paused already."""
+
+    def try_resource(self, resource: str, seconds: float) -> bool:
+        """Take the right to try a resource after its pause, with one route."""
+
+    def leave_untried(self, resource: str) -> None:
+        """Give that right back."""
+
+    def resume(self, resource: str) -> bool:
+        """End the trouble of a resource; return whether it is not paused anew."""
+
+    def strain(self, channel: str, *, unreached: int, unanswered: Sequence[UUID]) -> None:
+        """Count what failed in a row on a channel."""
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users."""
@@ -124,12 +212,20 @@ class Channel(Protocol):
     def late(self) -> list[Result]:
         """Return what earlier claims that were left out came to since, each once."""
 
-    def deliver(self, claims: Sequence[Claim], begin_before: float) -> dict[UUID, Outcome]:
-        """Deliver claims; begin no send after `begin_before` on the monotonic clock."""
+    def resources(self, claim: Claim) -> Sequence[str]:
+        """Return what a claim is sent through: the channel, and its identity or application."""
+
+    def deliver(
+        self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
+    ) -> dict[UUID, Outcome]:
+        """Deliver claims in their slots, as the gate lets them.
+
+        Begins no send after `begin_before` on the monotonic clock.
+        """
 
 
 class ProviderUnavailable(Exception):
-    """The push provider is out of reach; nothing is known to have changed there."""
+    """The provider is out of reach; nothing is known to have changed there."""
 
 
 class TokenRefused(Exception):

@@ -5,7 +5,8 @@ Problem
   Invalid       422  well-formed, and something in it cannot be taken
   TooLarge      413
   Mismatch      422  the same key with another body
-  InProgress    409  the same key, still being stored
+  Conflict      409  what is asked for does not fit how it stands
+    InProgress       the same key, still being stored
   NotFound      404
   Unavailable   503  the database or the push provider is out of reach
 """
@@ -85,11 +86,16 @@ class Mismatch(Invalid):
     """The idempotency key was used with another body."""
 
 
-class InProgress(Problem):
-    """The first request with this key is still being stored."""
+class Conflict(Problem):
+    """What is asked for does not fit how it stands."""
 
     status = HTTPStatus.CONFLICT
     title = "Conflict"
+
+
+class InProgress(Conflict):
+    """The first request with this key is still being stored."""
+
     retry_after = 1
 
 

@@ -5,7 +5,7 @@ Names, defaults and meanings are the design's; a name that is empty is unset.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,10 @@ Mailbox = Annotated[
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
+Rate = Annotated[str, Meta(pattern=r"^(auto|\d{1,6}(\.\d+)?)\Z")]
+"""Emails a second, or auto: what SES says."""
+
+
 class BadSettings(Exception):
     """A setting is missing or cannot hold; the message names its variable."""
 
@@ -40,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     email_configuration_set: str = ""
     email_allow: str = ""
     email_redirect_to: Mailbox = ""
+    email_feedback: Literal["off", "on"] = "off"
+    email_max_per_second: Rate = "auto"
     push_topic_arn: str = ""
     push_application_arns: str = ""
     max_attempts: Positive = 8
@@ -48,18 +54,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     backoff_max_seconds: Seconds = 3600.0
     backoff_jitter: Share = 0.2
     lease_seconds: Some = 60.0
+    ambiguous_hold_seconds: Seconds = 300.0
+    pause_base_seconds: Some = 2.0
+    pause_max_seconds: Some = 300.0
     send_connect_seconds: Some = 2.0
     send_read_seconds: Some = 10.0
-    dispatch_batch_size: Annotated[int, Meta(ge=12)] = 100  # one of each lane
+    dispatch_batch_size: Positive = 100
     dispatch_concurrency: Positive = 32
     inline_routes: Count = 2
-    inline_budget_seconds: Annotated[float, Meta(gt=0, le=15)] = 3.0
+    inline_budget_seconds: Annotated[float, Meta(gt=0, le=8)] = 3.0
     catalog_path: str = "/opt/catalog"
 
     @property
     def send_seconds(self) -> float:
         """Return how long one send may take: to connect, and to wait for the answer."""
         return self.send_connect_seconds + self.send_read_seconds
+
+    @property
+    def email_rate(self) -> float | None:
+        """Return the emails a second that are set, or None where SES says."""
+        return None if self.email_max_per_second == "auto" else float(self.email_max_per_second)
+
+    @property
+    def holds(self) -> Mapping[str, float]:
+        """Return how long each channel's events are waited for in doubt; 0 where it has none."""
+        return {
+            "email": self.ambiguous_hold_seconds if self.email_feedback == "on" else 0.0,
+            "push": 0.0,
+        }
 
     @property
     def inline(self) -> "Settings":
@@ -103,10 +125,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 def _check(settings: Settings) -> None:
     """Refuse settings that cannot hold together."""
-    if not settings.database_url:
-        for name in ("db_host", "db_name", "db_user"):
-            if not getattr(settings, name):
-                raise BadSettings(f"{name.upper()}: is not set, and neither is DATABASE_URL")
+    _check_database(settings)
     if settings.lease_seconds <= 2 * settings.send_seconds:
         raise BadSettings(
             "LEASE_SECONDS: must be more than twice SEND_CONNECT_SECONDS + SEND_READ_SECONDS,"
@@ -114,7 +133,23 @@ def _check(settings: Settings) -> None:
         )
     if settings.backoff_max_seconds < settings.backoff_base_seconds:
         raise BadSettings("BACKOFF_MAX_SECONDS: is less than BACKOFF_BASE_SECONDS")
+    if settings.pause_max_seconds < settings.pause_base_seconds:
+        raise BadSettings("PAUSE_MAX_SECONDS: is less than PAUSE_BASE_SECONDS")
+    _check_email(settings)
     _check_arns(settings)
+
+
+def _check_database(settings: Settings) -> None:
+    for name in ("db_host", "db_name", "db_user"):
+        if not settings.database_url and not getattr(settings, name):
+            raise BadSettings(f"{name.upper()}: is not set, and neither is DATABASE_URL")
+
+
+def _check_email(settings: Settings) -> None:
+    if settings.email_rate == 0:
+        raise BadSettings("EMAIL_MAX_PER_SECOND: is 0, which would send nothing")
+    if settings.email_feedback == "on" and not settings.email_configuration_set:
+        raise BadSettings("EMAIL_FEEDBACK: is on, and no EMAIL_CONFIGURATION_SET sends events")
 
 
 def _check_arns(settings: Settings) -> None:

@@ -22,7 +22,7 @@ Identifier = Annotated[str, Meta(max_length=255, pattern=r"^(?=.*\S)[^\x00-\x1f\
 """An id of the producer's own: a user or a device session."""
 
 _Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z", max_length=35)]
-_Instant = Annotated[datetime, Meta(tz=True)]
+Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class _Body(msgspec.Struct, kw_only=True):
@@ -30,7 +30,7 @@ class _Body(msgspec.Struct, kw_only=True):
     payload: dict[str, Any]
     recipients: Annotated[list[Any], Meta(min_length=1)]
     idempotency_key: Annotated[str, Meta(max_length=255)] | None = None
-    deliver_at: _Instant | None = None
+    deliver_at: Instant | None = None
 
 
 class _Recipient(msgspec.Struct, kw_only=True):
@@ -127,9 +127,14 @@ def _own_faults(values: Mapping[str, Any]) -> list[Fault]:
     if len(strict_json.text(values.get("payload")).encode()) > MAX_PAYLOAD_BYTES:
         faults.append(Fault("/payload", "is larger than 64 KiB"))
     instant = values.get("deliver_at")
-    if instant is not None and not 1970 < instant.year < 9000:
+    if instant is not None and not in_range(instant):
         faults.append(Fault("/deliver_at", "is out of range"))
     return faults
+
+
+def in_range(instant: datetime) -> bool:
+    """Tell whether a time is one that can be stored and read again in any zone."""
+    return 1970 < instant.year < 9000
 
 
 def _converted(

@@ -1,16 +1,35 @@
 """Submit: store a notification with its routes, then try the first of them at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from dovecote.deliver import Deliver
+from dovecote.deliver import Deliver, Delivery
 from dovecote.finalise import Finaliser
-from dovecote.model import Claim, Lease, NewNotification, Notification, Route, Submission
+from dovecote.model import (
+    Claim,
+    Lease,
+    NewNotification,
+    Notification,
+    Route,
+    Slots,
+    Standing,
+    Submission,
+)
 from dovecote.plan import Plan
-from dovecote.ports import Clock, Log, Store, StoreBusy
+from dovecote.ports import Clock, Log, Store, StoreBusy, Stored
 from dovecote.problems import Fault, InProgress, Invalid, Mismatch
+
+STORE_SECONDS = 4.5
+"""How long storing may take, whatever it needs of the database: else it is a 503 within 5 s."""
+
+SETTLE_SECONDS = 3.0
+"""What the database may take of the best effort beyond its budget."""
+
+AT_ONCE_SECONDS = 0.2
+"""How soon a rate must have room for a send that is tried at once; else dispatch will send it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,28 +75,10 @@ class Submit:
         Raises Invalid, Mismatch or InProgress with nothing stored, and StoreError where that is
         not known.
         """
-        try:
-            notification = self._plan(submission)
-        except Invalid:
-            # A replay is answered whatever the catalog says by now.
-            existing = self._store.find(submission.kind, submission.idempotency_key)
-            if existing is None:
-                raise
-            return _replayed(existing, submission)
-        return self._stored(notification)
-
-    def _stored(self, notification: NewNotification) -> Receipt:
-        submission = notification.submission
-        lease = Lease(token=self._new_id(), seconds=self._lease_seconds)
-        try:
-            stored = self._store.submit(notification, lease)
-        except StoreBusy:
-            raise InProgress("The first request with this key is still being stored.") from None
-        if stored is None:
-            existing = self._store.find(submission.kind, submission.idempotency_key)
-            if existing is None:
-                raise InProgress("The first request with this key has just been withdrawn.")
-            return _replayed(existing, submission)
+        with self._store.within(STORE_SECONDS):
+            stored = self._stored(submission)
+        if isinstance(stored, Notification):
+            return _replayed(stored, submission)
         return Receipt(
             notification_id=stored.notification_id,
             kind=submission.kind,
@@ -85,6 +86,32 @@ class Submit:
             routes=self._tried(stored.notification_id, stored.claims) or stored.routes,
             replayed=False,
         )
+
+    def _stored(self, submission: Submission) -> Stored | Notification:
+        """Store a submission, or return the notification that has its key."""
+        try:
+            notification = self._plan(submission)
+        except Invalid:
+            # A replay is answered whatever the catalog says by now.
+            existing = self._store.find(submission.kind, submission.idempotency_key)
+            if existing is None:
+                raise
+            return existing
+        return self._new(notification)
+
+    def _new(self, notification: NewNotification) -> Stored | Notification:
+        submission = notification.submission
+        lease = Lease(token=self._new_id(), seconds=self._lease_seconds)
+        try:
+            stored = self._store.submit(notification, lease)
+        except StoreBusy:
+            raise InProgress("The first request with this key is still being stored.") from None
+        if stored is not None:
+            return stored
+        existing = self._store.find(submission.kind, submission.idempotency_key)
+        if existing is None:
+            raise InProgress("The first request with this key has just been withdrawn.")
+        return existing
 
     def _tried(self, notification_id: UUID, claims: Sequence[Claim]) -> Sequence[Route]:
         """Try the claimed routes; return how all stand then, or nothing where that is not known.
@@ -94,14 +121,46 @@ class Submit:
         if not claims:
             return ()
         try:
-            deadline = self._clock() + self._budget_seconds
-            results = self._deliver(claims, deadline=deadline)
-            self._finaliser.settle(self._store, results, until=deadline)
-            notification = self._store.notification(notification_id)
+            with self._store.within(self._budget_seconds + SETTLE_SECONDS):
+                self._try(claims)
+                notification = self._store.notification(notification_id)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is 202
             self._log.debug("best effort failed", error=type(error).__name__)
             return ()
         return () if notification is None else notification.routes
+
+    def _try(self, claims: Sequence[Claim]) -> None:
+        """Deliver claims, the channels side by side, and write down what became of them."""
+        deadline = self._clock() + self._budget_seconds
+        by_channel: dict[str, list[Claim]] = {}
+        for claim in claims:
+            by_channel.setdefault(claim.channel, []).append(claim)
+        batches = [
+            (batch, *self._standing(channel, len(batch)))
+            for channel, batch in sorted(by_channel.items())
+        ]
+
+        def deliver(batch: tuple[Sequence[Claim], Standing, Slots]) -> Delivery:
+            claims, standing, slots = batch
+            return self._deliver(claims, standing=standing, slots=slots, deadline=deadline)
+
+        with ThreadPoolExecutor(max_workers=len(batches)) as executor:
+            deliveries = list(executor.map(deliver, batches))
+        for delivery in deliveries:
+            self._finaliser.conclude(self._store, delivery, until=deadline)
+
+    def _standing(self, channel: str, wanted: int) -> tuple[Standing, Slots]:
+        """Return how a channel stands, and the sends that its rate has room for at once.
+
+        What has paused is dispatch's to try again.
+        """
+        standing = self._store.stand(channel)
+        standing = replace(
+            standing, paused=standing.paused | standing.recovering, recovering=frozenset()
+        )
+        if standing.rate is None or channel in standing.paused:
+            return standing, Slots(room=wanted)
+        return standing, self._store.reserve(channel, wanted, AT_ONCE_SECONDS)
 
 
 def _replayed(existing: Notification, submission: Submission) -> Receipt:

@@ -7,15 +7,23 @@ them out and the CHECK constraint of `notification_routes` says the same of a ro
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from dovecote.model import (
+    Ambiguous,
     Claim,
     Delivered,
     Failed,
+    Feedback,
+    Known,
     NotBegun,
     Outcome,
     Permanent,
     Reason,
+    Status,
+    Throttled,
+    Unavailable,
+    Unreachable,
 )
 
 Random = Callable[[], float]
@@ -75,32 +83,132 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Doubt:
+    """To retrying, in doubt for `hold` seconds and due again after `delay`.
+
+    Not `counted` where the provider is down for all, which burns no attempt.
+    """
+
+    delay: float
+    hold: float
+    error: str
+    counted: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GiveBack:
-    """Unchanged but for its attempt, which is not counted."""
+    """Unchanged but for its attempt, which is not counted.
+
+    Due again when the pause of the resource `behind` ends, where one is named.
+    """
+
+    behind: str | None = None
 
 
-Transition = Publish | Retry | DeadLetter | GiveBack
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skip:
+    """To skipped, its attempt not counted: there is nobody to deliver to."""
+
+    reason: str
 
 
-def after(claim: Claim, outcome: Outcome, backoff: Backoff, random: Random) -> Transition:
-    """Return what an outcome makes of a claimed route."""
+Transition = Publish | Retry | DeadLetter | Doubt | GiveBack | Skip
+
+
+def after(
+    claim: Claim, outcome: Outcome, backoff: Backoff, random: Random, hold: float
+) -> Transition:
+    """Return what an outcome makes of a claimed route.
+
+    `hold` is how long events are waited for in doubt: 0 where its channel has none.
+    """
     match outcome:
         case Delivered(message_id=message_id):
             return Publish(message_id=message_id)
         case Permanent(error=error):
             return DeadLetter(reason=Reason.PERMANENT, error=error)
-        case Failed(error=error) if claim.attempts >= claim.max_attempts:
-            return DeadLetter(reason=Reason.ATTEMPTS, error=error)
-        case Failed(error=error):
-            return Retry(delay=backoff.delay(claim.attempts, random), error=error)
-        case NotBegun():
-            return GiveBack()
+        case Unreachable(reason=reason):
+            return Skip(reason=reason)
+        case Failed() | Ambiguous():
+            return _tried(claim, outcome, backoff.delay(claim.attempts, random), hold)
+        case _:
+            return _not_counted(claim, outcome, hold)
 
 
 def ended(claim: Claim) -> DeadLetter | None:
     """Return the end of a route that was claimed too late to be tried, or None."""
-    if claim.expires_in <= 0:
-        return DeadLetter(reason=Reason.EXPIRED, error=None)
-    if not claim.counted:
-        return DeadLetter(reason=Reason.ATTEMPTS, error=None)
+    expired = claim.expires_in <= 0
+    if claim.counted and not expired:
+        return None
+    if claim.in_doubt:
+        return DeadLetter(reason=Reason.AMBIGUOUS, error=None)
+    return DeadLetter(reason=Reason.EXPIRED if expired else Reason.ATTEMPTS, error=None)
+
+
+def _tried(claim: Claim, outcome: Failed | Ambiguous, delay: float, hold: float) -> Transition:
+    if isinstance(outcome, Ambiguous) and hold > 0:
+        return Doubt(delay=max(hold, delay), hold=hold, error=outcome.error)
+    if claim.attempts >= claim.max_attempts:
+        return DeadLetter(reason=Reason.ATTEMPTS, error=outcome.error)
+    return Retry(delay=delay, error=outcome.error)
+
+
+def _not_counted(
+    claim: Claim, outcome: NotBegun | Throttled | Unavailable, hold: float
+) -> Transition:
+    if isinstance(outcome, Unavailable) and outcome.doubtful and hold > 0:
+        return Doubt(delay=hold, hold=hold, error=outcome.error, counted=False)
+    resource = outcome.behind if isinstance(outcome, NotBegun) else outcome.resource
+    # The lanes of a channel that is paused are not claimed at all.
+    return GiveBack(behind=None if resource == claim.channel else resource)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recorded:
+    """A route as an event or an operator finds it.
+
+    `held` while it is in doubt and its hold is not over, `expired` by the time that it has, or is
+    to have; `recorded_message_id` and `rejected` are what is on record of its email.
+    """
+
+    status: str
+    claims: int
+    provider_message_id: str | None
+    held: bool
+    expired: bool
+    recorded_message_id: str | None
+    rejected: bool
+
+
+class Refusal(StrEnum):
+    """Why a route is not redriven."""
+
+    NO_DEAD_LETTER = "no_dead_letter"
+    IN_DOUBT = "in_doubt"
+    EXPIRED = "expired"
+
+
+def told(route: Recorded, feedback: Feedback) -> Publish | DeadLetter | None:
+    """Return what an event makes of a route, after it was put on record.
+
+    An acceptance settles whichever claim it names, even under a live one. That it was not sent
+    counts of the newest claim alone, and not against the acceptance of another message.
+    """
+    live = route.status in (Status.PENDING, Status.RETRYING)
+    known = route.recorded_message_id == feedback.message_id
+    if feedback.known is Known.ACCEPTED:
+        open_ = live or route.status == Status.DEAD_LETTERED
+        return Publish(message_id=feedback.message_id) if open_ and not route.rejected else None
+    newest = feedback.claim == route.claims and known
+    if newest and (live or route.status == Status.PUBLISHED):
+        return DeadLetter(reason=Reason.PERMANENT, error=feedback.error)
     return None
+
+
+def redriven(route: Recorded) -> Refusal | None:
+    """Return why a route is not given a fresh set of attempts, or None."""
+    if route.status != Status.DEAD_LETTERED:
+        return Refusal.NO_DEAD_LETTER
+    if route.held:
+        return Refusal.IN_DOUBT
+    return Refusal.EXPIRED if route.expired else None

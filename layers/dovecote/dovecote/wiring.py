@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-import psycopg
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
@@ -20,20 +19,24 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from dovecote import catalog, telemetry
 from dovecote.addresses import encoded
-from dovecote.channels.email import EmailChannel
+from dovecote.channels.email import EmailChannel, sending_rate
 from dovecote.channels.endpoints import SnsEndpoints
 from dovecote.channels.pool import Pool
 from dovecote.channels.preview import TemplatePreview
 from dovecote.channels.push import PushChannel
 from dovecote.channels.rendering import Renderer
+from dovecote.dead_letters import DeadLetters
 from dovecote.deliver import Deliver
 from dovecote.devices import Devices
-from dovecote.dispatch import Dispatch
+from dovecote.dispatch import Dispatch, Timing
+from dovecote.feedback import TakeFeedback
 from dovecote.finalise import Finaliser
 from dovecote.model import Channel
 from dovecote.notifications import Notifications
+from dovecote.pauses import Pauses
 from dovecote.plan import Plan
 from dovecote.ports import Log
+from dovecote.rates import Rates
 from dovecote.routing import MailRule, Routing
 from dovecote.settings import BadSettings, Settings, from_environment
 from dovecote.store.database import Connection, Database
@@ -124,11 +127,23 @@ def dispatch() -> Dispatch:
         store=_store(),
         deliver=_deliver(here),
         finaliser=_finaliser(),
+        rates=Rates(
+            store=_store(),
+            fixed=here.email_rate,
+            ask=lambda: sending_rate(_client("sesv2", here)),
+            log=log(),
+        ),
         clock=time.monotonic,
+        sleep=time.sleep,
+        random=random.random,
+        log=log(),
         new_id=uuid.uuid4,
-        batch_size=here.dispatch_batch_size,
-        lease_seconds=here.lease_seconds,
-        send_seconds=here.send_seconds,
+        timing=Timing(
+            batch_size=here.dispatch_batch_size,
+            lease_seconds=here.lease_seconds,
+            send_seconds=here.send_seconds,
+            holds=here.holds,
+        ),
     )
 
 
@@ -144,6 +159,18 @@ def devices() -> Devices:
     here = settings()
     endpoints = SnsEndpoints(client=_client("sns", here), applications=here.push_applications)
     return Devices(store=_store(), endpoints=endpoints)
+
+
+@cache
+def dead_letters() -> DeadLetters:
+    """Return the use cases of dead letters."""
+    return DeadLetters(store=_store())
+
+
+@cache
+def feedback() -> TakeFeedback:
+    """Return the use case of what SES tells."""
+    return TakeFeedback(store=_store())
 
 
 def migrate() -> list[str]:
@@ -187,7 +214,18 @@ def _finaliser() -> Finaliser:
     )
     # Not cryptography: it spreads retries.
     return Finaliser(
-        backoff=backoff, random=random.random, log=log(), clock=time.monotonic, sleep=time.sleep
+        backoff=backoff,
+        holds=here.holds,
+        pauses=Pauses(
+            base=here.pause_base_seconds,
+            most=here.pause_max_seconds,
+            random=random.random,
+            log=log(),
+        ),
+        random=random.random,
+        log=log(),
+        clock=time.monotonic,
+        sleep=time.sleep,
     )
 
 
@@ -222,6 +260,7 @@ def _pool(here: Settings) -> Pool:
         workers=here.dispatch_concurrency,
         send_seconds=here.send_seconds,
         clock=time.monotonic,
+        sleep=time.sleep,
         span=tracing().span,
     )
 
@@ -244,6 +283,7 @@ def _session() -> Any:
     return boto3.session.Session()
 
 
+@cache
 def _client(service: str, here: Settings) -> Any:
     """Make a client that sends each request once: boto3 would repeat a stalled SendEmail."""
     return _session().client(
@@ -261,7 +301,7 @@ def _connect() -> Connection:
     """Open an autocommit connection, by URL or with a token of IAM."""
     here = settings()
     target = {"conninfo": here.database_url} if here.database_url else _iam(here)
-    return psycopg.connect(
+    return Connection.connect(
         **target,
         autocommit=True,
         # RDS Proxy and other poolers pin a connection that prepares.

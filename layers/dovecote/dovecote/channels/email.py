@@ -1,6 +1,7 @@
 """Email by SES v2: the kind's template, rendered here, one SendEmail for each route."""
 
 from collections.abc import Sequence
+from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,9 @@ from dovecote.catalog import Catalog, Kind
 from dovecote.channels.pool import Pool
 from dovecote.channels.provider import refused
 from dovecote.channels.rendering import Mail, Renderer, RenderError, variables
-from dovecote.model import Claim, Delivered, Failed, Outcome, Result
+from dovecote.gate import Gate
+from dovecote.model import Channel, Claim, Delivered, Failed, Outcome, Result, Slots
+from dovecote.ports import ProviderUnavailable
 from dovecote.redaction import scrubbed
 
 
@@ -34,9 +37,17 @@ class EmailChannel:
         self._sender = sender
         self._configuration_set = configuration_set
 
-    def deliver(self, claims: Sequence[Claim], begin_before: float) -> dict[UUID, Outcome]:
-        """Send each claim's email; begin none after `begin_before`."""
-        return self._pool.deliver(self._send, claims, begin_before)
+    def resources(self, claim: Claim) -> Sequence[str]:
+        """Return the account and the identity that the claim's kind sends from."""
+        kind = self._catalog.get(claim.kind)
+        sender = self._sender if kind is None else kind.sender or self._sender
+        return claim.channel, identity_of(sender)
+
+    def deliver(
+        self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
+    ) -> dict[UUID, Outcome]:
+        """Send each claim's email in its slot; begin none after `begin_before`."""
+        return self._pool.deliver(self._send, self.resources, claims, begin_before, slots, gate)
 
     def late(self) -> list[Result]:
         """Return what came of sends that were left out, each once."""
@@ -45,17 +56,19 @@ class EmailChannel:
     def _send(self, claim: Claim) -> Outcome:
         kind = self._catalog.get(claim.kind)
         if kind is None:
-            return Failed(error="unknown kind")
+            return Failed(error="unknown kind", asked=False)
         recipient = (claim.resolved_email or "").strip()
         if not recipient:
-            return Failed(error="email route missing resolved recipient")
+            return Failed(error="email route missing resolved recipient", asked=False)
         try:
             mail = self._renderer.mail(kind, claim.locale, variables(claim))
-            answer = self._client.send_email(**self._request(claim, kind, recipient, mail))
+            request = self._request(claim, kind, recipient, mail)
         except RenderError as error:
-            return Failed(error=scrubbed(str(error), claim))
+            return Failed(error=scrubbed(str(error), claim), asked=False)
+        try:
+            answer = self._client.send_email(**request)
         except (ClientError, BotoCoreError) as error:
-            return refused(error, claim)
+            return refused(error, claim, identity_of(request["FromEmailAddress"]))
         return Delivered(message_id=answer["MessageId"])
 
     def _request(self, claim: Claim, kind: Kind, recipient: str, mail: Mail) -> dict[str, Any]:
@@ -75,6 +88,22 @@ class EmailChannel:
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
         return request
+
+
+def sending_rate(client: Any) -> float:
+    """Return how many emails a second the account may send; raise ProviderUnavailable."""
+    try:
+        rate = float(client.get_account()["SendQuota"]["MaxSendRate"])
+    except (ClientError, BotoCoreError, KeyError) as error:
+        raise ProviderUnavailable(type(error).__name__) from None
+    if rate <= 0:
+        raise ProviderUnavailable(f"MaxSendRate is {rate:g}")
+    return rate
+
+
+def identity_of(sender: str) -> str:
+    """Return the resource that a sender is: the domain of its address."""
+    return f"{Channel.EMAIL}/{parseaddr(sender)[1].rpartition('@')[2].lower()}"
 
 
 def _content(mail: Mail) -> dict[str, Any]:

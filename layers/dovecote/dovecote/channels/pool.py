@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from uuid import UUID
 
-from dovecote.model import Claim, Failed, NotBegun, Outcome, Result
-from dovecote.ports import Clock
+from dovecote.gate import Gate
+from dovecote.model import Ambiguous, Claim, NotBegun, Outcome, Result, Slots
+from dovecote.ports import Clock, Sleep
 from dovecote.redaction import scrubbed
 
 Send = Callable[[Claim], Outcome]
+Resources = Callable[[Claim], Sequence[str]]
 Span = Callable[[str, str | None], AbstractContextManager[None]]
 """Opens a span by name that continues a traceparent."""
 
@@ -18,23 +20,39 @@ Span = Callable[[str, str | None], AbstractContextManager[None]]
 class Pool:
     """A pool of threads; each sends one claim at a time."""
 
-    def __init__(self, *, workers: int, send_seconds: float, clock: Clock, span: Span) -> None:
+    def __init__(
+        self, *, workers: int, send_seconds: float, clock: Clock, sleep: Sleep, span: Span
+    ) -> None:
         self._executor = ThreadPoolExecutor(max_workers=workers)
         self._send_seconds = send_seconds
         self._clock = clock
+        self._sleep = sleep
         self._span = span
         self._late: SimpleQueue[Result] = SimpleQueue()
 
     def deliver(
-        self, send: Send, claims: Sequence[Claim], begin_before: float
+        self,
+        send: Send,
+        resources: Resources,
+        claims: Sequence[Claim],
+        begin_before: float,
+        slots: Slots,
+        gate: Gate,
     ) -> dict[UUID, Outcome]:
         """Send claims; what has not answered when its time is over is left out, and late.
 
         The provider's client bounds each wait but not their sum, nor the look-up of its name: an
         answer that trickles in could last for ever.
         """
+        first = self._clock() + slots.wait
+
+        def at(place: int, claim: Claim) -> Outcome:
+            if place >= slots.room or not self._comes(first + place * slots.spacing, begin_before):
+                return NotBegun()
+            return self._send(send, resources(claim), claim, gate)
+
         futures: dict[Future[Outcome], Claim] = {
-            self._executor.submit(self._send, send, claim, begin_before): claim for claim in claims
+            self._executor.submit(at, place, claim): claim for place, claim in enumerate(claims)
         }
         left = begin_before + self._send_seconds - self._clock()
         done, running = wait(futures, timeout=max(0.0, left))
@@ -59,11 +77,21 @@ class Pool:
             lambda done: self._late.put(Result(claim=claim, outcome=done.result()))
         )
 
-    def _send(self, send: Send, claim: Claim, begin_before: float) -> Outcome:
-        if self._clock() >= begin_before:
-            return NotBegun()
+    def _comes(self, slot: float, begin_before: float) -> bool:
+        """Wait for a slot; return whether it is still time to begin a send."""
+        wait_for = min(slot, begin_before) - self._clock()
+        if wait_for > 0:
+            self._sleep(wait_for)
+        return self._clock() < begin_before
+
+    def _send(self, send: Send, resources: Sequence[str], claim: Claim, gate: Gate) -> Outcome:
+        behind = gate.keeps(resources)
+        if behind is not None:
+            return NotBegun(behind=behind)
         with self._span("notification.attempt", claim.traceparent):
             try:
-                return send(claim)
+                outcome = send(claim)
             except Exception as error:  # noqa: BLE001 - one bad route never hurts its batch
-                return Failed(error=scrubbed(f"{type(error).__name__}: {error}", claim))
+                # Nobody knows how far it came; of the provider it says nothing.
+                return Ambiguous(error=scrubbed(f"{type(error).__name__}: {error}", claim))
+        return gate.heard(claim, resources, outcome)

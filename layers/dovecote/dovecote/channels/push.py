@@ -13,7 +13,17 @@ from dovecote.channels.pool import Pool
 from dovecote.channels.provider import refused
 from dovecote.channels.push_message import MAX_TTL, ClientEvent, attributes, envelope, platform_of
 from dovecote.channels.rendering import Renderer, RenderError, variables
-from dovecote.model import Claim, Delivered, Failed, Outcome, Permanent, Result, Target
+from dovecote.gate import Gate
+from dovecote.model import (
+    Claim,
+    Delivered,
+    Failed,
+    Outcome,
+    Result,
+    Slots,
+    Target,
+    Unreachable,
+)
 from dovecote.redaction import scrubbed
 
 
@@ -37,26 +47,39 @@ class PushChannel:
         self._topic_arn = topic_arn
         self._trace_id = trace_id
 
-    def deliver(self, claims: Sequence[Claim], begin_before: float) -> dict[UUID, Outcome]:
-        """Publish each claim's event; begin none after `begin_before`."""
-        return self._pool.deliver(self._send, claims, begin_before)
+    def resources(self, claim: Claim) -> Sequence[str]:
+        """Return the account, and the application of the claim's device or the topic."""
+        return claim.channel, self._resource(claim)
+
+    def deliver(
+        self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
+    ) -> dict[UUID, Outcome]:
+        """Publish each claim's event in its slot; begin none after `begin_before`."""
+        return self._pool.deliver(self._send, self.resources, claims, begin_before, slots, gate)
 
     def late(self) -> list[Result]:
         """Return what came of sends that were left out, each once."""
         return self._pool.late()
 
+    def _resource(self, claim: Claim) -> str:
+        if claim.target == Target.TOPIC:
+            return f"{claim.channel}/topic"
+        # …:endpoint/APNS/name/id, of the application …:app/APNS/name
+        names = (claim.endpoint or "").split(":")[-1].split("/")
+        return f"{claim.channel}/{'/'.join(names[1:3])}"
+
     def _send(self, claim: Claim) -> Outcome:
         if claim.user_id is None or not claim.user_id.strip():
-            return Failed(error="push route missing user_id")
+            return Failed(error="push route missing user_id", asked=False)
         event = self._event(claim, claim.user_id)
         try:
             if claim.target == Target.TOPIC:
                 return self._to_topic(event)
             return self._to_device(claim, event)
         except RenderError as error:
-            return Failed(error=scrubbed(str(error), claim))
+            return Failed(error=scrubbed(str(error), claim), asked=False)
         except (ClientError, BotoCoreError) as error:
-            return refused(error, claim)
+            return refused(error, claim, self._resource(claim))
 
     def _event(self, claim: Claim, user_id: str) -> ClientEvent:
         return ClientEvent(
@@ -71,7 +94,7 @@ class PushChannel:
 
     def _to_topic(self, event: ClientEvent) -> Outcome:
         if not self._topic_arn:
-            return Failed(error="push topic is not configured")
+            return Failed(error="push topic is not configured", asked=False)
         request: dict[str, Any] = {
             "TopicArn": self._topic_arn,
             "Message": strict_json.text(event.document()),
@@ -84,9 +107,9 @@ class PushChannel:
     def _to_device(self, claim: Claim, event: ClientEvent) -> Outcome:
         kind = self._catalog.get(claim.kind)
         if kind is None:
-            return Failed(error="unknown kind")
+            return Failed(error="unknown kind", asked=False)
         if claim.endpoint is None:
-            return Permanent(error="device is no longer registered")
+            return Unreachable(reason="device is dead or no longer registered")
         platform = platform_of(claim.endpoint)
         ttl = min(MAX_TTL, max(0, int(claim.expires_in)))
         alert = self._renderer.alert(kind, claim.locale, event.payload)

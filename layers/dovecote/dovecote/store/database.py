@@ -1,18 +1,34 @@
 """One cached connection, opened when it is first needed and again when it broke.
 
-psycopg's errors become the store's here and nowhere else.
+psycopg's errors become the store's here and nowhere else. Nothing is set for a session and nothing
+is prepared, so that a pooler may hand each transaction to another connection of the server.
 """
 
+import math
+import random
 import select
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import psycopg
 from psycopg import errors
+from psycopg.abc import PQGen
 
 from dovecote.ports import StoreBusy, StoreError, StoreFailed, StoreUnavailable
 
-Connection = psycopg.Connection[tuple[object, ...]]
+T = TypeVar("T")
+
+OPERATION_SECONDS = 4.5
+"""How long one use of the store may take, connecting included: a stuck one is a 503 within 5 s."""
+
+AGAIN_SECONDS = 0.5
+"""What must be left of that for a second try on a new connection."""
+
+MOST_CONFLICTS = 5
+"""How often a transaction that met another one in a deadlock is begun anew."""
 
 _UNAVAILABLE = (
     psycopg.OperationalError,
@@ -20,7 +36,34 @@ _UNAVAILABLE = (
     # After a failover the old writer answers so, on a connection that stays open.
     errors.ReadOnlySqlTransaction,
 )
-_BUSY = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+_CONFLICT = (errors.DeadlockDetected, errors.SerializationFailure)
+_BUSY = (errors.LockNotAvailable, *_CONFLICT)
+
+
+class Unanswered(psycopg.OperationalError):
+    """The server did not answer in time; the connection is closed."""
+
+
+class Connection(psycopg.Connection[tuple[object, ...]]):
+    """A connection that waits for its server no longer than `deadline` on the monotonic clock.
+
+    The server's timeouts do not reach a client that hears nothing any more, nor do keepalives
+    where what lies between still answers them.
+    """
+
+    deadline = math.inf
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Consume a generator of psycopg; raise Unanswered when the deadline has passed."""
+        if self.deadline < math.inf:
+            left = max(0.0, self.deadline - time.monotonic())
+            timeout = left if timeout is None else min(left, timeout)
+        try:
+            return super().wait(gen, interval, timeout)
+        except errors._WaitTimeout:
+            # A query may still be under way: this connection can't be used for another.
+            self.pgconn.finish()
+            raise Unanswered("the server did not answer in time") from None
 
 
 def translated(error: psycopg.Error) -> StoreError:
@@ -42,31 +85,87 @@ def translated(error: psycopg.Error) -> StoreError:
 
 
 class Database:
-    """Hands out the connection of this execution environment."""
+    """Hands out the connection of this execution environment, to one thread at a time."""
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    def __init__(self, connect: Callable[[], psycopg.Connection[tuple[object, ...]]]) -> None:
         self._connect = connect
-        self._connection: Connection | None = None
+        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._turn = threading.RLock()
+        self._bounds = threading.local()
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """Yield an open autocommit connection; discard it where it proves broken."""
+    def within(self, seconds: float) -> Iterator[None]:
+        """Bound all that this thread asks of the database in the context."""
+        before = self._bound
+        self._bounds.deadline = min(before, time.monotonic() + seconds)
         try:
-            yield self._opened()
+            yield
+        finally:
+            self._bounds.deadline = before
+
+    def run(self, work: Callable[[psycopg.Connection[tuple[object, ...]]], T]) -> T:
+        """Run work in a transaction of its own; it is run again where that may help.
+
+        A deadlock ends one of two transactions, which then finds its way free. A connection that
+        broke unnoticed, while it was kept, is opened anew: what was asked of it is asked again,
+        which is why each work is one that may be done twice.
+        """
+        deadline = self._deadline()
+        conflicts = 0
+        while True:
+            kept = self._connection is not None
+            try:
+                with self._used(deadline) as connection, connection.transaction():
+                    return work(connection)
+            except psycopg.Error as error:
+                problem = translated(error)
+                conflicts += isinstance(error, _CONFLICT)
+                free = isinstance(error, _CONFLICT) and conflicts < MOST_CONFLICTS
+                broken = kept and isinstance(problem, StoreUnavailable)
+                if not (free or broken) or time.monotonic() + AGAIN_SECONDS > deadline:
+                    # Not "from error": a traceback in the log would print what PostgreSQL said.
+                    raise problem from None
+                # Not cryptography: two that met do not meet again.
+                time.sleep(random.uniform(0, 0.02 * conflicts))  # noqa: S311
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        """Open a transaction; it commits when the context ends well."""
+        try:
+            with self._used(self._deadline()) as connection, connection.transaction():
+                yield connection
         except psycopg.Error as error:
-            problem = translated(error)
-            if isinstance(problem, StoreUnavailable):
-                self.close()
-            # Not "from error": a traceback in the log would print what PostgreSQL said.
-            raise problem from None
+            raise translated(error) from None
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
 
-    def _opened(self) -> Connection:
+    @property
+    def _bound(self) -> float:
+        return float(getattr(self._bounds, "deadline", math.inf))
+
+    def _deadline(self) -> float:
+        return min(self._bound, time.monotonic() + OPERATION_SECONDS)
+
+    @contextmanager
+    def _used(self, deadline: float) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        """Yield the open connection, alone; discard it where it proves broken."""
+        with self._turn:
+            try:
+                connection = self._opened()
+                if isinstance(connection, Connection):
+                    connection.deadline = deadline
+                yield connection
+            except psycopg.Error as error:
+                if isinstance(translated(error), StoreUnavailable):
+                    self.close()
+                raise
+
+    def _opened(self) -> psycopg.Connection[tuple[object, ...]]:
         if self._connection is not None and _ended(self._connection):
             self.close()
         if self._connection is None:
@@ -74,7 +173,7 @@ class Database:
         return self._connection
 
 
-def _ended(connection: Connection) -> bool:
+def _ended(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
     """Tell whether the server ended an idle connection: it writes to one only to say so."""
     if connection.closed:
         return True

@@ -17,6 +17,23 @@ from psycopg import sql
 LOCK = 7_061_993_141
 """The advisory lock that lets one migration run at a time; any constant of our own will do."""
 
+ROLE_SETTINGS = (
+    # The tables are found without their schema.
+    "search_path = dovecote, public",
+    # Random reads cost what they do on SSDs and on Aurora: at the default of 4 an update by id
+    # scans a table that the planner believes is empty.
+    "random_page_cost = 1.1",
+    # A submit waits for another one of the same key, and all for a migration; a statement that is
+    # stuck is a 503 within 5 s. Of the role, and not of a session: RDS Proxy would pin that.
+    "lock_timeout = '2s'",
+    "statement_timeout = '4s'",
+    # A worker that was frozen or cut off inside a transaction holds its locks no longer.
+    "idle_in_transaction_session_timeout = '10s'",
+)
+
+_NO_BOUNDS = "set statement_timeout = 0; set lock_timeout = 0"
+"""A migration may build an index over all routes, and waits for the one before it."""
+
 _LEDGER = """
 create schema if not exists dovecote;
 create table if not exists dovecote.schema_migrations (
@@ -62,6 +79,7 @@ def migrate(url: str) -> list[str]:
 
 def migrate_with(connection: psycopg.Connection, migrations: list[Migration]) -> list[str]:
     """Apply migrations on an open autocommit connection, alone by an advisory lock."""
+    connection.execute(_NO_BOUNDS)
     connection.execute("select pg_advisory_lock(%s)", (LOCK,))
     try:
         connection.execute(_LEDGER)
@@ -83,12 +101,8 @@ def _files() -> Iterator[Migration]:
 
 
 def _tune_role(connection: psycopg.Connection) -> None:
-    """Set, for this role in this database, what every statement of Dovecote relies on.
-
-    The tables are found without their schema. Random reads cost what they do on SSDs and on
-    Aurora: at the default of 4 an update by id scans a table that the planner believes is empty.
-    """
-    for setting in ("search_path = dovecote, public", "random_page_cost = 1.1"):
+    """Set, for this role in this database, what every statement of Dovecote relies on."""
+    for setting in ROLE_SETTINGS:
         connection.execute(
             sql.SQL("alter role {} in database {} set " + setting).format(
                 sql.Identifier(connection.info.user), sql.Identifier(connection.info.dbname)

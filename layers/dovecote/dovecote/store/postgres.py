@@ -1,37 +1,40 @@
 """The store on PostgreSQL: each method runs the statement of its name in sql/."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+import psycopg
 from psycopg.rows import dict_row
 
-from dovecote.lanes import ALL, PRIORITIES
+from dovecote import transitions
+from dovecote.lanes import PRIORITIES
 from dovecote.model import (
     Cancellation,
     Claim,
     Device,
+    Feedback,
+    Known,
     Lease,
     NewNotification,
     NewRoute,
     Notification,
+    Pause,
     Reason,
     Route,
+    Slots,
+    Standing,
 )
 from dovecote.ports import Stored
-from dovecote.store.database import Connection, Database
+from dovecote.store.database import Database
 from dovecote.store.statements import statement
+from dovecote.transitions import DeadLetter, Publish, Recorded, Refusal
 
 Shape = TypeVar("Shape", Claim, Device, Route)
-
-LOCK_TIMEOUT = "2s"
-"""How long a statement waits for a lock: a submit for another one of the same key, all for DDL."""
-
-STATEMENT_TIMEOUT = "4s"
-"""How long a statement may run: a database that is stuck is a 503 within 5 s."""
+Connection = psycopg.Connection[tuple[object, ...]]
 
 
 class PostgresTransaction:
@@ -63,9 +66,26 @@ class PostgresTransaction:
             },
         )
 
-    def retry(self, route_id: UUID, token: UUID, delay: float, error: str) -> datetime | None:
-        """Make a route due again after `delay` seconds."""
-        rows = self._rows("retry", route_id=route_id, token=token, delay=delay, error=error)
+    def retry(
+        self,
+        route_id: UUID,
+        token: UUID,
+        delay: float,
+        error: str,
+        *,
+        hold: float | None = None,
+        counted: bool = True,
+    ) -> datetime | None:
+        """Make a route due again after `delay` seconds; in doubt, where there is a hold."""
+        rows = self._rows(
+            "retry",
+            route_id=route_id,
+            token=token,
+            delay=delay,
+            error=error,
+            hold=hold,
+            uncounted=int(not counted),
+        )
         return rows[0]["next_attempt_at"] if rows else None
 
     def dead_letter(self, route_id: UUID, token: UUID, reason: Reason, error: str | None) -> bool:
@@ -75,10 +95,33 @@ class PostgresTransaction:
         )
         return bool(rows)
 
-    def give_back(self, token: UUID, route_ids: Sequence[UUID], *, lapsed: bool) -> set[UUID]:
+    def skip(self, route_id: UUID, token: UUID, reason: str) -> bool:
+        """Make a route skipped."""
+        return bool(self._rows("skip", route_id=route_id, token=token, reason=reason))
+
+    def give_back(
+        self,
+        token: UUID,
+        route_ids: Sequence[UUID],
+        *,
+        lapsed: bool,
+        hold: float,
+        behind: str | None = None,
+    ) -> set[UUID]:
         """Give routes back that were not begun."""
-        rows = self._rows("give_back", token=token, route_ids=list(route_ids), lapsed=lapsed)
+        rows = self._rows(
+            "give_back",
+            token=token,
+            route_ids=list(route_ids),
+            lapsed=lapsed,
+            hold=hold,
+            behind=behind,
+        )
         return {row["route_id"] for row in rows}
+
+    def bury_device(self, endpoint: str) -> None:
+        """Mark the device of an endpoint dead."""
+        self._connection.execute(statement("bury_device"), {"endpoint": endpoint})
 
     def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
         return _rows(self._connection, name, parameters)
@@ -91,66 +134,83 @@ class PostgresStore:
         self._database = database
         self._default_max_attempts = default_max_attempts
 
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Bound all that this thread asks of the store in the context."""
+        return self._database.within(seconds)
+
     def submit(self, notification: NewNotification, lease: Lease) -> Stored | None:
         """Store a notification with its routes in one statement; None where its key is taken."""
-        with self._bounded() as connection:
+
+        def work(connection: Connection) -> Stored | None:
             rows = _rows(connection, "submit", self._submission(notification, lease))
             tried = _loaded(connection, [row for row in rows if row["claimed"]], lease.token)
-        if not rows:
-            return None
-        rows.sort(key=lambda row: row["position"])
-        return Stored(
-            notification_id=notification.notification_id,
-            created_at=rows[0]["created_at"],
-            routes=[_picked(Route, row) for row in rows],
-            claims=tried,
-        )
+            if not rows:
+                return None
+            rows.sort(key=lambda row: row["position"])
+            return Stored(
+                notification_id=notification.notification_id,
+                created_at=rows[0]["created_at"],
+                routes=[_picked(Route, row) for row in rows],
+                claims=tried,
+            )
+
+        return self._database.run(work)
 
     def find(self, kind: str, idempotency_key: str) -> Notification | None:
         """Return the notification that holds this key within its kind."""
-        with self._bounded() as connection:
-            rows = _rows(connection, "find", {"kind": kind, "idempotency_key": idempotency_key})
+        rows = self._rows("find", kind=kind, idempotency_key=idempotency_key)
         return self.notification(rows[0]["notification_id"]) if rows else None
 
     def notification(self, notification_id: UUID) -> Notification | None:
         """Return a notification with its routes."""
-        with self._bounded() as connection:
-            parameters = {"notification_id": notification_id}
+        parameters = {"notification_id": notification_id}
+
+        def work(connection: Connection) -> Notification | None:
             rows = _rows(connection, "notification", parameters)
             routes = [_picked(Route, row) for row in _rows(connection, "routes", parameters)]
-        return Notification(**rows[0], routes=routes) if rows else None
+            return Notification(**rows[0], routes=routes) if rows else None
+
+        return self._database.run(work)
 
     def claim(self, lanes: Mapping[int, int], lease: Lease) -> list[Claim]:
         """Claim due routes, at most so many of each lane."""
         return self._claim("claim", lease, lanes=list(lanes), limits=list(lanes.values()))
 
-    def claim_lapsed(self, lease: Lease) -> Claim | None:
-        """Claim one route whose lease ran out."""
-        claims = self._claim("claim_lapsed", lease, lanes=[lane.number for lane in ALL])
+    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> Claim | None:
+        """Claim one route of these lanes whose lease ran out, and with it the hold."""
+        claims = self._claim("claim_lapsed", lease, lanes=list(lanes), hold=hold)
         return claims[0] if claims else None
+
+    def claim_expired(
+        self, lanes: Sequence[int], lease: Lease, *, hold: float, limit: int
+    ) -> list[Claim]:
+        """Claim routes of these lanes that are past their time, to be ended."""
+        return self._claim("claim_expired", lease, lanes=list(lanes), hold=hold, limit=limit)
 
     def accepted(self, routes: Sequence[tuple[str, UUID]]) -> dict[UUID, str]:
         """Return the message ids of those emails (template, route) that are on record."""
-        parameters = {
-            "template_ids": [template for template, _ in routes],
-            "keys": [str(route_id) for _, route_id in routes],
-        }
-        with self._bounded() as connection:
-            rows = _rows(connection, "accepted", parameters)
+        rows = self._rows(
+            "accepted",
+            template_ids=[template for template, _ in routes],
+            keys=[str(route_id) for _, route_id in routes],
+        )
         return {UUID(row["idempotency_key"]): row["message_id"] for row in rows}
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresTransaction]:
         """Open a transaction; it commits when the context ends well."""
-        with self._bounded() as connection:
+        with self._database.transaction() as connection:
             yield PostgresTransaction(connection)
 
     def cancel(self, notification_id: UUID) -> Cancellation | None:
         """Cancel what is still to be sent; None where there is no such notification."""
-        with self._bounded() as connection:
-            parameters = {"notification_id": notification_id}
+        parameters = {"notification_id": notification_id}
+
+        def work(connection: Connection) -> tuple[int, list[dict[str, Any]]]:
             cancelled = len(_rows(connection, "cancel", parameters))
-            routes = _rows(connection, "routes", parameters)
+            return cancelled, _rows(connection, "routes", parameters)
+
+        cancelled, routes = self._database.run(work)
         in_flight = sum(row["next_attempt_at"] is not None for row in routes)
         if not routes:
             return None
@@ -158,34 +218,139 @@ class PostgresStore:
             cancelled=cancelled, in_flight=in_flight, ended=len(routes) - cancelled - in_flight
         )
 
+    def redrive(self, route_id: UUID, expires_at: datetime | None) -> UUID | Refusal | None:
+        """Give a dead letter a fresh set of attempts; return its notification, or why not.
+
+        None where there is no such route.
+        """
+        parameters = {"route_id": route_id, "expires_at": expires_at}
+
+        def work(connection: Connection) -> UUID | Refusal | None:
+            rows = _rows(connection, "lock_route", parameters)
+            if not rows:
+                return None
+            refusal = transitions.redriven(Recorded(**rows[0]))
+            if refusal is not None:
+                return refusal
+            redriven: UUID = _rows(connection, "redrive", parameters)[0]["notification_id"]
+            return redriven
+
+        return self._database.run(work)
+
+    def tell(self, feedback: Feedback) -> bool:
+        """Write down what the provider told of a send; return whether its route changed."""
+        parameters = {
+            "route_id": feedback.route_id,
+            "key": str(feedback.route_id),
+            "message_id": feedback.message_id,
+            "error": feedback.error,
+            "expires_at": None,
+        }
+
+        def work(connection: Connection) -> bool:
+            kinds = _rows(connection, "kind_of", parameters)
+            if not kinds:
+                return False
+            template = {"template_id": kinds[0]["kind"]}
+            if not _recorded(connection, feedback, parameters | template):
+                return False
+            route = Recorded(**_rows(connection, "lock_route", parameters)[0])
+            return _settled(connection, transitions.told(route, feedback), parameters)
+
+        return self._database.run(work)
+
+    def stand(self, channel: str) -> Standing:
+        """Return how a channel and its resources stand."""
+        rows = self._rows("stand", channel=channel)
+        whole = next(row for row in rows if row["resource"] == channel)
+        return Standing(
+            channel=channel,
+            paused=frozenset(row["resource"] for row in rows if row["paused"]),
+            recovering=frozenset(row["resource"] for row in rows if row["recovering"]),
+            unreached=whole["unreached"],
+            unanswered=frozenset(whole["unanswered"]),
+            paused_for=whole["paused_for"],
+            rate=whole["rate"],
+            rate_is_old=whole["rate_is_old"],
+        )
+
+    def reserve(self, channel: str, wanted: int, horizon: float) -> Slots:
+        """Reserve the next sends of a channel that begin within `horizon` seconds."""
+        rows = self._rows("reserve", channel=channel, wanted=wanted, horizon=horizon)
+        return Slots(**rows[0])
+
+    def release_slots(self, channel: str, slots: Slots, unused: int) -> None:
+        """Give back the last of the reserved sends."""
+        self._do(
+            "release_slots", channel=channel, slots=slots.slots, seconds=unused * slots.spacing
+        )
+
+    def set_rate(self, channel: str, rate: float | None) -> None:
+        """Keep how much a channel may send a second; None where the provider did not say."""
+        self._do("set_rate", channel=channel, rate=rate)
+
+    def pause(
+        self,
+        resource: str,
+        error: str,
+        *,
+        throttled: bool,
+        base: float,
+        most: float,
+        jitter: float,
+    ) -> Pause | None:
+        """Pause a resource for all workers; None where it is paused already."""
+        rows = self._rows(
+            "pause",
+            resource=resource,
+            channel=resource.partition("/")[0],
+            error=error,
+            throttled=throttled,
+            base=base,
+            most=most,
+            jitter=jitter,
+        )
+        return Pause(**rows[0]) if rows else None
+
+    def try_resource(self, resource: str, seconds: float) -> bool:
+        """Take the right to try a resource after its pause, with one route."""
+        return bool(self._rows("try_resource", resource=resource, seconds=seconds))
+
+    def leave_untried(self, resource: str) -> None:
+        """Give that right back."""
+        self._do("leave_untried", resource=resource)
+
+    def resume(self, resource: str) -> bool:
+        """End the trouble of a resource; return whether it is not paused anew."""
+        return bool(self._rows("resume", resource=resource))
+
+    def strain(self, channel: str, *, unreached: int, unanswered: Sequence[UUID]) -> None:
+        """Count what failed in a row on a channel."""
+        self._do("strain", channel=channel, unreached=unreached, unanswered=list(unanswered))
+
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""
-        with self._bounded() as connection:
-            rows = _rows(connection, "devices", {"user_ids": list(user_ids)})
-        return [_picked(Device, row) for row in rows]
+        return [_picked(Device, row) for row in self._rows("devices", user_ids=list(user_ids))]
 
     def put_device(self, device: Device) -> None:
         """Register a device, or give it its new token and endpoint."""
         parameters = {name: getattr(device, name) for name in Device.__dataclass_fields__}
-        with self._bounded() as connection:
+
+        def work(connection: Connection) -> None:
             connection.execute(statement("release_endpoint"), parameters)
             connection.execute(statement("put_device"), parameters)
 
+        self._database.run(work)
+
     def delete_device(self, user_id: str, device_session_id: str) -> None:
         """Forget a device."""
-        parameters = {"user_id": user_id, "device_session_id": device_session_id}
-        with self._bounded() as connection:
-            connection.execute(statement("delete_device"), parameters)
+        self._do("delete_device", user_id=user_id, device_session_id=device_session_id)
 
-    @contextmanager
-    def _bounded(self) -> Iterator[Connection]:
-        """Open a transaction in which no statement waits or runs for longer than it may."""
-        with self._database.connection() as connection, connection.transaction():
-            connection.execute(
-                statement("bound_waits"),
-                {"lock_timeout": LOCK_TIMEOUT, "statement_timeout": STATEMENT_TIMEOUT},
-            )
-            yield connection
+    def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
+        return self._database.run(lambda connection: _rows(connection, name, parameters))
+
+    def _do(self, name: str, **parameters: object) -> None:
+        self._database.run(lambda connection: connection.execute(statement(name), parameters))
 
     def _claim(self, name: str, lease: Lease, **parameters: object) -> list[Claim]:
         parameters |= {
@@ -193,8 +358,9 @@ class PostgresStore:
             "lease": lease.seconds,
             "default_max_attempts": self._default_max_attempts,
         }
-        with self._bounded() as connection:
-            return _loaded(connection, _rows(connection, name, parameters), lease.token)
+        return self._database.run(
+            lambda connection: _loaded(connection, _rows(connection, name, parameters), lease.token)
+        )
 
     def _submission(self, notification: NewNotification, lease: Lease) -> dict[str, object]:
         submission = notification.submission
@@ -231,6 +397,30 @@ def _loaded(connection: Connection, claimed: list[dict[str, Any]], token: UUID) 
     told = _rows(connection, "load", {f"{c}s": [row[c] for row in claimed] for c in columns})
     by_route = {row["route_id"]: row for row in told}
     return [_picked(Claim, row | by_route[row["route_id"]] | {"token": token}) for row in claimed]
+
+
+def _recorded(connection: Connection, feedback: Feedback, parameters: Mapping[str, object]) -> bool:
+    """Put what is known of an email on record before its route is locked, as finalisers do.
+
+    Return whether the route is to hear of it.
+    """
+    if feedback.known is Known.NOT_SENT:
+        return bool(_rows(connection, "record_rejection", parameters))
+    PostgresTransaction(connection).record_acceptances(
+        [(str(parameters["template_id"]), feedback.route_id, feedback.message_id)]
+    )
+    return True
+
+
+def _settled(
+    connection: Connection, end: Publish | DeadLetter | None, parameters: Mapping[str, object]
+) -> bool:
+    match end:
+        case Publish():
+            connection.execute(statement("settle"), parameters)
+        case DeadLetter(reason=reason):
+            connection.execute(statement("reject"), {**parameters, "reason": str(reason)})
+    return end is not None
 
 
 def _picked(shape: type[Shape], row: Mapping[str, Any]) -> Shape:

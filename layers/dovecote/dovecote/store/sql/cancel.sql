@@ -1,10 +1,11 @@
 -- Cancel what of a notification is still to be sent and in nobody's hands.
 -- Safe: each row is locked and read again before it changes, so a claim that comes first keeps
--- its route. A lease that ran out still counts as in flight: its worker may have sent it.
+-- its route. What may have been sent counts as in flight: in doubt, or under a lease that ran out.
 update dovecote.notification_routes
 set status = 'cancelled',
     next_attempt_at = null
 where notification_id = %(notification_id)s
   and status in ('pending', 'retrying')
   and claim_token is null
+  and doubt_until is null
 returning route_id

@@ -36,4 +36,5 @@ returning route_id, notification_id, channel, target, user_id, device_session_id
     case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as max_attempts,
     last_attempt_at is not distinct from (select at from moment) as counted,
     false as lapsed,
+    doubt_until is not null as in_doubt,
     extract(epoch from expires_at - (select at from moment))::float8 as expires_in

@@ -1,4 +1,5 @@
--- Claim one route whose lease ran out: its worker died with it, or was too late to finish.
+-- Claim one route whose lease ran out: its worker died with it, or was too late to finish. It may
+-- have been accepted, so first the hold passes in which an event would come.
 -- Safe: as claim.sql. Alone, so that a route which kills its worker burns only its own attempts;
 -- called when nothing fresh is left or the run is nearly over, so the scan along the due index is
 -- short, or starts with the oldest routes, which are the ones that were claimed first.
@@ -12,6 +13,7 @@ set attempts = attempts + (expires_at > (select at from moment) and attempts <
         case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end
         then (select at from moment) else last_attempt_at end,
     claims = claims + 1,
+    doubt_until = leased_until + make_interval(secs => %(hold)s),
     claim_token = %(token)s,
     leased_until = (select at from moment) + make_interval(secs => %(lease)s)
 where route_id = any (array(
@@ -23,7 +25,7 @@ where route_id = any (array(
         where d.lane = wanted.lane
           and d.status in ('pending', 'retrying')
           and d.next_attempt_at <= (select at from moment)
-          and d.leased_until <= (select at from moment)
+          and d.leased_until + make_interval(secs => %(hold)s) <= (select at from moment)
         order by d.next_attempt_at
         limit 1
         for update skip locked
@@ -35,4 +37,5 @@ returning route_id, notification_id, channel, target, user_id, device_session_id
     case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as max_attempts,
     last_attempt_at is not distinct from (select at from moment) as counted,
     true as lapsed,
+    true as in_doubt,
     extract(epoch from expires_at - (select at from moment))::float8 as expires_in

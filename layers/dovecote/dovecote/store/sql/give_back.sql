@@ -1,10 +1,15 @@
--- Give routes back that were claimed and not begun: the attempt is not counted.
--- Safe: as publish.sql. One whose lease had run out before goes back as that: what an earlier
--- worker may have sent is not forgotten, and it is claimed alone again.
+-- Give routes back that were claimed and not begun: the attempt is not counted. Behind a resource
+-- that is paused, or tried by one worker, they are due when that is over.
+-- Safe: as publish.sql. One whose lease had run out before goes back as that, its hold over: it is
+-- claimed alone again, and what an earlier worker may have sent is not forgotten.
 update dovecote.notification_routes
 set attempts = attempts - 1,
     claim_token = case when %(lapsed)s then claim_token end,
-    leased_until = case when %(lapsed)s then clock_timestamp() end
+    leased_until = case when %(lapsed)s then clock_timestamp() - make_interval(secs => %(hold)s) end,
+    next_attempt_at = greatest(next_attempt_at, (
+        select least(greatest(paused_until, trying_until), expires_at)
+        from dovecote.channel_state where resource = %(behind)s and paused_until is not null
+    ))
 where route_id = any (array(select unnest(%(route_ids)s::uuid[])))
   and claim_token = %(token)s
 returning route_id

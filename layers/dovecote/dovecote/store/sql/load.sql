@@ -1,5 +1,5 @@
 -- Read what the notifications of claimed routes say, and the endpoints of the devices they name.
--- Safe: a plain read by primary key; a device that is gone leaves its endpoint NULL.
+-- Safe: a plain read by primary key; a device that is gone or dead leaves its endpoint NULL.
 select r.route_id, n.notification_id, n.kind, n.idempotency_key, n.payload, n.traceparent,
        d.endpoint
 from unnest(%(route_ids)s::uuid[], %(notification_ids)s::uuid[], %(user_ids)s::text[],
@@ -9,5 +9,6 @@ cross join lateral (
 ) n
 left join lateral (
     select endpoint from dovecote.push_devices
-    where user_id = r.user_id and device_session_id = r.device_session_id limit 1
+    where user_id = r.user_id and device_session_id = r.device_session_id and dead_at is null
+    limit 1
 ) d on true

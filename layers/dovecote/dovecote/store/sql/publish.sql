@@ -8,6 +8,7 @@ set status = 'published',
     published_at = clock_timestamp(),
     provider_message_id = %(message_ids)s::jsonb ->> route_id::text,
     last_error = null,
+    doubt_until = null,
     claim_token = null,
     leased_until = null
 where route_id = any (array(select unnest(%(route_ids)s::uuid[])))

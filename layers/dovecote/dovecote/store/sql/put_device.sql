@@ -4,4 +4,4 @@ insert into dovecote.push_devices (user_id, device_session_id, platform, token, 
 values (%(user_id)s, %(device_session_id)s, %(platform)s, %(token)s, %(endpoint)s)
 on conflict (user_id, device_session_id) do update
 set platform = excluded.platform, token = excluded.token, endpoint = excluded.endpoint,
-    updated_at = clock_timestamp()
+    dead_at = null, updated_at = clock_timestamp()

@@ -44,4 +44,5 @@ returning route_id, notification_id, position, channel, target, user_id, device_
     claim_token is not null as claimed,
     true as counted,
     false as lapsed,
+    false as in_doubt,
     extract(epoch from expires_at - created_at)::float8 as expires_in

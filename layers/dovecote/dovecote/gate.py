@@ -1,0 +1,101 @@
+"""The gate before a batch's sends: it closes at the first answer that says to stop. No I/O.
+
+A worker has many sends under way. The first throttle answer, or the last straw of an outage, keeps
+those from beginning that have not begun; what the worker tells the others is pauses.py's.
+"""
+
+import threading
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from dovecote.model import (
+    Ambiguous,
+    Claim,
+    Failed,
+    NotBegun,
+    Outcome,
+    Permanent,
+    Standing,
+    Throttled,
+    Unavailable,
+    Unreachable,
+)
+
+MOST_UNREACHED = 3
+"""Connections that fail in a row, after which the provider counts as down.
+
+It says nothing of the route that it was for: a kind with four attempts survives it with two left.
+"""
+
+MOST_UNANSWERED = 5
+"""Routes in a row whose answer was lost or a 5xx, after which the provider counts as down.
+
+Routes and not attempts: one that the provider always trips over is no outage.
+"""
+
+
+class Gate:
+    """What one worker may use in one batch, and what it heard."""
+
+    def __init__(self, standing: Standing, tried: Collection[str] = ()) -> None:
+        self.standing = standing
+        self.tried = frozenset(tried)
+        self.stopped: dict[str, Throttled | Unavailable] = {}
+        self.answered: set[str] = set()
+        self.unreached = 0
+        self.unanswered: set[UUID] = set()
+        self._closed = set(standing.paused | standing.recovering) - self.tried
+        self._once = set(self.tried)
+        self._before = (standing.unreached, standing.unanswered)
+        self._lock = threading.Lock()
+
+    def keeps(self, resources: Sequence[str]) -> str | None:
+        """Return the resource that keeps a send from beginning, or None: it may begin.
+
+        One that is tried after its pause lets one send pass.
+        """
+        with self._lock:
+            for resource in resources:
+                if resource in self._closed:
+                    return resource
+            passed = self._once.intersection(resources)
+            self._once -= passed
+            self._closed |= passed
+        return None
+
+    def heard(self, claim: Claim, resources: Sequence[str], outcome: Outcome) -> Outcome:
+        """Take note of an outcome; return it, or that of an outage where it is the last straw."""
+        with self._lock:
+            outcome = self._weighed(claim, outcome)
+            if isinstance(outcome, Throttled | Unavailable):
+                self.stopped.setdefault(outcome.resource, outcome)
+                self._closed.add(outcome.resource)
+            if _answer(outcome, self.standing.channel):
+                self.answered.update(resources)
+                self.unreached, self.unanswered, self._before = 0, set(), (0, frozenset())
+        return outcome
+
+    def _weighed(self, claim: Claim, outcome: Outcome) -> Outcome:
+        channel = self.standing.channel
+        unreached, unanswered = self._before
+        if isinstance(outcome, Failed) and outcome.unreached:
+            self.unreached += 1
+            if channel in self.tried or unreached + self.unreached >= MOST_UNREACHED:
+                return Unavailable(resource=channel, error=outcome.error)
+        if isinstance(outcome, Ambiguous):
+            self.unanswered.add(claim.route_id)
+            if channel in self.tried or len(unanswered | self.unanswered) >= MOST_UNANSWERED:
+                return Unavailable(resource=channel, error=outcome.error, doubtful=True)
+        return outcome
+
+
+def _answer(outcome: Outcome, channel: str) -> bool:
+    """Tell whether the provider answered, whatever it said but of the whole channel."""
+    match outcome:
+        case Failed(asked=False) | Failed(unreached=True) | Permanent(asked=False):
+            return False
+        case Ambiguous() | NotBegun() | Unreachable():
+            return False
+        case Throttled(resource=resource) | Unavailable(resource=resource):
+            return resource != channel
+    return True

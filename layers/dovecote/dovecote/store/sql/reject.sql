@@ -1,0 +1,16 @@
+-- One route to dead_lettered, whoever holds it: the provider told that it was not sent.
+-- Safe: one row by primary key, locked before by lock_route.sql; one statement with its dead letter.
+with ended as (
+    update dovecote.notification_routes
+    set status = 'dead_lettered',
+        next_attempt_at = null,
+        published_at = null,
+        last_error = %(error)s,
+        doubt_until = null,
+        claim_token = null,
+        leased_until = null
+    where route_id = %(route_id)s
+    returning route_id, notification_id, last_error, attempts
+)
+insert into dovecote.notification_dead_letters (route_id, notification_id, reason, error, attempts)
+select route_id, notification_id, %(reason)s, last_error, attempts from ended

@@ -1,0 +1,18 @@
+-- One route to published, whoever holds it: the provider told of its acceptance.
+-- Safe: one row by primary key, locked before by lock_route.sql; its dead letter is closed with it.
+with settled as (
+    update dovecote.notification_routes
+    set status = 'published',
+        next_attempt_at = null,
+        published_at = clock_timestamp(),
+        provider_message_id = %(message_id)s,
+        last_error = null,
+        doubt_until = null,
+        claim_token = null,
+        leased_until = null
+    where route_id = %(route_id)s
+    returning route_id
+)
+update dovecote.notification_dead_letters
+set closed_at = clock_timestamp(), closed_as = 'settled'
+where route_id = (select route_id from settled) and closed_at is null

@@ -1,0 +1,153 @@
+"""A storm of SIGKILLs over submit and dispatch, and the reckoning after it."""
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+
+from local.provider import Running
+from tests.faults.processes import Connection, acceptances, drained, held_against_ledger
+from tests.faults.worker import POINTS, SAFE, Nursery, Stop, Worker
+from tests.functions import http_event
+
+RECIPIENTS = 4
+WAVE = 4
+
+
+@dataclass
+class Storm:
+    """What was killed where, and what had been acknowledged before."""
+
+    kind: str
+    kills: Counter[tuple[str, str]] = field(default_factory=Counter)
+    acknowledged: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        return sum(self.kills.values())
+
+    @property
+    def unsafe(self) -> int:
+        """Count the kills at which something may have been accepted and not written down."""
+        return sum(count for (_, point), count in self.kills.items() if point not in SAFE)
+
+
+BOTH = "order.shipped"
+EMAIL = "digest.weekly"
+PAYLOADS: Mapping[str, Mapping[str, Any]] = {
+    BOTH: {"order_id": "1234", "carrier": "DHL"},
+    EMAIL: {
+        "week": "16 November",
+        "articles": [{"title": "T", "summary": "S", "url": "https://nestbox.example/1"}],
+        "unsubscribe_token": "0123456789abcdef",
+    },
+}
+ROUTES = {BOTH: 2 * RECIPIENTS, EMAIL: RECIPIENTS}
+
+
+def a_notification(key: str, kind: str) -> dict[str, Any]:
+    """Return the event of a notification with an email, or with a push to the topic as well."""
+    body = {
+        "kind": kind,
+        "idempotency_key": key,
+        "payload": PAYLOADS[kind],
+        "recipients": [
+            {
+                "user_id": f"u-{n}",
+                "email": f"success+{key}-{n}@simulator.amazonses.com",
+                "data": {"first_name": "Ann"},
+            }
+            for n in range(RECIPIENTS)
+        ],
+    }
+    return http_event("POST", "/notifications", json.dumps(body).encode())
+
+
+def blow(
+    nursery: Nursery,
+    kills: int,
+    chance: random.Random,
+    *,
+    kind: str = BOTH,
+    points: Mapping[str, tuple[str, ...]] = POINTS,
+) -> Storm:
+    """Kill so many workers, at each point in turn; a producer sends again until it has its 202."""
+    storm = Storm(kind=kind)
+    steps = cycle([(function, point) for function in points for point in points[function]])
+    while storm.count < kills:
+        wave = [(*next(steps), f"{chance.getrandbits(64):016x}") for _ in range(WAVE)]
+        for function, _, key in wave:
+            if function == "dispatch":  # which needs something to do
+                _submit(nursery, storm, key, INLINE_ROUTES="0")
+        begun = [
+            nursery.begin(
+                function,
+                a_notification(key, kind) if function == "submit" else {},
+                stop=_stop(point, chance),
+            )
+            for function, point, key in wave
+        ]
+        for (function, point, key), worker in zip(wave, begun, strict=True):
+            storm.kills[function, point] += worker.ended() == -signal.SIGKILL
+            if function == "submit":
+                _acknowledge(storm, key, worker)
+                _submit(nursery, storm, key)
+    return storm
+
+
+def reckon(
+    storm: Storm, nursery: Nursery, connection: Connection, provider: Running
+) -> dict[str, Any]:
+    """Let all end, and hold what was acknowledged, stored and accepted against each other."""
+    drained(nursery, connection, 90, workers=2)
+    time.sleep(0.3)
+    notifications = dict(
+        connection.execute(
+            "select idempotency_key, notification_id::text from dovecote.notifications"
+        ).fetchall()
+    )
+    assert storm.acknowledged.items() <= notifications.items(), "an acknowledged one is lost"
+    assert (
+        connection.execute(
+            "select notification_id from dovecote.notification_routes"
+            " group by notification_id having count(*) <> %s",
+            (ROUTES[storm.kind],),
+        ).fetchall()
+        == []
+    ), "a notification is stored in part"
+    account = held_against_ledger(connection, provider)
+    assert account["agree"], account["wrong"]
+    assert account["live"] == 0
+    twice = {route: count for route, count in acceptances(provider).items() if count > 1}
+    return {"sent_twice": len(twice), "account": account}
+
+
+def _stop(point: str, chance: random.Random) -> Stop:
+    # A later send of a batch has others before it that were accepted; an early one has none.
+    nth = chance.randint(1, 6) if point in ("before send", "after acceptance") else 1
+    return Stop(point=point, nth=nth)
+
+
+def _submit(nursery: Nursery, storm: Storm, key: str, **environment: str) -> None:
+    """Send a notification until it is acknowledged; a killed function gave its producer a 500."""
+    while key not in storm.acknowledged:
+        worker = nursery.begin("submit", a_notification(key, storm.kind), **environment)
+        assert worker.ended() == 0
+        _acknowledge(storm, key, worker)
+
+
+def _acknowledge(storm: Storm, key: str, worker: Worker) -> None:
+    answer = worker.answered
+    if answer is None:
+        return
+    if answer["statusCode"] == 409:  # the first is still being stored
+        time.sleep(0.1)
+        return
+    assert answer["statusCode"] == 202, answer
+    notification_id = json.loads(answer["body"])["notification_id"]
+    assert storm.acknowledged.setdefault(key, notification_id) == notification_id

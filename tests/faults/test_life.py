@@ -1,0 +1,414 @@
+"""Any order of what can happen to routes, on the real store: the promises hold after each step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import hypothesis.strategies as st
+import psycopg
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from psycopg.rows import dict_row
+
+from dovecote.deliver import Deliver
+from dovecote.model import (
+    Ambiguous,
+    Channel,
+    Claim,
+    Delivered,
+    Failed,
+    Feedback,
+    Known,
+    Outcome,
+    Permanent,
+    Result,
+    Slots,
+    Standing,
+    Throttled,
+)
+from dovecote.store.database import Connection as Bounded
+from dovecote.store.database import Database
+from dovecote.store.postgres import PostgresStore
+from dovecote.transitions import Backoff
+from tests.builders import (
+    ScriptedChannel,
+    a_dispatch,
+    a_finaliser,
+    a_lease,
+    a_notification,
+    a_route,
+    claim_lapsed,
+    stored,
+)
+
+# The clock moves in tens, so that none of these ends in the milliseconds that a step takes.
+LEASE = 65.0
+HOLD = 305.0
+EXPIRIES = (35.0, 3605.0, 86405.0)
+STEPS = (10.0, 30.0, 70.0, 310.0, 4000.0)
+BACKOFF = Backoff(base=33, factor=2, maximum=3600, jitter=0)
+MOST = 3  # notifications at once: the same few routes, in trouble again and again
+DUE = "next_attempt_at <= clock_timestamp() and leased_until is null"
+LAPSED = f"leased_until < clock_timestamp() - interval '{HOLD} seconds'"
+HOLDS = {Channel.EMAIL: HOLD, Channel.PUSH: 0.0}
+
+TIMES = {
+    "notification_routes": (
+        "next_attempt_at", "leased_until", "expires_at", "doubt_until", "published_at",
+        "last_attempt_at",
+    ),
+    "channel_state": ("paused_until", "trying_until", "slowed_at", "rate_asked_at", "next_slot_at"),
+}  # fmt: skip
+
+
+@dataclass
+class Sent:
+    """One acceptance by the provider."""
+
+    claim: Claim
+    message_id: str
+    at: float
+    rejected: bool = False
+
+
+@dataclass
+class Held:
+    """Claims in a worker's hands: to be delivered, then to be finalised."""
+
+    claims: list[Claim]
+    until: float
+    results: Sequence[Result] = ()
+
+
+class Life(RuleBasedStateMachine):
+    """A provider and its workers, told in words; PostgreSQL is real."""
+
+    url = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection = psycopg.connect(self.url, autocommit=True, row_factory=dict_row)
+        self.database = Database(
+            lambda: Bounded.connect(self.url, autocommit=True, prepare_threshold=None)
+        )
+        self.store = PostgresStore(self.database, default_max_attempts=3)
+        self.connection.execute(
+            "truncate dovecote.notifications, dovecote.notification_routes,"
+            " dovecote.notification_dead_letters, dovecote.email_deliveries"
+        )
+        self.connection.execute("update dovecote.channel_state set paused_until = null")
+        self.now = 0.0
+        self.ids = 0
+        self.cancelled = False
+        self.notifications: list[UUID] = []
+        self.acknowledged: set[UUID] = set()
+        self.hands: list[Held] = []
+        self.done: list[Held] = []
+        self.sent: list[Sent] = []
+        self.known: set[UUID] = set()  # acceptances that the store was told of
+        self.unheard: set[UUID] = set()  # where a crash or an ambiguous answer was injected
+
+    def teardown(self) -> None:
+        try:
+            self._everything_ends()
+        finally:
+            self.connection.close()
+            self.database.close()
+
+    # What happens.
+
+    @initialize(attempts=st.integers(2, 3))
+    def begin(self, attempts: int) -> None:
+        self._submit(3, attempts, EXPIRIES[-1], at_once=False)
+
+    @precondition(lambda self: len(self.notifications) < MOST)
+    @rule(
+        routes=st.integers(1, 3),
+        attempts=st.integers(0, 3),
+        expires_in=st.sampled_from(EXPIRIES),
+        at_once=st.booleans(),
+    )
+    def submit(self, routes: int, attempts: int, expires_in: float, at_once: bool) -> None:
+        self._submit(routes, attempts, expires_in, at_once=at_once)
+
+    @precondition(lambda self: self._is_there(DUE))
+    @rule(batch=st.integers(1, 5))
+    def claim(self, batch: int) -> None:
+        self._hold(self.store.claim(dict.fromkeys(range(12), batch), a_lease(LEASE)))
+
+    @precondition(lambda self: self._is_there(LAPSED))
+    @rule()
+    def claim_a_lapsed_one(self) -> None:
+        claim = claim_lapsed(self.store, hold=HOLD)
+        self._hold([] if claim is None else [claim])
+
+    @precondition(lambda self: self.hands)
+    @rule(data=st.data(), at_once=st.booleans())
+    def deliver(self, data: st.DataObject, at_once: bool) -> None:
+        """A worker delivers what it holds, each claim with an outcome of its own."""
+        held = self.hands.pop(data.draw(st.integers(0, len(self.hands) - 1)))
+        kinds = (
+            "deliver", "deliver", "ambiguous", "ambiguous", "lost", "fail", "permanent", "throttle",
+        )  # fmt: skip
+
+        def answer(claim: Claim) -> Outcome:
+            return self._send(claim, data.draw(st.sampled_from(kinds)))
+
+        deliver = Deliver(
+            store=self.store,
+            channels={Channel.EMAIL: _Within(answer, lambda: self.now)},
+            clock=lambda: self.now,
+            send_seconds=1,
+        )
+        delivery = deliver(
+            held.claims,
+            standing=Standing(channel=Channel.EMAIL),
+            slots=Slots(room=100),
+            deadline=held.until,
+        )
+        self.done.append(replace(held, results=delivery.results))
+        if at_once:
+            self._finalise(self.done.pop())
+
+    @precondition(lambda self: self.done)
+    @rule(data=st.data())
+    def finalise(self, data: st.DataObject) -> None:
+        """A worker writes down what happened, early or late."""
+        self._finalise(self.done.pop(data.draw(st.integers(0, len(self.done) - 1))))
+
+    def _finalise(self, held: Held) -> None:
+        before = self._rows()
+        a_finaliser(backoff=BACKOFF, holds=HOLDS).settle(self.store, held.results, until=0)
+        after = self._rows()
+        for result in held.results:
+            route_id = result.claim.route_id
+            if before[route_id]["claim_token"] != result.claim.token:
+                assert after[route_id] == before[route_id], "a stale finaliser changed a route"
+            if isinstance(result.outcome, Delivered) and not self._rejected(result.outcome):
+                self.known.add(route_id)
+
+    @precondition(lambda self: self.hands or self.done)
+    @rule(data=st.data())
+    def crash(self, data: st.DataObject) -> None:
+        """A worker dies, before or after it sent."""
+        pile = data.draw(st.sampled_from([pile for pile in (self.hands, self.done) if pile]))
+        held = pile.pop(data.draw(st.integers(0, len(pile) - 1)))
+        self.unheard |= {claim.route_id for claim in held.claims}
+
+    @rule(seconds=st.sampled_from(STEPS))
+    def clock(self, seconds: float) -> None:
+        self.now += seconds
+        for table, columns in TIMES.items():
+            moved = ", ".join(f"{c} = {c} - make_interval(secs => {seconds})" for c in columns)
+            self.connection.execute(f"update dovecote.{table} set {moved}".encode())  # noqa: S608
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data(), rejected=st.sampled_from([False, False, False, True]))
+    def event(self, data: st.DataObject, rejected: bool) -> None:
+        """SES tells of a send: once or again, in any order."""
+        sent = data.draw(st.sampled_from(self.sent))
+        # Only the last message of a route is ever rejected here; SES sends either of the two.
+        sent.rejected = sent.rejected or (rejected and sent is self._newest(sent.claim.route_id))
+        self._tell(sent)
+
+    # Once: what is cancelled has no more story to tell.
+    @precondition(lambda self: len(self.notifications) == MOST and not self.cancelled)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        self.cancelled = True
+        notification_id = data.draw(st.sampled_from(self.notifications))
+        answer = self.store.cancel(notification_id)
+        assert answer is not None
+        routes = [r for r in self._rows().values() if r["notification_id"] == notification_id]
+        assert answer.cancelled + answer.in_flight + answer.ended == len(routes)
+
+    @precondition(lambda self: self._is_there("status = 'dead_lettered'"))
+    @rule(data=st.data())
+    def redrive(self, data: st.DataObject) -> None:
+        route_id = data.draw(st.sampled_from(sorted(self.acknowledged)))
+        before = self._rows()[route_id]
+        answer = self.store.redrive(route_id, None)
+        if isinstance(answer, UUID):
+            assert before["status"] == "dead_lettered"
+            assert not before["held"]
+            assert self._rows()[route_id]["attempts"] == 0
+
+    # What holds after each step.
+
+    @invariant()
+    def every_acknowledged_route_is_there_in_one_state(self) -> None:
+        assert self._rows().keys() == self.acknowledged
+
+    @invariant()
+    def a_row_says_what_the_table_says(self) -> None:
+        for row in self._rows().values():
+            most = row["max_attempts"] or 3
+            assert 0 <= row["attempts"] <= most
+            assert row["claims"] >= row["attempts"]
+            assert (row["next_attempt_at"] is None) == (
+                row["status"] in ("published", "dead_lettered", "skipped", "cancelled")
+            )
+            assert row["open_letters"] == (1 if row["status"] == "dead_lettered" else 0)
+
+    @invariant()
+    def a_route_has_one_live_lease_at_most(self) -> None:
+        rows = self._rows()
+        tokens = [
+            (claim.route_id, claim.token)
+            for held in (*self.hands, *self.done)
+            for claim in held.claims
+            if rows[claim.route_id]["claim_token"] == claim.token and held.until > self.now
+        ]
+        assert len({route_id for route_id, _ in tokens}) == len(tokens)
+
+    # How it is done.
+
+    def _send(self, claim: Claim, kind: str) -> Outcome:
+        """Be the provider for one send; a second one must have had its reason."""
+        route_id = claim.route_id
+        assert route_id not in self.known, "sent again, and it was known"
+        earlier = [sent for sent in self.sent if sent.claim.route_id == route_id]
+        live = [sent for sent in earlier if not sent.rejected]
+        assert not live or route_id in self.unheard or self._late(route_id), "sent again"
+        assert all(sent.at + HOLD <= self.now for sent in live), "sent again within the hold"
+        if kind in ("deliver", "ambiguous"):
+            self.sent.append(Sent(claim, f"m-{len(self.sent)}", self.now))
+        if kind in ("ambiguous", "lost"):
+            self.unheard.add(route_id)
+        match kind:
+            case "deliver":
+                return Delivered(message_id=self.sent[-1].message_id)
+            case "fail":
+                return Failed(error="no luck")
+            case "permanent":
+                return Permanent(error="no")
+            case "throttle":
+                return Throttled(resource=Channel.EMAIL, error="too fast")
+        return Ambiguous(error="no answer")
+
+    def _late(self, route_id: UUID) -> bool:
+        """Tell whether a worker still holds an acceptance, over the end of its lease."""
+        return any(
+            held.until <= self.now and any(c.route_id == route_id for c in held.claims)
+            for held in self.done
+        )
+
+    def _rejected(self, delivered: Delivered) -> bool:
+        return any(s.rejected for s in self.sent if s.message_id == delivered.message_id)
+
+    def _newest(self, route_id: UUID) -> Sent:
+        return [sent for sent in self.sent if sent.claim.route_id == route_id][-1]
+
+    def _tell(self, sent: Sent) -> None:
+        before = self._rows()[sent.claim.route_id]
+        self.store.tell(
+            Feedback(
+                route_id=sent.claim.route_id,
+                claim=sent.claim.claims,
+                message_id=sent.message_id,
+                known=Known.NOT_SENT if sent.rejected else Known.ACCEPTED,
+                error="SES Reject",
+            )
+        )
+        after = self._rows()[sent.claim.route_id]
+        others = [
+            other
+            for other in self.sent
+            if other.claim.route_id == sent.claim.route_id and not other.rejected
+        ]
+        if not sent.rejected:
+            self.known.add(sent.claim.route_id)
+            assert after["status"] in ("published", "cancelled", "skipped")
+        elif not others:
+            self.known.discard(sent.claim.route_id)
+        if before["status"] in ("cancelled", "skipped"):
+            assert after == before
+
+    def _submit(self, routes: int, attempts: int, expires_in: float, *, at_once: bool) -> None:
+        new = [a_route(route_id=self._id(), claimed=at_once) for _ in range(routes)]
+        answer = stored(
+            self.store,
+            a_notification(new, max_attempts=attempts, expires_in=expires_in),
+            a_lease(LEASE),
+        )
+        # Each is due a little later than the one before it, so that the oldest is always the same.
+        self.connection.execute(
+            "update dovecote.notification_routes"
+            " set next_attempt_at = next_attempt_at + position * interval '1 microsecond'"
+            " where notification_id = %s",
+            (answer.notification_id,),
+        )
+        self.notifications.append(answer.notification_id)
+        self.acknowledged |= {route.route_id for route in answer.routes}
+        if answer.claims:
+            self._hold(list(answer.claims))
+
+    def _is_there(self, which: str) -> bool:
+        query = f"select 1 from dovecote.notification_routes where {which} limit 1"  # noqa: S608
+        return self.connection.execute(query.encode()).fetchone() is not None
+
+    def _hold(self, claims: list[Claim]) -> None:
+        if claims:
+            ordered = sorted(claims, key=lambda claim: claim.route_id)
+            self.hands.append(Held(claims=ordered, until=self.now + LEASE))
+
+    def _id(self) -> UUID:
+        """Return ids that are the same whenever an example is run again."""
+        self.ids += 1
+        return UUID(int=self.ids)
+
+    def _rows(self) -> dict[UUID, dict[str, Any]]:
+        rows = self.connection.execute(
+            "select r.*, coalesce(doubt_until > clock_timestamp(), false) as held,"
+            " (select count(*) from dovecote.notification_dead_letters d"
+            "  where d.route_id = r.route_id and closed_at is null)::integer as open_letters"
+            " from dovecote.notification_routes r"
+        ).fetchall()
+        return {row["route_id"]: row for row in rows}
+
+    def _everything_ends(self) -> None:
+        """With the faults off, what was acknowledged ends."""
+        for _ in range(12):
+            if not any(row["next_attempt_at"] for row in self._rows().values()):
+                return
+            self.clock(4000.0)
+            a_dispatch(self.store, ScriptedChannel(), holds=HOLDS)(lambda: 90.0)
+        raise AssertionError("something does not end")
+
+
+class _Within(ScriptedChannel):
+    """A channel that begins no send after its time, as the pool does."""
+
+    def __init__(self, answer: Any, clock: Any) -> None:
+        super().__init__(answer=answer)
+        self._clock = clock
+
+    def deliver(self, claims: Any, begin_before: float, slots: Slots, gate: Any) -> Any:
+        room = slots if self._clock() < begin_before else Slots(room=0)
+        return super().deliver(claims, begin_before, room, gate)
+
+
+def assert_promises_hold(url: str, examples: int) -> None:
+    """Play so many lives on a database."""
+    run_state_machine_as_test(
+        type("LifeHere", (Life,), {"url": url}),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=60,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+
+
+def test_the_promises_hold_whatever_happens_in_whatever_order(database_url: str) -> None:
+    assert_promises_hold(database_url, examples=60)

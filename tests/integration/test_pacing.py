@@ -1,0 +1,391 @@
+"""Pacing: all workers share one line of slots, and a throttle answer slows it down for a while."""
+
+import random
+import threading
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from dovecote import wiring
+from dovecote.model import Channel, Slots
+from dovecote.ports import ProviderUnavailable
+from dovecote.rates import Rates
+from dovecote.store.database import Database
+from dovecote.store.postgres import PostgresStore
+from local.provider import Running
+from tests.builders import RecordingLog, ScriptedChannel, a_dispatch, forever, store_routes
+from tests.functions import Functions, environment, functions
+from tests.integration.test_best_effort import email_only
+
+Connection = psycopg.Connection[Any]
+EMAIL = "email"
+
+
+@pytest.fixture
+def paced(store: PostgresStore) -> PostgresStore:
+    """The store, with one email a second: slow enough for a busy machine to keep its slots."""
+    store.set_rate(EMAIL, 1)
+    return store
+
+
+@pytest.fixture
+def quick(store: PostgresStore) -> PostgresStore:
+    """The store, with ten emails a second."""
+    store.set_rate(EMAIL, 10)
+    return store
+
+
+def pause(store: PostgresStore, *, throttled: bool) -> None:
+    assert store.pause(EMAIL, "e", throttled=throttled, base=2, most=300, jitter=1)
+
+
+def pass_the_pause(connection: Connection) -> None:
+    connection.execute("update dovecote.channel_state set paused_until = clock_timestamp()")
+
+
+def later(connection: Connection, seconds: float, column: str = "next_slot_at") -> None:
+    """Let so many seconds pass for a column."""
+    passed = sql.SQL("update dovecote.channel_state set {0} = {0} - make_interval(secs => %s)")
+    connection.execute(passed.format(sql.Identifier(column)), (seconds,))
+
+
+# Slots.
+
+
+def test_a_channel_without_a_rate_has_none(store: PostgresStore) -> None:
+    assert [store.stand(channel).rate for channel in Channel] == [None, None]
+
+
+def test_the_first_slot_is_now_and_each_other_one_later(paced: PostgresStore) -> None:
+    slots = paced.reserve(EMAIL, 5, 20)
+    assert (slots.room, slots.wait) == (5, 0)
+    assert slots.spacing == pytest.approx(1)
+
+
+def test_the_next_to_reserve_comes_after_the_last(paced: PostgresStore) -> None:
+    first = paced.reserve(EMAIL, 5, 20)
+    second = paced.reserve(EMAIL, 5, 20)
+    assert 3 < second.wait <= 5
+    assert second.slots == after(first, 5)
+
+
+def after(slots: Slots, seconds: float) -> datetime:
+    assert slots.slots is not None
+    return slots.slots + timedelta(seconds=seconds)
+
+
+def test_nothing_is_reserved_beyond_the_horizon(paced: PostgresStore) -> None:
+    assert paced.reserve(EMAIL, 100, 20).room == 20
+    assert paced.reserve(EMAIL, 100, 20).room <= 2  # for the time that passed
+    none = paced.reserve(EMAIL, 100, 10)
+    assert (none.room, none.wait > 10) == (0, True)
+
+
+def test_what_passed_unused_is_not_made_up_for(
+    paced: PostgresStore, connection: Connection
+) -> None:
+    paced.reserve(EMAIL, 20, 20)
+    later(connection, 3600)
+    slots = paced.reserve(EMAIL, 100, 20)
+    assert (slots.room, slots.wait) == (20, 0)
+
+
+def test_a_slow_rate_has_room_for_one(store: PostgresStore) -> None:
+    store.set_rate(EMAIL, 0.1)
+    slots = store.reserve(EMAIL, 100, 2)
+    assert (slots.room, slots.wait, slots.spacing) == (1, 0, pytest.approx(10))
+    assert store.reserve(EMAIL, 100, 2).room == 0
+
+
+def test_many_at_once_never_overlap(database_url: str, store: PostgresStore) -> None:
+    rate = 500.0
+    store.set_rate(EMAIL, rate)
+    reserved: list[Slots] = []
+
+    def work(seed: int) -> None:
+        chance = random.Random(seed)
+        with psycopg.connect(database_url, autocommit=True) as own:
+            mine = PostgresStore(Database(lambda: own), default_max_attempts=5)
+            reserved.extend(mine.reserve(EMAIL, chance.randint(1, 40), 2) for _ in range(25))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = [slots for slots in reserved if slots.room]
+    assert {round(slots.spacing, 9) for slots in reserved} == {1 / rate}
+    assert sum(slots.room for slots in taken) >= 1000
+    assert_apart(taken, timedelta(seconds=1 / rate))
+
+
+def assert_apart(reserved: list[Slots], spacing: timedelta) -> None:
+    """Assert that no two slots of any reservations are closer than the spacing."""
+    begins: list[datetime] = []
+    for slots in reserved:
+        assert slots.slots is not None
+        begins += [slots.slots - (place + 1) * spacing for place in range(slots.room)]
+    begins.sort()
+    rounding = timedelta(microseconds=50)
+    assert all(after - before >= spacing - rounding for before, after in pairwise(begins))
+
+
+# Slots given back.
+
+
+def test_what_is_not_used_of_the_last_reservation_is_the_next_one_s(
+    paced: PostgresStore,
+) -> None:
+    slots = paced.reserve(EMAIL, 10, 20)
+    paced.release_slots(EMAIL, slots, 4)
+    assert paced.reserve(EMAIL, 1, 20).slots == after(slots, -3)
+
+
+def test_what_is_given_back_after_another_reserved_stays_unused(paced: PostgresStore) -> None:
+    first = paced.reserve(EMAIL, 10, 20)
+    second = paced.reserve(EMAIL, 5, 20)
+    paced.release_slots(EMAIL, first, 10)
+    assert paced.reserve(EMAIL, 1, 20).slots == after(second, 1)
+
+
+def test_slots_are_given_back_once(paced: PostgresStore) -> None:
+    slots = paced.reserve(EMAIL, 10, 20)
+    for _ in range(3):
+        paced.release_slots(EMAIL, slots, 2)
+    assert paced.reserve(EMAIL, 1, 20).slots == after(slots, -1)
+
+
+def test_a_run_gives_back_what_it_found_nothing_for(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 3)
+    a_dispatch(store, ScriptedChannel(), rate=10)(forever)
+    # three sends of a tenth of a second, of twenty that were reserved, twice
+    assert connection.execute(
+        "select next_slot_at < clock_timestamp() + interval '0.3 seconds'"
+        " from dovecote.channel_state where resource = 'email'"
+    ).fetchone() == (True,)
+
+
+# Slowed down.
+
+
+def test_a_throttle_answer_halves_the_rate_which_doubles_back_with_the_minutes(
+    quick: PostgresStore, connection: Connection
+) -> None:
+    pause(quick, throttled=True)
+    spacings = []
+    for _ in range(4):
+        spacings.append(quick.reserve(EMAIL, 1, 2).spacing)
+        later(connection, 30, "slowed_at")
+        later(connection, 3600)
+    # half, √½ after half a minute, whole after one, and no more than that
+    assert spacings == pytest.approx([0.2, 0.2 / 2**0.5, 0.1, 0.1], rel=0.05)
+
+
+def test_throttle_answers_in_a_row_halve_it_each_time_down_to_one_in_two_seconds(
+    quick: PostgresStore, connection: Connection
+) -> None:
+    spacings = []
+    for _ in range(7):
+        pause(quick, throttled=True)
+        pass_the_pause(connection)
+        spacings.append(quick.reserve(EMAIL, 1, 2).spacing)
+        later(connection, 3600)
+    assert spacings == pytest.approx([0.2, 0.4, 0.8, 1.6, 2, 2, 2], rel=0.1)
+
+
+def test_a_throttle_answer_long_after_the_last_one_halves_the_whole_rate_again(
+    quick: PostgresStore, connection: Connection
+) -> None:
+    for _ in range(4):
+        pause(quick, throttled=True)
+        pass_the_pause(connection)
+    later(connection, 3600, "slowed_at")
+    pause(quick, throttled=True)
+    assert quick.reserve(EMAIL, 1, 2).spacing == pytest.approx(0.2, rel=0.05)
+
+
+def test_a_rate_that_is_slower_than_that_is_not_slowed_down(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store.set_rate(EMAIL, 0.25)
+    pause(store, throttled=True)
+    assert store.reserve(EMAIL, 1, 2).spacing == pytest.approx(4)
+
+
+def test_any_other_pause_leaves_the_rate_as_it_is(quick: PostgresStore) -> None:
+    pause(quick, throttled=False)
+    assert quick.reserve(EMAIL, 1, 2).spacing == pytest.approx(0.1)
+
+
+def test_a_channel_without_a_rate_has_none_to_slow_down(store: PostgresStore) -> None:
+    pause(store, throttled=True)
+    store.set_rate(EMAIL, 10)
+    assert store.reserve(EMAIL, 1, 2).spacing == pytest.approx(0.1)
+
+
+def test_a_trial_that_has_no_slot_yet_is_left_to_another(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 1)
+    store.set_rate(EMAIL, 1)
+    pause(store, throttled=True)
+    pass_the_pause(connection)
+    connection.execute(
+        "update dovecote.channel_state set next_slot_at = clock_timestamp() + interval '5 s'"
+    )
+    found: list[set[str]] = []
+
+    def sleep(_seconds: float) -> None:
+        found.append(set(store.stand(EMAIL).recovering))
+        later(connection, 5)
+
+    channel = ScriptedChannel()
+    assert a_dispatch(store, channel, sleep=sleep, rate=1)(forever)["published"] == 1
+    assert found == [{EMAIL}]
+
+
+# The rate.
+
+
+class Provider:
+    """Says how many emails a second it takes, or is out of reach."""
+
+    def __init__(self, rate: float | None) -> None:
+        self.rate = rate
+        self.asked = 0
+
+    def __call__(self) -> float:
+        self.asked += 1
+        if self.rate is None:
+            raise ProviderUnavailable("EndpointConnectionError")
+        return self.rate
+
+
+def rates(
+    store: PostgresStore,
+    provider: Provider,
+    *,
+    fixed: float | None = None,
+    log: RecordingLog | None = None,
+) -> Rates:
+    return Rates(store=store, fixed=fixed, ask=provider, log=log or RecordingLog())
+
+
+def rate_of(using: Rates, store: PostgresStore, channel: str = EMAIL) -> float | None:
+    """Ask for the rate as a batch does, and return what is kept of it."""
+    said = using.of(store.stand(channel))
+    assert store.stand(channel).rate == said
+    return said
+
+
+def test_a_rate_that_is_set_is_kept_for_all_and_the_provider_is_not_asked(
+    store: PostgresStore,
+) -> None:
+    provider = Provider(50)
+    using = rates(store, provider, fixed=7)
+    assert [rate_of(using, store) for _ in range(3)] == [7, 7, 7]
+    assert provider.asked == 0
+    # another release, another setting
+    assert rate_of(rates(store, provider, fixed=9), store) == 9
+
+
+def test_the_provider_is_asked_once_in_ten_minutes_for_all_workers(
+    store: PostgresStore, connection: Connection
+) -> None:
+    provider = Provider(14)
+    for _ in range(3):
+        assert rate_of(rates(store, provider), store) == 14
+    assert provider.asked == 1
+    provider.rate = 50
+    later(connection, 599, "rate_asked_at")
+    assert rate_of(rates(store, provider), store) == 14
+    later(connection, 2, "rate_asked_at")
+    assert rate_of(rates(store, provider), store) == 50
+    assert provider.asked == 2
+
+
+def test_a_provider_out_of_reach_is_logged_and_the_last_rate_stays(
+    store: PostgresStore, connection: Connection
+) -> None:
+    provider, log = Provider(14), RecordingLog()
+    using = rates(store, provider, log=log)
+    rate_of(using, store)
+    provider.rate = None
+    later(connection, 601, "rate_asked_at")
+    assert [rate_of(using, store) for _ in range(3)] == [14, 14, 14]
+    assert provider.asked == 2  # and not again for ten minutes
+    assert log.lines == [
+        ("warning", "sending rate not known", {"error": "EndpointConnectionError"})
+    ]
+
+
+def test_a_rate_that_was_never_known_is_none(store: PostgresStore) -> None:
+    assert rate_of(rates(store, Provider(None)), store) is None
+
+
+def test_push_has_no_rate(store: PostgresStore) -> None:
+    provider = Provider(14)
+    assert rate_of(rates(store, provider, fixed=7), store, Channel.PUSH) is None
+    assert rate_of(rates(store, provider), store, Channel.PUSH) is None
+    assert provider.asked == 0
+
+
+def test_emails_leave_no_faster_than_the_rate_says(
+    database_url: str, provider: Running, catalog_folder: Path
+) -> None:
+    values = environment(
+        database_url, provider.url, catalog_folder, EMAIL_MAX_PER_SECOND="20", INLINE_ROUTES="0"
+    )
+    with functions(values) as house:
+        recipients = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(15)]
+        house.post(email_only(recipients=recipients))
+        assert house.dispatch()["published"] == 15
+    times = sorted(row.time for row in provider.provider.ledger.accepted)
+    assert times[-1] - times[0] >= 14 * 0.05 / 2  # the first may have been late
+
+
+def test_submit_leaves_to_dispatch_what_the_rate_has_no_room_for_at_once(
+    house: Functions, provider: Running, store: PostgresStore, connection: Connection
+) -> None:
+    store.set_rate(EMAIL, 0.1)
+    first, second = (house.post(email_only(idempotency_key=key)) for key in ("first", "second"))
+    assert first.body["routes"][0]["status"] == "published"
+    (route,) = second.body["routes"]
+    assert (second.status, route["status"], route["attempts"]) == (202, "pending", 0)
+    assert len(provider.provider.ledger.attempts) == 1
+    later(connection, 3600)
+    assert house.dispatch()["published"] == 1
+
+
+def test_submit_takes_a_slot_for_each_email_that_it_tries_and_no_more(
+    house: Functions, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.set_rate(EMAIL, 100)
+    own = wiring._store()
+    reserve, wanted = own.reserve, []
+
+    def asked(channel: str, count: int, horizon: float) -> Slots:
+        wanted.append((channel, count))
+        return reserve(channel, count, horizon)
+
+    monkeypatch.setattr(own, "reserve", asked)
+    everybody = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(5)]
+    house.post(email_only(idempotency_key="one"))
+    house.post(email_only(idempotency_key="many", recipients=everybody))
+    assert wanted == [(EMAIL, 1), (EMAIL, 2)]
+
+
+def test_the_rate_of_the_account_is_the_one_that_ses_says(
+    database_url: str, provider: Running, catalog_folder: Path, store: PostgresStore
+) -> None:
+    with functions(environment(database_url, provider.url, catalog_folder)) as house:
+        house.dispatch()
+    assert store.stand(EMAIL).rate is not None
+    assert not store.stand(EMAIL).rate_is_old

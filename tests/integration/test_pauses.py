@@ -1,0 +1,760 @@
+"""Pauses: told to all workers, tried by one, and no attempt burns behind them."""
+
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote.gate import Gate
+from dovecote.model import (
+    Ambiguous,
+    Channel,
+    Claim,
+    Delivered,
+    Failed,
+    Outcome,
+    Pause,
+    Standing,
+    Throttled,
+    Unavailable,
+)
+from dovecote.pauses import Pauses
+from dovecote.ports import StoreUnavailable
+from dovecote.store.database import Database
+from dovecote.store.postgres import PostgresStore
+from local.provider import Fault, Running
+from tests.builders import (
+    RecordingLog,
+    ScriptedChannel,
+    a_dispatch,
+    a_lease,
+    a_notification,
+    a_route,
+    a_submission,
+    accept,
+    claim_all,
+    forever,
+    middle,
+    store_routes,
+    stored,
+)
+from tests.functions import Functions
+from tests.integration.test_best_effort import email_only, order
+
+Connection = psycopg.Connection[Any]
+EMAIL, PUSH, SHOP, NEWS = "email", "push", "email/shop.example", "email/news.example"
+THROTTLED = Throttled(resource=EMAIL, error="fast")
+OFF = Unavailable(resource=EMAIL, error="off")
+
+
+def pause(
+    store: PostgresStore,
+    resource: str = EMAIL,
+    *,
+    throttled: bool = False,
+    base: float = 2,
+    most: float = 300,
+    jitter: float = 1,
+) -> Pause | None:
+    return store.pause(resource, "e", throttled=throttled, base=base, most=most, jitter=jitter)
+
+
+def pass_the_pause(connection: Connection) -> None:
+    """Let all pauses, and all trials, be over."""
+    connection.execute(
+        "update dovecote.channel_state set paused_until = clock_timestamp(),"
+        " trying_until = least(trying_until, clock_timestamp()) where paused_until is not null"
+    )
+
+
+def state(connection: Connection, resource: str = EMAIL) -> Sequence[Any]:
+    row = connection.execute(
+        "select * from dovecote.channel_state where resource = %s", (resource,)
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def strained(store: PostgresStore) -> tuple[int, set[uuid.UUID]]:
+    standing = store.stand(EMAIL)
+    return standing.unreached, set(standing.unanswered)
+
+
+# A pause.
+
+
+def test_the_channels_stand_well_at_first(store: PostgresStore) -> None:
+    for channel in Channel:
+        assert store.stand(channel) == Standing(channel=channel, rate_is_old=True)
+
+
+def test_a_pause_is_told_to_all_who_look(store: PostgresStore) -> None:
+    told = pause(store, base=100)
+    assert told is not None
+    assert (told.resource, told.in_a_row) == (EMAIL, 1)
+    assert 99 < told.seconds <= 100
+    standing = store.stand(EMAIL)
+    assert (standing.paused, standing.recovering) == ({EMAIL}, set())
+    assert 90 < standing.paused_for <= 100
+    assert store.stand(PUSH).paused == set()
+
+
+def test_a_pause_of_one_identity_is_not_one_of_its_channel(store: PostgresStore) -> None:
+    told = pause(store, SHOP, base=100)
+    assert told is not None
+    assert (told.resource, told.in_a_row) == (SHOP, 1)
+    standing = store.stand(EMAIL)
+    assert (standing.paused, standing.paused_for) == ({SHOP}, 0)
+
+
+@pytest.mark.parametrize("resource", [EMAIL, SHOP])
+def test_a_second_pause_while_it_is_paused_changes_nothing(
+    store: PostgresStore, connection: Connection, resource: str
+) -> None:
+    pause(store, resource)
+    before = state(connection, resource)
+    assert pause(store, resource, throttled=True, base=100) is None
+    assert state(connection, resource) == before
+
+
+@pytest.mark.parametrize("resource", [EMAIL, SHOP])
+def test_pauses_in_a_row_double_up_to_the_most(
+    store: PostgresStore, connection: Connection, resource: str
+) -> None:
+    told = []
+    for _ in range(9):
+        one = pause(store, resource)
+        assert one is not None
+        told.append((one.in_a_row, round(one.seconds)))
+        pass_the_pause(connection)
+    assert told == [
+        (1, 2), (2, 4), (3, 8), (4, 16), (5, 32), (6, 64), (7, 128), (8, 256), (9, 300),
+    ]  # fmt: skip
+
+
+def test_a_pause_has_its_jitter_beyond_the_most_too(store: PostgresStore) -> None:
+    told = [pause(store, r, base=400, most=300, jitter=1.2) for r in (EMAIL, SHOP)]
+    assert [round(one.seconds) for one in told if one] == [360, 360]
+
+
+def test_pauses_in_a_row_have_no_end_and_no_overflow(
+    store: PostgresStore, connection: Connection
+) -> None:
+    connection.execute("update dovecote.channel_state set in_a_row = 1000000")
+    told = pause(store)
+    assert told is not None
+    assert (told.in_a_row, round(told.seconds)) == (1_000_001, 300)
+
+
+def test_of_many_that_pause_it_at_once_one_does(store: PostgresStore, database_url: str) -> None:
+    for resource in (EMAIL, SHOP):
+        told = at_once(database_url, lambda own, resource=resource: pause(own, resource))
+        assert [one is not None for one in sorted(told, key=bool)] == [False] * 7 + [True]
+        assert store.stand(EMAIL).paused >= {resource}
+
+
+# After it.
+
+
+def test_what_is_paused_is_not_tried(store: PostgresStore) -> None:
+    pause(store)
+    assert not store.try_resource(EMAIL, 10)
+
+
+def test_what_has_never_paused_is_not_tried(store: PostgresStore) -> None:
+    assert not store.try_resource(EMAIL, 10)
+    assert not store.try_resource(SHOP, 10)
+
+
+def test_after_its_pause_it_is_one_s_to_try(store: PostgresStore, connection: Connection) -> None:
+    pause(store)
+    pass_the_pause(connection)
+    assert store.stand(EMAIL).recovering == {EMAIL}
+    assert store.try_resource(EMAIL, 100)
+    assert not store.try_resource(EMAIL, 100)
+    standing = store.stand(EMAIL)
+    assert (standing.paused, standing.recovering) == ({EMAIL}, set())
+    assert 90 < standing.paused_for <= 100
+
+
+def test_of_many_that_would_try_it_at_once_one_may(
+    store: PostgresStore, connection: Connection, database_url: str
+) -> None:
+    pause(store)
+    pass_the_pause(connection)
+    may = at_once(database_url, lambda own: own.try_resource(EMAIL, 10))
+    assert Counter(may) == {True: 1, False: 7}
+
+
+def test_who_tried_it_and_was_not_heard_of_leaves_it_to_another(
+    store: PostgresStore, connection: Connection
+) -> None:
+    pause(store)
+    pass_the_pause(connection)
+    assert store.try_resource(EMAIL, 0)
+    assert store.stand(EMAIL).recovering == {EMAIL}
+    assert store.try_resource(EMAIL, 10)
+
+
+def test_who_had_nothing_to_try_it_with_leaves_it_to_another(
+    store: PostgresStore, connection: Connection
+) -> None:
+    pause(store)
+    pass_the_pause(connection)
+    assert store.try_resource(EMAIL, 10)
+    store.leave_untried(EMAIL)
+    assert store.stand(EMAIL).recovering == {EMAIL}
+    assert store.try_resource(EMAIL, 10)
+
+
+def test_what_answers_is_well_again_and_its_next_pause_is_the_first(
+    store: PostgresStore, connection: Connection
+) -> None:
+    for _ in range(3):
+        pause(store)
+        pass_the_pause(connection)
+    store.try_resource(EMAIL, 10)
+    assert store.resume(EMAIL)
+    standing = store.stand(EMAIL)
+    assert (standing.paused, standing.recovering, standing.paused_for) == (set(), set(), 0)
+    told = pause(store)
+    assert told is not None
+    assert (told.in_a_row, round(told.seconds)) == (1, 2)
+
+
+def test_what_fails_while_it_is_tried_pauses_for_longer(
+    store: PostgresStore, connection: Connection
+) -> None:
+    pause(store)
+    pass_the_pause(connection)
+    store.try_resource(EMAIL, 10)
+    told = pause(store)
+    assert told is not None
+    assert (told.in_a_row, round(told.seconds)) == (2, 4)
+    pass_the_pause(connection)
+    assert store.try_resource(EMAIL, 10)
+
+
+def test_what_was_sent_before_a_pause_does_not_end_it(
+    store: PostgresStore, connection: Connection
+) -> None:
+    pause(store)
+    before = state(connection)
+    assert not store.resume(EMAIL)
+    assert state(connection) == before
+
+
+def test_nothing_is_known_of_a_resource_that_never_paused(store: PostgresStore) -> None:
+    assert not store.resume(SHOP)
+    store.leave_untried(SHOP)
+    assert store.stand(EMAIL).paused == set()
+
+
+# What failed in a row.
+
+
+def test_what_failed_in_a_row_is_counted_for_all_workers(store: PostgresStore) -> None:
+    first, second = uuid.uuid4(), uuid.uuid4()
+    store.strain(EMAIL, unreached=1, unanswered=[first])
+    store.strain(EMAIL, unreached=1, unanswered=[second, first])
+    assert strained(store) == (2, {first, second})
+    assert store.stand(PUSH).unreached == 0
+
+
+def test_no_more_routes_are_remembered_than_tell_an_outage(store: PostgresStore) -> None:
+    store.strain(EMAIL, unreached=0, unanswered=[uuid.uuid4() for _ in range(1000)])
+    assert len(store.stand(EMAIL).unanswered) == 100
+
+
+def test_an_answer_and_a_pause_begin_the_count_anew(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store.strain(EMAIL, unreached=2, unanswered=[uuid.uuid4()])
+    assert store.resume(EMAIL)
+    assert strained(store) == (0, set())
+    store.strain(EMAIL, unreached=2, unanswered=[uuid.uuid4()])
+    pause(store)
+    assert strained(store) == (0, set())
+
+
+# What a worker tells the others.
+
+
+def learn(store: PostgresStore, gate: Gate, log: RecordingLog | None = None) -> None:
+    Pauses(base=2, most=300, random=middle, log=log or RecordingLog()).learn(store, gate)
+
+
+def heard(store: PostgresStore, *outcomes: Outcome, tried: Sequence[str] = ()) -> Gate:
+    """Return the gate of a batch, one route an outcome, through the account and the shop."""
+    store_routes(store, len(outcomes))
+    gate = Gate(store.stand(EMAIL), tried)
+    for claim, outcome in zip(claim_all(store), outcomes, strict=True):
+        gate.heard(claim, (EMAIL, SHOP), outcome)
+    return gate
+
+
+def test_the_first_of_what_a_batch_heard_is_told_and_logged(
+    store: PostgresStore, connection: Connection
+) -> None:
+    log = RecordingLog()
+    gate = heard(store, THROTTLED, OFF, Unavailable(resource=SHOP, error="AccessDenied"))
+    learn(store, gate, log)
+    learn(store, gate, log)  # by another worker, while it is paused
+    assert store.stand(EMAIL).paused == {EMAIL, SHOP}
+    message = ("warning", "notification channel paused")
+    assert log.lines == [
+        (*message, {"resource": EMAIL, "seconds": 2.0, "in_a_row": 1, "error": "fast"}),
+        (*message, {"resource": SHOP, "seconds": 2.0, "in_a_row": 1, "error": "AccessDenied"}),
+    ]
+
+
+def test_what_was_tried_and_answered_is_resumed_and_logged(
+    store: PostgresStore, connection: Connection
+) -> None:
+    pause(store)
+    pass_the_pause(connection)
+    store.try_resource(EMAIL, 10)
+    log = RecordingLog()
+    learn(store, heard(store, Failed(error="Unknown (400)"), tried=[EMAIL]), log)
+    assert store.stand(EMAIL).paused == set()
+    assert log.lines == [("info", "notification channel resumed", {"resource": EMAIL})]
+
+
+def test_what_was_tried_and_not_asked_is_left_to_another(
+    store: PostgresStore, connection: Connection
+) -> None:
+    pause(store)
+    pass_the_pause(connection)
+    store.try_resource(EMAIL, 10)
+    log = RecordingLog()
+    learn(store, heard(store, Failed(error="no name", asked=False), tried=[EMAIL]), log)
+    assert store.stand(EMAIL).recovering == {EMAIL}
+    assert log.lines == []
+
+
+def test_a_channel_whose_trial_was_refused_for_one_identity_is_well(
+    store: PostgresStore, connection: Connection
+) -> None:
+    pause(store)
+    pass_the_pause(connection)
+    store.try_resource(EMAIL, 10)
+    off = Unavailable(resource=SHOP, error="AccessDenied")
+    learn(store, heard(store, off, tried=[EMAIL]))
+    standing = store.stand(EMAIL)
+    assert (standing.paused, standing.recovering) == ({SHOP}, set())
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "unreached", "unanswered"),
+    [
+        # each batch adds what it counted
+        ([Failed(error="e", unreached=True)], 2, 2),
+        ([Ambiguous(error="e")], 1, 3),
+        # an answer in between begins anew: what came after it counts
+        ([Delivered(message_id="m")], 0, 0),
+        ([Delivered(message_id="m"), Ambiguous(error="e")], 0, 1),
+        # what was not asked changes nothing
+        ([Failed(error="e", asked=False)], 1, 2),
+    ],
+)
+def test_what_a_batch_counted_is_added_unless_it_had_an_answer(
+    store: PostgresStore, outcomes: list[Outcome], unreached: int, unanswered: int
+) -> None:
+    store.strain(EMAIL, unreached=1, unanswered=[uuid.uuid4(), uuid.uuid4()])
+    learn(store, heard(store, *outcomes))
+    standing = store.stand(EMAIL)
+    assert (standing.unreached, len(standing.unanswered)) == (unreached, unanswered)
+
+
+def test_what_the_store_does_not_take_is_logged_and_does_not_stop_the_run(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("gone")
+
+    gate = heard(store, THROTTLED)
+    monkeypatch.setattr(store, "pause", gone)
+    log = RecordingLog()
+    learn(store, gate, log)
+    assert log.lines == [("error", "notification channel state not kept", {"error": "gone"})]
+
+
+# A run behind a pause.
+
+
+@dataclass
+class TwoSenders(ScriptedChannel):
+    """A channel whose kinds send from an identity each."""
+
+    def resources(self, claim: Claim) -> Sequence[str]:
+        return claim.channel, SHOP if claim.kind == "shop" else NEWS
+
+
+def store_kind(store: PostgresStore, kind: str, count: int) -> set[uuid.UUID]:
+    routes = [a_route() for _ in range(count)]
+    stored(store, a_notification(routes, submission=a_submission(kind=kind)))
+    return {route.route_id for route in routes}
+
+
+def routes(connection: Connection) -> Counter[Any]:
+    """Count the routes by kind, status and attempts."""
+    return Counter(
+        connection.execute(
+            "select kind, status, attempts from dovecote.notification_routes"
+            " join dovecote.notifications using (notification_id)"
+        ).fetchall()
+    )
+
+
+def shop_is_off(claim: Claim) -> Outcome:
+    if claim.kind == "shop":
+        return Unavailable(resource=SHOP, error="AccessDenied")
+    return accept(claim)
+
+
+def test_a_paused_identity_defers_its_routes_to_the_end_of_its_pause_and_burns_no_attempt(
+    store: PostgresStore, connection: Connection
+) -> None:
+    shop, news = store_kind(store, "shop", 5), store_kind(store, "news", 5)
+    channel = TwoSenders(answer=shop_is_off)
+    tally = a_dispatch(store, channel)(forever)
+    assert (tally["claimed"], tally["published"], tally["given_back"]) == (10, 5, 5)
+    assert routes(connection) == {("news", "published", 1): 5, ("shop", "pending", 0): 5}
+    assert len(shop & set(channel.asked)) == 1
+    assert news < set(channel.asked)
+    assert connection.execute(
+        "select count(*) from dovecote.notification_routes r, dovecote.channel_state s"
+        " where s.resource = %s and r.status = 'pending' and r.next_attempt_at = s.paused_until"
+        " and r.claim_token is null and r.claims = 1",
+        (SHOP,),
+    ).fetchone() == (5,)
+
+
+def test_however_often_an_identity_pauses_its_routes_keep_their_attempts(
+    store: PostgresStore, connection: Connection
+) -> None:
+    shop = store_kind(store, "shop", 3)
+    channel = TwoSenders(answer=shop_is_off)
+    for _ in range(6):
+        a_dispatch(store, channel)(forever)
+        pass_the_pause(connection)
+        make_due(connection)
+    # one route tries it after each pause; the others wait for that
+    assert len(channel.asked) == 6
+    assert set(channel.asked) <= shop
+    assert routes(connection) == {("shop", "pending", 0): 3}
+    a_dispatch(store, TwoSenders())(forever)
+    assert routes(connection) == {("shop", "published", 1): 3}
+    assert store.stand(EMAIL).paused | store.stand(EMAIL).recovering == set()
+
+
+def make_due(connection: Connection) -> None:
+    connection.execute(
+        "update dovecote.notification_routes set next_attempt_at = clock_timestamp()"
+        " where next_attempt_at > clock_timestamp()"
+    )
+
+
+def test_a_deferred_route_is_due_at_the_latest_when_it_expires(
+    store: PostgresStore, connection: Connection
+) -> None:
+    submission = a_submission(kind="shop")
+    stored(store, a_notification(submission=submission, expires_in=1))
+    a_dispatch(store, TwoSenders(answer=shop_is_off))(forever)
+    assert connection.execute(
+        "select next_attempt_at = expires_at, status from dovecote.notification_routes"
+    ).fetchone() == (True, "pending")
+
+
+def test_a_lapsed_route_that_meets_a_pause_goes_back_as_lapsed(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_kind(store, "shop", 1)
+    claim_all(store, seconds=0)
+    a_dispatch(store, TwoSenders(answer=shop_is_off))(forever)
+    assert connection.execute(
+        "select attempts, claims, claim_token is not null, leased_until <= clock_timestamp(),"
+        " doubt_until <= clock_timestamp() from dovecote.notification_routes"
+    ).fetchone() == (1, 2, True, True, True)
+
+
+def test_the_first_throttle_answer_stops_the_batch_and_one_route_tries_it_after_the_pause(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 20)
+    answers = iter([THROTTLED])
+    channel = ScriptedChannel(answer=lambda claim: next(answers, None) or accept(claim))
+    slept: list[int] = []
+
+    def sleep(_seconds: float) -> None:
+        """Let the pause be over; nothing was sent meanwhile."""
+        slept.append(len(channel.asked))
+        pass_the_pause(connection)
+
+    log = RecordingLog()
+    tally = a_dispatch(store, channel, sleep=sleep, log=log)(forever)
+    assert slept == [1]
+    assert (tally["claimed"], tally["given_back"], tally["published"]) == (40, 20, 20)
+    assert routes(connection) == {("order.shipped", "published", 1): 20}
+    assert [line[1] for line in log.lines] == [
+        "notification channel paused", "notification channel resumed",
+    ]  # fmt: skip
+
+
+def test_a_pause_of_one_channel_holds_up_no_other(
+    store: PostgresStore, connection: Connection
+) -> None:
+    pause(store, base=300)
+    store_routes(store, 5)
+    store_routes(store, 5, Channel.PUSH)
+    channel = ScriptedChannel()
+    tally = a_dispatch(store, channel)(forever)
+    assert (tally["claimed"], tally["published"]) == (5, 5)
+    assert connection.execute(
+        "select channel, status, attempts, claims, count(*) from dovecote.notification_routes"
+        " group by 1, 2, 3, 4 order by 1"
+    ).fetchall() == [("email", "pending", 0, 0, 5), ("push", "published", 1, 1, 5)]
+
+
+def test_a_worker_does_not_try_what_another_one_tries(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 1)
+    pause(store)
+    pass_the_pause(connection)
+    assert store.try_resource(EMAIL, 89)
+    channel = ScriptedChannel()
+    assert a_dispatch(store, channel)(forever)["claimed"] == 0
+    assert channel.asked == []
+
+
+def test_a_worker_that_comes_second_to_a_trial_looks_again_a_little_later(
+    store: PostgresStore, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_routes(store, 1)
+    pause(store)
+    pass_the_pause(connection)
+    try_resource, first = store.try_resource, iter([False])
+    monkeypatch.setattr(
+        store, "try_resource", lambda *which: next(first, True) and try_resource(*which)
+    )
+    slept: list[float] = []
+    tally = a_dispatch(store, ScriptedChannel(), sleep=slept.append)(forever)
+    assert tally["published"] == 1
+    assert slept == [0.375]  # half a second, by a chance in the middle
+
+
+def test_a_trial_for_which_nothing_is_due_is_left_to_another(
+    store: PostgresStore, connection: Connection
+) -> None:
+    pause(store)
+    pass_the_pause(connection)
+    assert a_dispatch(store, ScriptedChannel())(forever)["claimed"] == 0
+    assert store.stand(EMAIL).recovering == {EMAIL}
+
+
+def test_a_provider_that_is_not_there_costs_two_routes_an_attempt_and_pauses(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 10)
+    unreached = Failed(error="no route", unreached=True)
+    channel = ScriptedChannel(answer=lambda _: unreached)
+    run_without_waiting(store, channel)
+    assert len(channel.asked) == 3
+    assert routes(connection) == {
+        ("order.shipped", "retrying", 1): 2,
+        ("order.shipped", "pending", 0): 8,
+    }
+    assert store.stand(EMAIL).paused == {EMAIL}
+
+
+def run_without_waiting(store: PostgresStore, channel: ScriptedChannel, **more: Any) -> None:
+    """Run a dispatcher whose time is over before the pause is."""
+    a_dispatch(store, channel, **more)(lambda: 4.5 if channel.asked else 90.0)
+
+
+def test_what_failed_in_a_row_counts_over_batches_and_workers(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 3)
+    channel = ScriptedChannel(answer=lambda _: Failed(error="no route", unreached=True))
+    a_dispatch(store, channel, batch_size=1)(lambda: 0.0 if len(channel.asked) == 2 else 90.0)
+    assert strained(store) == (2, set())
+    run_without_waiting(store, channel, batch_size=1)
+    assert store.stand(EMAIL).paused == {EMAIL}
+    assert routes(connection) == {
+        ("order.shipped", "retrying", 1): 2,
+        ("order.shipped", "pending", 0): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("hold", "last"),
+    [
+        # it may have been accepted, and its event may follow
+        (300.0, ("order.shipped", "retrying", 0)),
+        # no event will
+        (0.0, ("order.shipped", "pending", 0)),
+    ],
+)
+def test_five_routes_without_an_answer_pause_their_channel_and_the_last_keeps_its_attempt(
+    store: PostgresStore, connection: Connection, hold: float, last: tuple[str, str, int]
+) -> None:
+    store_routes(store, 10)
+    channel = ScriptedChannel(answer=lambda _: Ambiguous(error="lost"))
+    run_without_waiting(store, channel, holds={Channel.EMAIL: hold, Channel.PUSH: 0.0})
+    assert len(channel.asked) == 5
+    expected = Counter({("order.shipped", "retrying", 1): 4, ("order.shipped", "pending", 0): 5})
+    expected[last] += 1
+    assert routes(connection) == expected
+    assert store.stand(EMAIL).paused == {EMAIL}
+
+
+def test_one_route_that_gets_no_answer_pauses_nothing_and_ends(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 1, max_attempts=8)
+    channel = ScriptedChannel(answer=lambda _: Ambiguous(error="lost"))
+    for _ in range(8):
+        a_dispatch(store, channel)(forever)
+        make_due(connection)
+    assert routes(connection) == {("order.shipped", "dead_lettered", 8): 1}
+    assert store.stand(EMAIL).paused == set()
+
+
+# By the functions.
+
+
+def test_a_throttled_email_is_answered_202_and_sent_after_the_pause_at_its_first_attempt(
+    house: Functions, connection: Connection, store: PostgresStore, provider: Running
+) -> None:
+    order(provider, Fault.THROTTLE, times=1)
+    answer = house.post(email_only())
+    assert answer.status == 202
+    (route,) = answer.body["routes"]
+    assert (route["status"], route["attempts"], route["last_error"]) == ("pending", 0, None)
+    assert store.stand(EMAIL).paused == {EMAIL}
+    tally = house.dispatch()  # waits for the pause
+    assert (tally["claimed"], tally["published"]) == (1, 1)
+    assert routes(connection) == {("account.password_reset", "published", 1): 1}
+    assert store.stand(EMAIL).paused == set()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "resource"),
+    [
+        # the account
+        (429, "TooManyRequestsException", "Daily message quota exceeded.", EMAIL),
+        (400, "SendingPausedException", "paused", EMAIL),
+        (403, "ExpiredTokenException", "expired", EMAIL),
+        # the identity of the sender
+        (403, "AccessDeniedException", "not authorized", "email/example.com"),
+    ],
+)
+def test_what_the_account_or_the_identity_cannot_do_is_not_the_email_s_fault(
+    house: Functions,
+    connection: Connection,
+    store: PostgresStore,
+    provider: Running,
+    status: int,
+    code: str,
+    message: str,
+    resource: str,
+) -> None:
+    order(provider, Fault.ERROR, status=status, code=code, message=message)
+    assert house.post(email_only()).body["routes"][0]["status"] == "pending"
+    assert routes(connection) == {("account.password_reset", "pending", 0): 1}
+    assert store.stand(EMAIL).paused == {resource}
+
+
+def test_submit_tries_nothing_behind_a_pause_nor_right_after_it(
+    house: Functions, connection: Connection, store: PostgresStore, provider: Running
+) -> None:
+    pause(store)
+    for key in ("behind", "after"):
+        answer = house.post(email_only(idempotency_key=key))
+        (route,) = answer.body["routes"]
+        assert (answer.status, route["status"], route["attempts"]) == (202, "pending", 0)
+        pass_the_pause(connection)
+    assert provider.provider.ledger.attempts == []
+    assert house.dispatch()["published"] == 2
+
+
+# What expires behind a pause.
+
+
+def test_what_expires_behind_a_paused_channel_ends_without_a_send(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 250, expires_in=0)
+    store_routes(store, 5)
+    store_routes(store, 5, Channel.PUSH, expires_in=3600)
+    pause(store, base=300)
+    channel = ScriptedChannel()
+    tally = a_dispatch(store, channel)(forever)
+    assert (tally["claimed"], tally["dead_lettered"], tally["published"]) == (255, 250, 5)
+    assert reasons(connection) == {("expired", 0): 250}
+    assert connection.execute(
+        "select count(*) from dovecote.notification_routes"
+        " where channel = 'email' and status = 'pending' and claims = 0"
+    ).fetchone() == (5,)
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        # a lease that ran out, its hold over: it may have been accepted
+        (False, {("ambiguous", 1): 1}),
+        # an event may still come
+        (True, {}),
+    ],
+)
+def test_what_expires_in_doubt_behind_a_paused_channel_ends_when_its_hold_is_over(
+    store: PostgresStore, connection: Connection, held: bool, expected: dict[Any, int]
+) -> None:
+    store_routes(store, 1)
+    claim_all(store, seconds=0)
+    connection.execute("update dovecote.notification_routes set expires_at = created_at")
+    pause(store, base=300)
+    hold = 60.0 if held else 0.0
+    holds = {Channel.EMAIL: hold, Channel.PUSH: 0.0}
+    a_dispatch(store, ScriptedChannel(), holds=holds)(forever)
+    assert reasons(connection) == expected
+
+
+def test_what_somebody_delivers_is_not_ended_behind_the_pause(store: PostgresStore) -> None:
+    store_routes(store, 1, expires_in=0)
+    claim_all(store, seconds=60)
+    assert store.claim_expired(range(12), a_lease(), hold=0, limit=100) == []
+
+
+def reasons(connection: Connection) -> Counter[Any]:
+    return Counter(
+        connection.execute(
+            "select reason, attempts from dovecote.notification_dead_letters"
+        ).fetchall()
+    )
+
+
+def at_once(database_url: str, ask: Callable[[PostgresStore], Any]) -> list[Any]:
+    """Ask the same of eight stores, each on a connection of its own, in the same moment."""
+    answers: list[Any] = []
+    barrier = threading.Barrier(8)
+
+    def work() -> None:
+        with psycopg.connect(database_url, autocommit=True) as own:
+            barrier.wait(30)
+            answers.append(ask(PostgresStore(Database(lambda: own), default_max_attempts=5)))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 8
+    return answers

@@ -1,0 +1,252 @@
+"""The gate: what a worker may still begin after what it heard, and what counts as an outage."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from dovecote.gate import MOST_UNANSWERED, MOST_UNREACHED, Gate
+from dovecote.model import (
+    Ambiguous,
+    Claim,
+    Delivered,
+    Failed,
+    NotBegun,
+    Outcome,
+    Permanent,
+    Standing,
+    Throttled,
+    Unavailable,
+    Unreachable,
+)
+from tests.unit.examples import a_claim
+
+SHOP = ("email", "email/shop.example")
+NEWS = ("email", "email/news.example")
+
+UNREACHED = Failed(error="no route", unreached=True)
+UNRENDERED = Failed(error="no name", asked=False)
+LOST = Ambiguous(error="closed")
+DOWN = Unavailable(resource="email", error="no route")
+PROBABLY_DOWN = Unavailable(resource="email", error="closed", doubtful=True)
+
+ANSWERS = [
+    Delivered(message_id="m-1"),
+    Permanent(error="MessageRejected"),
+    Failed(error="Unknown (400)"),
+    # refused for one identity alone
+    Unavailable(resource="email/shop.example", error="AccessDenied"),
+]
+"""Whatever it said, the provider was there."""
+
+SILENCE = [NotBegun(), Unreachable(reason="gone"), UNRENDERED]
+"""What ended without the provider being asked."""
+
+
+def a_gate(*tried: str, **standing: Any) -> Gate:
+    return Gate(Standing(channel="email", **standing), tried)
+
+
+def heard(gate: Gate, *outcomes: Outcome, resources: Sequence[str] = SHOP) -> list[Outcome]:
+    """Tell a gate of an outcome for a route each."""
+    return [gate.heard(a_route(), resources, outcome) for outcome in outcomes]
+
+
+def a_route() -> Claim:
+    return a_claim(route_id=uuid.uuid4())
+
+
+def named(kind: object) -> str:
+    return type(kind).__name__
+
+
+# What may begin.
+
+
+def test_a_gate_lets_all_pass_where_nothing_is_known() -> None:
+    gate = a_gate()
+    assert [gate.keeps(SHOP) for _ in range(100)] == [None] * 100
+
+
+@pytest.mark.parametrize(
+    ("resource", "shop", "news"),
+    [
+        # the account: nothing goes out any more
+        ("email", "email", "email"),
+        # one identity: the other goes on
+        ("email/shop.example", "email/shop.example", None),
+    ],
+)
+@pytest.mark.parametrize("outcome", [Throttled, Unavailable])
+def test_the_first_answer_that_says_to_stop_closes_it_for_what_it_names(
+    outcome: type[Throttled | Unavailable], resource: str, shop: str | None, news: str | None
+) -> None:
+    gate = a_gate()
+    first, second = (outcome(resource=resource, error=error) for error in ("first", "second"))
+    assert heard(gate, first, second) == [first, second]
+    assert (gate.keeps(SHOP), gate.keeps(NEWS)) == (shop, news)
+    assert gate.stopped == {resource: first}
+
+
+def test_nothing_else_closes_it() -> None:
+    gate = a_gate()
+    for outcome in (*ANSWERS[:3], UNREACHED, LOST, *SILENCE):
+        assert heard(gate, outcome) == [outcome]
+        assert gate.keeps(SHOP) is None
+    assert gate.stopped == {}
+
+
+def test_what_is_paused_or_recovering_is_closed_from_the_start() -> None:
+    gate = a_gate(paused=frozenset({"email/shop.example"}), recovering=frozenset({NEWS[1]}))
+    assert gate.keeps(SHOP) == "email/shop.example"
+    assert gate.keeps(NEWS) == "email/news.example"
+    assert gate.keeps(("email", "email/else.example")) is None
+
+
+def test_a_channel_that_is_tried_lets_one_pass() -> None:
+    gate = a_gate("email", recovering=frozenset({"email"}))
+    assert [gate.keeps(SHOP), gate.keeps(SHOP), gate.keeps(NEWS)] == [None, "email", "email"]
+
+
+def test_an_identity_that_is_tried_lets_one_of_its_own_pass() -> None:
+    gate = a_gate("email/shop.example", recovering=frozenset({"email/shop.example"}))
+    assert [gate.keeps(NEWS), gate.keeps(SHOP), gate.keeps(SHOP), gate.keeps(NEWS)] == [
+        None, None, "email/shop.example", None,
+    ]  # fmt: skip
+
+
+def test_what_is_kept_by_another_resource_does_not_use_up_the_trial() -> None:
+    gate = a_gate("email/shop.example", recovering=frozenset({"email/shop.example", NEWS[1]}))
+    assert gate.keeps((*SHOP, NEWS[1])) == "email/news.example"
+    assert gate.keeps(SHOP) is None
+
+
+# What counts as an outage.
+
+
+def test_three_connections_that_fail_in_a_row_are_an_outage() -> None:
+    gate = a_gate()
+    assert heard(gate, *[UNREACHED] * MOST_UNREACHED) == [UNREACHED, UNREACHED, DOWN]
+    assert gate.keeps(SHOP) == "email"
+    assert gate.stopped == {"email": DOWN}
+
+
+def test_connections_that_fail_for_one_route_are_an_outage_too() -> None:
+    gate, claim = a_gate(), a_route()
+    assert [gate.heard(claim, SHOP, UNREACHED) for _ in range(3)] == [UNREACHED, UNREACHED, DOWN]
+
+
+def test_five_routes_in_a_row_without_an_answer_are_probably_an_outage() -> None:
+    gate = a_gate()
+    assert heard(gate, *[LOST] * MOST_UNANSWERED) == [LOST] * 4 + [PROBABLY_DOWN]
+    assert gate.keeps(SHOP) == "email"
+    assert gate.stopped == {"email": PROBABLY_DOWN}
+
+
+def test_one_route_without_an_answer_is_no_outage_however_often_it_fails() -> None:
+    gate, claim = a_gate(), a_route()
+    assert [gate.heard(claim, SHOP, LOST) for _ in range(5)] == [LOST] * 5
+    assert gate.keeps(SHOP) is None
+    assert gate.unanswered == {claim.route_id}
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=named)
+@pytest.mark.parametrize("failure", [UNREACHED, LOST], ids=named)
+def test_an_answer_in_between_starts_the_count_anew(answer: Outcome, failure: Outcome) -> None:
+    gate = a_gate()
+    most = MOST_UNREACHED if failure is UNREACHED else MOST_UNANSWERED
+    before = [failure] * (most - 1)
+    assert heard(gate, *before, answer, *before) == [*before, answer, *before]
+    (last,) = heard(gate, failure)
+    assert isinstance(last, Unavailable)
+
+
+@pytest.mark.parametrize("silence", SILENCE, ids=named)
+@pytest.mark.parametrize("failure", [UNREACHED, LOST], ids=named)
+def test_what_was_not_asked_neither_counts_nor_starts_anew(
+    silence: Outcome, failure: Outcome
+) -> None:
+    gate = a_gate()
+    most = MOST_UNREACHED if failure is UNREACHED else MOST_UNANSWERED
+    heard(gate, *[silence] * 10, *[failure] * (most - 1), *[silence] * 10)
+    assert gate.stopped == {}
+    assert gate.answered == set()
+    (last,) = heard(gate, failure)
+    assert isinstance(last, Unavailable)
+
+
+def test_both_counts_are_kept_apart() -> None:
+    gate = a_gate()
+    assert heard(gate, LOST, UNREACHED, LOST, LOST, UNREACHED, LOST) == [
+        LOST, UNREACHED, LOST, LOST, UNREACHED, LOST,
+    ]  # fmt: skip
+    assert (gate.unreached, len(gate.unanswered)) == (2, 4)
+
+
+def test_what_failed_before_this_batch_counts() -> None:
+    assert heard(a_gate(unreached=2), UNREACHED) == [DOWN]
+    before = frozenset(uuid.uuid4() for _ in range(4))
+    assert heard(a_gate(unanswered=before), LOST) == [PROBABLY_DOWN]
+
+
+def test_a_route_that_was_counted_before_this_batch_is_not_counted_twice() -> None:
+    claim = a_route()
+    before = frozenset({claim.route_id, *(uuid.uuid4() for _ in range(3))})
+    assert a_gate(unanswered=before).heard(claim, SHOP, LOST) == LOST
+
+
+def test_an_answer_forgets_what_failed_before_this_batch() -> None:
+    gate = a_gate(unreached=2, unanswered=frozenset(uuid.uuid4() for _ in range(4)))
+    answer = Delivered(message_id="m-1")
+    assert heard(gate, answer, UNREACHED, LOST) == [answer, UNREACHED, LOST]
+
+
+def test_what_a_batch_counts_is_its_own_and_leaves_out_what_was_before() -> None:
+    before = frozenset({uuid.uuid4()})
+    gate = a_gate(unreached=1, unanswered=before)
+    heard(gate, UNREACHED, LOST)
+    assert gate.unreached == 1
+    assert len(gate.unanswered - before) == len(gate.unanswered) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"), [(UNREACHED, DOWN), (LOST, PROBABLY_DOWN)], ids=["unreached", "lost"]
+)
+def test_a_channel_that_is_tried_is_down_at_the_first_failure(
+    outcome: Outcome, expected: Unavailable
+) -> None:
+    gate = a_gate("email", recovering=frozenset({"email"}))
+    assert heard(gate, outcome) == [expected]
+    assert gate.stopped == {"email": expected}
+
+
+def test_an_identity_that_is_tried_is_not_blamed_for_one_lost_answer() -> None:
+    gate = a_gate("email/shop.example", recovering=frozenset({"email/shop.example"}))
+    assert heard(gate, LOST) == [LOST]
+    assert gate.stopped == {}
+    assert gate.answered == set()
+
+
+def test_an_answer_speaks_for_all_that_it_went_through() -> None:
+    gate = a_gate("email", recovering=frozenset({"email"}))
+    heard(gate, Delivered(message_id="m-1"))
+    assert gate.answered == set(SHOP)
+    heard(gate, Failed(error="Unknown (400)"), resources=NEWS)
+    assert gate.answered == {*SHOP, *NEWS}
+
+
+def test_an_answer_that_stops_one_identity_speaks_for_the_channel() -> None:
+    gate = a_gate("email", recovering=frozenset({"email"}))
+    heard(gate, Unavailable(resource="email/shop.example", error="AccessDenied"))
+    assert "email" in gate.answered
+    assert set(gate.stopped) == {"email/shop.example"}
+
+
+@pytest.mark.parametrize("outcome", [Throttled, Unavailable])
+def test_an_answer_that_stops_the_channel_speaks_for_nothing(
+    outcome: type[Throttled | Unavailable],
+) -> None:
+    gate = a_gate()
+    heard(gate, outcome(resource="email", error="stop"))
+    assert gate.answered == set()

@@ -1,0 +1,399 @@
+"""The border to SES and SNS: every error of theirs is an outcome, and names nobody."""
+
+import string
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dovecote.channels.email import sending_rate
+from dovecote.channels.provider import (
+    ACCOUNT,
+    LOST,
+    NO_CREDENTIALS,
+    NOT_SENT,
+    PERMANENT,
+    RESOURCE,
+    THROTTLED,
+    refused,
+)
+from dovecote.model import Ambiguous, Channel, Failed, Outcome, Permanent, Throttled, Unavailable
+from dovecote.ports import ProviderUnavailable
+from dovecote.redaction import MAX_LENGTH
+from tests.unit.examples import ANN, a_claim
+
+SETS = {"PERMANENT": PERMANENT, "THROTTLED": THROTTLED, "ACCOUNT": ACCOUNT, "RESOURCE": RESOURCE}
+OPERATIONS = [("sesv2", "SendEmail"), ("sesv2", "GetAccount"), ("sns", "Publish")]
+
+NEITHER = {
+    # its status says it: the message may have been accepted all the same
+    "InternalError",
+}
+"""Codes of the models that are in none of the sets, each with the reason."""
+
+IDENTITY = "email/shop.example"
+ENDPOINT = "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/shop/0f1e2d3c-0000-4000-8000-00000001"
+TOKEN = "ab12" * 16
+CLAIM = a_claim(payload='{"name":"Ann","reset_url":"https://nestbox.example/reset/1"}')
+PUSH = a_claim(channel=Channel.PUSH, endpoint=ENDPOINT)
+
+
+def errors_of_the_models() -> Iterator[tuple[str, int]]:
+    """Yield code and HTTP status of every error of the calls that are in use."""
+    session = botocore.session.get_session()
+    for service, operation in OPERATIONS:
+        for shape in session.get_service_model(service).operation_model(operation).error_shapes:
+            yield shape.error_code, shape.metadata["error"]["httpStatusCode"]
+
+
+MODELLED = sorted(set(errors_of_the_models()))
+
+
+def an_error(code: str, status: int = 400, message: str = "in words") -> ClientError:
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        },
+        "SendEmail",
+    )
+
+
+def outcome(error: ClientError | BotoCoreError) -> Outcome:
+    return refused(error, CLAIM, IDENTITY)
+
+
+def all_of_botocore() -> list[type[BotoCoreError]]:
+    """Return its errors; boto3 adds some of its own, of what is not in use here."""
+
+    def below(kind: type[BotoCoreError]) -> Iterator[type[BotoCoreError]]:
+        for one in kind.__subclasses__():
+            yield one
+            yield from below(one)
+
+    own = {kind for kind in below(BotoCoreError) if kind.__module__ == exceptions.__name__}
+    return sorted(own, key=lambda kind: kind.__name__)
+
+
+def made(kind: type[BotoCoreError], word: str = "x") -> BotoCoreError:
+    """Make an error with whatever its words need, each of them this word."""
+    needed = {name for _, name, _, _ in string.Formatter().parse(kind.fmt) if name}
+    return kind(**dict.fromkeys(needed | NEEDED.get(kind, set()), word))
+
+
+NEEDED: dict[type[BotoCoreError], set[str]] = {
+    exceptions.WaiterError: {"last_response"},
+}
+"""What some need beyond their words."""
+
+
+# Every code has its place.
+
+
+def test_the_models_were_read() -> None:
+    codes = {code for code, _ in MODELLED}
+    assert {"MessageRejected", "TooManyRequestsException", "EndpointDisabled"} <= codes
+    assert len(MODELLED) >= 20
+
+
+@pytest.mark.parametrize(("code", "status"), MODELLED)
+def test_every_error_of_the_calls_in_use_is_in_exactly_one_set(code: str, status: int) -> None:
+    places = [name for name, codes in SETS.items() if code in codes]
+    assert len(places) == (0 if code in NEITHER else 1), places
+
+
+@pytest.mark.parametrize(("code", "status"), MODELLED)
+def test_no_error_of_the_calls_in_use_is_a_plain_failure(code: str, status: int) -> None:
+    assert not isinstance(outcome(an_error(code, status)), Failed)
+
+
+def test_no_code_is_in_two_sets() -> None:
+    everything = [code for codes in SETS.values() for code in codes]
+    assert len(everything) == len(set(everything))
+
+
+# What each is.
+
+
+@pytest.mark.parametrize("code", sorted(PERMANENT))
+def test_a_refusal_of_the_message_is_permanent(code: str) -> None:
+    assert outcome(an_error(code)) == Permanent(error=f"{code} (400): in words")
+
+
+@pytest.mark.parametrize("code", sorted(THROTTLED))
+def test_too_fast_is_throttled_for_the_whole_channel(code: str) -> None:
+    assert outcome(an_error(code, 429, "Maximum sending rate exceeded.")) == Throttled(
+        resource="email", error=f"{code} (429): Maximum sending rate exceeded."
+    )
+
+
+@pytest.mark.parametrize("code", sorted(ACCOUNT))
+def test_what_the_account_cannot_do_is_unavailable_for_the_whole_channel(code: str) -> None:
+    assert outcome(an_error(code)) == Unavailable(resource="email", error=f"{code} (400): in words")
+
+
+@pytest.mark.parametrize("code", sorted(RESOURCE))
+def test_what_one_identity_or_application_cannot_do_is_unavailable_for_it(code: str) -> None:
+    assert outcome(an_error(code, 403)) == Unavailable(
+        resource=IDENTITY, error=f"{code} (403): in words"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message", "expected"),
+    [
+        # SES: the second's quota, and the day's by the same code
+        (
+            "TooManyRequestsException", 429, "Maximum sending rate exceeded.",
+            Throttled(
+                resource="email",
+                error="TooManyRequestsException (429): Maximum sending rate exceeded.",
+            ),
+        ),
+        (
+            "TooManyRequestsException", 429, "Daily message quota exceeded.",
+            Unavailable(
+                resource="email",
+                error="TooManyRequestsException (429): Daily message quota exceeded.",
+            ),
+        ),
+        (
+            "Throttling", 400, "Daily message QUOTA exceeded",
+            Unavailable(resource="email", error="Throttling (400): Daily message QUOTA exceeded"),
+        ),
+        # SNS
+        (
+            "Throttled", 429, "Rate exceeded",
+            Throttled(resource="email", error="Throttled (429): Rate exceeded"),
+        ),
+        # the account
+        (
+            "AccountSuspendedException", 400, "suspended",
+            Unavailable(resource="email", error="AccountSuspendedException (400): suspended"),
+        ),
+        (
+            "SendingPausedException", 400, "paused",
+            Unavailable(resource="email", error="SendingPausedException (400): paused"),
+        ),
+        (
+            "LimitExceededException", 400, "too many",
+            Unavailable(resource="email", error="LimitExceededException (400): too many"),
+        ),
+        (
+            "ExpiredTokenException", 403, "expired",
+            Unavailable(resource="email", error="ExpiredTokenException (403): expired"),
+        ),
+        # a policy names identities and topics
+        (
+            "AccessDeniedException", 403, "not authorized",
+            Unavailable(resource=IDENTITY, error="AccessDeniedException (403): not authorized"),
+        ),
+        # a code that is new: as a failure, whatever may follow
+        ("Unheard", 400, "of", Failed(error="Unheard (400): of")),
+        ("Unheard", 404, "of", Failed(error="Unheard (404): of")),
+        # 5xx, and an error with a status of success: it may have been accepted
+        ("InternalFailure", 500, "no", Ambiguous(error="InternalFailure (500): no")),
+        ("InternalError", 500, "no", Ambiguous(error="InternalError (500): no")),
+        ("ServiceUnavailable", 503, "no", Ambiguous(error="ServiceUnavailable (503): no")),
+        ("503", 503, "", Ambiguous(error="503 (503):")),
+        ("Unheard", 200, "of", Ambiguous(error="Unheard (200): of")),
+        # a 5xx whose code says more is that
+        (
+            "Throttling", 503, "slow down",
+            Throttled(resource="email", error="Throttling (503): slow down"),
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_is_what_its_code_its_status_or_its_one_word_says(
+    code: str, status: int, message: str, expected: Outcome
+) -> None:
+    assert outcome(an_error(code, status, message)) == expected
+
+
+def test_an_application_that_is_disabled_pauses_alone() -> None:
+    error = an_error("PlatformApplicationDisabled", 400, "disabled")
+    assert refused(error, PUSH, "push/GCM/shop") == Unavailable(
+        resource="push/GCM/shop", error="PlatformApplicationDisabled (400): disabled"
+    )
+
+
+def test_a_throttle_of_sns_pauses_push_alone() -> None:
+    error = an_error("Throttled", 429, "Rate exceeded")
+    assert refused(error, PUSH, "push/GCM/shop") == Throttled(
+        resource="push", error="Throttled (429): Rate exceeded"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "dead"),
+    [
+        # the device is no more
+        ("EndpointDisabled", ENDPOINT),
+        # the endpoint was deleted, or the message was wrong: nothing is known of the device
+        ("NotFound", None),
+        ("InvalidParameter", None),
+    ],
+)
+def test_a_disabled_endpoint_is_one_of_a_dead_device(code: str, dead: str | None) -> None:
+    assert refused(an_error(code), PUSH, "push/GCM/shop") == Permanent(
+        error=f"{code} (400): in words", dead_endpoint=dead
+    )
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {},
+        {"Error": {}},
+        {"Error": {"Code": None}},
+        {"Error": {"Message": None}, "ResponseMetadata": {}},
+    ],
+    ids=str,
+)
+def test_an_answer_that_says_nothing_is_a_plain_failure(response: dict[str, Any]) -> None:
+    failed = outcome(ClientError(response, "SendEmail"))
+    assert isinstance(failed, Failed)
+    assert not failed.unreached
+    assert failed.asked
+
+
+# No answer.
+
+
+@pytest.mark.parametrize("kind", all_of_botocore(), ids=lambda kind: kind.__name__)
+def test_every_error_of_botocore_is_an_outcome(kind: type[BotoCoreError]) -> None:
+    result: Any = outcome(made(kind))
+    assert not isinstance(result, Throttled)
+    # A name of forty letters and digits could be a token.
+    assert result.error.startswith((f"{kind.__name__}: ", "<token> "))
+    assert "\n" not in result.error
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        # no connection came about: nothing was sent
+        (exceptions.ConnectTimeoutError, Failed(error="", unreached=True)),
+        (exceptions.EndpointConnectionError, Failed(error="", unreached=True)),
+        (exceptions.ProxyConnectionError, Failed(error="", unreached=True)),
+        # something may have been sent, and the answer is lost
+        (exceptions.SSLError, Ambiguous(error="")),
+        (exceptions.ReadTimeoutError, Ambiguous(error="")),
+        (exceptions.ConnectionClosedError, Ambiguous(error="")),
+        (exceptions.HTTPClientError, Ambiguous(error="")),
+        (exceptions.ResponseStreamingError, Ambiguous(error="")),
+        (exceptions.IncompleteReadError, Ambiguous(error="")),
+        # it could not be signed
+        (exceptions.NoCredentialsError, Unavailable(resource="email", error="")),
+        (exceptions.PartialCredentialsError, Unavailable(resource="email", error="")),
+        (exceptions.CredentialRetrievalError, Unavailable(resource="email", error="")),
+        (exceptions.TokenRetrievalError, Unavailable(resource="email", error="")),
+        (exceptions.NoAuthTokenError, Unavailable(resource="email", error="")),
+        # the SDK would not even send it, and never will
+        (exceptions.ParamValidationError, Permanent(error="", asked=False)),
+        # anything else went wrong before the provider was asked
+        (exceptions.NoRegionError, Failed(error="", asked=False)),
+        (exceptions.EndpointResolutionError, Failed(error="", asked=False)),
+        (exceptions.UnknownServiceError, Failed(error="", asked=False)),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_without_an_answer_it_counts_whether_something_was_sent(
+    kind: type[BotoCoreError], expected: Outcome
+) -> None:
+    result: Any = outcome(made(kind))
+    assert result == replace(expected, error=result.error)
+
+
+def test_no_error_without_an_answer_is_of_two_sorts() -> None:
+    for kind in all_of_botocore():
+        sorts = [sort for sort in (NOT_SENT, LOST, NO_CREDENTIALS) if issubclass(kind, sort)]
+        assert len(sorts) <= 1, kind
+
+
+def test_the_sdk_has_no_lost_answer_that_is_not_known_here() -> None:
+    """A new error of its HTTP client would be one of these two by its ancestors."""
+    clients = (exceptions.HTTPClientError, exceptions.ConnectionError)
+    for kind in all_of_botocore():
+        if issubclass(kind, clients) and kind is not exceptions.ConnectionError:
+            assert issubclass(kind, (*NOT_SENT, *LOST)), kind
+
+
+# The rate of the account.
+
+
+class Account:
+    """A client of SES that knows GetAccount alone."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def get_account(self) -> Any:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+def test_the_account_says_how_fast_it_may_send() -> None:
+    assert sending_rate(Account({"SendQuota": {"MaxSendRate": 14.0, "SentLast24Hours": 3}})) == 14
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        # out of reach, or not allowed
+        (an_error("AccessDeniedException", 403), "ClientError"),
+        (made(exceptions.EndpointConnectionError), "EndpointConnectionError"),
+        (made(exceptions.ReadTimeoutError), "ReadTimeoutError"),
+        # it does not say
+        ({}, "KeyError"),
+        ({"SendQuota": {"SentLast24Hours": 3}}, "KeyError"),
+        # no rate that anything could be sent at
+        ({"SendQuota": {"MaxSendRate": 0.0}}, "MaxSendRate is 0"),
+        ({"SendQuota": {"MaxSendRate": -1.0}}, "MaxSendRate is -1"),
+    ],
+    ids=str,
+)
+def test_without_a_rate_that_is_one_it_is_not_known(answer: Any, words: str) -> None:
+    with pytest.raises(ProviderUnavailable, match=words):
+        sending_rate(Account(answer))
+
+
+# Words.
+
+SECRETS = f"{ANN} at {ENDPOINT} with {TOKEN} or https://nestbox.example/reset/1"
+
+
+def assert_silent(result: Any) -> None:
+    for secret in (ANN, "success", TOKEN, "reset/1", ENDPOINT.rpartition("/")[2]):
+        assert secret not in result.error
+        assert secret not in repr(result)
+
+
+@pytest.mark.parametrize(
+    "code", ["Unheard", *sorted(NEITHER), *(min(codes) for codes in SETS.values())]
+)
+@pytest.mark.parametrize("status", [400, 500])
+def test_no_answer_repeats_whom_or_what_it_was_for(code: str, status: int) -> None:
+    assert_silent(outcome(an_error(code, status, f"cannot reach {SECRETS}")))
+
+
+def test_a_dead_endpoint_is_known_but_not_shown() -> None:
+    result = refused(an_error("EndpointDisabled", 400, SECRETS), PUSH, "push/GCM/shop")
+    assert isinstance(result, Permanent)
+    assert result.dead_endpoint == ENDPOINT
+    assert ENDPOINT not in repr(result)
+
+
+@pytest.mark.parametrize("kind", all_of_botocore(), ids=lambda kind: kind.__name__)
+def test_no_error_of_botocore_repeats_whom_or_what_it_was_for(kind: type[BotoCoreError]) -> None:
+    assert_silent(outcome(made(kind, SECRETS)))
+
+
+def test_a_long_answer_is_cut_to_a_size() -> None:
+    result: Any = outcome(an_error("Unheard", 400, "no " * 10_000))
+    assert len(result.error) <= MAX_LENGTH
