@@ -22,6 +22,7 @@ OUTCOMES: Mapping[str, tuple[Tone, str]] = {
 REASONS: Mapping[str, str] = {
     "attempts": "All its attempts were used up.",
     "permanent": "The provider would refuse it again, however often it is tried.",
+    "ambiguous": "It may have been accepted: an answer was lost, or a worker died.",
     "expired": "Its time to live was over before it could be delivered.",
 }
 UNHEARD = (

@@ -57,7 +57,7 @@ STEPS = (10.0, 30.0, 70.0, 310.0, 4000.0)
 BACKOFF = Backoff(base=33, factor=2, maximum=3600, jitter=0)
 MOST = 3  # notifications at once: the same few routes, in trouble again and again
 DUE = "next_attempt_at <= clock_timestamp() and leased_until is null"
-LAPSED = f"leased_until < clock_timestamp() - interval '{HOLD} seconds'"
+LAPSED = "leased_until <= clock_timestamp()"
 HOLDS = {Channel.EMAIL: HOLD, Channel.PUSH: 0.0}
 
 TIMES = {
@@ -153,8 +153,23 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.hands)
     @rule(data=st.data(), at_once=st.booleans())
     def deliver(self, data: st.DataObject, at_once: bool) -> None:
-        """A worker delivers what it holds, each claim with an outcome of its own."""
-        held = self.hands.pop(data.draw(st.integers(0, len(self.hands) - 1)))
+        """A worker delivers what it holds, and writes it down at once, or not yet."""
+        self._deliver(data, self.hands.pop(data.draw(st.integers(0, len(self.hands) - 1))))
+        if at_once:
+            self._finalise(self.done.pop())
+
+    @precondition(lambda self: self.hands)
+    @rule(data=st.data())
+    def deliver_slowly(self, data: st.DataObject) -> None:
+        """A worker delivers what it holds; before it writes that down, others have claimed it."""
+        self._deliver(data, self.hands.pop())
+        for step in STEPS[2:4]:  # over the end of the lease, and over the hold
+            self.clock(step)
+            for _ in range(3):
+                self.claim_a_lapsed_one()
+
+    def _deliver(self, data: st.DataObject, held: Held) -> None:
+        """Deliver what a worker holds, each claim with an outcome of its own."""
         kinds = (
             "deliver", "deliver", "ambiguous", "ambiguous", "lost", "fail", "permanent", "throttle",
         )  # fmt: skip
@@ -175,8 +190,6 @@ class Life(RuleBasedStateMachine):
             deadline=held.until,
         )
         self.done.append(replace(held, results=delivery.results))
-        if at_once:
-            self._finalise(self.done.pop())
 
     @precondition(lambda self: self.done)
     @rule(data=st.data())
@@ -211,13 +224,21 @@ class Life(RuleBasedStateMachine):
             self.connection.execute(f"update dovecote.{table} set {moved}".encode())  # noqa: S608
 
     @precondition(lambda self: self.sent)
-    @rule(data=st.data(), rejected=st.sampled_from([False, False, False, True]))
-    def event(self, data: st.DataObject, rejected: bool) -> None:
-        """SES tells of a send: once or again, in any order."""
+    @rule(
+        data=st.data(),
+        rejected=st.sampled_from([False, False, False, True]),
+        overtaken=st.booleans(),
+    )
+    def event(self, data: st.DataObject, rejected: bool, overtaken: bool) -> None:
+        """SES tells of a send: once or again, and of its rejection before its acceptance."""
         sent = data.draw(st.sampled_from(self.sent))
-        # Only the last message of a route is ever rejected here; SES sends either of the two.
+        # Only the last message of a route is ever rejected here.
         sent.rejected = sent.rejected or (rejected and sent is self._newest(sent.claim.route_id))
         self._tell(sent)
+        if overtaken and sent.rejected and not self._others(sent):
+            before = self._rows()
+            self._say(sent, Known.ACCEPTED)
+            assert self._rows() == before
 
     # Once: what is cancelled has no more story to tell.
     @precondition(lambda self: len(self.notifications) == MOST and not self.cancelled)
@@ -308,29 +329,35 @@ class Life(RuleBasedStateMachine):
         return [sent for sent in self.sent if sent.claim.route_id == route_id][-1]
 
     def _tell(self, sent: Sent) -> None:
-        before = self._rows()[sent.claim.route_id]
-        self.store.tell(
-            Feedback(
-                route_id=sent.claim.route_id,
-                claim=sent.claim.claims,
-                message_id=sent.message_id,
-                known=Known.NOT_SENT if sent.rejected else Known.ACCEPTED,
-                error="SES Reject",
-            )
+        route_id = sent.claim.route_id
+        before = self._rows()[route_id]
+        self._say(sent, Known.NOT_SENT if sent.rejected else Known.ACCEPTED)
+        after = self._rows()[route_id]
+        if not sent.rejected:
+            self.known.add(route_id)
+            assert after["status"] in ("published", "cancelled", "skipped")
+        elif not self._others(sent):
+            self.known.discard(route_id)
+        if before["status"] in ("cancelled", "skipped"):
+            assert after == before
+
+    def _say(self, sent: Sent, known: Known) -> None:
+        feedback = Feedback(
+            route_id=sent.claim.route_id,
+            claim=sent.claim.claims,
+            message_id=sent.message_id,
+            known=known,
+            error="SES Reject",
         )
-        after = self._rows()[sent.claim.route_id]
-        others = [
+        self.store.tell(feedback)
+
+    def _others(self, sent: Sent) -> list[Sent]:
+        """Return what else of a route was accepted, and not rejected."""
+        return [
             other
             for other in self.sent
             if other.claim.route_id == sent.claim.route_id and not other.rejected
         ]
-        if not sent.rejected:
-            self.known.add(sent.claim.route_id)
-            assert after["status"] in ("published", "cancelled", "skipped")
-        elif not others:
-            self.known.discard(sent.claim.route_id)
-        if before["status"] in ("cancelled", "skipped"):
-            assert after == before
 
     def _submit(self, routes: int, attempts: int, expires_in: float, *, at_once: bool) -> None:
         new = [a_route(route_id=self._id(), claimed=at_once) for _ in range(routes)]
