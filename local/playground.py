@@ -9,6 +9,8 @@ SETTINGS = {
     "BACKOFF_MAX_SECONDS": "4",
     "EMAIL_FROM": "Dovecote <dovecote@example.com>",
     "LEASE_SECONDS": "10",
+    "PAUSE_BASE_SECONDS": "0.5",
+    "PAUSE_MAX_SECONDS": "4",
     "SEND_CONNECT_SECONDS": "1",
     "SEND_READ_SECONDS": "3",
 }

@@ -43,6 +43,9 @@ QUERIES: Mapping[str, str] = {
           on notification.notification_id::text = letters.notification_id
         where letters.reason is not null
         order by letters.dead_lettered_at desc limit %(limit)s""",  # noqa: S608
+    "pauses": """
+        select resource, greatest(paused_until, trying_until) as until, error
+        from dovecote.channel_state where paused_until is not null order by resource""",
     "ends": """
         select route_id::text, notification_id::text, status, provider_message_id
         from dovecote.notification_routes""",

@@ -64,11 +64,12 @@ class Views:
     async def _of_database(self) -> dict[str, Any]:
         ledger = self._scene.provider.ledger
         accepted_before = list(ledger.accepted)
-        newest, routes, ends, letters = await self._database.ask(
+        newest, routes, ends, letters, pauses = await self._database.ask(
             ("newest", {"limit": NOTIFICATIONS}),
             ("newest_routes", {"limit": NOTIFICATIONS}),
             ("ends", {}),
             ("dead_letters", {"limit": MESSAGES}),
+            ("pauses", {}),
         )
         of_route = {row["route_id"]: row["notification_id"] for row in ends}
         return {
@@ -79,6 +80,7 @@ class Views:
             ],
             "messages": messages.summaries(ledger.accepted[: -MESSAGES - 1 : -1], of_route),
             "dead_letters": letters,
+            "pauses": pauses,
             "agreement": agreement(ends, accepted_before, list(ledger.accepted)),
         }
 

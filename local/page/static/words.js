@@ -14,6 +14,7 @@ export const STATUSES = {
 export const REASONS = {
   attempts: "All its attempts were used up.",
   permanent: "The provider would refuse it again, however often it is tried.",
+  ambiguous: "It may have been accepted: an answer was lost, or a worker died.",
   expired: "Its time to live was over before it could be delivered.",
 };
 

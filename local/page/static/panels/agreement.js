@@ -1,7 +1,7 @@
 // The provider's ledger and the database, side by side.
 
 import { el, show } from "../dom.js";
-import { count } from "../words.js";
+import { count, countdown } from "../words.js";
 
 export function agreement(container, state) {
   const now = state.agreement;
@@ -17,6 +17,7 @@ export function agreement(container, state) {
     el("p", { class: `verdict ${bad ? "bad" : "good"}`, id: "verdict" }, verdict),
     el("div", { class: "sides" }, ledger(now), database(now)),
     now.sent_twice ? twice(now) : null,
+    (state.pauses ?? []).map(pause),
     bad ? el("ul", { class: "wrong" }, now.wrong.map((line) => el("li", {}, line))) : null,
   );
 }
@@ -52,6 +53,16 @@ function side(title, numbers) {
         ),
       ),
     ),
+  );
+}
+
+function pause(one) {
+  return el(
+    "p",
+    { class: "hint paused" },
+    `${one.resource} is paused: ${one.error}. One route is tried `,
+    countdown(one.until),
+    "; no attempt burns meanwhile.",
   );
 }
 
