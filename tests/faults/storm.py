@@ -88,7 +88,7 @@ def blow(
             nursery.begin(
                 function,
                 a_notification(key, kind) if function == "submit" else {},
-                stop=_stop(point, chance),
+                stop=_stop(function, point, chance),
             )
             for function, point, key in wave
         ]
@@ -127,9 +127,10 @@ def reckon(
     return {"sent_twice": len(twice), "account": account}
 
 
-def _stop(point: str, chance: random.Random) -> Stop:
-    # A later send of a batch has others before it that were accepted; an early one has none.
-    nth = chance.randint(1, 6) if point in ("before send", "after acceptance") else 1
+def _stop(function: str, point: str, chance: random.Random) -> Stop:
+    # A later send of a batch has others before it that were accepted; submit tries two at once.
+    sends = 2 if function == "submit" else 6
+    nth = chance.randint(1, sends) if point in ("before send", "after acceptance") else 1
     return Stop(point=point, nth=nth)
 
 

@@ -102,7 +102,8 @@ class Life(RuleBasedStateMachine):
         self.store = PostgresStore(self.database, default_max_attempts=3)
         self.connection.execute(
             "truncate dovecote.notifications, dovecote.notification_routes,"
-            " dovecote.notification_dead_letters, dovecote.email_deliveries"
+            " dovecote.notification_dead_letters, dovecote.email_deliveries,"
+            " dovecote.email_rejections"
         )
         self.connection.execute("update dovecote.channel_state set paused_until = null")
         self.now = 0.0

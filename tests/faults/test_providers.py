@@ -101,12 +101,13 @@ def test_at_a_rate_that_ses_tells_all_is_delivered_without_a_throttle_answer(
     assert 120 / (rows[-1].time - rows[0].time) < 16
 
 
+@pytest.mark.parametrize("concurrency", [1, 32])
 def test_at_a_rate_that_is_set_too_high_each_worker_hears_it_once_a_pause(
-    nursery: Nursery, connection: Connection, provider: Running
+    nursery: Nursery, connection: Connection, provider: Running, concurrency: int
 ) -> None:
     provider.provider.send_rate = 14
     store_emails(connection, 150, max_attempts=2)
-    nursery.environment |= {"EMAIL_MAX_PER_SECOND": "40", "DISPATCH_CONCURRENCY": "1"}
+    nursery.environment |= {"EMAIL_MAX_PER_SECOND": "40", "DISPATCH_CONCURRENCY": str(concurrency)}
     workers = [nursery.begin(seconds=60) for _ in range(3)]
     for worker in workers:
         worker.answer()

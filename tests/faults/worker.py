@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -98,7 +99,8 @@ class Nursery:
     """Begins workers in one environment; `directory` takes what they answer."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
-        self._directory = directory
+        # Its own, so that no worker is taken for one of another nursery that did answer.
+        self._directory = Path(tempfile.mkdtemp(dir=directory))
         self.environment = dict(environment)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.faults.warm"])
@@ -115,7 +117,7 @@ class Nursery:
     ) -> Worker:
         """Begin one run of a function that has so many seconds."""
         self._count += 1
-        result = self._directory / f"{os.getpid()}-{self._count}.json"
+        result = self._directory / f"{self._count}.json"
         order = {
             "environment": {**self.environment, **environment},
             "function": function,

@@ -1,6 +1,7 @@
 """Pauses: told to all workers, tried by one, and no attempt burns behind them."""
 
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -758,3 +759,39 @@ def at_once(database_url: str, ask: Callable[[PostgresStore], Any]) -> list[Any]
         thread.join()
     assert len(answers) == 8
     return answers
+
+
+def test_what_expired_behind_a_pause_and_is_on_record_as_accepted_is_published(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 2)
+    accepted, other = claim_all(store, seconds=0)
+    with store.transaction() as transaction:
+        transaction.record_acceptances([(accepted.kind, accepted.route_id, "m-1")])
+    connection.execute("update dovecote.notification_routes set expires_at = clock_timestamp()")
+    pause(store, base=300)
+    tally = a_dispatch(store, ScriptedChannel())(forever)
+    assert (tally["published"], tally["dead_lettered"]) == (1, 1)
+    assert connection.execute(
+        "select route_id, status, provider_message_id from dovecote.notification_routes"
+        " order by status"
+    ).fetchall() == [
+        (other.route_id, "dead_lettered", None),
+        (accepted.route_id, "published", "m-1"),
+    ]
+
+
+def test_a_connection_that_ended_inside_a_transaction_is_out_of_reach_and_not_refused(
+    database_url: str,
+) -> None:
+    database = Database(lambda: psycopg.connect(database_url, autocommit=True))
+
+    def stand_still_inside() -> None:
+        with database.transaction() as own:
+            own.execute("set idle_in_transaction_session_timeout = '50ms'")
+            time.sleep(0.3)
+            own.execute("select 1")
+
+    with pytest.raises(StoreUnavailable):
+        stand_still_inside()
+    database.close()

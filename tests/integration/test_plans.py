@@ -42,6 +42,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "skip": {**A_ROUTE, "reason": "gone"},
     "kind_of": A_TALE,
     "lock_route": A_TALE,
+    "recorded": A_TALE,
     "settle": A_TALE,
     "reject": {**A_TALE, "reason": "permanent"},
     "redrive": A_TALE,

@@ -253,8 +253,8 @@ def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None
     }
     assert log.lines == [
         ("error", "event cannot be read"),
-        ("error", "database out of reach"),
-        ("error", "database out of reach"),
+        ("error", "event not settled"),
+        ("error", "event not settled"),
         ("info", "feedback taken"),
     ]
 

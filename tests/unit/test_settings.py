@@ -211,6 +211,12 @@ def test_a_lease_is_more_than_twice_a_send(lease: str, connect: str, read: str, 
         assert refusal(environment).startswith("LEASE_SECONDS: ")
 
 
+def test_a_send_fits_into_a_run_of_dispatch() -> None:
+    slow = {"DATABASE_URL": URL, "LEASE_SECONDS": "600", "SEND_READ_SECONDS": "38"}
+    assert from_environment(slow).send_seconds == 40
+    assert refusal(slow | {"SEND_READ_SECONDS": "38.1"}).startswith("SEND_READ_SECONDS: ")
+
+
 @given(
     budget=st.floats(0.01, 1000),
     connect=st.floats(0.01, 100),

@@ -207,14 +207,13 @@ def test_a_route_that_is_claimed_too_late_ends_without_a_send(
 
 
 def a_record(**changes: Any) -> Recorded:
-    """Return a live route under its second claim, with the email m-1 on record."""
+    """Return a live route under its second claim, of whose email nothing is on record."""
     values: dict[str, Any] = {
         "status": Status.PENDING,
         "claims": 2,
-        "provider_message_id": None,
         "held": False,
         "expired": False,
-        "recorded_message_id": "m-1",
+        "accepted": False,
         "rejected": False,
     }
     return Recorded(**(values | changes))
@@ -257,28 +256,28 @@ def test_an_acceptance_settles_what_has_not_ended_otherwise(
 
 
 @pytest.mark.parametrize(
-    ("status", "claim", "recorded", "expected"),
+    ("status", "claim", "accepted", "expected"),
     [
         # live, published: dead letter, where it is of the newest claim
-        (Status.PENDING, 2, "m-1", REFUSED),
-        (Status.RETRYING, 2, "m-1", REFUSED),
-        (Status.PUBLISHED, 2, "m-1", REFUSED),
+        (Status.PENDING, 2, False, REFUSED),
+        (Status.RETRYING, 2, False, REFUSED),
+        (Status.PUBLISHED, 2, False, REFUSED),
         # of an older claim: another send is under way, or was accepted
-        (Status.PENDING, 1, "m-1", None),
-        (Status.PUBLISHED, 1, "m-1", None),
+        (Status.PENDING, 1, False, None),
+        (Status.PUBLISHED, 1, False, None),
         # another message of the route is on record as accepted
-        (Status.PENDING, 2, "m-2", None),
-        (Status.PUBLISHED, 2, "m-2", None),
+        (Status.PENDING, 2, True, None),
+        (Status.PUBLISHED, 2, True, None),
         # an end that it says nothing new of
-        (Status.DEAD_LETTERED, 2, "m-1", None),
-        (Status.CANCELLED, 2, "m-1", None),
-        (Status.SKIPPED, 2, "m-1", None),
+        (Status.DEAD_LETTERED, 2, False, None),
+        (Status.CANCELLED, 2, False, None),
+        (Status.SKIPPED, 2, False, None),
     ],
 )
 def test_what_was_not_sent_is_a_dead_letter_where_nothing_came_after_it(
-    status: Status, claim: int, recorded: str, expected: DeadLetter | None
+    status: Status, claim: int, accepted: bool, expected: DeadLetter | None
 ) -> None:
-    route = a_record(status=status, recorded_message_id=recorded, rejected=True)
+    route = a_record(status=status, accepted=accepted, rejected=True)
     assert told(route, an_event(Known.NOT_SENT, claim)) == expected
 
 

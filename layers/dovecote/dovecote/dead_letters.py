@@ -6,7 +6,7 @@ import msgspec
 
 from dovecote import bodies
 from dovecote.model import Notification
-from dovecote.ports import Store
+from dovecote.ports import ANSWER_SECONDS, Store
 from dovecote.problems import Conflict, Fault, Invalid, NotFound
 from dovecote.submission import Instant, in_range
 from dovecote.transitions import Refusal
@@ -39,10 +39,11 @@ class DeadLetters:
             route = UUID(route_id)
         except ValueError:
             raise NotFound(UNKNOWN) from None
-        answer = self._store.redrive(route, request.expires_at)
-        if isinstance(answer, Refusal):
-            raise _refused(answer)
-        notification = None if answer is None else self._store.notification(answer)
+        with self._store.within(ANSWER_SECONDS):
+            answer = self._store.redrive(route, request.expires_at)
+            if isinstance(answer, Refusal):
+                raise _refused(answer)
+            notification = None if answer is None else self._store.notification(answer)
         if notification is None:
             raise NotFound(UNKNOWN)
         return notification

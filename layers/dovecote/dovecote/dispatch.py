@@ -12,8 +12,7 @@ from uuid import UUID
 from dovecote import lanes
 from dovecote.deliver import Deliver, Delivery
 from dovecote.finalise import Finaliser
-from dovecote.gate import Gate
-from dovecote.model import Channel, Claim, Lease, NotBegun, Result, Slots, Standing
+from dovecote.model import Channel, Claim, Lease, Slots, Standing
 from dovecote.ports import Clock, Log, Sleep, Store, StoreBusy, StoreError, StoreUnavailable
 from dovecote.rates import Rates
 from dovecote.transitions import Random
@@ -161,8 +160,10 @@ class Dispatch:
         )
         if not claims:
             return self._wait(min(LOOK_SECONDS, standing.paused_for), ends - standing.paused_for)
-        results = [Result(claim=claim, outcome=NotBegun()) for claim in claims]
-        self._finish(Delivery(results=results, gate=Gate(standing)), len(claims), ends, tally)
+        delivery = self._deliver(
+            claims, standing=standing, slots=Slots(room=0), deadline=self._clock()
+        )
+        self._finish(delivery, len(claims), ends, tally)
         return True
 
     def _tried(self, standing: Standing) -> frozenset[str] | None:

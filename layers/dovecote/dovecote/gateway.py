@@ -124,7 +124,7 @@ def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], bool], log
             log.error("event cannot be read", message_id=record["messageId"], error=str(error))
             failed.append({"itemIdentifier": record["messageId"]})
         except StoreError as error:
-            log.error("database out of reach", error=str(error))
+            log.error("event not settled", message_id=record["messageId"], error=str(error))
             failed.append({"itemIdentifier": record["messageId"]})
     log.info("feedback taken", settled=settled, failed=len(failed))
     return {"batchItemFailures": failed}

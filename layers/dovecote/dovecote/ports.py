@@ -32,6 +32,9 @@ from dovecote.model import (
 )
 from dovecote.transitions import Refusal
 
+ANSWER_SECONDS = 4.5
+"""What a request may ask of the store in all: one that is out of reach is a 503 within 5 s."""
+
 
 class StoreError(Exception):
     """The store could not do what it was asked."""

@@ -24,6 +24,9 @@ Mailbox = Annotated[
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
+MOST_SEND_SECONDS = 40.0
+"""A run of dispatch is ended after 90 s, and its last part begins no send that it can't cover."""
+
 Rate = Annotated[str, Meta(pattern=r"^(auto|\d{1,6}(\.\d+)?)\Z")]
 """Emails a second, or auto: what SES says."""
 
@@ -126,6 +129,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 def _check(settings: Settings) -> None:
     """Refuse settings that cannot hold together."""
     _check_database(settings)
+    if settings.send_seconds > MOST_SEND_SECONDS:
+        raise BadSettings(
+            f"SEND_READ_SECONDS: with SEND_CONNECT_SECONDS more than {MOST_SEND_SECONDS:g}:"
+            " a run of dispatch would begin no such send"
+        )
     if settings.lease_seconds <= 2 * settings.send_seconds:
         raise BadSettings(
             "LEASE_SECONDS: must be more than twice SEND_CONNECT_SECONDS + SEND_READ_SECONDS,"

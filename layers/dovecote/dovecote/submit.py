@@ -19,11 +19,8 @@ from dovecote.model import (
     Submission,
 )
 from dovecote.plan import Plan
-from dovecote.ports import Clock, Log, Store, StoreBusy, Stored
+from dovecote.ports import ANSWER_SECONDS, Clock, Log, Store, StoreBusy, Stored
 from dovecote.problems import Fault, InProgress, Invalid, Mismatch
-
-STORE_SECONDS = 4.5
-"""How long storing may take, whatever it needs of the database: else it is a 503 within 5 s."""
 
 SETTLE_SECONDS = 3.0
 """What the database may take of the best effort beyond its budget."""
@@ -75,7 +72,7 @@ class Submit:
         Raises Invalid, Mismatch or InProgress with nothing stored, and StoreError where that is
         not known.
         """
-        with self._store.within(STORE_SECONDS):
+        with self._store.within(ANSWER_SECONDS):
             stored = self._stored(submission)
         if isinstance(stored, Notification):
             return _replayed(stored, submission)

@@ -168,15 +168,15 @@ class Recorded:
     """A route as an event or an operator finds it.
 
     `held` while it is in doubt and its hold is not over, `expired` by the time that it has, or is
-    to have; `recorded_message_id` and `rejected` are what is on record of its email.
+    to have; `accepted` where an acceptance of its email is on record, `rejected` where it is known
+    of the event's message that it was not sent.
     """
 
     status: str
     claims: int
-    provider_message_id: str | None
     held: bool
     expired: bool
-    recorded_message_id: str | None
+    accepted: bool
     rejected: bool
 
 
@@ -195,11 +195,10 @@ def told(route: Recorded, feedback: Feedback) -> Publish | DeadLetter | None:
     counts of the newest claim alone, and not against the acceptance of another message.
     """
     live = route.status in (Status.PENDING, Status.RETRYING)
-    known = route.recorded_message_id == feedback.message_id
     if feedback.known is Known.ACCEPTED:
         open_ = live or route.status == Status.DEAD_LETTERED
         return Publish(message_id=feedback.message_id) if open_ and not route.rejected else None
-    newest = feedback.claim == route.claims and known
+    newest = feedback.claim == route.claims and not route.accepted
     if newest and (live or route.status == Status.PUBLISHED):
         return DeadLetter(reason=Reason.PERMANENT, error=feedback.error)
     return None

@@ -17,12 +17,9 @@ import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
 
-from dovecote.ports import StoreBusy, StoreError, StoreFailed, StoreUnavailable
+from dovecote.ports import ANSWER_SECONDS, StoreBusy, StoreError, StoreFailed, StoreUnavailable
 
 T = TypeVar("T")
-
-OPERATION_SECONDS = 4.5
-"""How long one use of the store may take, connecting included: a stuck one is a 503 within 5 s."""
 
 AGAIN_SECONDS = 0.5
 """What must be left of that for a second try on a new connection."""
@@ -35,6 +32,8 @@ _UNAVAILABLE = (
     psycopg.InterfaceError,
     # After a failover the old writer answers so, on a connection that stays open.
     errors.ReadOnlySqlTransaction,
+    # A worker that was frozen inside a transaction wakes without its connection.
+    errors.IdleInTransactionSessionTimeout,
 )
 _CONFLICT = (errors.DeadlockDetected, errors.SerializationFailure)
 _BUSY = (errors.LockNotAvailable, *_CONFLICT)
@@ -149,7 +148,7 @@ class Database:
         return float(getattr(self._bounds, "deadline", math.inf))
 
     def _deadline(self) -> float:
-        return min(self._bound, time.monotonic() + OPERATION_SECONDS)
+        return min(self._bound, time.monotonic() + ANSWER_SECONDS)
 
     @contextmanager
     def _used(self, deadline: float) -> Iterator[psycopg.Connection[tuple[object, ...]]]:

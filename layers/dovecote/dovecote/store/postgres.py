@@ -223,13 +223,12 @@ class PostgresStore:
 
         None where there is no such route.
         """
-        parameters = {"route_id": route_id, "expires_at": expires_at}
+        parameters = {"route_id": route_id, "expires_at": expires_at, "message_id": None}
 
         def work(connection: Connection) -> UUID | Refusal | None:
-            rows = _rows(connection, "lock_route", parameters)
-            if not rows:
+            if not _rows(connection, "lock_route", parameters):
                 return None
-            refusal = transitions.redriven(Recorded(**rows[0]))
+            refusal = transitions.redriven(_recorded(connection, parameters))
             if refusal is not None:
                 return refusal
             redriven: UUID = _rows(connection, "redrive", parameters)[0]["notification_id"]
@@ -239,7 +238,7 @@ class PostgresStore:
 
     def tell(self, feedback: Feedback) -> bool:
         """Write down what the provider told of a send; return whether its route changed."""
-        parameters = {
+        parameters: dict[str, object] = {
             "route_id": feedback.route_id,
             "key": str(feedback.route_id),
             "message_id": feedback.message_id,
@@ -251,10 +250,13 @@ class PostgresStore:
             kinds = _rows(connection, "kind_of", parameters)
             if not kinds:
                 return False
-            template = {"template_id": kinds[0]["kind"]}
-            if not _recorded(connection, feedback, parameters | template):
+            parameters["template_id"] = kinds[0]["kind"]
+            if not _news(connection, feedback, parameters):
                 return False
-            route = Recorded(**_rows(connection, "lock_route", parameters)[0])
+            _rows(connection, "lock_route", parameters)
+            if feedback.known is Known.NOT_SENT:
+                connection.execute(statement("forget_acceptance"), parameters)
+            route = _recorded(connection, parameters)
             return _settled(connection, transitions.told(route, feedback), parameters)
 
         return self._database.run(work)
@@ -399,7 +401,7 @@ def _loaded(connection: Connection, claimed: list[dict[str, Any]], token: UUID) 
     return [_picked(Claim, row | by_route[row["route_id"]] | {"token": token}) for row in claimed]
 
 
-def _recorded(connection: Connection, feedback: Feedback, parameters: Mapping[str, object]) -> bool:
+def _news(connection: Connection, feedback: Feedback, parameters: Mapping[str, object]) -> bool:
     """Put what is known of an email on record before its route is locked, as finalisers do.
 
     Return whether the route is to hear of it.
@@ -410,6 +412,10 @@ def _recorded(connection: Connection, feedback: Feedback, parameters: Mapping[st
         [(str(parameters["template_id"]), feedback.route_id, feedback.message_id)]
     )
     return True
+
+
+def _recorded(connection: Connection, parameters: Mapping[str, object]) -> Recorded:
+    return Recorded(**_rows(connection, "recorded", parameters)[0])
 
 
 def _settled(

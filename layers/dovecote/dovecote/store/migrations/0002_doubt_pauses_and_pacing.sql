@@ -31,8 +31,13 @@ alter table dovecote.notification_dead_letters
         (closed_at is null) = (closed_as is null) and closed_as in ('settled', 'redriven')
     );
 
--- Accepted first and then known not to have been sent: such a route may be sent again.
-alter table dovecote.email_deliveries add column rejected_at timestamptz;
+-- Messages that were accepted first and then not sent, for good: their routes may be sent again, and
+-- an event of their acceptance that comes late changes nothing.
+create table dovecote.email_rejections (
+    message_id  text primary key,
+    route_id    uuid not null,
+    rejected_at timestamptz not null default clock_timestamp()
+);
 
 -- SNS said that the endpoint is disabled; a new registration brings the device back.
 alter table dovecote.push_devices add column dead_at timestamptz;

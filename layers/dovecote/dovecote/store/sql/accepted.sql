@@ -3,4 +3,3 @@
 select idempotency_key, message_id
 from unnest(%(template_ids)s::text[], %(keys)s::text[]) as asked (template_id, idempotency_key)
 join dovecote.email_deliveries using (template_id, idempotency_key)
-where rejected_at is null

@@ -1,0 +1,15 @@
+-- Read how a locked route stands, and what is on record of its email and of one message.
+-- Safe: plain reads by primary keys and the unique index; after lock_route.sql and not with it, since
+-- what a worker wrote before it let go of the route would not be seen.
+select r.status, r.claims,
+       coalesce(r.doubt_until > clock_timestamp(), false) as held,
+       coalesce(%(expires_at)s, r.expires_at) <= clock_timestamp() as expired,
+       d.message_id is not null as accepted,
+       exists (
+           select from dovecote.email_rejections where message_id = %(message_id)s
+       ) as rejected
+from dovecote.notification_routes r
+join dovecote.notifications n using (notification_id)
+left join dovecote.email_deliveries d
+  on d.template_id = n.kind and d.idempotency_key = r.route_id::text
+where r.route_id = %(route_id)s
