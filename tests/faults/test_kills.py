@@ -32,8 +32,8 @@ def test_a_kill_at_any_step_loses_nothing_and_sends_twice_only_what_nobody_could
 ) -> None:
     storm = blow(nursery, 24, random.Random(SEED))
     assert len(storm.kills) == 12, "not every step was struck"
-    reckoning = reckon(storm, nursery, connection, provider)
-    assert reckoning["sent_twice"] <= storm.unsafe * 6
+    # Whoever was sent twice was in the hands of a worker when that was killed.
+    assert reckon(storm, nursery, connection, provider)["unexplained"] == []
 
 
 def test_a_kill_where_nothing_was_accepted_or_all_is_written_down_sends_nothing_twice(
@@ -53,5 +53,5 @@ def test_with_events_within_the_hold_no_kill_at_all_sends_an_email_twice(
         storm = blow(nursery, 24, random.Random(SEED))
         reckon(storm, nursery, connection, provider)
     emails = [row.route_id for row in provider.provider.ledger.accepted if row.service == "ses"]
-    assert storm.unsafe
+    assert len(storm.kills) == 12
     assert len(emails) == len(set(emails))

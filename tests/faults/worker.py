@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.process import BaseProcess
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from dovecote import wiring
+from dovecote.model import Claim
+from dovecote.ports import Stored
 from tests.functions import Context, load
 
 POINTS = {
@@ -89,6 +91,14 @@ class Worker:
             return json.loads(self._result.read_text())
         return None
 
+    @property
+    def held(self) -> set[tuple[str, int]]:
+        """Return what it claimed, by route and number of the claim; told of armed workers only."""
+        with suppress(FileNotFoundError):
+            lines = Path(f"{self._result}.claims").read_text().splitlines()
+            return {(route_id, int(claims)) for route_id, claims in map(str.split, lines)}
+        return set()
+
     def stopped(self) -> bool:
         """Tell whether it is frozen by SIGSTOP."""
         state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -139,7 +149,7 @@ def run(order: Mapping[str, Any]) -> None:
     os.dup2(log, 2)
     random.seed()
     if order["stop"] is not None:
-        _arm(Stop(**order["stop"]))
+        _arm(Stop(**order["stop"]), f"{order['result']}.claims")
     ends = time.monotonic() + order["seconds"]
     answer = load(order["function"]).handler(order["event"], Timed(ends=ends))
     result = Path(order["result"])
@@ -149,8 +159,8 @@ def run(order: Mapping[str, Any]) -> None:
     os._exit(0)
 
 
-def _arm(stop: Stop) -> None:
-    """Put the stop where the function comes by."""
+def _arm(stop: Stop, held: str) -> None:
+    """Put the stop where the function comes by, and note what it claims."""
     counts: Counter[str] = Counter()
 
     def at(point: str) -> None:
@@ -163,6 +173,9 @@ def _arm(stop: Stop) -> None:
             at("before send")
 
     store = wiring._store()
+    claims = os.open(held, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for name in ("claim", "claim_lapsed", "submit"):
+        setattr(store, name, _noted(getattr(store, name), claims))
     for name, point in (("claim", "claim"), ("submit", "store")):
         setattr(store, name, _around(getattr(store, name), at, point))
     store.transaction = _committing(store.transaction, at)  # type: ignore[method-assign]
@@ -170,6 +183,24 @@ def _arm(stop: Stop) -> None:
     for call in ("sesv2.SendEmail", "sns.Publish"):
         events.register(f"before-send.{call}", before_send)
         events.register(f"after-call.{call}", lambda **_: at("after acceptance"))
+
+
+def _noted(call: Any, file: int) -> Any:
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        answer = call(*arguments, **named)
+        for claim in _claims_of(answer):
+            os.write(file, f"{claim.route_id} {claim.claims}\n".encode())
+        return answer
+
+    return wrapped
+
+
+def _claims_of(answer: list[Claim] | Claim | Stored | None) -> Sequence[Claim]:
+    if isinstance(answer, Claim):
+        return [answer]
+    if isinstance(answer, Stored):
+        return answer.claims
+    return answer or []
 
 
 def _around(call: Any, at: Any, point: str) -> Any:
