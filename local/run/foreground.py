@@ -81,6 +81,7 @@ async def _serve(here: Settings, provider: Provider, tell: Tell, stop: asyncio.E
     options = Options(
         directory=here.directory,
         database_url=here.database_url,
+        parameters=here.parameters,
         environment={**push_targets(provider, "dovecote-local"), **here.environment},
         tick_seconds=here.tick_seconds,
         api_port=here.port,

@@ -28,6 +28,14 @@ class Settings:
     tick_seconds: float
     environment: Mapping[str, str]
 
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Return the template's parameters: with feedback its queue and function are part of it."""
+        if self.environment.get("EMAIL_FEEDBACK") != "on":
+            return {}
+        configuration_set = self.environment.get("EMAIL_CONFIGURATION_SET", "dovecote-local")
+        return {"EmailFeedback": "on", "EmailConfigurationSet": configuration_set}
+
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment; raises SettingError.

@@ -62,6 +62,21 @@ def test_nothing_that_was_answered_202_is_lost_whatever_is_killed(run: Run) -> N
     assert run.stop() == 0
 
 
+def test_with_feedback_replies_that_were_lost_are_settled_by_the_providers_events(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path / "local", **QUICK, EMAIL_FEEDBACK="on") as run:
+        run.press("lose-replies")
+        for number in range(3):
+            stored(run, "email.json", f"lost-{number}")
+        state = run.ended()
+        assert not switch(run, "lose-replies")
+        assert state["agreement"]["agree"]
+        assert state["agreement"]["sent_twice"] == 0
+        assert state["agreement"]["published"] == 3
+        assert run.stop() == 0
+
+
 def postmaster_of(run: Run) -> int:
     return int((run.directory / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
 
