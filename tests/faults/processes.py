@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -37,13 +37,11 @@ QUICK = {
     "EMAIL_CONFIGURATION_SET": "dovecote",
     "MAX_ATTEMPTS": "8",
 }
-PRIORITIES = {"account.password_reset": 0, "order.shipped": 1, "digest.weekly": 2}
-PAYLOADS: Mapping[str, Mapping[str, Any]] = {
-    "account.password_reset": {
-        "first_name": "Ann",
-        "reset_url": "https://nestbox.example/reset/1",
-        "valid_minutes": 15,
-    },
+KIND = "account.password_reset"
+PAYLOAD = {
+    "first_name": "Ann",
+    "reset_url": "https://nestbox.example/reset/1",
+    "valid_minutes": 15,
 }
 
 
@@ -66,7 +64,6 @@ def store_emails(
 ) -> None:
     """Store one due password reset with a route for each address."""
     addresses = addresses or [f"success+{n}@simulator.amazonses.com" for n in range(count)]
-    kind = "account.password_reset"
     connection.execute(
         "with n as (insert into dovecote.notifications"
         "  (notification_id, kind, idempotency_key, fingerprint, payload)"
@@ -79,7 +76,7 @@ def store_emails(
         "  address, %s, 'pending', %s, clock_timestamp(),"
         "  clock_timestamp() + make_interval(secs => %s)"
         " from n, unnest(%s::text[]) with ordinality as a (address, position)",
-        (kind, json.dumps(PAYLOADS[kind]), priority, max_attempts, expires_in, list(addresses)),
+        (KIND, json.dumps(PAYLOAD), priority, max_attempts, expires_in, list(addresses)),
     )
 
 

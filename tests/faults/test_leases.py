@@ -26,6 +26,9 @@ from tests.faults.worker import Stop
 from tests.functions import ROOT, environment
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+FAILING = "success+failing@simulator.amazonses.com"
+LATER = "success+later@simulator.amazonses.com"
+HELD = "success+held@simulator.amazonses.com"
 ROUTES = (
     "select route_id, status, attempts, claims, claim_token, next_attempt_at, published_at"
     " from dovecote.notification_routes order by route_id"
@@ -78,23 +81,20 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_any_other_does(
     catalog_folder: Path,
     off: str,
 ) -> None:
-    failing = "bounce+failing@simulator.amazonses.com"
     store_emails(connection, 5)
-    store_emails(connection, 1, addresses=[failing])
-    store_emails(connection, 1, addresses=["success+later@simulator.amazonses.com"])
-    store_emails(connection, 1, addresses=["success+held@simulator.amazonses.com"])
+    store_emails(connection, 3, addresses=[FAILING, LATER, HELD])
     connection.execute(
         "update dovecote.notification_routes set"
-        " next_attempt_at = clock_timestamp() + interval '30 minutes'"
-        " where resolved_email like '%%later%%'"
+        " next_attempt_at = clock_timestamp() + interval '30 minutes' where resolved_email = %s",
+        (LATER,),
     )
     connection.execute(
         "update dovecote.notification_routes set attempts = 1, claims = 1,"
         " claim_token = gen_random_uuid(), leased_until = clock_timestamp() + interval '1 minute'"
-        " where resolved_email like '%%held%%'"
+        " where resolved_email = %s",
+        (HELD,),
     )
-    order = Order(do=Fault.ERROR, address=failing, status=400, code="SomethingElse")
-    provider.provider.give(order)
+    provider.provider.give(Order(do=Fault.ERROR, address=FAILING, status=400, code="SomethingElse"))
     values = {
         **environment(database_url, provider.url, catalog_folder),
         **QUICK,
@@ -111,10 +111,10 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_any_other_does(
     published = [age for _, status, _, age in rows if status == "published"]
     assert len(published) == 5
     assert max(published) < 60
-    waits = {address.partition("+")[2].partition("@")[0]: wait for address, _, wait, _ in rows}
-    assert timedelta(seconds=20) < waits["failing"] <= timedelta(seconds=30)
-    assert waits["later"] > timedelta(minutes=29)
-    assert waits["held"] < timedelta(0)  # due, and another worker's for the minute
+    waits = {address: wait for address, _, wait, _ in rows}
+    assert timedelta(seconds=20) < waits[FAILING] <= timedelta(seconds=30)
+    assert waits[LATER] > timedelta(minutes=29)
+    assert waits[HELD] < timedelta(0)  # due, and another worker's for the minute
     assert len(provider.provider.ledger.accepted) == 5
 
 
