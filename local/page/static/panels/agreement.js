@@ -60,9 +60,9 @@ function pause(one) {
   return el(
     "p",
     { class: "hint paused" },
-    `${one.resource} is paused: ${one.error}. One route is tried `,
+    `${one.resource} is paused, and no attempt burns; one route is tried `,
     countdown(one.until),
-    "; no attempt burns meanwhile.",
+    `. ${one.error}`,
   );
 }
 
