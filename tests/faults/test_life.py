@@ -162,12 +162,15 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.hands)
     @rule(data=st.data())
     def deliver_slowly(self, data: st.DataObject) -> None:
-        """A worker delivers what it holds; before it writes that down, others have claimed it."""
+        """A worker delivers what it holds; before it writes that down, others may send it too."""
         self._deliver(data, self.hands.pop())
         for step in STEPS[2:4]:  # over the end of the lease, and over the hold
             self.clock(step)
+            held = len(self.hands)
             for _ in range(3):
                 self.claim_a_lapsed_one()
+            while len(self.hands) > held:
+                self._deliver(data, self.hands.pop())
 
     def _deliver(self, data: st.DataObject, held: Held) -> None:
         """Deliver what a worker holds, each claim with an outcome of its own."""
@@ -206,6 +209,9 @@ class Life(RuleBasedStateMachine):
             route_id = result.claim.route_id
             if before[route_id]["claim_token"] != result.claim.token:
                 assert after[route_id] == before[route_id], "a stale finaliser changed a route"
+            elif isinstance(result.outcome, Throttled):
+                burnt = after[route_id]["attempts"] - before[route_id]["attempts"]
+                assert burnt == -1, "a throttle answer burnt an attempt"
             if isinstance(result.outcome, Delivered) and not self._rejected(result.outcome):
                 self.known.add(route_id)
 
