@@ -39,7 +39,6 @@ class _Detail(msgspec.Struct):
     eventType: str  # noqa: N815
     mail: _Mail
     reject: dict[str, Any] = {}
-    failure: dict[str, Any] = {}
 
 
 class _Event(msgspec.Struct):

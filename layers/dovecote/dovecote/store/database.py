@@ -20,6 +20,7 @@ from psycopg.abc import PQGen
 from dovecote.ports import ANSWER_SECONDS, StoreBusy, StoreError, StoreFailed, StoreUnavailable
 
 T = TypeVar("T")
+Opened = psycopg.Connection[tuple[object, ...]]
 
 AGAIN_SECONDS = 0.5
 """What must be left of that for a second try on a new connection."""
@@ -86,9 +87,9 @@ def translated(error: psycopg.Error) -> StoreError:
 class Database:
     """Hands out the connection of this execution environment, to one thread at a time."""
 
-    def __init__(self, connect: Callable[[], psycopg.Connection[tuple[object, ...]]]) -> None:
+    def __init__(self, connect: Callable[[], Opened]) -> None:
         self._connect = connect
-        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._connection: Opened | None = None
         self._turn = threading.RLock()
         self._bounds = threading.local()
 
@@ -102,7 +103,7 @@ class Database:
         finally:
             self._bounds.deadline = before
 
-    def run(self, work: Callable[[psycopg.Connection[tuple[object, ...]]], T]) -> T:
+    def run(self, work: Callable[[Opened], T]) -> T:
         """Run work in a transaction of its own; it is run again where that may help.
 
         A deadlock ends one of two transactions, which then finds its way free. A connection that
@@ -128,7 +129,7 @@ class Database:
                 time.sleep(random.uniform(0, 0.02 * conflicts))  # noqa: S311
 
     @contextmanager
-    def transaction(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    def transaction(self) -> Iterator[Opened]:
         """Open a transaction; it commits when the context ends well."""
         try:
             with self._used(self._deadline()) as connection, connection.transaction():
@@ -151,7 +152,7 @@ class Database:
         return min(self._bound, time.monotonic() + ANSWER_SECONDS)
 
     @contextmanager
-    def _used(self, deadline: float) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    def _used(self, deadline: float) -> Iterator[Opened]:
         """Yield the open connection, alone; discard it where it proves broken."""
         with self._turn:
             try:
@@ -164,7 +165,7 @@ class Database:
                     self.close()
                 raise
 
-    def _opened(self) -> psycopg.Connection[tuple[object, ...]]:
+    def _opened(self) -> Opened:
         if self._connection is not None and _ended(self._connection):
             self.close()
         if self._connection is None:
@@ -172,7 +173,7 @@ class Database:
         return self._connection
 
 
-def _ended(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+def _ended(connection: Opened) -> bool:
     """Tell whether the server ended an idle connection: it writes to one only to say so."""
     if connection.closed:
         return True

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-import psycopg
 from psycopg.rows import dict_row
 
 from dovecote import transitions
@@ -29,18 +28,17 @@ from dovecote.model import (
     Standing,
 )
 from dovecote.ports import Stored
-from dovecote.store.database import Database
+from dovecote.store.database import Database, Opened
 from dovecote.store.statements import statement
 from dovecote.transitions import DeadLetter, Publish, Recorded, Refusal
 
 Shape = TypeVar("Shape", Claim, Device, Route)
-Connection = psycopg.Connection[tuple[object, ...]]
 
 
 class PostgresTransaction:
     """What the finaliser may write; the caller of `transaction` commits."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Opened) -> None:
         self._connection = connection
 
     def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> set[UUID]:
@@ -141,7 +139,7 @@ class PostgresStore:
     def submit(self, notification: NewNotification, lease: Lease) -> Stored | None:
         """Store a notification with its routes in one statement; None where its key is taken."""
 
-        def work(connection: Connection) -> Stored | None:
+        def work(connection: Opened) -> Stored | None:
             rows = _rows(connection, "submit", self._submission(notification, lease))
             tried = _loaded(connection, [row for row in rows if row["claimed"]], lease.token)
             if not rows:
@@ -165,7 +163,7 @@ class PostgresStore:
         """Return a notification with its routes."""
         parameters = {"notification_id": notification_id}
 
-        def work(connection: Connection) -> Notification | None:
+        def work(connection: Opened) -> Notification | None:
             rows = _rows(connection, "notification", parameters)
             routes = [_picked(Route, row) for row in _rows(connection, "routes", parameters)]
             return Notification(**rows[0], routes=routes) if rows else None
@@ -206,7 +204,7 @@ class PostgresStore:
         """Cancel what is still to be sent; None where there is no such notification."""
         parameters = {"notification_id": notification_id}
 
-        def work(connection: Connection) -> tuple[int, list[dict[str, Any]]]:
+        def work(connection: Opened) -> tuple[int, list[dict[str, Any]]]:
             cancelled = len(_rows(connection, "cancel", parameters))
             return cancelled, _rows(connection, "routes", parameters)
 
@@ -225,7 +223,7 @@ class PostgresStore:
         """
         parameters = {"route_id": route_id, "expires_at": expires_at, "message_id": None}
 
-        def work(connection: Connection) -> UUID | Refusal | None:
+        def work(connection: Opened) -> UUID | Refusal | None:
             if not _rows(connection, "lock_route", parameters):
                 return None
             refusal = transitions.redriven(_recorded(connection, parameters))
@@ -246,7 +244,7 @@ class PostgresStore:
             "expires_at": None,
         }
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Opened) -> bool:
             kinds = _rows(connection, "kind_of", parameters)
             if not kinds:
                 return False
@@ -338,7 +336,7 @@ class PostgresStore:
         """Register a device, or give it its new token and endpoint."""
         parameters = {name: getattr(device, name) for name in Device.__dataclass_fields__}
 
-        def work(connection: Connection) -> None:
+        def work(connection: Opened) -> None:
             connection.execute(statement("release_endpoint"), parameters)
             connection.execute(statement("put_device"), parameters)
 
@@ -384,14 +382,12 @@ class PostgresStore:
         }
 
 
-def _rows(
-    connection: Connection, name: str, parameters: Mapping[str, object]
-) -> list[dict[str, Any]]:
+def _rows(connection: Opened, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement(name), parameters).fetchall()
 
 
-def _loaded(connection: Connection, claimed: list[dict[str, Any]], token: UUID) -> list[Claim]:
+def _loaded(connection: Opened, claimed: list[dict[str, Any]], token: UUID) -> list[Claim]:
     """Add to claimed rows what their notifications and devices say."""
     if not claimed:
         return []
@@ -401,7 +397,7 @@ def _loaded(connection: Connection, claimed: list[dict[str, Any]], token: UUID) 
     return [_picked(Claim, row | by_route[row["route_id"]] | {"token": token}) for row in claimed]
 
 
-def _news(connection: Connection, feedback: Feedback, parameters: Mapping[str, object]) -> bool:
+def _news(connection: Opened, feedback: Feedback, parameters: Mapping[str, object]) -> bool:
     """Put what is known of an email on record before its route is locked, as finalisers do.
 
     Return whether the route is to hear of it.
@@ -414,12 +410,12 @@ def _news(connection: Connection, feedback: Feedback, parameters: Mapping[str, o
     return True
 
 
-def _recorded(connection: Connection, parameters: Mapping[str, object]) -> Recorded:
+def _recorded(connection: Opened, parameters: Mapping[str, object]) -> Recorded:
     return Recorded(**_rows(connection, "recorded", parameters)[0])
 
 
 def _settled(
-    connection: Connection, end: Publish | DeadLetter | None, parameters: Mapping[str, object]
+    connection: Opened, end: Publish | DeadLetter | None, parameters: Mapping[str, object]
 ) -> bool:
     match end:
         case Publish():
