@@ -5,10 +5,11 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from aiohttp import web
 
@@ -20,7 +21,7 @@ from local.provider import Provider, create_app
 from local.queue import MessageQueue
 from local.runtime import Runtime
 from local.schedule import firing
-from local.template import Schedule, read_template
+from local.template import Function, Schedule, read_template
 
 ROOT = Path(__file__).parent.parent
 DATABASE = "dovecote"
@@ -111,13 +112,16 @@ class Stack:
         api = self._exits.enter_context(_bind(self.options.api_port))
         self.aws_url, self.api_url = _url(aws), _url(api)
         self.database_url = self.options.database_url or await self._start_database()
+        functions = {one.id: self._connected(one) for one in self.template.functions.values()}
         self._runtime = Runtime(
-            self.template, environment=self._environment(), sink=self.logs.write
+            replace(self.template, functions=functions),
+            environment=self._environment(),
+            sink=self.logs.write,
         )
         self._exits.push_async_callback(self._runtime.stop)
         await self._serve_aws(aws)
-        if PROVISION in self.template.functions:
-            await self.invoke(PROVISION, {})
+        if PROVISION in functions:
+            await self.invoke(PROVISION, {"users": dict(self._users)})
         await self._feed_back()
         await self._serve_api(api)
         schedules = firing(
@@ -136,9 +140,26 @@ class Stack:
             server.create_database(DATABASE)
         return server.url(DATABASE)
 
+    @property
+    def _users(self) -> Mapping[str, str]:
+        """Return the users of the functions, on a server of the stack's own.
+
+        Anyone may log in there as anyone. On another nobody is made, and all are its owner.
+        """
+        return {} if self.options.database_url else self.template.users
+
+    def _connected(self, function: Function) -> Function:
+        """Give a function the URL of the database, as the user that the template says."""
+        target = urlsplit(self.database_url)
+        user = function.environment.get("DB_USER", "")
+        if user in self._users.values():
+            place = target.netloc.rpartition("@")[2]
+            target = target._replace(netloc=f"{quote(user, safe='')}@{place}")
+        environment = {**function.environment, "DATABASE_URL": urlunsplit(target)}
+        return replace(function, environment=environment)
+
     def _environment(self) -> dict[str, str]:
         return {
-            "DATABASE_URL": self.database_url,
             "AWS_ENDPOINT_URL": self.aws_url,
             "CATALOG_PATH": str(self.options.root / "layers" / "catalog" / "catalog"),
             **self.options.environment,

@@ -13,6 +13,7 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 STACK = "dovecote"
 QUEUE = "AWS::SQS::Queue"
+SCHEMA = "Custom::Schema"
 
 __all__ = [
     "Function",
@@ -86,6 +87,7 @@ class Template:
     routes: tuple[Route, ...]
     schedules: tuple[Schedule, ...]
     sources: tuple[Source, ...]
+    users: Mapping[str, str]  # of the database, by what the schema calls their functions
 
 
 def read_template(path: Path, parameters: Mapping[str, str] = MappingProxyType({})) -> Template:
@@ -105,6 +107,8 @@ class _Reader:
             references={
                 **_pseudo_parameters(),
                 **{name: self._physical(name) for name in self._resources},
+                # SAM's word for the alias of a function, which has one version here.
+                **{f"{name}.Alias": self._physical(name) for name in self._resources},
                 **_parameters(document.get("Parameters", {}), parameters),
             },
             attributes=self._attribute,
@@ -123,6 +127,7 @@ class _Reader:
             routes=tuple(event for event in events if isinstance(event, Route)),
             schedules=tuple(event for event in events if isinstance(event, Schedule)),
             sources=tuple(self._sources(functions.values())),
+            users=MappingProxyType(self._users()),
         )
 
     def _of_type(self, kind: str) -> Iterator[str]:
@@ -198,6 +203,13 @@ class _Reader:
                 function=ids[properties["FunctionName"]],
                 batch_size=int(properties.get("BatchSize", 10)),
             )
+
+    def _users(self) -> dict[str, str]:
+        return {
+            function: str(self._resolver.value(name))
+            for logical_id in self._of_type(SCHEMA)
+            for function, name in self._resources[logical_id]["Properties"]["Users"].items()
+        }
 
     def _queue(self, logical_id: str) -> Queue:
         own = self._resolver.value(self._resources[logical_id].get("Properties", {}))

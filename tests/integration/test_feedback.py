@@ -4,12 +4,14 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from dovecote.feedback import TakeFeedback
 from dovecote.model import (
     Ambiguous,
     Channel,
@@ -477,3 +479,35 @@ def test_an_event_of_an_unknown_route_is_taken(house: Functions) -> None:
     assert house.feedback(*[record["body"] for record in batch["Records"]]) == {
         "batchItemFailures": []
     }
+
+
+# Devices
+
+
+@pytest.mark.parametrize(
+    ("minutes", "dead"),
+    [
+        (1, True),  # told after it registered
+        (-1, False),  # told before: it has registered anew since
+    ],
+)
+def test_a_device_that_sns_tells_of_is_dead_unless_it_registered_since(
+    store: PostgresStore, connection: Connection, minutes: int, dead: bool
+) -> None:
+    connection.execute(
+        "insert into dovecote.push_devices (user_id, device_session_id, platform, token, endpoint)"
+        " values ('u-1', 'd-1', 'fcm', 't-1', 'e-1'), ('u-2', 'd-2', 'fcm', 't-2', 'e-2')"
+    )
+    (now,) = connection.execute("select clock_timestamp()").fetchone() or ()
+    event = {
+        "EventType": "DeliveryFailure",
+        "FailureType": "EndpointDisabled",
+        "EndpointArn": "e-1",
+        "Time": (now + timedelta(minutes=minutes)).isoformat(),
+    }
+    take = TakeFeedback(store=store)
+    assert [take(json.dumps(event)).settled for _ in range(2)] == [dead, False]
+    buried = connection.execute(
+        "select device_session_id from dovecote.push_devices where dead_at is not null"
+    ).fetchall()
+    assert buried == ([("d-1",)] if dead else [])

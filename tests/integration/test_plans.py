@@ -49,6 +49,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "redrive, with a new time": {**A_TALE, "expires_at": "2999-01-01T00:00:00Z"},
     "routes": {"notification_id": uuid.uuid4()},
     "cancel": {"notification_id": uuid.uuid4()},
+    "gauges": {"lanes": list(range(12))},
     "submit": {
         "notification_id": uuid.uuid4(),
         "kind": "k",
@@ -139,6 +140,37 @@ def test_no_statement_scans_the_routes_of_a_large_table_and_no_claim_exceeds_its
         expired = store.claim_expired(range(12), a_lease(), hold=0, limit=50)
         assert len(expired) == 50
         assert all(claim.expires_in <= 0 and not claim.counted for claim in expired)
+
+
+def scans(connection: Connection, name: str, table: str) -> list[dict[str, Any]]:
+    """Run a statement and return its scans of a table."""
+    explained = connection.execute(
+        b"explain (analyze, format json) " + statement(name), STATEMENTS[name]
+    ).fetchone()
+    assert explained is not None
+    found = [*nodes(explained[0][0]["Plan"])]
+    return [node for node in found if node.get("Relation Name") == table]
+
+
+def test_gauges_read_one_route_of_each_lane_and_count_no_further_than_10_000_dead_letters(
+    connection: Connection, store: PostgresStore
+) -> None:
+    fill(connection, 20_000)
+    connection.execute(
+        "insert into dovecote.notification_dead_letters"
+        " (route_id, notification_id, reason, attempts, dead_lettered_at)"
+        " select route_id, notification_id, 'expired', 0,"
+        "  clock_timestamp() - row_number() over () * interval '0.25 s'"
+        " from dovecote.notification_routes"
+    )
+    connection.execute("analyze dovecote.notification_routes, dovecote.notification_dead_letters")
+    (probe,) = scans(connection, "gauges", "notification_routes")
+    assert probe["Index Name"] == "notification_routes_due"
+    assert (probe["Actual Loops"], probe["Actual Rows"]) == (12, 1)
+    (counted,) = scans(connection, "gauges", "notification_dead_letters")
+    assert counted["Index Name"] == "notification_dead_letters_recent"
+    assert counted["Actual Rows"] == 10_000
+    assert store.gauges().dead_letters_hour == 10_000
 
 
 def test_a_claim_changes_no_indexed_column_and_stays_on_its_page(connection: Connection) -> None:

@@ -1,10 +1,10 @@
 """What the composition root makes of an environment."""
 
-import ssl
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from dovecote import wiring
@@ -39,15 +39,46 @@ def test_an_iam_connection_is_encrypted_verified_and_carries_a_fresh_token(
     assert parameters["prepare_threshold"] is None
 
 
-def test_the_certificate_authorities_of_rds_and_rds_proxy_are_there_and_valid_for_years() -> None:
-    context = ssl.create_default_context(cafile=wiring.CA_FILE)
-    authorities = context.get_ca_certs()
-    names = str(authorities)
-    assert len(authorities) == 86
-    assert "Amazon RDS us-east-1 Root CA RSA2048 G1" in names
-    assert "Amazon Root CA 1" in names
-    horizon = time.time() + 2 * 365 * 86400
-    assert all(ssl.cert_time_to_seconds(a["notAfter"]) > horizon for a in authorities)  # type: ignore[arg-type]
+def on_aws(catalog_folder: Path, **more: str) -> dict[str, str]:
+    """Return the environment of functions that connect by IAM."""
+    database = {
+        "DB_HOST": "db.example.com",
+        "DB_PORT": "5433",
+        "DB_NAME": "app",
+        "DB_USER": "Ann+x",
+    }
+    return environment("", "", catalog_folder) | database | more
+
+
+@pytest.mark.parametrize("session_token", ["", "of/a+role="])
+def test_the_token_is_the_one_that_boto3_makes(
+    catalog_folder: Path, monkeypatch: pytest.MonkeyPatch, session_token: str
+) -> None:
+    noon = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: noon)
+    values = on_aws(catalog_folder, AWS_SESSION_TOKEN=session_token)
+    with functions(values):
+        rds = boto3.session.Session().client("rds")
+        made = rds.generate_db_auth_token(
+            DBHostname="db.example.com", Port=5433, DBUsername="Ann+x"
+        )
+        assert wiring._token(wiring.settings()) == made
+    assert "X-Amz-Date=20261201T120000Z" in made
+    assert ("X-Amz-Security-Token" in made) is bool(session_token)
+
+
+def test_a_token_needs_no_client(catalog_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with functions(on_aws(catalog_folder)):
+        monkeypatch.setattr(wiring._session(), "client", None)
+        assert wiring._token(wiring.settings())
+
+
+def test_without_a_region_there_is_no_token(catalog_folder: Path) -> None:
+    with (
+        functions(on_aws(catalog_folder, AWS_DEFAULT_REGION="", AWS_CONFIG_FILE="/dev/null")),
+        pytest.raises(BadSettings, match="AWS_DEFAULT_REGION: is not set"),
+    ):
+        wiring._token(wiring.settings())
 
 
 def test_a_failed_send_is_one_post(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from dovecote.feedback import KNOWN, BadEvent, TakeFeedback
+from dovecote.feedback import KNOWN, BadEvent, TakeFeedback, Taken
 from dovecote.model import Feedback, Known
 from dovecote.ports import Store, StoreUnavailable
 from tests.functions import ROOT
@@ -32,8 +32,8 @@ class Told:
         return True
 
 
-def take(event: Any) -> tuple[bool, list[Feedback]]:
-    """Take an event; return whether it settled something, and what the store was told."""
+def take(event: Any) -> tuple[Taken, list[Feedback]]:
+    """Take an event; return what became of it, and what the store was told."""
     store = Told()
     text = event if isinstance(event, str) else json.dumps(event)
     return TakeFeedback(store=cast(Store, store))(text), store.told
@@ -79,9 +79,18 @@ def test_each_type_of_event_says_what_it_makes_known_of_its_claim(
     event_type: str, known: Known, error: str
 ) -> None:
     assert take(an_event(event_type)) == (
-        True,
+        Taken(route_id=ROUTE_ID, settled=True),
         [Feedback(route_id=ROUTE_ID, claim=3, message_id=MESSAGE_ID, known=known, error=error)],
     )
+
+
+def test_an_event_that_is_no_news_still_says_whose_it_is() -> None:
+    class Knowing(Told):
+        def tell(self, feedback: Feedback) -> bool:
+            return False
+
+    taking = TakeFeedback(store=cast(Store, Knowing()))
+    assert taking(json.dumps(an_event())) == Taken(route_id=ROUTE_ID, settled=False)
 
 
 def test_every_type_that_is_known_is_in_the_table_above() -> None:
@@ -134,7 +143,7 @@ NOT_OURS: dict[str, Any] = {
 
 @pytest.mark.parametrize("event", NOT_OURS.values(), ids=NOT_OURS)
 def test_an_event_of_something_else_changes_nothing(event: dict[str, Any]) -> None:
-    assert take(event) == (False, [])
+    assert take(event) == (Taken(), [])
 
 
 TAGS_OF_OTHERS: dict[str, dict[str, Any]] = {
@@ -151,13 +160,13 @@ TAGS_OF_OTHERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("tags", TAGS_OF_OTHERS.values(), ids=TAGS_OF_OTHERS)
 def test_an_email_of_somebody_else_changes_nothing(tags: dict[str, Any]) -> None:
-    assert take(an_event(tags=tags)) == (False, [])
+    assert take(an_event(tags=tags)) == (Taken(), [])
 
 
 def test_an_email_without_tags_changes_nothing() -> None:
     event = an_event()
     del event["detail"]["mail"]["tags"]
-    assert take(event) == (False, [])
+    assert take(event) == (Taken(), [])
 
 
 MALFORMED = {

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from dovecote import gateway
-from dovecote.feedback import BadEvent
+from dovecote.feedback import BadEvent, Taken
 from dovecote.model import Cancellation, Device, Notification, Route, Status
 from dovecote.ports import StoreBusy, StoreError, StoreFailed, StoreUnavailable
 from dovecote.problems import Conflict, Fault, InProgress, Invalid, Malformed
@@ -17,6 +17,7 @@ from dovecote.submit import Receipt
 from tests.unit.examples import ANN, ROUTE_ID
 
 NOTIFICATION_ID = UUID("0192f6a0-0000-4000-8000-000000000009")
+OTHER_ID = UUID("0192f6a0-0000-4000-8000-00000000000a")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROUTE = Route(
     route_id=ROUTE_ID,
@@ -232,15 +233,15 @@ def test_what_was_redriven_is_a_202_with_its_notification() -> None:
 
 
 def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None:
-    answers: dict[str, bool | Exception] = {
-        "settles": True,
+    answers: dict[str, Taken | Exception] = {
+        "settles": Taken(route_id=ROUTE_ID, settled=True),
         "no event": BadEvent("Invalid JSON"),
-        "changes nothing": False,
+        "is no news": Taken(route_id=OTHER_ID),
         "out of reach": StoreUnavailable("gone"),
         "refused": StoreFailed("CheckViolation"),
     }
 
-    def take(body: str) -> bool:
+    def take(body: str) -> Taken:
         answer = answers[body]
         if isinstance(answer, Exception):
             raise answer
@@ -257,6 +258,26 @@ def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None
         ("error", "event not settled"),
         ("info", "feedback taken"),
     ]
+
+
+def test_the_line_of_a_batch_names_the_routes_it_told_of_each_once_and_no_recipient() -> None:
+    class Fields(Lines):
+        def info(self, message: str, /, **fields: Any) -> None:
+            self.fields = fields
+
+    log = Fields()
+    told = {
+        "settles": Taken(route_id=ROUTE_ID, settled=True),
+        "is no news": Taken(route_id=ROUTE_ID),
+        "of another": Taken(route_id=OTHER_ID),
+        "of nobody": Taken(),
+    }
+    gateway.taken([{"messageId": "m", "body": body} for body in told], told.__getitem__, log)
+    assert log.fields == {
+        "settled": 1,
+        "failed": 0,
+        "routes": sorted([str(ROUTE_ID), str(OTHER_ID)]),
+    }
 
 
 def test_a_cancel_is_told_in_numbers() -> None:

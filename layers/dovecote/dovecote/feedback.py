@@ -1,6 +1,8 @@
-"""Settle what SES tells of an email after it was sent: it was accepted, or it was not sent."""
+"""Settle what SES tells of an email after it was sent, and SNS of a device that is gone."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,8 +28,20 @@ KNOWN: Mapping[str, Known] = {
 """What each type of event makes known of its email."""
 
 
+GONE = {"EndpointDisabled", "EndpointNotFound", "InvalidPlatformToken"}
+"""Types of a failed delivery that are the device's own; others are of the message or the app."""
+
+
 class BadEvent(Exception):
-    """The text is no event of EventBridge."""
+    """The text is no event of EventBridge, and none of a platform application."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """What became of an event: whose it is, and whether it changed that route."""
+
+    route_id: UUID | None = None  # None: of nobody's here, as far as the event says
+    settled: bool = False
 
 
 class _Mail(msgspec.Struct):
@@ -46,27 +60,56 @@ class _Event(msgspec.Struct):
     detail: msgspec.Raw
 
 
+class _PushEvent(msgspec.Struct, rename="pascal"):
+    """What a platform application tells its topic, as SNS spells it."""
+
+    event_type: str
+    endpoint_arn: str
+    time: datetime
+    failure_type: str = ""
+
+    @property
+    def is_gone(self) -> bool:
+        """Tell whether no push can reach the endpoint any more."""
+        return self.event_type == "EndpointDeleted" or self.failure_type in GONE
+
+
 class TakeFeedback:
-    """Match events with routes by the tags that each send carries."""
+    """Match events with routes by the tags that each send carries, and with devices by endpoint."""
 
     def __init__(self, *, store: Store) -> None:
         self._store = store
 
-    def __call__(self, text: str) -> bool:
-        """Take one event; return whether it changed a route.
+    def __call__(self, text: str) -> Taken:
+        """Take one event; return whose it is, and whether it changed that route.
 
         One of another kind, of an email of somebody else's or of a route that is not here changes
         nothing. Raises BadEvent and StoreError.
         """
-        feedback = _read(text)
-        return feedback is not None and self._store.tell(feedback)
+        event = _read(text)
+        if isinstance(event, _PushEvent):
+            return Taken(settled=event.is_gone and self._bury(event))
+        feedback = _told(event)
+        if feedback is None:
+            return Taken()
+        return Taken(route_id=feedback.route_id, settled=self._store.tell(feedback))
+
+    def _bury(self, event: _PushEvent) -> bool:
+        """Mark a device dead, unless it registered anew after it was told of."""
+        return self._store.bury_device(event.endpoint_arn, event.time)
 
 
-def _read(text: str) -> Feedback | None:
+def _read(text: str) -> _Event | _PushEvent:
     try:
-        event = msgspec.json.decode(text, type=_Event)
+        return msgspec.json.decode(text, type=_Event)
     except msgspec.MsgspecError as error:
-        raise BadEvent(str(error)) from None
+        try:
+            return msgspec.json.decode(text, type=_PushEvent)
+        except msgspec.MsgspecError:
+            raise BadEvent(str(error)) from None
+
+
+def _told(event: _Event) -> Feedback | None:
     if event.source != "aws.ses":
         return None
     try:

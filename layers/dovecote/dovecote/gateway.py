@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from dovecote.feedback import BadEvent
+from dovecote.feedback import BadEvent, Taken
 from dovecote.model import Cancellation, Device, Notification, Route
 from dovecote.ports import Log, ProviderUnavailable, StoreBusy, StoreError, StoreUnavailable
 from dovecote.problems import Malformed, Problem, Unavailable
@@ -113,20 +113,25 @@ def notification_document(notification: Notification) -> dict[str, Any]:
     }
 
 
-def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], bool], log: Log) -> Answer:
-    """Take the events of an SQS batch; return which of them SQS is to bring again."""
+def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], Taken], log: Log) -> Answer:
+    """Take the events of an SQS batch; return which of them SQS is to bring again.
+
+    The log line names the routes that were told of, also where that was no news to them.
+    """
     failed: list[dict[str, str]] = []
-    settled = 0
+    took: list[Taken] = []
     for record in records:
         try:
-            settled += take(str(record["body"]))
+            took.append(take(str(record["body"])))
         except BadEvent as error:
             log.error("event cannot be read", message_id=record["messageId"], error=str(error))
             failed.append({"itemIdentifier": record["messageId"]})
         except StoreError as error:
             log.error("event not settled", message_id=record["messageId"], error=str(error))
             failed.append({"itemIdentifier": record["messageId"]})
-    log.info("feedback taken", settled=settled, failed=len(failed))
+    routes = sorted({str(one.route_id) for one in took if one.route_id is not None})
+    settled = sum(one.settled for one in took)
+    log.info("feedback taken", settled=settled, failed=len(failed), routes=routes)
     return {"batchItemFailures": failed}
 
 

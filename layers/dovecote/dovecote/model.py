@@ -343,6 +343,20 @@ class Pause:
     in_a_row: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gauges:
+    """What alarms look at.
+
+    `oldest_due_seconds` is how long the oldest live route has been due, `dead_letters_hour` counts
+    the open dead letters of the last hour, up to 10,000. A channel paused as a whole is a 1.
+    """
+
+    oldest_due_seconds: float
+    dead_letters_hour: int
+    email_paused: int
+    push_paused: int
+
+
 class Known(StrEnum):
     """What an event of the provider makes known of a send."""
 

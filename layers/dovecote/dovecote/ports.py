@@ -19,6 +19,7 @@ from dovecote.model import (
     Claim,
     Device,
     Feedback,
+    Gauges,
     Lease,
     NewNotification,
     Notification,
@@ -160,6 +161,9 @@ class Store(Protocol):
     def tell(self, feedback: Feedback) -> bool:
         """Write down what the provider told of a send; return whether its route changed."""
 
+    def bury_device(self, endpoint: str, told_at: datetime) -> bool:
+        """Mark a device dead that the provider told of; return whether that was news."""
+
     def stand(self, channel: str) -> Standing:
         """Return how a channel and its resources stand."""
 
@@ -195,6 +199,9 @@ class Store(Protocol):
 
     def strain(self, channel: str, *, unreached: int, unanswered: Sequence[UUID]) -> None:
         """Count what failed in a row on a channel."""
+
+    def gauges(self) -> Gauges:
+        """Return what alarms look at."""
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users."""

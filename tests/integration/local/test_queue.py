@@ -262,7 +262,7 @@ def test_a_source_of_no_function_is_an_error(path: Path) -> None:
 def test_dovecotes_feedback_has_a_source_where_it_is_on() -> None:
     assert read_template(ROOT / "template.yaml").sources == ()
 
-    (source,) = read_template(ROOT / "template.yaml", {"EmailFeedback": "on"}).sources
+    (source,) = read_template(ROOT / "template.yaml", {"EmailIdentity": "example.com"}).sources
 
     assert (source.function, source.batch_size) == ("FeedbackFunction", 10)
     assert (source.queue.id, source.queue.max_receives) == ("FeedbackQueue", 5)

@@ -44,7 +44,7 @@ def running(tmp_path: Path, lines: list[str]) -> Running:
             layers=(),
         )
         runtime = Runtime(
-            Template(functions={"sample": function}, routes=(), schedules=(), sources=()),
+            Template(functions={"sample": function}, routes=(), schedules=(), sources=(), users={}),
             environment={"COLOUR": "of the stack"},
             sink=lambda _, line: lines.append(line),
             concurrency=concurrency,

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import boto3
@@ -137,6 +138,57 @@ def test_a_provisioning_that_fails_stops_the_stack_and_says_where_to_look(
         with pytest.raises(StackError, match=r"ProvisionFunction failed, see .*ZeroDivisionError"):
             async with Stack(options):
                 pass
+
+    asyncio.run(scenario())
+
+
+async def users_of(stack: Stack) -> set[str]:
+    """Return the users that functions are connected as, when each that serves has had an event."""
+    for function, name in (
+        ("SubmitFunction", "email"),
+        ("ApiFunction", "get"),
+        ("DispatchFunction", "schedule"),
+        ("FeedbackFunction", "feedback"),
+    ):
+        await stack.invoke(function, json.loads((ROOT / "events" / f"{name}.json").read_text()))
+    with psycopg.connect(stack.database_url) as connection:
+        found = connection.execute(
+            "select distinct usename from pg_stat_activity"
+            " where application_name = 'dovecote' and datname = current_database()"
+        )
+        return {user for (user,) in found}
+
+
+def test_each_function_of_dovecote_is_a_user_of_its_own(tmp_path: Path) -> None:
+    dovecote = Options(
+        directory=tmp_path / "stack",
+        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
+        durable=False,
+        tick_seconds=3600,
+    )
+
+    async def scenario() -> None:
+        async with Stack(dovecote) as stack:
+            assert await users_of(stack) == {
+                "dovecote_submit", "dovecote_api", "dovecote_dispatch", "dovecote_feedback",
+            }  # fmt: skip
+
+    asyncio.run(scenario())
+
+
+def test_on_a_server_of_somebody_else_s_all_are_its_owner(
+    tmp_path: Path, empty_database_url: str
+) -> None:
+    dovecote = Options(
+        directory=tmp_path / "stack",
+        database_url=empty_database_url,
+        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
+        tick_seconds=3600,
+    )
+
+    async def scenario() -> None:
+        async with Stack(dovecote) as stack:
+            assert await users_of(stack) == {urlsplit(empty_database_url).username}
 
     asyncio.run(scenario())
 

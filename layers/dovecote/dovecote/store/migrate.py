@@ -5,17 +5,25 @@ newer one is rolled out, and after it was rolled back.
 """
 
 import hashlib
+import math
 import os
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 
 import psycopg
 from psycopg import sql
 
+from dovecote.store.database import Connection
+
 LOCK = 7_061_993_141
 """The advisory lock that lets one migration run at a time; any constant of our own will do."""
+
+ROLLBACK_SECONDS = 1.0
+"""How long before its client the server gives up, so that it can still say so."""
 
 ROLE_SETTINGS = (
     # The tables are found without their schema.
@@ -30,9 +38,6 @@ ROLE_SETTINGS = (
     # A worker that was frozen or cut off inside a transaction holds its locks no longer.
     "idle_in_transaction_session_timeout = '10s'",
 )
-
-_NO_BOUNDS = "set statement_timeout = 0; set lock_timeout = 0"
-"""A migration may build an index over all routes, and waits for the one before it."""
 
 _LEDGER = """
 create schema if not exists dovecote;
@@ -78,19 +83,58 @@ def migrate(url: str) -> list[str]:
 
 
 def migrate_with(connection: psycopg.Connection, migrations: list[Migration]) -> list[str]:
-    """Apply migrations on an open autocommit connection, alone by an advisory lock."""
-    connection.execute(_NO_BOUNDS)
-    connection.execute("select pg_advisory_lock(%s)", (LOCK,))
-    try:
+    """Apply migrations on an open autocommit connection, alone by an advisory lock.
+
+    An error of PostgreSQL has the name of the file in its notes.
+    """
+    with alone(connection):
         connection.execute(_LEDGER)
-        _tune_role(connection)
+        tune_role(connection, connection.info.user)
         applied = _applied(connection)
         missing = [m for m in migrations if not _is_applied(m, applied)]
         for migration in missing:
             _apply(connection, migration)
-    finally:
-        connection.execute("select pg_advisory_unlock(%s)", (LOCK,))
     return [migration.name for migration in missing]
+
+
+@contextmanager
+def alone(connection: psycopg.Connection) -> Iterator[None]:
+    """Hold the advisory lock of this database for as long as the context lasts."""
+    _bound(connection)
+    connection.execute("select pg_advisory_lock(%s)", (LOCK,))
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("select pg_advisory_unlock(%s)", (LOCK,))
+
+
+def tune_role(connection: psycopg.Connection, role: str) -> None:
+    """Set, for a role in this database, what every statement of Dovecote relies on."""
+    for setting in ROLE_SETTINGS:
+        connection.execute(
+            sql.SQL("alter role {} in database {} set " + setting).format(
+                sql.Identifier(role), sql.Identifier(connection.info.dbname)
+            )
+        )
+
+
+def newest(connection: psycopg.Connection) -> int:
+    """Return the version of a migrated database: it may be ahead of the known files."""
+    return max(_applied(connection))
+
+
+def _bound(connection: psycopg.Connection) -> None:
+    """Let statements of this session take what is left of its deadline, or as long as they like.
+
+    A migration may build an index over all routes, and waits for the one before it.
+    """
+    deadline = connection.deadline if isinstance(connection, Connection) else math.inf
+    left = deadline - time.monotonic() - ROLLBACK_SECONDS
+    milliseconds = max(1, int(left * 1000)) if left < math.inf else 0
+    connection.execute(
+        sql.SQL("set statement_timeout = {}; set lock_timeout = 0").format(milliseconds)
+    )
 
 
 def _files() -> Iterator[Migration]:
@@ -98,16 +142,6 @@ def _files() -> Iterator[Migration]:
         if file.name.endswith(".sql"):
             version = int(file.name.partition("_")[0])
             yield Migration(version=version, name=file.name, text=file.read_text("utf-8"))
-
-
-def _tune_role(connection: psycopg.Connection) -> None:
-    """Set, for this role in this database, what every statement of Dovecote relies on."""
-    for setting in ROLE_SETTINGS:
-        connection.execute(
-            sql.SQL("alter role {} in database {} set " + setting).format(
-                sql.Identifier(connection.info.user), sql.Identifier(connection.info.dbname)
-            )
-        )
 
 
 def _applied(connection: psycopg.Connection) -> dict[int, str]:
@@ -124,12 +158,18 @@ def _is_applied(migration: Migration, applied: dict[int, str]) -> bool:
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:
-    with connection.transaction():
-        connection.execute(migration.text.encode())
-        connection.execute(
-            "insert into dovecote.schema_migrations (version, name, checksum) values (%s, %s, %s)",
-            (migration.version, migration.name, migration.checksum),
-        )
+    _bound(connection)
+    try:
+        with connection.transaction():
+            connection.execute(migration.text.encode())
+            connection.execute(
+                "insert into dovecote.schema_migrations (version, name, checksum)"
+                " values (%s, %s, %s)",
+                (migration.version, migration.name, migration.checksum),
+            )
+    except psycopg.Error as error:
+        error.add_note(migration.name)
+        raise
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from uuid import UUID
 import msgspec
 from psycopg.rows import dict_row
 
-from dovecote import transitions
-from dovecote.lanes import PRIORITIES
+from dovecote import lanes, transitions
 from dovecote.model import (
     Cancellation,
     Claim,
     Device,
     Feedback,
+    Gauges,
     Known,
     Lease,
     NewNotification,
@@ -119,7 +119,7 @@ class PostgresTransaction:
 
     def bury_device(self, endpoint: str) -> None:
         """Mark the device of an endpoint dead."""
-        self._connection.execute(statement("bury_device"), {"endpoint": endpoint})
+        self._connection.execute(statement("bury_device"), {"endpoint": endpoint, "told_at": None})
 
     def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
         return _rows(self._connection, name, parameters)
@@ -259,6 +259,15 @@ class PostgresStore:
 
         return self._database.run(work)
 
+    def bury_device(self, endpoint: str, told_at: datetime) -> bool:
+        """Mark a device dead that the provider told of; return whether that was news."""
+        parameters = {"endpoint": endpoint, "told_at": told_at}
+
+        def work(connection: Opened) -> bool:
+            return connection.execute(statement("bury_device"), parameters).rowcount > 0
+
+        return self._database.run(work)
+
     def stand(self, channel: str) -> Standing:
         """Return how a channel and its resources stand."""
         rows = self._rows("stand", channel=channel)
@@ -328,6 +337,11 @@ class PostgresStore:
         """Count what failed in a row on a channel."""
         self._do("strain", channel=channel, unreached=unreached, unanswered=list(unanswered))
 
+    def gauges(self) -> Gauges:
+        """Return what alarms look at."""
+        numbers = [lane.number for lane in lanes.ALL]
+        return Gauges(**self._rows("gauges", lanes=numbers)[0])
+
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""
         return [_picked(Device, row) for row in self._rows("devices", user_ids=list(user_ids))]
@@ -372,7 +386,7 @@ class PostgresStore:
             "payload": submission.payload_text,
             "traceparent": submission.traceparent,
             "deliver_at": submission.deliver_at,
-            "priority": PRIORITIES[notification.priority],
+            "priority": lanes.PRIORITIES[notification.priority],
             "max_attempts": notification.max_attempts,
             "default_max_attempts": self._default_max_attempts,
             "expires_in": notification.expires_in,

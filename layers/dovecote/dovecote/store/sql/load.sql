@@ -5,7 +5,10 @@ select r.route_id, n.notification_id, n.kind, n.idempotency_key, n.payload, n.tr
 from unnest(%(route_ids)s::uuid[], %(notification_ids)s::uuid[], %(user_ids)s::text[],
             %(device_session_ids)s::text[]) as r (route_id, notification_id, user_id, device_session_id)
 cross join lateral (
-    select * from dovecote.notifications where notification_id = r.notification_id limit 1
+    select notification_id, kind, idempotency_key, payload, traceparent
+    from dovecote.notifications
+    where notification_id = r.notification_id
+    limit 1
 ) n
 left join lateral (
     select endpoint from dovecote.push_devices

@@ -1,0 +1,26 @@
+"""Read what alarms look at: how old, how bad and how paused the queue is."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from dovecote.ports import Log, Store, StoreError
+
+RETURN_SECONDS = 0.25
+"""What a function needs to emit them and return before it is ended."""
+
+
+class ReadGauges:
+    """The gauges at the end of a run, or none: what is missing raises an alarm by itself."""
+
+    def __init__(self, *, store: Store, log: Log) -> None:
+        self._store = store
+        self._log = log
+
+    def __call__(self, seconds: float) -> Mapping[str, float]:
+        """Return the gauges by name, read within so many seconds."""
+        try:
+            with self._store.within(seconds - RETURN_SECONDS):
+                return asdict(self._store.gauges())
+        except StoreError as error:
+            self._log.warning("gauges not read", error=str(error))
+            return {}

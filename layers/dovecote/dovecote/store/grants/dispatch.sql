@@ -1,0 +1,29 @@
+-- What functions/dispatch may do: claim routes, deliver them, write down what became of them.
+-- It stores nothing new, and changes nothing of what is to be said and to whom.
+
+grant select (notification_id, kind, idempotency_key, payload, traceparent)
+    on dovecote.notifications to {user};
+
+grant select, update (
+    status, attempts, claims, claim_token, leased_until, next_attempt_at, last_attempt_at,
+    doubt_until, published_at, provider_message_id, last_error
+) on dovecote.notification_routes to {user};
+
+grant select (route_id, error, dead_lettered_at, closed_at),
+    insert (route_id, notification_id, reason, error, attempts)
+    on dovecote.notification_dead_letters to {user};
+
+grant select (template_id, idempotency_key, message_id),
+    insert (template_id, idempotency_key, message_id) on dovecote.email_deliveries to {user};
+grant select (message_id) on dovecote.email_rejections to {user};
+
+-- Its endpoint is what a device is sent to by; the token is SNS's to know.
+grant select (user_id, device_session_id, endpoint, updated_at, dead_at), update (dead_at)
+    on dovecote.push_devices to {user};
+
+grant select,
+    insert (resource, channel, paused_until, in_a_row, pauses, error),
+    update (
+        paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, rate,
+        rate_asked_at, next_slot_at, slowed_to, slowed_at
+    ) on dovecote.channel_state to {user};

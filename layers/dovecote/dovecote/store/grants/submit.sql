@@ -1,0 +1,27 @@
+-- What functions/submit may do: store notifications and their routes, and try the first at once.
+-- It never reads whether an email is on record as accepted: it tries what it has just stored.
+
+grant select, insert on dovecote.notifications to {user};
+
+grant select, insert, update (
+    status, attempts, claim_token, leased_until, next_attempt_at, doubt_until, published_at,
+    provider_message_id, last_error
+) on dovecote.notification_routes to {user};
+
+grant select (route_id, error), insert (route_id, notification_id, reason, error, attempts)
+    on dovecote.notification_dead_letters to {user};
+
+grant select (template_id, idempotency_key), insert (template_id, idempotency_key, message_id)
+    on dovecote.email_deliveries to {user};
+grant select (message_id) on dovecote.email_rejections to {user};
+
+grant select (user_id, device_session_id, platform, token, endpoint, created_at, updated_at, dead_at),
+    update (dead_at) on dovecote.push_devices to {user};
+
+-- Pauses and slots, but no rate: that is dispatch's to ask for.
+grant select,
+    insert (resource, channel, paused_until, in_a_row, pauses, error),
+    update (
+        paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, next_slot_at,
+        slowed_to, slowed_at
+    ) on dovecote.channel_state to {user};

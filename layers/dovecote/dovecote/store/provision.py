@@ -1,0 +1,83 @@
+"""Provision a database: wait until it is there, migrate it, make its users."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import errors
+
+from dovecote.ports import Clock, Log, Sleep, StoreError, StoreUnavailable
+from dovecote.store.database import Connection, Unanswered, translated
+from dovecote.store.migrate import known, migrate_with, newest
+from dovecote.store.roles import make_users
+
+WAKE_SECONDS = 300.0
+"""How long a database is waited for, at most.
+
+A paused cluster wakes within 30 s, and a new one takes tokens of IAM after some minutes. A longer
+wait is one for a wrong name, user or network, which a deployment had better say soon.
+"""
+
+PAUSE_SECONDS = 2.0
+"""How long it is left alone in between."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provisioned:
+    """What was done: the files applied now, and the version of the schema there is."""
+
+    applied: Sequence[str]
+    version: int
+
+
+class Provision:
+    """Bring a database to this release."""
+
+    def __init__(
+        self, *, connect: Callable[[], Connection], clock: Clock, sleep: Sleep, log: Log
+    ) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._sleep = sleep
+        self._log = log
+
+    def __call__(self, users: Mapping[str, str], seconds: float) -> Provisioned:
+        """Migrate, and give each function its user; `users` are names by function.
+
+        All of it takes at most so many seconds, on the server too. Raises StoreError,
+        ChangedMigration and BadUsers, whose words repeat no row and no secret.
+        """
+        deadline = self._clock() + seconds
+        try:
+            with self._awake(deadline) as connection:
+                connection.deadline = deadline
+                applied = migrate_with(connection, known())
+                make_users(connection, users)
+                return Provisioned(applied=applied, version=newest(connection))
+        except psycopg.Error as error:
+            raise _in_words(error) from None
+
+    def _awake(self, deadline: float) -> Connection:
+        """Connect, again and again for as long as it may help.
+
+        libpq tells a failed connection by words alone, so that all are taken for one that a
+        moment may mend: a database that wakes or starts, its new name, IAM on a new cluster.
+        """
+        until = min(deadline, self._clock() + WAKE_SECONDS) - PAUSE_SECONDS
+        while True:
+            try:
+                return self._connect()
+            except psycopg.OperationalError as error:
+                if self._clock() >= until:
+                    raise
+                self._log.warning("database not there yet", error=str(translated(error)))
+            self._sleep(PAUSE_SECONDS)
+
+
+def _in_words(error: psycopg.Error) -> StoreError:
+    """Return the store's error, with the file or the user that it came of."""
+    problem = translated(error)
+    what = [*getattr(error, "__notes__", ()), str(problem)]
+    if isinstance(error, (errors.QueryCanceled, Unanswered)):
+        return StoreUnavailable(": ".join(["the time ran out", *what]))
+    return type(problem)(": ".join(what))

@@ -1,0 +1,178 @@
+"""What alarms look at, at the end of each run of dispatch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote.gauges import ReadGauges
+from dovecote.model import Channel, Failed, Gauges
+from dovecote.store.postgres import PostgresStore
+from local.provider import Running
+from tests.builders import (
+    RecordingLog,
+    ScriptedChannel,
+    a_dispatch,
+    claim_all,
+    forever,
+    store_routes,
+)
+from tests.functions import Functions, environment, functions
+from tests.integration.test_best_effort import email_only
+from tests.integration.test_http import unreachable
+
+Connection = psycopg.Connection[Any]
+__all__ = ["unreachable"]
+WELL = Gauges(oldest_due_seconds=0, dead_letters_hour=0, email_paused=0, push_paused=0)
+
+
+def make_due(connection: Connection, ago: str) -> None:
+    connection.execute(
+        "update notification_routes set next_attempt_at = clock_timestamp() - %s::interval"
+        " where next_attempt_at is not null",
+        (ago,),
+    )
+
+
+def test_an_empty_queue_is_well(store: PostgresStore) -> None:
+    assert store.gauges() == WELL
+
+
+def test_the_oldest_due_route_is_of_any_lane_claimed_or_not(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 3, Channel.PUSH)
+    make_due(connection, "90 s")
+    store_routes(store, 2)
+    assert 90 <= store.gauges().oldest_due_seconds < 100
+    claim_all(store)
+    assert 90 <= store.gauges().oldest_due_seconds < 100
+
+
+def test_what_is_not_due_yet_or_has_ended_is_not_old(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 1)
+    make_due(connection, "-1 hour")
+    assert store.gauges().oldest_due_seconds == 0
+    make_due(connection, "1 hour")
+    a_dispatch(store, ScriptedChannel())(forever)
+    assert store.gauges() == WELL
+
+
+def test_open_dead_letters_of_the_last_hour_are_counted(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 3, max_attempts=1)
+    a_dispatch(store, ScriptedChannel(answer=lambda _: Failed(error="no luck")))(forever)
+    assert store.gauges().dead_letters_hour == 3
+    ids = [r for (r,) in connection.execute("select route_id from notification_dead_letters")]
+    store.redrive(ids[0], None)
+    assert store.gauges().dead_letters_hour == 2
+    connection.execute(
+        "update notification_dead_letters"
+        " set dead_lettered_at = clock_timestamp() - interval '61 minutes' where route_id = %s",
+        (ids[1],),
+    )
+    assert store.gauges().dead_letters_hour == 1
+
+
+@pytest.mark.parametrize(
+    ("resource", "shown"),
+    [("email", (1, 0)), ("push", (0, 1)), ("email/example.com", (0, 0)), ("push/topic", (0, 0))],
+)
+def test_a_pause_of_a_channel_as_a_whole_is_shown(
+    store: PostgresStore, connection: Connection, resource: str, shown: tuple[int, int]
+) -> None:
+    pause = {"throttled": True, "base": 60, "most": 300, "jitter": 1}
+    store.pause(resource, "e", **pause)  # type: ignore[arg-type]
+    gauges = store.gauges()
+    assert (gauges.email_paused, gauges.push_paused) == shown
+    connection.execute(
+        "update channel_state set paused_until = now() where resource = %s", (resource,)
+    )
+    assert store.gauges() == WELL
+    connection.execute(
+        "update channel_state set trying_until = now() + interval '1 minute' where resource = %s",
+        (resource,),
+    )
+    gauges = store.gauges()
+    assert (gauges.email_paused, gauges.push_paused) == shown
+
+
+# By the function.
+
+
+def metrics_of(printed: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed.splitlines() if line.startswith('{"_aws"')]
+
+
+def units_of(line: dict[str, Any]) -> dict[str, str]:
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    return {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+
+
+TALLY = {
+    "claimed": "Count", "published": "Count", "retrying": "Count", "dead_lettered": "Count",
+    "skipped": "Count", "given_back": "Count", "interrupted": "Count",
+}  # fmt: skip
+GAUGES = {
+    "oldest_due_seconds": "Seconds", "dead_letters_hour": "Count",
+    "email_paused": "Count", "push_paused": "Count",
+}  # fmt: skip
+
+
+def test_a_run_emits_its_tally_and_the_gauges_in_one_line(
+    house: Functions, connection: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.post(email_only(deliver_at="2999-01-01T00:00:00Z"))
+    make_due(connection, "90 s")
+    connection.execute(
+        "update channel_state set paused_until = now() + interval '1 hour' where resource = 'email'"
+    )
+    capsys.readouterr()
+    assert set(house.dispatch()) == set(TALLY)
+    (line,) = metrics_of(capsys.readouterr().out)
+    assert units_of(line) == TALLY | GAUGES
+    assert line["oldest_due_seconds"][0] >= 90
+    assert (line["email_paused"], line["push_paused"]) == ([1], [0])
+    assert line["service"] == "dovecote"
+
+
+def test_a_run_without_a_database_emits_its_tally_and_leaves_the_gauges_out(
+    unreachable: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert unreachable.dispatch()["interrupted"] == 2
+    printed = capsys.readouterr().out
+    (line,) = metrics_of(printed)
+    assert units_of(line) == TALLY
+    (warning,) = [one for one in printed.splitlines() if "gauges not read" in one]
+    assert json.loads(warning)["level"] == "WARNING"
+
+
+def test_gauges_take_no_longer_than_the_function_has(store: PostgresStore) -> None:
+    log = RecordingLog()
+    assert ReadGauges(store=store, log=log)(0.1) == {}
+    assert log.lines[0][1] == "gauges not read"
+    assert set(ReadGauges(store=store, log=log)(5)) == set(GAUGES)
+
+
+def test_two_stacks_share_no_metrics_and_no_logs(
+    database_url: str,
+    provider: Running,
+    catalog_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("one", "two", ""):
+        values = environment(
+            database_url, provider.url, catalog_folder, POWERTOOLS_SERVICE_NAME=name
+        )
+        with functions(values) as house:
+            house.dispatch()
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert {line["service"] for line in lines} == {name or "dovecote"}
+        for line in metrics_of("\n".join(map(json.dumps, lines))):
+            (directive,) = line["_aws"]["CloudWatchMetrics"]
+            assert directive["Dimensions"] == [["service"]]
