@@ -1,0 +1,172 @@
+"""A first send: one notification to SES's mailbox simulator, followed to the event it causes."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from operate import sample
+from operate.finding import Finding, ok, skipped, wrong
+from operate.sample import BadSample
+from operate.site import Site
+
+MOST = timedelta(seconds=120)
+LOOK_SECONDS = 2.0
+# This machine's clock may be ahead of that of the logs.
+SKEW = timedelta(seconds=60)
+ENDED = {"published", "dead_lettered", "skipped", "cancelled"}
+Route = Mapping[str, Any]
+T = TypeVar("T")
+
+
+class _Failed(Exception):
+    """A step did not come to its end, and none after it is begun."""
+
+    def __init__(self, text: str, remedy: str) -> None:
+        super().__init__(text)
+        self.remedy = remedy
+
+
+def first_send(site: Site, event: Path | None) -> Iterator[Finding]:
+    """Send an event's body, if one is named, and follow it; each step says how long it took."""
+    if event is None:
+        yield skipped(
+            f"not sent: make doctor ENV={site.environment} SEND=yes sends events/email.json to"
+            " SES's mailbox simulator, and follows it"
+        )
+        return
+    try:
+        yield from _followed(site, sample.read(event))
+    except BadSample as error:
+        yield wrong(f"first send: {error}", "name another file with EVENT=, or none")
+    except _Failed as failed:
+        yield wrong(f"first send: {failed}", failed.remedy)
+
+
+def _followed(site: Site, body: Mapping[str, Any]) -> Iterator[Finding]:
+    began = site.clock.now()
+    notification_id = _submit(site, body)
+    yield ok(f"first send: stored as notification {notification_id} ({_since(site, began)})")
+    routes = _ended(site, notification_id, began + MOST)
+    for route in routes:
+        yield _end(site, route, began)
+    if site.parameter("EmailFeedback") != "on" or site.is_quiet:
+        why = (
+            f"LogLevel is {site.parameter('LogLevel')}" if site.is_quiet else "EmailFeedback is off"
+        )
+        yield skipped(f"first send: no event of SES's is waited for, {why}")
+        return
+    for route in routes:
+        if route["status"] == "published":
+            yield _event(site, route, began)
+
+
+def _submit(site: Site, body: Mapping[str, Any]) -> str:
+    """Submit by direct invocation and return the notification's id; raise _Failed."""
+    # The output is of an alias, which the caller may be allowed to invoke and not the function.
+    name = site.output("SubmitFunctionName") or site.function("Submit")
+    answer = site.client("lambda").invoke(FunctionName=name, Payload=json.dumps(body).encode())
+    document = json.loads(answer["Payload"].read() or b"null")
+    if not isinstance(document, dict):
+        raise _Failed("submit's answer is no document", site.logs("Submit"))
+    if "FunctionError" in answer:
+        said = document.get("errorMessage") or document.get("errorType") or answer["FunctionError"]
+        raise _Failed(f"submit failed: {said}", site.logs("Submit"))
+    if "notification_id" not in document:
+        raise _Failed(f"submit refused it: {_problem(document)}", "mend that, or the event")
+    return str(document["notification_id"])
+
+
+def _ended(site: Site, notification_id: str, deadline: datetime) -> Sequence[Route]:
+    """Return the email routes when all have ended; raise _Failed where they do not in time."""
+
+    def look() -> Sequence[Route] | None:
+        routes = _email_routes(site, notification_id)
+        return routes if all(route["status"] in ENDED for route in routes) else None
+
+    if (ended := _awaited(site, deadline, look)) is not None:
+        return ended
+    told = "; ".join(_told(route) for route in _email_routes(site, notification_id))
+    raise _Failed(
+        f"no end after {MOST.total_seconds():.0f} s: {told}",
+        f"dispatch tries on until the route expires; {site.logs('Dispatch')}",
+    )
+
+
+def _email_routes(site: Site, notification_id: str) -> Sequence[Route]:
+    answer = site.aws.get(
+        f"{(site.output('ApiUrl') or '').rstrip('/')}/notifications/{notification_id}"
+    )
+    if answer.status == 403:
+        raise _Failed(
+            "the API refuses these credentials (403)",
+            "allow execute-api:Invoke on it, or attach the policy of output OperatorPolicyArn",
+        )
+    if answer.status != 200:
+        raise _Failed(
+            f"GET /notifications/{notification_id} answered {answer.status}",
+            site.logs("Api"),
+        )
+    routes = [r for r in json.loads(answer.body)["routes"] if r["channel"] == "email"]
+    if not routes:
+        raise _Failed("its kind sends no email", "name another file with EVENT=")
+    return routes
+
+
+def _end(site: Site, route: Route, began: datetime) -> Finding:
+    if route["status"] == "published":
+        return ok(f"first send: {_told(route)} ({_since(site, began)})")
+    return wrong(
+        f"first send: {_told(route)} ({_since(site, began)})",
+        "let EmailAllow have @simulator.amazonses.com"
+        if route["status"] == "skipped"
+        else site.logs("Dispatch"),
+    )
+
+
+def _event(site: Site, route: Route, began: datetime) -> Finding:
+    """Wait for the log line of functions/feedback that names the route."""
+    waited = site.clock.now()
+    if _awaited(site, began + MOST, lambda: _line(site, route["route_id"], began)):
+        return ok(
+            f"first send: SES's event of route {route['route_id']} was taken"
+            f" ({_since(site, waited)})"
+        )
+    return wrong(
+        f"first send: no event of SES's for route {route['route_id']} came in"
+        f" {_since(site, waited)}",
+        "look at SES's events above, EventBridge's rule for aws.ses and the feedback queue;"
+        f" {site.logs('Feedback')}",
+    )
+
+
+def _line(site: Site, route_id: str, began: datetime) -> bool | None:
+    pages = site.client("logs").get_paginator("filter_log_events")
+    found = pages.paginate(
+        logGroupName=f"/aws/lambda/{site.function('Feedback')}",
+        startTime=int((began - SKEW).timestamp() * 1000),
+        filterPattern=f'"feedback taken" "{route_id}"',
+    )
+    return any(page.get("events") for page in found) or None
+
+
+def _awaited(site: Site, deadline: datetime, look: Callable[[], T | None]) -> T | None:
+    """Look until something is found; None when the time is up."""
+    while (found := look()) is None and site.clock.now() < deadline:
+        site.clock.sleep(LOOK_SECONDS)
+    return found
+
+
+def _told(route: Route) -> str:
+    said = f": {route['last_error']}" if route.get("last_error") else ""
+    return f"email route {route['route_id']} is {route['status']}{said}"
+
+
+def _problem(document: Mapping[str, Any]) -> str:
+    faults = [f"{fault['pointer']} {fault['detail']}" for fault in document.get("errors", [])]
+    return "; ".join([f"{document.get('status')} {document.get('detail')}", *faults])
+
+
+def _since(site: Site, began: datetime) -> str:
+    return f"{(site.clock.now() - began).total_seconds():.1f} s"

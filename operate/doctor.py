@@ -1,0 +1,103 @@
+"""Look at what a deployment needs, and at what is deployed: python -m operate.doctor --env dev."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from operate import ROOT, trouble
+from operate.checks import account, deployed, dispatching, email, first_send, machine, push
+from operate.finding import Finding, skipped
+from operate.site import Site
+
+EVENT = ROOT / "events" / "email.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing to look at, and the check without which there is nothing to see."""
+
+    name: str
+    look: Callable[[Site], Iterator[Finding]]
+    after: str | None = None
+
+
+def checks(event: Path | None = None) -> Sequence[Check]:
+    """Return all checks in their order; with an event the last of them sends it."""
+    send = partial(first_send.first_send, event=event)
+    return (
+        Check(name="Python", look=machine.python),
+        Check(name="sam", look=machine.sam),
+        Check(name="samconfig.toml", look=machine.samconfig),
+        Check(name="credentials", look=account.credentials, after="samconfig.toml"),
+        Check(name="RDS's authorities", look=machine.authorities, after="credentials"),
+        Check(name="Lambda's concurrency", look=account.concurrency, after="credentials"),
+        Check(name="SES's account", look=email.account, after="credentials"),
+        Check(name="SES's identity", look=email.identity, after="credentials"),
+        Check(name="push applications", look=push.applications, after="credentials"),
+        Check(name="the stack", look=deployed.stack, after="credentials"),
+        Check(name="SES's events", look=email.configuration_set, after="the stack"),
+        Check(name="the schema", look=deployed.schema, after="the stack"),
+        Check(name="the schedule", look=dispatching.schedule, after="the stack"),
+        Check(name="the last dispatch", look=dispatching.last_run, after="the stack"),
+        Check(name="dead-letter queues", look=deployed.queues, after="the stack"),
+        Check(name="alarms", look=deployed.alarms, after="the stack"),
+        Check(name="a first send", look=send, after="the stack"),
+    )
+
+
+def examine(site: Site, table: Sequence[Check]) -> Iterator[Finding]:
+    """Make the checks in order; those whose prerequisite stopped are only named."""
+    stopped: set[str | None] = set()
+    unseen: list[str] = []
+    for check in table:
+        if check.after in stopped:
+            stopped.add(check.name)
+            unseen.append(check.name)
+            continue
+        for finding in _looked(check, site):
+            if finding.stops:
+                stopped.add(check.name)
+            yield finding
+    if unseen:
+        yield skipped(f"not looked at: {', '.join(unseen)}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what is found, and return 0 where nothing is wrong."""
+    given = _given(arguments)
+    event = (given.event or EVENT) if given.send else None
+    site = Site(root=ROOT, environment=given.env, config=given.config_file)
+    wrongs = 0
+    try:
+        for finding in examine(site, checks(event)):
+            print(finding, flush=True)
+            wrongs += finding.is_wrong
+    except KeyboardInterrupt:
+        return 130
+    return 1 if wrongs else 0
+
+
+def _looked(check: Check, site: Site) -> Iterator[Finding]:
+    try:
+        yield from check.look(site)
+    except trouble.ERRORS as error:
+        yield trouble.found(check.name, error)
+
+
+def _given(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make doctor", description="look at a deployment")
+    parser.add_argument("--env", default="default", help="its section of samconfig.toml")
+    parser.add_argument("--config-file", type=Path, help="instead of samconfig.toml")
+    parser.add_argument("--send", action="store_true", help="send events/email.json and follow it")
+    parser.add_argument("--event", type=Path, help="another file, to SES's simulator as well")
+    given = parser.parse_args(arguments)
+    if given.event and not given.send:
+        parser.error("EVENT= is for a first send: add SEND=yes")
+    return given
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

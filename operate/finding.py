@@ -1,0 +1,48 @@
+"""What a check says: one line, and what to do where something is wrong."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mark(StrEnum):
+    """How a line begins."""
+
+    OK = "ok"
+    WRONG = "!!"
+    SKIPPED = "--"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One line of a check's; `stops` says that checks which build on this one have nothing."""
+
+    mark: Mark
+    text: str
+    remedy: str = ""
+    details: tuple[str, ...] = ()
+    stops: bool = False
+
+    @property
+    def is_wrong(self) -> bool:
+        """Return whether somebody has something to do."""
+        return self.mark is Mark.WRONG
+
+    def __str__(self) -> str:
+        """Return the line as it is printed, with its details below it."""
+        line = f"{self.mark}  {self.text}" + (f" — {self.remedy}" if self.remedy else "")
+        return "\n".join([line, *(f"      {detail}" for detail in self.details)])
+
+
+def ok(text: str, *, details: tuple[str, ...] = ()) -> Finding:
+    """Return that something is as it should be."""
+    return Finding(mark=Mark.OK, text=text, details=details)
+
+
+def wrong(text: str, remedy: str, *, details: tuple[str, ...] = (), stops: bool = False) -> Finding:
+    """Return what is wrong, and what to do."""
+    return Finding(mark=Mark.WRONG, text=text, remedy=remedy, details=details, stops=stops)
+
+
+def skipped(text: str, *, stops: bool = False) -> Finding:
+    """Return what was not looked at, and why; nobody has to do anything."""
+    return Finding(mark=Mark.SKIPPED, text=text, stops=stops)

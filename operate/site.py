@@ -1,0 +1,127 @@
+"""What checks look at: an environment of samconfig.toml, its AWS, and its stack."""
+
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from local.intrinsic import load
+from operate import samconfig, stack
+from operate.aws import Aws, Boto
+from operate.samconfig import Section
+from operate.stack import Stack
+
+
+class Clock(Protocol):
+    """The time, and a way to let it pass."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+
+class WallClock:
+    """The time of this machine."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class Site:
+    """One environment, read and reached when something first asks.
+
+    `section` raises BadConfiguration, what reaches AWS the errors of botocore.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        environment: str,
+        config: Path | None = None,
+        reach: Callable[[Section], Aws] = Boto,
+        clock: Clock | None = None,
+    ) -> None:
+        self.root = root
+        self.config = config or root / "samconfig.toml"
+        self.environment = environment
+        self.clock = clock or WallClock()
+        self._reach = reach
+
+    @cached_property
+    def section(self) -> Section:
+        """Return what samconfig.toml says."""
+        return samconfig.read(self.config, self.environment)
+
+    @cached_property
+    def aws(self) -> Aws:
+        """Return the AWS of the section's region."""
+        return self._reach(self.section)
+
+    @property
+    def region(self) -> str:
+        """Return the region, by the name that commands are told."""
+        return self.aws.region or "…"
+
+    @cached_property
+    def stack(self) -> Stack | None:
+        """Return the stack, or None before the first deploy."""
+        return stack.described(self.client("cloudformation"), self.section.stack_name)
+
+    @cached_property
+    def template(self) -> Mapping[str, Any]:
+        """Return what the next deploy deploys."""
+        template: Mapping[str, Any] = load((self.root / "template.yaml").read_text("utf-8"))
+        return template
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service."""
+        return self.aws.client(service)
+
+    def output(self, name: str) -> str | None:
+        """Return an output of the stack; None where it has none of that name."""
+        return self.stack.outputs.get(name) if self.stack else None
+
+    def parameter(self, name: str) -> str:
+        """Return what a parameter is at the next deploy, in the order of sam deploy.
+
+        What samconfig.toml says, else what the stack has, else the template's default.
+        """
+        if name in self.section.parameters:
+            return self.section.parameters[name]
+        deployed = self.stack.parameters if self.stack else {}
+        return deployed.get(name, str(self.template["Parameters"].get(name, {}).get("Default", "")))
+
+    @property
+    def is_quiet(self) -> bool:
+        """Return whether the functions leave out lines of the level INFO, as tallies are."""
+        return self.parameter("LogLevel") in {"WARNING", "ERROR", "CRITICAL"}
+
+    def function(self, word: str) -> str:
+        """Return the bare name of a function, also where its output is the ARN of an alias."""
+        said = self.output(f"{word}FunctionName") or f"{self.section.stack_name}-{word.lower()}"
+        return said.split(":")[6] if said.startswith("arn:") else said
+
+    def logs(self, word: str) -> str:
+        """Return the command that shows what a function logged of late."""
+        return self.command("logs", "tail", f"/aws/lambda/{self.function(word)}", "--since", "15m")
+
+    def command(self, *words: str) -> str:
+        """Return a command of the AWS CLI for this environment, as one types it."""
+        profile = ["--profile", self.section.profile] if self.section.profile else []
+        return shlex.join(["aws", *words, "--region", self.region, *profile])
+
+    @property
+    def deploy(self) -> str:
+        """Return the command that deploys this environment."""
+        return f"make deploy ENV={self.environment}"
