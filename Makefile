@@ -6,6 +6,19 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
+# Of the command line alone: a shell may have an ENV or a NAME of its own.
+ENV = default
+PLATFORM =
+NAME =
+KEY =
+KEY_ID =
+TEAM_ID =
+BUNDLE_ID =
+CERT =
+SERVICE_ACCOUNT =
+SEND =
+EVENT =
+given = $(if $($(1)),--$(2) '$(subst ','\'',$($(1)))')
 bin := .venv/bin
 sam := .venv-sam/bin/sam
 
@@ -18,7 +31,8 @@ runtime_locks := layers/dovecote/requirements.txt local/requirements.txt
 # --no-deps: the locks are complete, and pip need not resolve them once more.
 install := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: help setup demo run migrate test soak e2e pictures test-aws docker sam-api check fix build lock clean
+.PHONY: help setup demo run migrate test soak e2e pictures test-aws docker sam-api check fix build \
+	deploy doctor push-app lock clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' Makefile | sed 's/%/<event>/' | expand -t 24
@@ -41,7 +55,7 @@ test: .venv/.tests ## unit, integration and faults on a real PostgreSQL
 soak: .venv/.tests ## kills and faults for minutes (SOAK_MINUTES) with random seeds, printed
 	@$(bin)/python -m pytest -q -s tests/faults/soak.py
 
-test-aws: .venv/.tests ## every event by sam local invoke, and start-api with start-lambda
+test-aws: .venv/.tests ## sam local with every event, and sam deploy into an emulator of AWS
 	@$(bin)/python -m pytest tests/aws
 
 # docs/sam-local.md. The database and the provider are started for the time of it.
@@ -61,22 +75,50 @@ e2e: .venv/.e2e ## the page in a headless Chromium; skipped where there is none
 pictures: .venv/.e2e ## make docs/pictures anew, from a run in a headless Chromium
 	@$(bin)/python -m tests.e2e.pictures docs/pictures
 
-check: .venv/.check .venv-sam/.sam ## linters, types, catalog and template; edits nothing
+check: .venv/.check .venv-sam/.sam .venv-checkov/.checkov ## linters, types, catalog and template; edits nothing
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
 	$(bin)/python -m dovecote.check layers/catalog/catalog
 	$(sam) validate --lint
-	$(bin)/python -m tests.infrastructure.transform | $(bin)/cfn-lint
+	$(bin)/cfn-lint dashboard.yaml
+	$(call transformed,AllAtOnce)
+	$(call transformed,Canary10Percent5Minutes)
+	.venv-checkov/bin/checkov --file .check/Canary10Percent5Minutes.json --framework cloudformation \
+		--compact --quiet --skip-download
 	$(bin)/python -m pytest tests/infrastructure
+
+# What CloudFormation gets, for a way to deploy. SAM has looked up by then what these two checks miss.
+define transformed
+@mkdir -p .check
+$(bin)/python -m tests.infrastructure.transform Deployment=$(1) >.check/$(1).json
+$(bin)/cfn-lint --ignore-checks W2001 W7001 -- .check/$(1).json
+endef
 
 fix: .venv/.check ## let ruff mend what it can
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
-# The layer's build calls python3, and the one of the venv has pip.
-build: .venv-sam/.sam ## what sam deploy uploads, in .aws-sam
-	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(sam) build
+# The layer's build calls python3, and the one of the venv has pip. Not from sam's cache: it knows
+# neither ENV nor the Python that compiled a layer.
+build: .venv/.runtime .venv-sam/.sam ## what sam deploy uploads, in .aws-sam; for ENV [default]
+	@rm -f .aws-sam/.built
+	@architecture=$$($(bin)/python -m operate.parameter $(ENV) Architecture x86_64) && \
+	ENV=$(ENV) ARCHITECTURE=$$architecture PATH="$(CURDIR)/.venv-sam/bin:$$PATH" \
+		$(sam) build --no-cached --parameter-overrides Architecture=$$architecture
+
+deploy: build ## bring the stack of ENV to this checkout: docs/deploy.md
+	$(sam) deploy --config-file $(CURDIR)/samconfig.toml --config-env $(ENV)
+
+doctor: .venv/.runtime .venv-sam/.sam ## what is wrong with ENV and what to do; SEND=yes sends an email
+	@$(bin)/python -m operate.doctor --env '$(ENV)' \
+		$(if $(filter yes,$(SEND)),--send) $(call given,EVENT,event)
+
+push-app: .venv/.runtime ## an SNS platform application: PLATFORM, NAME, KEY… or SERVICE_ACCOUNT
+	@$(bin)/python -m operate.push_app --env '$(ENV)' $(call given,PLATFORM,platform) \
+		$(call given,NAME,name) $(call given,KEY,key) $(call given,KEY_ID,key-id) \
+		$(call given,TEAM_ID,team-id) $(call given,BUNDLE_ID,bundle-id) \
+		$(call given,CERT,cert) $(call given,SERVICE_ACCOUNT,service-account)
 
 # Directories too: one is newer than the stamp when a file in it was removed.
 built_from = $(shell find template.yaml samconfig.toml layers functions \
@@ -85,14 +127,14 @@ built_from = $(shell find template.yaml samconfig.toml layers functions \
 .aws-sam/.built: $(built_from)
 	@echo "sam build: what the containers run"
 	@mkdir -p $(@D)
-	@$(MAKE) build >$(@D)/build.log 2>&1 || { cat $(@D)/build.log >&2; exit 1; }
+	@$(MAKE) build ENV=default >$(@D)/build.log 2>&1 || { cat $(@D)/build.log >&2; exit 1; }
 	@touch $@
 
 compile := $(bin)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-header $(UPGRADE)
 layer_lock := layers/dovecote/requirements.txt
 
-# Each lock takes the pins of those above it, so that they agree; sam has a venv to itself.
+# Each lock takes the pins of those above it, so that they agree; the last three are alone.
 lock: .venv/.check ## pin anew what changed in *.in; UPGRADE=--upgrade pins all anew
 	$(compile) layers/dovecote/requirements.in -o $(layer_lock) >/dev/null
 	$(compile) local/requirements.in -c $(layer_lock) -o local/requirements.txt >/dev/null
@@ -103,9 +145,11 @@ lock: .venv/.check ## pin anew what changed in *.in; UPGRADE=--upgrade pins all 
 	$(compile) tests/requirements-e2e.in -c $(layer_lock) -c local/requirements.txt \
 		-c tests/requirements.txt -o tests/requirements-e2e.txt >/dev/null
 	$(compile) tests/requirements-sam.in -o tests/requirements-sam.txt >/dev/null
+	$(compile) tests/requirements-emulator.in -o tests/requirements-emulator.txt >/dev/null
+	$(compile) tests/requirements-checkov.in -o tests/requirements-checkov.txt >/dev/null
 
 clean: ## remove what make built
-	rm -rf .venv .venv-sam .aws-sam
+	rm -rf .venv .venv-sam .venv-emulator .venv-checkov .aws-sam .check
 
 # The venvs: a stamp is newer than the locks that it stands for.
 .venv/.runtime: $(runtime_locks)
@@ -129,6 +173,22 @@ clean: ## remove what make built
 	@$(call venv,.venv-sam)
 	@echo "setup: aws-sam-cli"
 	@.venv-sam/bin/python $(install) -r $< && touch $@
+
+.venv-checkov/.checkov: tests/requirements-checkov.txt
+	@$(call venv,.venv-checkov)
+	@echo "setup: checkov"
+	@.venv-checkov/bin/python $(install) -r $< && touch $@
+
+# On the functions' Python where there is one that runs, which a shim of pyenv may not; ministack
+# itself is content with any of 3.11 or newer.
+.venv-emulator/.emulator: PYTHON = $(shell \
+	for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python; do \
+		"$$python" -c 'import ensurepip, venv' 2>/dev/null && { echo "$$python"; exit; }; \
+	done; echo python3)
+.venv-emulator/.emulator: tests/requirements-emulator.txt
+	@$(call venv,.venv-emulator)
+	@echo "setup: ministack, an emulator of AWS"
+	@.venv-emulator/bin/python $(install) -r $< && touch $@
 
 define venv
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

@@ -34,7 +34,7 @@ class Settings:
         if self.environment.get("EMAIL_FEEDBACK") != "on":
             return {}
         configuration_set = self.environment.get("EMAIL_CONFIGURATION_SET", "dovecote-local")
-        return {"EmailFeedback": "on", "EmailConfigurationSet": configuration_set}
+        return {"EmailIdentity": "example.com", "EmailConfigurationSet": configuration_set}
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:

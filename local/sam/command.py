@@ -97,8 +97,7 @@ def _server(house: House, command: str, port: int) -> Iterator[Path]:
     if _listens(port):
         raise SamError(f"port {port} on 127.0.0.1 is taken: name another with PORT=")
     log = Path(house.directory, f"{command}.log")
-    # Lazily: eagerly every function would get a container from each of the two.
-    options = ["--port", str(port), "--warm-containers", "LAZY", *_options(house)]
+    options = ["--port", str(port), *_options(house)]
     with (
         log.open("w") as output,
         _running([command, *options], output.fileno(), log, capture=False) as process,
@@ -150,7 +149,7 @@ def _options(house: House) -> list[str]:
     return [
         *("--template", str(ROOT / ".aws-sam" / "build" / "template.yaml")),
         *("--env-vars", str(house.env_file)),
-        *("--add-host", "host.docker.internal:host-gateway"),
+        *("--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"),
         *(["--skip-pull-image"] if docker.has_image() else []),
     ]
 

@@ -14,8 +14,8 @@ from local.sam.errors import SamError
 from local.template import Template, read_template
 
 EVENTS = ROOT / "events"
-# With feedback on, so that the queue of its events is there.
-PARAMETERS = {"EmailFeedback": "on"}
+# With an identity there is feedback, and the queue of its events.
+PARAMETERS = {"EmailIdentity": "example.com"}
 Document = dict[str, Any]
 
 

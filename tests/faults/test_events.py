@@ -25,7 +25,7 @@ def test_replies_that_were_lost_are_settled_by_events_and_nothing_is_sent_twice(
     options = Options(
         directory=tmp_path / "stack",
         durable=False,
-        parameters={"EmailFeedback": "on", "EmailConfigurationSet": "dovecote"},
+        parameters={"EmailIdentity": "example.com", "EmailConfigurationSet": "dovecote"},
         # A hold that is far longer than the test.
         environment={**SETTINGS, "AMBIGUOUS_HOLD_SECONDS": "600"},
         tick_seconds=0.5,

@@ -13,8 +13,13 @@ LOCKS = (
     "tests/requirements.txt",
     "tests/requirements-check.txt",
 )
-# sam's venv is its own, and its pins are its own.
-ALL_LOCKS = (*LOCKS, "tests/requirements-sam.txt")
+# Each of these has a venv of its own, and pins of its own.
+ALONE = (
+    "tests/requirements-sam.txt",
+    "tests/requirements-emulator.txt",
+    "tests/requirements-checkov.txt",
+)
+ALL_LOCKS = (*LOCKS, *ALONE)
 
 REGISTRY = re.compile(r"\b(pypi|pythonhosted|npmjs|debian|anaconda)\.(org|com)", re.IGNORECASE)
 OPTION = re.compile(r"^\s*(-i|-f|--(extra-)?index-url|--find-links|--trusted-host)\b", re.M)

@@ -1,37 +1,40 @@
-"""What the transformed template promises of roles, logs, routes, feedback and settings."""
+"""What the transformed template promises of roles, logs, routes and settings."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
 from dovecote.settings import Settings, from_environment
-from local.intrinsic import Resolver
-from local.provider.ledger import Acceptance, Email
-from local.provider.simulator import events
 from local.template import read_template
-from tests.infrastructure.transform import TEMPLATE, transformed
-
-FUNCTIONS = (
-    "SubmitFunction",
-    "DispatchFunction",
-    "ApiFunction",
-    "FeedbackFunction",
-    "ProvisionFunction",
+from tests.infrastructure.reading import (
+    FUNCTIONS,
+    RULE_FUNCTIONS,
+    SERVING,
+    actions,
+    function,
+    only,
+    permissions,
+    resolver,
+    resources,
+    role_of,
+    statements,
 )
+from tests.infrastructure.transform import TEMPLATE, transformed
 
 # Names that are no settings of Dovecote: boto3 and Powertools read them for themselves.
 OTHERS = {
     "AWS_ENDPOINT_URL",
     "POWERTOOLS_LOG_LEVEL",
+    "POWERTOOLS_SERVICE_NAME",
 }
 
 # Statements for every resource, each with the reason why none can be named.
 WIDE = {
     ("NetworkInterfacePolicy", "AttachToVpc"): "interfaces do not exist before Lambda makes them",
     ("DispatchRole", "ReadSendingRate"): "the action takes no resource, it is about the account",
+    ("OperatorPolicy", "ReadAccount"): "SES, Lambda and CloudWatch are read as a whole",
 }
 
 ROUTES = {
@@ -46,13 +49,15 @@ ROUTES = {
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 DEVICES = {"sns:SetEndpointAttributes", "sns:DeleteEndpoint"}
 QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
-SENDING = {"ses:SendEmail", "sns:Publish"}
+EMAIL = {"ses:SendEmail", "ses:SendBulkEmail", "ses:SendBulkTemplatedEmail"}
+SENDING = {*EMAIL, "sns:Publish"}
+KEPT = "sqs:SendMessage"  # what came to nothing, by Lambda
 ALLOWED = {
-    "SubmitFunction": {"rds-db:connect", *SENDING, *LOGS},
-    "DispatchFunction": {"rds-db:connect", "ses:GetAccount", *SENDING, *LOGS},
+    "SubmitFunction": {"rds-db:connect", *SENDING, KEPT, *LOGS},
+    "DispatchFunction": {"rds-db:connect", "ses:GetAccount", *SENDING, KEPT, *LOGS},
     "ApiFunction": {"rds-db:connect", "sns:CreatePlatformEndpoint", *DEVICES, *LOGS},
     "FeedbackFunction": {"rds-db:connect", *QUEUE, *LOGS},
-    "ProvisionFunction": {"rds-db:connect", *LOGS},
+    "ProvisionFunction": {"rds-db:connect", KEPT, *LOGS},
 }
 
 APPLICATIONS = [
@@ -63,93 +68,6 @@ ENDPOINTS = [
     "arn:aws:sns:us-east-1:123456789012:endpoint/APNS/shop/*",
     "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/shop/*",
 ]
-
-
-# What the function feedback is told of, by SES's word for it where it publishes.
-EVENTS = {
-    "send": "Email Sent",
-    "reject": "Email Rejected",
-    "bounce": "Email Bounced",
-    "complaint": "Email Complaint Received",
-    "delivery": "Email Delivered",
-    "renderingFailure": "Email Rendering Failed",
-    "deliveryDelay": "Email Delivery Delayed",
-}
-
-
-def resources(kind: str) -> dict[str, dict[str, Any]]:
-    return {
-        name: resource["Properties"]
-        for name, resource in transformed()["Resources"].items()
-        if resource["Type"] == kind
-    }
-
-
-def function(name: str) -> dict[str, Any]:
-    return resources("AWS::Lambda::Function")[name]
-
-
-def role_of(name: str) -> str:
-    return str(function(name)["Role"]["Fn::GetAtt"][0])
-
-
-def statements(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield the statements of permission anywhere in a value, under conditions too."""
-    if isinstance(value, dict):
-        if "Effect" in value and "Principal" not in value:
-            yield value
-        for part in value.values():
-            yield from statements(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from statements(part)
-
-
-def references(value: Any) -> Iterator[str]:
-    """Yield what a value refers to by Ref."""
-    if isinstance(value, dict):
-        if "Ref" in value:
-            yield value["Ref"]
-        for part in value.values():
-            yield from references(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from references(part)
-
-
-def permissions(name: str) -> list[dict[str, Any]]:
-    """Return the statements that a function has: its role's own and those of shared policies."""
-    role = resources("AWS::IAM::Role")[role_of(name)]
-    shared = resources("AWS::IAM::ManagedPolicy")
-    attached = [shared[one] for one in references(role["ManagedPolicyArns"]) if one in shared]
-    return [*statements(role["Policies"]), *statements(attached)]
-
-
-def actions(statement: dict[str, Any]) -> set[str]:
-    action = statement["Action"]
-    return {action} if isinstance(action, str) else set(action)
-
-
-def matches(pattern: Any, value: Any) -> bool:
-    """Tell whether an event matches a pattern, as far as the template's patterns go."""
-    if isinstance(pattern, dict):
-        return all(name in value and matches(part, value[name]) for name, part in pattern.items())
-    values = value if isinstance(value, list) else [value]
-    return any(one in values or (one == {"exists": True} and values) for one in pattern)
-
-
-def resolver(**parameters: str) -> Resolver:
-    return Resolver(
-        references=parameters,
-        attributes=lambda _resource, attribute: attribute,
-        conditions={},
-        mappings={},
-    )
-
-
-def only(kind: str) -> dict[str, Any]:
-    (properties,) = resources(kind).values()
-    return properties
 
 
 def test_the_functions_are_the_five_of_the_design() -> None:
@@ -176,7 +94,11 @@ def test_a_function_writes_to_its_own_log_group_alone_which_forgets(name: str) -
 
 def test_every_log_group_forgets() -> None:
     groups = resources("AWS::Logs::LogGroup")
-    assert len(groups) == len(FUNCTIONS) + 1
+    assert groups.keys() == {
+        *(name.replace("Function", "Logs") for name in FUNCTIONS),
+        "AccessLogs",
+        "DatabaseLogs",
+    }
     assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
 
 
@@ -194,6 +116,28 @@ def test_no_statement_is_for_every_resource_without_a_reason() -> None:
 def test_no_statement_allows_actions_by_a_pattern() -> None:
     allowed = {action for name in FUNCTIONS for one in permissions(name) for action in actions(one)}
     assert not [action for action in allowed if "*" in action]
+
+
+def test_email_is_sent_from_the_identity_alone() -> None:
+    def senders(identity: str) -> object:
+        (statement,) = [one for one in permissions("SubmitFunction") if actions(one) == EMAIL]
+        return resolver(EmailIdentity=identity).value(statement["Condition"])
+
+    domain = ["*@example.com", "*@*.example.com"]
+    assert senders("example.com") == {"StringLike": {"ses:FromAddress": domain}}
+    address = ["shop@example.com"]
+    assert senders("shop@example.com") == {"StringLike": {"ses:FromAddress": address}}
+
+
+@pytest.mark.parametrize("configuration_set", ["", "main"])
+def test_email_is_sent_with_the_configuration_set_alone(configuration_set: str) -> None:
+    given = resolver(EmailIdentity="example.com", EmailConfigurationSet=configuration_set)
+    (statement,) = [one for one in permissions("DispatchFunction") if actions(one) == EMAIL]
+    assert given.value(statement["Resource"]) == [
+        "arn:aws:ses:us-east-1:123456789012:identity/example.com",
+        "arn:aws:ses:us-east-1:123456789012:configuration-set/"
+        + (configuration_set or "ConfigurationSet"),
+    ]
 
 
 def test_push_goes_to_the_topic_and_to_the_applications_devices_never_to_phone_numbers() -> None:
@@ -219,7 +163,8 @@ def test_a_function_is_told_every_setting_and_nothing_unknown(name: str) -> None
 
 def test_the_template_has_the_defaults_of_the_settings() -> None:
     environment = read_template(TEMPLATE).functions["SubmitFunction"].environment
-    told = {**environment, "DATABASE_URL": "postgresql://", "DB_NAME": "", "DB_USER": ""}
+    database = {"DATABASE_URL": "postgresql://", "DB_HOST": "", "DB_NAME": "", "DB_USER": ""}
+    told = {**environment, **database}
     assert from_environment(told) == Settings(database_url="postgresql://")
 
 
@@ -243,131 +188,74 @@ def test_the_access_log_names_no_path_and_no_body() -> None:
 def test_dispatch_runs_every_minute_and_is_not_repeated_by_lambda() -> None:
     schedule = only("AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
-    assert schedule["Target"]["Arn"] == {"Fn::GetAtt": ["DispatchFunction", "Arn"]}
-    assert only("AWS::Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
+    assert schedule["Target"]["Arn"] == {"Ref": "DispatchFunctionAliaslive"}
+    (config,) = [
+        one
+        for one in resources("AWS::Lambda::EventInvokeConfig").values()
+        if one["FunctionName"] == {"Ref": "DispatchFunction"}
+    ]
+    assert config["MaximumRetryAttempts"] == 0
+    assert config["MaximumEventAgeInSeconds"] <= 60
+
+
+def test_a_run_that_the_schedule_could_not_begin_is_kept() -> None:
+    schedule = only("AWS::Scheduler::Schedule")
+    kept = {"Fn::GetAtt": ["ScheduleDeadLetterQueue", "Arn"]}
+    assert schedule["Target"]["DeadLetterConfig"] == {"Arn": kept}
+    role = resources("AWS::IAM::Role")["ScheduleRole"]
+    may = {one["Sid"]: (one["Action"], one["Resource"]) for one in statements(role)}
+    assert may == {
+        "InvokeDispatch": ("lambda:InvokeFunction", {"Ref": "DispatchFunctionAliaslive"}),
+        "KeepFailures": ("sqs:SendMessage", kept),
+    }
+    assert schedule["Target"]["RoleArn"] == {"Fn::GetAtt": ["ScheduleRole", "Arn"]}
+
+
+@pytest.mark.parametrize("name", ["SubmitFunction", "DispatchFunction", "ProvisionFunction"])
+def test_an_asynchronous_call_that_failed_is_kept_and_the_role_may(name: str) -> None:
+    kept = {"Fn::GetAtt": ["FailedInvocationsQueue", "Arn"]}
+    (config,) = [
+        one
+        for one in resources("AWS::Lambda::EventInvokeConfig").values()
+        if one["FunctionName"] == {"Ref": name}
+    ]
+    assert config["DestinationConfig"] == {"OnFailure": {"Destination": kept}}
+    assert [one["Resource"] for one in permissions(name) if actions(one) == {KEPT}] == [kept]
+
+
+@pytest.mark.parametrize("name", SERVING)
+def test_concurrency_is_reserved_only_where_it_is_asked_for(name: str) -> None:
+    reserved = function(name)["ReservedConcurrentExecutions"]
+    parameter = name.replace("Function", "ReservedConcurrency")
+    given: dict[str, object] = {parameter: 7}
+    assert resolver(**given).value([reserved]) == ["7"]
+    assert resolver().value([reserved]) == []
+
+
+def test_the_timeouts_are_fixed() -> None:
+    assert {name: function(name)["Timeout"] for name in FUNCTIONS} == {
+        "SubmitFunction": 25,
+        "ApiFunction": 25,
+        "FeedbackFunction": 30,
+        "DispatchFunction": 90,
+        "ProvisionFunction": 600,
+    }
+
+
+def test_a_producer_may_submit_and_no_more() -> None:
+    may = {
+        one["Sid"]: one
+        for one in statements(resources("AWS::IAM::ManagedPolicy")["ProducerPolicy"])
+    }
+    assert may.keys() == {"Post", "Invoke"}
+    resource = resolver().value(may["Post"]["Resource"])
+    assert resource.endswith(":HttpApi/*/POST/notifications")
+    assert may["Invoke"]["Resource"] == {"Ref": "SubmitFunctionAliaslive"}
 
 
 @pytest.mark.parametrize("name", ["SubmitFunction", "ApiFunction"])
 def test_a_function_behind_the_api_ends_before_the_api_gives_up(name: str) -> None:
     assert function(name)["Timeout"] < 30
-
-
-# Feedback
-
-
-def test_only_the_function_itself_is_there_where_feedback_is_off() -> None:
-    parts = {
-        name: resource.get("Condition")
-        for name, resource in transformed()["Resources"].items()
-        if name.startswith("Feedback")
-    }
-    always = {name for name, condition in parts.items() if condition is None}
-    assert always == {"FeedbackFunction", "FeedbackLogs", "FeedbackRole"}
-    assert set(parts.values()) == {None, "HasFeedback"}
-
-
-def test_feedback_is_the_events_of_a_configuration_set() -> None:
-    rule = transformed()["Rules"]["Feedback"]
-
-    def allowed(feedback: str, configuration_set: str) -> bool:
-        given = resolver(EmailFeedback=feedback, EmailConfigurationSet=configuration_set)
-        asserted = all(given.value(one["Assert"]) for one in rule["Assertions"])
-        return asserted or not given.value(rule["RuleCondition"])
-
-    assert allowed("off", "")
-    assert allowed("on", "main")
-    assert not allowed("on", "")
-
-
-def test_ses_publishes_to_the_default_bus_what_the_rule_lets_through() -> None:
-    published = only("AWS::SES::ConfigurationSetEventDestination")
-    assert published["ConfigurationSetName"] == {"Ref": "EmailConfigurationSet"}
-    destination = published["EventDestination"]
-    assert destination["Enabled"] is True
-    assert set(destination["MatchingEventTypes"]) == set(EVENTS)
-    bus = destination["EventBridgeDestination"]["EventBusArn"]["Fn::Sub"]
-    assert bus.endswith(":${AWS::AccountId}:event-bus/default")
-    rule = only("AWS::Events::Rule")
-    assert "EventBusName" not in rule
-    assert set(rule["EventPattern"]["detail-type"]) == set(EVENTS.values())
-
-
-@pytest.mark.parametrize(
-    ("tags", "configuration_set", "passes"),
-    [
-        ({"route_id": "r-1"}, "main", True),
-        ({"route_id": "r-1"}, "other", False),
-        ({"route_id": "r-1"}, None, False),
-        ({"sender": "not Dovecote"}, "main", False),
-    ],
-)
-@pytest.mark.parametrize("mailbox", ["success", "bounce", "complaint"])
-def test_the_rule_lets_through_the_events_of_dovecotes_emails_alone(
-    mailbox: str, tags: dict[str, str], configuration_set: str | None, passes: bool
-) -> None:
-    rule = resolver(EmailConfigurationSet="main").value(only("AWS::Events::Rule"))
-    row = accepted(f"{mailbox}@simulator.amazonses.com", tags, configuration_set)
-    for rejected in (False, True):
-        told = events(row, region="us-east-1", account="123456789012", rejected=rejected)
-        assert {matches(rule["EventPattern"], event) for event in told} == {passes}
-
-
-def accepted(address: str, tags: dict[str, str], configuration_set: str | None) -> Acceptance:
-    email = Email(
-        source="shop@example.com",
-        destination=(address,),
-        subject="Your order",
-        html=None,
-        text="On its way.",
-        reply_to=(),
-        headers={},
-        tags=tags,
-        configuration_set=configuration_set,
-    )
-    return Acceptance(
-        sequence=1,
-        time=0,
-        service="ses",
-        operation="SendEmail",
-        message_id="m-1",
-        target=address,
-        content=email,
-    )
-
-
-def test_only_the_rule_may_put_events_into_the_queue() -> None:
-    (target,) = only("AWS::Events::Rule")["Targets"]
-    assert target["Arn"] == {"Fn::GetAtt": ["FeedbackQueue", "Arn"]}
-    policy = only("AWS::SQS::QueuePolicy")
-    assert policy["Queues"] == [{"Ref": "FeedbackQueue"}]
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
-    assert statement["Action"] == "sqs:SendMessage"
-    assert statement["Resource"] == target["Arn"]
-    rule = {"Fn::GetAtt": ["FeedbackRule", "Arn"]}
-    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": rule}}
-
-
-def test_the_function_takes_events_in_batches_and_names_those_that_failed() -> None:
-    source = only("AWS::Lambda::EventSourceMapping")
-    assert source["EventSourceArn"] == {"Fn::GetAtt": ["FeedbackQueue", "Arn"]}
-    assert source["FunctionName"] == {"Ref": "FeedbackFunction"}
-    assert source["BatchSize"] == 10
-    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    (taken,) = [one for one in permissions("FeedbackFunction") if actions(one) == QUEUE]
-    assert taken["Resource"] == source["EventSourceArn"]
-
-
-def test_an_event_is_hidden_for_six_timeouts_and_dead_after_five_receives() -> None:
-    queues = resources("AWS::SQS::Queue")
-    queue, dead = queues["FeedbackQueue"], queues["FeedbackDeadLetterQueue"]
-    assert queue["VisibilityTimeout"] == 6 * function("FeedbackFunction")["Timeout"]
-    assert queue["RedrivePolicy"] == {
-        "deadLetterTargetArn": {"Fn::GetAtt": ["FeedbackDeadLetterQueue", "Arn"]},
-        "maxReceiveCount": 5,
-    }
-    assert dead["MessageRetentionPeriod"] == 14 * 24 * 3600
-    assert all(one["SqsManagedSseEnabled"] is True for one in queues.values())
 
 
 # Parameters
@@ -397,3 +285,15 @@ def test_every_parameter_is_described_and_in_a_group() -> None:
     grouped = [name for group in groups for name in group["Parameters"]]
     assert sorted(grouped) == sorted(template["Parameters"])
     assert all(parameter.get("Description") for parameter in template["Parameters"].values())
+
+
+def test_rules_use_the_functions_that_are_known_there_alone() -> None:
+    """cfn-lint lets others pass, which CloudFormation refuses."""
+
+    def used(value: Any) -> set[str]:
+        if not isinstance(value, dict):
+            return set().union(*map(used, value)) if isinstance(value, list) else set()
+        own = {name for name in value if name == "Ref" or "Fn::" in name}
+        return own.union(*map(used, value.values()))
+
+    assert used(list(transformed()["Rules"].values())) <= RULE_FUNCTIONS

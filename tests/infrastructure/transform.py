@@ -1,9 +1,12 @@
 """Print template.yaml as CloudFormation gets it: with SAM's transform applied, offline, as JSON.
 
+Arguments are values of parameters, as Name=value.
+
 sam's own lint does not see what the transform makes, and misses fatal errors in it.
 """
 
 import json
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -14,10 +17,15 @@ from samtranslator.translator.translator import Translator
 
 from local.intrinsic import load
 
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "template.yaml"
 
-# Stands for what sam package uploads; the translator takes no local path.
-UPLOADED = "s3://artifacts/key"
+# Stand for what sam package uploads; the translator takes no local path.
+UPLOADED = {
+    "CodeUri": "s3://artifacts/key",
+    "ContentUri": "s3://artifacts/key",
+    "Location": "https://s3.us-east-1.amazonaws.com/artifacts/key",
+}
 
 NO_MANAGED_POLICIES: dict[str, str] = {}
 """The account's managed policies by name, which are asked of IAM elsewhere: none is named."""
@@ -28,17 +36,23 @@ def source() -> dict[str, Any]:
     return cast(dict[str, Any], load(TEMPLATE.read_text()))
 
 
-@cache
-def transformed() -> dict[str, Any]:
-    """Return the template with SAM's transform applied."""
-    template = source()
+def transform(template: dict[str, Any], **parameters: str) -> dict[str, Any]:
+    """Apply SAM's transform to a template, for values of parameters that it reads."""
     for resource in template["Resources"].values():
-        for location in {"CodeUri", "ContentUri"} & resource["Properties"].keys():
-            resource["Properties"][location] = UPLOADED
+        for location in UPLOADED.keys() & resource.get("Properties", {}).keys():
+            if not str(resource["Properties"][location]).startswith("s3:"):
+                resource["Properties"][location] = UPLOADED[location]
     session = Session(region_name="us-east-1")
     translator = Translator(NO_MANAGED_POLICIES, Parser(), boto_session=session)
-    return cast(dict[str, Any], translator.translate(template, parameter_values={}))
+    return cast(dict[str, Any], translator.translate(template, parameter_values=parameters))
+
+
+@cache
+def transformed(**parameters: str) -> dict[str, Any]:
+    """Return the project's template with SAM's transform applied."""
+    return transform(source(), **parameters)
 
 
 if __name__ == "__main__":
-    print(json.dumps(transformed(), indent=1))
+    given = dict(one.split("=", 1) for one in sys.argv[1:])
+    print(json.dumps(transformed(**given), indent=1))

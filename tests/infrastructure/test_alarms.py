@@ -1,0 +1,149 @@
+"""What calls somebody, and what they then look at."""
+
+import json
+import re
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from dovecote.dispatch import TALLY
+from dovecote.model import Gauges
+from local.intrinsic import load
+from tests.infrastructure.reading import STACK, present, resolver, resources
+from tests.infrastructure.transform import ROOT, transformed
+
+ALARMS = resources("AWS::CloudWatch::Alarm")
+EMITTED = {*TALLY, *(field.name for field in fields(Gauges))}
+OPERATE = (ROOT / "docs" / "operate.md").read_text()
+EMAIL = {"EmailIdentity": "example.com"}
+
+
+def dashboard() -> dict[str, Any]:
+    """Return the dashboard as CloudWatch gets it."""
+    template = load((ROOT / "dashboard.yaml").read_text())
+    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    given = {
+        "AWS::Region": "us-east-1",
+        "ApiId": "api",
+        "Cluster": "cluster",
+        "OldestDueSeconds": "900",
+        "Stack": STACK,
+    }
+    text = re.sub(r"\$\{([^}]+)\}", lambda match: given[match[1]], body)
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def shown() -> set[tuple[str, str]]:
+    """Return the metrics on the dashboard, by namespace and name."""
+    found = set()
+    for widget in dashboard()["widgets"]:
+        row: list[Any] = []
+        for metric in widget["properties"].get("metrics", []):
+            if isinstance(metric[0], dict):
+                continue
+            # "." is what stands above, "..." all that does.
+            head = row[:2] if metric[0] == "..." else metric[:2]
+            row = [
+                above if one == "." else one for one, above in zip(head, row or head, strict=True)
+            ]
+            found.add((row[0], row[1]))
+    return found
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_calls_when_it_rings_and_when_it_is_over(name: str) -> None:
+    alarm = ALARMS[name]
+    topic = [{"Ref": "AlarmTopic"}]
+    assert (alarm["AlarmActions"], alarm["OKActions"]) == (topic, topic)
+    assert alarm["AlarmDescription"]
+    assert "TreatMissingData" in alarm
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_is_explained(name: str) -> None:
+    slug = ALARMS[name]["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+    assert re.search(rf"^#+ .*`{slug}`", OPERATE, re.M), f"docs/operate.md has no {slug}"
+
+
+def test_every_part_of_the_service_has_an_alarm() -> None:
+    there = {name.removesuffix("Alarm") for name in present(**EMAIL) & ALARMS.keys()}
+    assert there == {
+        "OldestDue",
+        "DeadLetters",
+        "SubmitErrors",
+        "DispatchErrors",
+        "ApiErrors",
+        "FeedbackErrors",
+        "Throttles",
+        "ApiFailures",
+        "ScheduleDeadLetters",
+        "FailedInvocations",
+        "FeedbackDeadLetters",
+        "BounceRate",
+        "ComplaintRate",
+        "Capacity",
+        "Connections",
+    }
+
+
+def test_silence_of_dispatch_is_an_alarm_of_its_own_stack() -> None:
+    alarm = ALARMS["OldestDueAlarm"]
+    assert alarm["TreatMissingData"] == "breaching"
+    given = resolver(AlarmOldestDueSeconds=600).value(alarm)
+    assert given["Threshold"] == "600"
+    # Several minutes: a run that is a little late does not wake anybody.
+    assert given["Period"] * given["EvaluationPeriods"] == 300
+    assert given["Dimensions"] == [{"Name": "service", "Value": STACK}]
+
+
+def test_no_alarm_rings_while_a_route_in_doubt_waits_for_its_event() -> None:
+    declared = transformed()["Parameters"]
+    longest = declared["AlarmOldestDueSeconds"]["Default"]
+    assert longest > declared["AmbiguousHoldSeconds"]["Default"] + 60
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "stops_at"),
+    [("BounceRate", 0.04, 0.05), ("ComplaintRate", 0.0008, 0.001)],
+)
+def test_reputation_rings_before_ses_reviews(name: str, threshold: float, stops_at: float) -> None:
+    alarm = ALARMS[f"{name}Alarm"]
+    assert alarm["Threshold"] == threshold < stops_at
+    assert "Dimensions" not in alarm  # it is the account's
+
+
+@pytest.mark.parametrize("metrics", ["alarms", "dashboard"])
+def test_what_is_looked_at_is_emitted(metrics: str) -> None:
+    named = {
+        "alarms": {(one["Namespace"], one["MetricName"]) for one in ALARMS.values()},
+        "dashboard": shown(),
+    }[metrics]
+    own = {name for namespace, name in named if namespace == "Dovecote"}
+    assert own
+    assert own <= EMITTED
+
+
+def test_the_dashboard_shows_what_alarms_look_at() -> None:
+    watched = {(one["Namespace"], one["MetricName"]) for one in ALARMS.values()}
+    assert watched - {("AWS/Lambda", "Throttles")} <= shown()
+
+
+def test_the_widgets_of_the_dashboard_do_not_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for widget in dashboard()["widgets"]:
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & taken
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+
+
+def test_the_dashboard_is_given_what_it_asks_for() -> None:
+    asked = load((ROOT / "dashboard.yaml").read_text())["Parameters"]
+    given = resources("AWS::CloudFormation::Stack")["Dashboard"]["Parameters"]
+    assert given.keys() == asked.keys()
