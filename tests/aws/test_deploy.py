@@ -1,0 +1,155 @@
+"""`sam deploy` of the template into an emulator of AWS, and what it does there by itself.
+
+The emulator does not read the OpenAPI body that SAM makes of the routes, so the functions are
+invoked directly, with the event that the HTTP API would give them.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote.store.migrate import known
+from local.sam import ROOT, docker
+from local.sam.event import Document, read_event
+from tests.aws import cluster, emulator
+from tests.aws.certificates import Authority
+from tests.aws.cluster import Cluster
+from tests.aws.conftest import body_of
+from tests.aws.emulator import Emulator
+from tests.aws.stack import Stack, built_with
+
+# The first deployment and the first container of each function come with the first test.
+pytestmark = pytest.mark.timeout(300)
+
+DOMAIN = "example.com"
+# A minute of the schedule's, ten seconds of the emulator's between two looks at it, and the start
+# of a container.
+SCHEDULE_SECONDS = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """The stack as it was deployed first."""
+
+    stack: Stack
+    cluster: Cluster
+    parameters: Mapping[str, object]
+    status: str
+
+    def submit(self, document: Document) -> tuple[Document, Any]:
+        """Submit as the HTTP API would; return the answer and its body."""
+        answer = self.stack.invoke("SubmitFunctionName", document)
+        return answer, body_of(answer)
+
+    def statuses(self, notification_id: str) -> set[str]:
+        """Return the statuses of a notification's routes."""
+        statement = "select status from dovecote.notification_routes where notification_id = %s"
+        return {status for (status,) in self.rows(statement, notification_id)}
+
+    def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Read the database."""
+        with psycopg.connect(self.cluster.url) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def subjects(self, address: str) -> list[str]:
+        """Return the subjects of the mails to an address."""
+        return [mail["Subject"] for mail in self.stack.emulator.mails() if mail["To"] == [address]]
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    built: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    """A stack on a database of one's own, in no VPC."""
+    subprocess.run(["make", ".venv-emulator/.emulator"], cwd=ROOT, check=True)  # noqa: S607
+    directory = tmp_path_factory.mktemp("deploy")
+    bridge, authority = docker.bridge(), Authority()
+    with (
+        emulator.running(directory, bridge) as aws,
+        cluster.running(directory / "cluster", bridge, authority, aws) as database,
+    ):
+        yield _deployed(directory, authority, aws, database)
+
+
+def _deployed(directory: Path, authority: Authority, aws: Emulator, database: Cluster) -> Deployed:
+    parameters = {
+        "DbHost": database.host,
+        "DbPort": database.port,
+        "DbName": database.name,
+        "DbUser": database.user,
+        "DbResourceId": database.resource_id,
+        "EmailIdentity": DOMAIN,
+        "EmailFrom": f"dovecote@{DOMAIN}",
+        # A container's first call spends seconds of the budget on imports.
+        "InlineBudgetSeconds": 8,
+    }
+    stack = Stack(name="dovecote", build=built_with(authority, directory), emulator=aws)
+    status = stack.deploy(parameters)
+    return Deployed(stack=stack, cluster=database, parameters=parameters, status=status)
+
+
+def posted(address: str, key: str, **more: object) -> Document:
+    """Return events/email.json with another recipient, another key, and more in its body."""
+    document = read_event("email").document
+    body = {**body_of(document), "recipients": [{"email": address, "data": {"first_name": "Ann"}}]}
+    headers = {**document["headers"], "idempotency-key": key}
+    return {**document, "headers": headers, "body": json.dumps({**body, **more})}
+
+
+def test_the_stack_completes(deployed: Deployed) -> None:
+    assert deployed.status == "CREATE_COMPLETE"
+
+
+def test_provision_ran_the_migrations(deployed: Deployed) -> None:
+    applied = deployed.rows("select name from dovecote.schema_migrations order by version")
+    assert applied == [(migration.name,) for migration in known()]
+
+
+def test_a_submitted_notification_is_published_and_mailed_once(deployed: Deployed) -> None:
+    answer, body = deployed.submit(read_event("email").document)
+    assert answer["statusCode"] == 202
+    assert [route["status"] for route in body["routes"]] == ["published"]
+    assert deployed.statuses(body["notification_id"]) == {"published"}
+    assert deployed.subjects("success+ann@simulator.amazonses.com") == ["Reset your password"]
+
+
+def test_the_schedule_delivers_what_is_due_by_itself(deployed: Deployed) -> None:
+    due = datetime.now(UTC) + timedelta(seconds=5)
+    address = "success+later@simulator.amazonses.com"
+    _, body = deployed.submit(posted(address, "later", deliver_at=due.isoformat()))
+    assert [route["status"] for route in body["routes"]] == ["pending"]
+
+    deadline = time.monotonic() + SCHEDULE_SECONDS
+    while deployed.statuses(body["notification_id"]) == {"pending"}:
+        assert time.monotonic() < deadline, "the schedule did not fire"
+        time.sleep(1)
+    assert deployed.statuses(body["notification_id"]) == {"published"}
+    assert deployed.subjects(address) == ["Reset your password"]
+
+
+def test_an_update_reaches_what_is_called_and_keeps_what_was_stored(deployed: Deployed) -> None:
+    address = "success+again@simulator.amazonses.com"
+    _, before = deployed.submit(posted(address, "again"))
+
+    changed = {**deployed.parameters, "LogLevel": "DEBUG"}
+    assert deployed.stack.deploy(changed) == "UPDATE_COMPLETE"
+    assert deployed.stack.environment("SubmitFunctionName")["POWERTOOLS_LOG_LEVEL"] == "DEBUG"
+
+    answer, after = deployed.submit(posted(address, "again"))
+    assert answer["headers"]["Idempotent-Replayed"] == "true"
+    assert after == before
+    assert deployed.subjects(address) == ["Reset your password"]
+
+
+def test_a_deletion_completes_and_leaves_the_data(deployed: Deployed) -> None:
+    stored = deployed.rows("select count(*) from dovecote.notifications")
+    assert deployed.stack.delete() == "DELETE_COMPLETE"
+    assert deployed.rows("select count(*) from dovecote.notifications") == stored
