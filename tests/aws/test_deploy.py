@@ -6,6 +6,7 @@ invoked directly, with the event that the HTTP API would give them.
 
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,9 +31,13 @@ from tests.aws.stack import Stack, built_with
 pytestmark = pytest.mark.timeout(300)
 
 DOMAIN = "example.com"
+# The stack, and the configuration set that it makes.
+NAME = "dovecote"
 # A minute of the schedule's, ten seconds of the emulator's between two looks at it, and the start
 # of a container.
 SCHEDULE_SECONDS = 120
+# The queue's window, and the start of a container.
+EVENT_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,12 @@ class Deployed:
         """Read the database."""
         with psycopg.connect(self.cluster.url) as connection:
             return connection.execute(statement, parameters).fetchall()
+
+    def told(self, event: Document) -> None:
+        """Put an event where the rule puts SES's; nobody else may give one to the bus as SES."""
+        client = self.stack.emulator.client("sqs")
+        queue = client.get_queue_url(QueueName=f"{NAME}-feedback")["QueueUrl"]
+        client.send_message(QueueUrl=queue, MessageBody=json.dumps(event))
 
     def subjects(self, address: str) -> list[str]:
         """Return the subjects of the mails to an address."""
@@ -91,7 +102,7 @@ def _deployed(directory: Path, authority: Authority, aws: Emulator, database: Cl
         # A container's first call spends seconds of the budget on imports.
         "InlineBudgetSeconds": 8,
     }
-    stack = Stack(name="dovecote", build=built_with(authority, directory), emulator=aws)
+    stack = Stack(name=NAME, build=built_with(authority, directory), emulator=aws)
     status = stack.deploy(parameters)
     return Deployed(stack=stack, cluster=database, parameters=parameters, status=status)
 
@@ -102,6 +113,24 @@ def posted(address: str, key: str, **more: object) -> Document:
     body = {**body_of(document), "recipients": [{"email": address, "data": {"first_name": "Ann"}}]}
     headers = {**document["headers"], "idempotency-key": key}
     return {**document, "headers": headers, "body": json.dumps({**body, **more})}
+
+
+def rejected(route_id: str, claim: int, message_id: str) -> Document:
+    """Return the event of an email that SES took and then did not send."""
+    tags = {
+        "ses:configuration-set": [NAME],
+        "route_id": [route_id],
+        "claim": [str(claim)],
+    }
+    return {
+        "source": "aws.ses",
+        "detail-type": "Email Rejected",
+        "detail": {
+            "eventType": "Reject",
+            "mail": {"messageId": message_id, "tags": tags},
+            "reject": {"reason": "Bad content"},
+        },
+    }
 
 
 def test_the_stack_completes(deployed: Deployed) -> None:
@@ -133,6 +162,47 @@ def test_the_schedule_delivers_what_is_due_by_itself(deployed: Deployed) -> None
         time.sleep(1)
     assert deployed.statuses(body["notification_id"]) == {"published"}
     assert deployed.subjects(address) == ["Reset your password"]
+
+
+def test_an_event_of_ses_reaches_its_route_by_queue_and_function(deployed: Deployed) -> None:
+    _, body = deployed.submit(posted("success+bad@simulator.amazonses.com", "bad"))
+    (route,) = body["routes"]
+    assert route["status"] == "published"
+    (found,) = deployed.rows(
+        "select claims, provider_message_id from dovecote.notification_routes where route_id = %s",
+        route["route_id"],
+    )
+    deployed.told(rejected(route["route_id"], *found))
+
+    deadline = time.monotonic() + EVENT_SECONDS
+    while deployed.statuses(body["notification_id"]) == {"published"}:
+        assert time.monotonic() < deadline, "the event did not arrive"
+        time.sleep(0.5)
+    assert deployed.statuses(body["notification_id"]) == {"dead_lettered"}
+
+
+def test_the_doctor_finds_what_was_deployed(deployed: Deployed, tmp_path: Path) -> None:
+    config = tmp_path / "samconfig.toml"
+    overrides = [f"{name}={value}" for name, value in deployed.parameters.items()]
+    config.write_text(
+        f'[emulator.deploy.parameters]\nstack_name = "{deployed.stack.name}"\n'
+        f'region = "us-east-1"\nparameter_overrides = {json.dumps(overrides)}\n'
+    )
+    ran = subprocess.run(
+        [sys.executable, "-m", "operate.doctor", "--env", "emulator", "--config-file", str(config)],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        env={**deployed.stack.emulator.environment, "PYTHONPATH": "layers/dovecote:."},
+        text=True,
+        timeout=60,
+    )
+    found = ran.stdout.splitlines()
+    newest = known()[-1].version
+    assert f"ok  the schema is version {newest}, this checkout's" in found
+    assert f"ok  the schedule {deployed.stack.name}-dispatch is on: rate(1 minute)" in found
+    assert [line for line in found if line.startswith("ok  dispatch ran ")]
+    assert not ran.stderr
 
 
 def test_an_update_reaches_what_is_called_and_keeps_what_was_stored(deployed: Deployed) -> None:

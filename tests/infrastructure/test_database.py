@@ -297,21 +297,22 @@ def test_s3_is_for_answers_to_cloudformation_alone() -> None:
 # The key
 
 
-def test_the_key_is_for_the_account_its_logs_and_its_topics() -> None:
+def test_the_key_is_for_the_account_its_logs_and_its_alarms() -> None:
     key = only("AWS::KMS::Key")
     assert key["EnableKeyRotation"] is True
-    wide, *narrow = key["KeyPolicy"]["Statement"]
-    root = resolver().value(wide["Principal"])
-    assert root == {"AWS": "arn:aws:iam::123456789012:root"}
-    assert all("Service" in one["Principal"] and one["Condition"] for one in narrow)
-    assert not [one for one in narrow if "kms:*" in one["Action"]]
+    account, logs, alarms = key["KeyPolicy"]["Statement"]
+    assert resolver().value(account["Principal"]) == {"AWS": "arn:aws:iam::123456789012:root"}
+    assert resolver().value(logs["Principal"]) == {"Service": "logs.us-east-1.amazonaws.com"}
+    (own,) = resolver().value(logs["Condition"])["ArnLike"].values()
+    assert own == "arn:aws:logs:us-east-1:123456789012:log-group:/aws/*/dovecote-test*"
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert not [one for one in (logs, alarms) if "kms:*" in one["Action"]]
 
 
-@pytest.mark.parametrize("kind", ["AWS::Logs::LogGroup", "AWS::SNS::Topic"])
-def test_logs_and_topics_are_encrypted_with_it(kind: str) -> None:
-    assert all("Key" in str(one) for one in resources(kind).values())
-    keys = [one.get("KmsKeyId", one.get("KmsMasterKeyId")) for one in resources(kind).values()]
-    assert all(key in ({"Fn::GetAtt": ["Key", "Arn"]}, {"Ref": "Key"}) for key in keys)
+def test_logs_and_alarms_are_encrypted_with_it() -> None:
+    logs = [one["KmsKeyId"] for one in resources("AWS::Logs::LogGroup").values()]
+    assert logs == [{"Fn::GetAtt": ["Key", "Arn"]}] * len(logs)
+    assert resources("AWS::SNS::Topic")["AlarmTopic"]["KmsMasterKeyId"] == {"Ref": "Key"}
 
 
 # provision
