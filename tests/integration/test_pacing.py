@@ -67,6 +67,15 @@ def test_the_first_slot_is_now_and_each_other_one_later(paced: PostgresStore) ->
     assert slots.spacing == pytest.approx(1)
 
 
+def test_a_free_line_is_never_waited_for(paced: PostgresStore, connection: Connection) -> None:
+    free = "update dovecote.channel_state set next_slot_at = clock_timestamp() - interval '1 s'"
+    waits = set()
+    for _ in range(300):
+        connection.execute(free)
+        waits.add(paced.reserve(EMAIL, 1, 20).wait)
+    assert waits == {0}
+
+
 def test_the_next_to_reserve_comes_after_the_last(paced: PostgresStore) -> None:
     first = paced.reserve(EMAIL, 5, 20)
     second = paced.reserve(EMAIL, 5, 20)
