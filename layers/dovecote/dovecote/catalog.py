@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +15,6 @@ from msgspec import Meta
 from dovecote import strict_json
 from dovecote.addresses import BadAddress, mailbox
 from dovecote.model import Channel, Priority
-
-Check = Callable[[Mapping[str, Any]], None]
-"""Holds a payload against a kind's schema; raises PayloadRefused."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -53,6 +51,41 @@ class PayloadRefused(Exception):
         super().__init__(detail)
         self.path = path
         self.detail = detail
+
+
+class Check:
+    """Holds a payload against a kind's schema, a JSON Schema (draft 7).
+
+    It is compiled when it is first used: a cold start pays for the kind that it is asked for, and
+    not for the whole catalog. `make check` compiles them all.
+    """
+
+    def __init__(self, place: str, schema: dict[str, Any]) -> None:
+        self._place = place
+        self._schema = schema
+
+    def __call__(self, payload: Mapping[str, Any]) -> None:
+        """Raise PayloadRefused, or BadCatalog where the schema is none."""
+        # Not at the top: a function that checks no payload does not pay for it.
+        from fastjsonschema import JsonSchemaValueException  # noqa: PLC0415
+
+        try:
+            self.compiled(strict_json.plain(payload))
+        except JsonSchemaValueException as error:
+            raise PayloadRefused(_steps(error.name or ""), _without_path(error.message)) from None
+
+    @cached_property
+    def compiled(self) -> Callable[[Any], Any]:
+        """The schema as a function; raise BadCatalog."""
+        import fastjsonschema  # noqa: PLC0415
+
+        try:
+            compiled: Callable[[Any], Any] = fastjsonschema.compile(
+                self._schema, use_default=False, handlers=_NO_NETWORK
+            )
+        except Exception as error:  # noqa: BLE001 - it trips over a wrong schema in many ways
+            raise BadCatalog(f"{self._place}: schema: {error}") from None
+        return compiled
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,7 +187,7 @@ def _kind(name: str, raw: Any) -> Kind:
             headers=entry.headers,
             unsubscribe_url=entry.unsubscribe_url,
             required=frozenset(schema.required),
-            check=_check(entry.schema),
+            check=Check(f"kinds.yaml: {name}", entry.schema),
         )
 
 
@@ -166,25 +199,6 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 def _seconds(duration: str) -> float:
     return int(duration[:-1]) * _UNITS[duration[-1]]
-
-
-def _check(schema: dict[str, Any]) -> Check:
-    """Compile a JSON Schema (draft 7) into the check of its kind."""
-    # Not at the top: only a function that reads the catalog pays for it.
-    import fastjsonschema  # noqa: PLC0415
-
-    try:
-        compiled = fastjsonschema.compile(schema, use_default=False, handlers=_NO_NETWORK)
-    except Exception as error:  # noqa: BLE001 - it trips over a wrong schema in many ways
-        raise BadCatalog(f"schema: {error}") from None
-
-    def check(payload: Mapping[str, Any]) -> None:
-        try:
-            compiled(strict_json.plain(payload))
-        except fastjsonschema.JsonSchemaValueException as error:
-            raise PayloadRefused(_steps(error.name or ""), _without_path(error.message)) from None
-
-    return check
 
 
 def _steps(name: str) -> list[str | int]:

@@ -10,6 +10,8 @@ from dovecote.channels.rendering import Renderer
 def check(folder: Path) -> int:
     """Read a catalog and hold its templates against it; return how many kinds it has."""
     kinds = load(folder)
+    for kind in kinds.values():
+        _ = kind.check.compiled
     Renderer(kinds, folder).check()
     return len(kinds)
 

@@ -1,53 +1,44 @@
 """The composition root: the only place that reads the environment, connects and makes clients.
 
-Each function asks for its use case once; what is made is kept for the execution environment.
+Each function asks for its use case once; what is made is kept for the execution environment. What
+is imported here is what every function's first request needs. The rest is imported by the function
+that makes it: a cold start of api then loads no templates, and one of feedback no catalog.
 """
+
+from __future__ import annotations
 
 import os
 import random
 import time
 import uuid
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
-from botocore.auth import SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.config import Config
-from opentelemetry.sdk.trace import TracerProvider
+from aws_lambda_powertools import Logger
 
-from dovecote import catalog, telemetry
-from dovecote.addresses import encoded
-from dovecote.channels.email import EmailChannel, sending_rate
-from dovecote.channels.endpoints import SnsEndpoints
-from dovecote.channels.pool import Pool
-from dovecote.channels.preview import TemplatePreview
-from dovecote.channels.push import PushChannel
-from dovecote.channels.rendering import Renderer
-from dovecote.dead_letters import DeadLetters
-from dovecote.deliver import Deliver
-from dovecote.devices import Devices
-from dovecote.dispatch import Dispatch, Timing
-from dovecote.feedback import TakeFeedback
-from dovecote.finalise import Finaliser
-from dovecote.gauges import ReadGauges
-from dovecote.model import Channel
-from dovecote.notifications import Notifications
-from dovecote.pauses import Pauses
-from dovecote.plan import Plan
-from dovecote.ports import Log
-from dovecote.rates import Rates
-from dovecote.routing import MailRule, Routing
 from dovecote.settings import BadSettings, Settings, from_environment
 from dovecote.store.database import Connection, Database
 from dovecote.store.postgres import PostgresStore
-from dovecote.store.provision import Provision
-from dovecote.submit import Submit
-from dovecote.telemetry import Tracing
-from dovecote.transitions import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dovecote import ports
+    from dovecote.catalog import Catalog
+    from dovecote.channels.pool import Pool
+    from dovecote.channels.rendering import Renderer
+    from dovecote.dead_letters import DeadLetters
+    from dovecote.deliver import Deliver
+    from dovecote.devices import Devices
+    from dovecote.dispatch import Dispatch
+    from dovecote.feedback import TakeFeedback
+    from dovecote.finalise import Finaliser
+    from dovecote.gauges import ReadGauges
+    from dovecote.notifications import Notifications
+    from dovecote.store.provision import Provision
+    from dovecote.submit import Submit
+    from dovecote.telemetry import Tracing
 
 CONNECT_SECONDS = 3
 """How long a connection may take: a database out of reach is a 503 within 5 s."""
@@ -65,12 +56,12 @@ def settings() -> Settings:
 
 
 @cache
-def log() -> Log:
+def log() -> ports.Log:
     """Return the structured log of this function."""
-    return cast(Log, _logger())
+    return cast("ports.Log", _logger())
 
 
-def log_of(context: Any) -> Log:
+def log_of(context: Any) -> ports.Log:
     """Return the log of one invocation: each line names its request."""
     _logger().append_keys(request_id=context.aws_request_id)
     return log()
@@ -83,6 +74,9 @@ def _logger() -> Logger:
 
 def measure(tally: Mapping[str, int], gauges: Mapping[str, float]) -> None:
     """Emit the tally of a run and what the gauges show as metrics, in one line of the log."""
+    from aws_lambda_powertools import Metrics
+    from aws_lambda_powertools.metrics import MetricUnit
+
     metrics = Metrics(namespace="Dovecote", service=_service())
     for name, value in {**tally, **gauges}.items():
         unit = MetricUnit.Seconds if name.endswith("_seconds") else MetricUnit.Count
@@ -98,19 +92,28 @@ def _service() -> str:
 @cache
 def tracing() -> Tracing:
     """Return the spans of this function."""
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from dovecote.telemetry import Tracing
+
     return Tracing(TracerProvider(shutdown_on_exit=False).get_tracer("dovecote"))
 
 
 @cache
 def submit() -> Submit:
     """Return the submit use case, with channels that fit the budget of its best effort."""
+    from dovecote.channels.preview import TemplatePreview
+    from dovecote.plan import Plan
+    from dovecote.routing import MailRule, Routing
+    from dovecote.submit import Submit
+
     here = settings()
     inline = here.inline
-    renderer = _renderer()
+    _sender(here)  # one that is not set is to stop submit, also where dispatch alone would send
     return Submit(
         plan=Plan(
             catalog=_catalog(),
-            preview=TemplatePreview(renderer),
+            preview=TemplatePreview(_renderer()),
             routing=Routing(
                 mail=MailRule(allowed=here.allowed_emails, redirect=here.email_redirect_to),
                 topic=bool(here.push_topic_arn),
@@ -121,7 +124,8 @@ def submit() -> Submit:
             at_once=here.inline_routes,
         ),
         store=_store(),
-        deliver=_deliver(inline),
+        # What tries nothing at once needs no client.
+        deliver=_deliver(inline, _channels(inline) if here.inline_routes else {}),
         finaliser=_finaliser(),
         clock=time.monotonic,
         log=log(),
@@ -134,10 +138,14 @@ def submit() -> Submit:
 @cache
 def dispatch() -> Dispatch:
     """Return the dispatch use case."""
+    from dovecote.channels.email import sending_rate
+    from dovecote.dispatch import Dispatch, Timing
+    from dovecote.rates import Rates
+
     here = settings()
     return Dispatch(
         store=_store(),
-        deliver=_deliver(here),
+        deliver=_deliver(here, _channels(here)),
         finaliser=_finaliser(),
         rates=Rates(
             store=_store(),
@@ -162,12 +170,17 @@ def dispatch() -> Dispatch:
 @cache
 def notifications() -> Notifications:
     """Return the use cases of a stored notification."""
+    from dovecote.notifications import Notifications
+
     return Notifications(store=_store())
 
 
 @cache
 def devices() -> Devices:
     """Return the use cases of a user's devices."""
+    from dovecote.channels.endpoints import SnsEndpoints
+    from dovecote.devices import Devices
+
     here = settings()
     endpoints = SnsEndpoints(client=_client("sns", here), applications=here.push_applications)
     return Devices(store=_store(), endpoints=endpoints)
@@ -176,24 +189,32 @@ def devices() -> Devices:
 @cache
 def dead_letters() -> DeadLetters:
     """Return the use cases of dead letters."""
+    from dovecote.dead_letters import DeadLetters
+
     return DeadLetters(store=_store())
 
 
 @cache
 def feedback() -> TakeFeedback:
     """Return the use case of what SES tells."""
+    from dovecote.feedback import TakeFeedback
+
     return TakeFeedback(store=_store())
 
 
 @cache
 def gauges() -> ReadGauges:
     """Return the use case of what alarms look at."""
+    from dovecote.gauges import ReadGauges
+
     return ReadGauges(store=_store(), log=log())
 
 
 @cache
 def provision() -> Provision:
     """Return what brings the database to this release."""
+    from dovecote.store.provision import Provision
+
     settings()  # wrong ones are no reason to wait for a database
     return Provision(connect=_connect, clock=time.monotonic, sleep=time.sleep, log=log())
 
@@ -210,20 +231,26 @@ def _store() -> PostgresStore:
 
 
 @cache
-def _catalog() -> catalog.Catalog:
+def _catalog() -> Catalog:
+    from dovecote import catalog
+
     return catalog.load(Path(settings().catalog_path))
 
 
 @cache
 def _renderer() -> Renderer:
-    """Return the templates, held against the catalog: a wrong one stops the function here."""
-    renderer = Renderer(_catalog(), Path(settings().catalog_path))
-    renderer.check()
-    return renderer
+    """Return the templates of the catalog."""
+    from dovecote.channels.rendering import Renderer
+
+    return Renderer(_catalog(), Path(settings().catalog_path))
 
 
 @cache
 def _finaliser() -> Finaliser:
+    from dovecote.finalise import Finaliser
+    from dovecote.pauses import Pauses
+    from dovecote.transitions import Backoff
+
     here = settings()
     backoff = Backoff(
         base=here.backoff_base_seconds,
@@ -248,7 +275,23 @@ def _finaliser() -> Finaliser:
     )
 
 
-def _deliver(here: Settings) -> Deliver:
+def _deliver(here: Settings, channels: Mapping[str, ports.Channel]) -> Deliver:
+    from dovecote.deliver import Deliver
+
+    return Deliver(
+        store=_store(),
+        channels=channels,
+        clock=time.monotonic,
+        send_seconds=here.send_seconds,
+    )
+
+
+def _channels(here: Settings) -> Mapping[str, ports.Channel]:
+    from dovecote.channels.email import EmailChannel
+    from dovecote.channels.push import PushChannel
+    from dovecote.model import Channel
+    from dovecote.telemetry import trace_id
+
     email = EmailChannel(
         client=_client("sesv2", here),
         catalog=_catalog(),
@@ -263,18 +306,15 @@ def _deliver(here: Settings) -> Deliver:
         renderer=_renderer(),
         pool=_pool(here),
         topic_arn=here.push_topic_arn,
-        trace_id=telemetry.trace_id,
+        trace_id=trace_id,
     )
-    return Deliver(
-        store=_store(),
-        channels={Channel.EMAIL: email, Channel.PUSH: push},
-        clock=time.monotonic,
-        send_seconds=here.send_seconds,
-    )
+    return {Channel.EMAIL: email, Channel.PUSH: push}
 
 
 def _pool(here: Settings) -> Pool:
     """Return the threads of one channel: one that stalls does not hold up the other."""
+    from dovecote.channels.pool import Pool
+
     return Pool(
         workers=here.dispatch_concurrency,
         send_seconds=here.send_seconds,
@@ -286,6 +326,9 @@ def _pool(here: Settings) -> Pool:
 
 def _sender(here: Settings) -> str:
     """Return the sender of kinds that name none of their own; raise BadSettings without one."""
+    from dovecote.addresses import encoded
+    from dovecote.model import Channel
+
     if here.email_from:
         return encoded(here.email_from)
     for kind in _catalog().values():
@@ -297,7 +340,7 @@ def _sender(here: Settings) -> str:
 @cache
 def _session() -> Any:
     """Return the one boto3 session; a second costs as much again."""
-    import boto3  # noqa: PLC0415 - 23 times the cost of starting Python; not every request sends
+    import boto3
 
     return boto3.session.Session()
 
@@ -305,6 +348,8 @@ def _session() -> Any:
 @cache
 def _client(service: str, here: Settings) -> Any:
     """Make a client that sends each request once: boto3 would repeat a stalled SendEmail."""
+    from botocore.config import Config
+
     return _session().client(
         service,
         config=Config(
@@ -348,6 +393,9 @@ def _token(here: Settings) -> str:
 
     On a cold start that takes 3 ms of CPU instead of 58.
     """
+    from botocore.auth import SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+
     session = _session()
     if not session.region_name:
         raise BadSettings("AWS_DEFAULT_REGION: is not set, and a token of IAM is for one region")

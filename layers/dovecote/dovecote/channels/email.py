@@ -7,7 +7,7 @@ from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dovecote.catalog import Catalog, Kind
+from dovecote.catalog import BadCatalog, Catalog, Kind
 from dovecote.channels.pool import Pool
 from dovecote.channels.provider import refused
 from dovecote.channels.rendering import Mail, Renderer, RenderError, variables
@@ -63,7 +63,7 @@ class EmailChannel:
         try:
             mail = self._renderer.mail(kind, claim.locale, variables(claim))
             request = self._request(claim, kind, recipient, mail)
-        except RenderError as error:
+        except (RenderError, BadCatalog) as error:
             return Failed(error=scrubbed(str(error), claim), asked=False)
         try:
             answer = self._client.send_email(**request)

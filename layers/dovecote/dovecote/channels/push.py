@@ -8,7 +8,7 @@ from uuid import UUID
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dovecote import strict_json
-from dovecote.catalog import Catalog
+from dovecote.catalog import BadCatalog, Catalog
 from dovecote.channels.pool import Pool
 from dovecote.channels.provider import refused
 from dovecote.channels.push_message import MAX_TTL, ClientEvent, attributes, envelope, platform_of
@@ -76,7 +76,7 @@ class PushChannel:
             if claim.target == Target.TOPIC:
                 return self._to_topic(event)
             return self._to_device(claim, event)
-        except RenderError as error:
+        except (RenderError, BadCatalog) as error:
             return Failed(error=scrubbed(str(error), claim), asked=False)
         except (ClientError, BotoCoreError) as error:
             return refused(error, claim, self._resource(claim))

@@ -72,7 +72,11 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 class Renderer:
-    """The templates of a catalog folder; compiled when first used, and kept."""
+    """The templates of a catalog folder; compiled when first used, and kept.
+
+    All that a kind has are held against it when the first of them is rendered: a cold start pays
+    for the kind that it is asked for, and a wrong template stops its own kind alone.
+    """
 
     def __init__(self, catalog: Catalog, folder: Path) -> None:
         self._catalog = catalog
@@ -86,9 +90,11 @@ class Renderer:
         self._template = cache(self._environment.get_template)
         self._inline = cache(self._environment.from_string)
         self._push = cache(self._read_push)
+        self._well: set[str] = set()
 
     def mail(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> Mail:
-        """Render an email; raise RenderError."""
+        """Render an email; raise RenderError, or BadCatalog where a template is wrong."""
+        self._hold(kind)
         folder = self._localised(kind, locale)
         subject, html, text = (
             _rendered(self._template(f"{folder}/{name}"), variables) for name in _EMAIL_FILES
@@ -101,7 +107,8 @@ class Renderer:
         )
 
     def alert(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> Alert:
-        """Render the title and body of a push notification; raise RenderError."""
+        """Render the title and body of a push notification; raise as for an email."""
+        self._hold(kind)
         push = self._push(self._localised(kind, locale))
         return Alert(
             title=_rendered(self._inline(push.title), variables),
@@ -111,11 +118,18 @@ class Renderer:
     def check(self) -> None:
         """Hold every template against its kind; raise BadCatalog naming the file."""
         for kind in self._catalog.values():
-            for folder in self._folders(kind):
-                for name in self._files(kind):
-                    self._check_file(kind, f"{folder}/{name}")
-            for key, text in self._lines(kind):
-                self._check_source(kind, f"kinds.yaml: {kind.name}: {key}", text)
+            self._hold(kind)
+
+    def _hold(self, kind: Kind) -> None:
+        """Hold a kind's templates against it, once."""
+        if kind.name in self._well:
+            return
+        for folder in self._folders(kind):
+            for name in self._files(kind):
+                self._check_file(kind, f"{folder}/{name}")
+        for key, text in self._lines(kind):
+            self._check_source(kind, f"kinds.yaml: {kind.name}: {key}", text)
+        self._well.add(kind.name)
 
     def _headers(self, kind: Kind, variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for name, text in kind.headers.items():
