@@ -1,0 +1,1 @@
+"""Measurements; nothing of them is deployed."""
