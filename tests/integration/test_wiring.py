@@ -1,5 +1,7 @@
 """What the composition root makes of an environment."""
 
+import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,7 +71,7 @@ def test_the_token_is_the_one_that_boto3_makes(
 
 def test_a_token_needs_no_client(catalog_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with functions(on_aws(catalog_folder)):
-        monkeypatch.setattr(wiring._session(), "client", None)
+        monkeypatch.setattr(wiring._session(), "create_client", None)
         assert wiring._token(wiring.settings())
 
 
@@ -114,3 +116,58 @@ def test_a_wrong_catalog_stops_a_function_naming_the_place(
         pytest.raises(BadCatalog, match=r"kinds.yaml: a.b: channels"),
     ):
         house.post(a_body())
+
+
+RESET = json.loads((Path(__file__).parents[2] / "events" / "email.json").read_text())["body"]
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "place"),
+    [
+        ("templates/digest-weekly/body.txt", ("", "{{ nobody }}"), "nobody"),
+        ("kinds.yaml", ("minItems: 1", "minItems: one"), "digest.weekly: schema: "),
+    ],
+)
+def test_what_is_wrong_with_a_kind_stops_it_where_it_is_used_and_no_other(
+    database_url: str,
+    provider: Running,
+    catalog_folder: Path,
+    tmp_path: Path,
+    file: str,
+    change: tuple[str, str],
+    place: str,
+) -> None:
+    folder = tmp_path / "catalog"
+    shutil.copytree(catalog_folder, folder)
+    text = (folder / file).read_text()
+    (folder / file).write_text(text.replace(change[0], change[1], 1))
+    digest = {
+        **a_body(kind="digest.weekly"),
+        "payload": {
+            "week": "16 November",
+            "articles": [{"title": "t", "summary": "s", "url": "https://example.com"}],
+            "unsubscribe_token": "0123456789abcdef",
+        },
+        "recipients": [{"email": "success@simulator.amazonses.com", "data": {"first_name": "Ann"}}],
+    }
+    with functions(environment(database_url, provider.url, folder)) as house:
+        with pytest.raises(BadCatalog, match=place):
+            house.post(digest)
+        reset = json.loads(RESET)
+        assert house.post({**reset, "idempotency_key": "reset-1"}).status == 202
+
+
+def test_a_template_that_went_wrong_after_its_routes_were_stored_is_a_failure_in_words(
+    database_url: str, provider: Running, catalog_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "catalog"
+    shutil.copytree(catalog_folder, folder)
+    values = environment(database_url, provider.url, folder, INLINE_ROUTES="0")
+    with functions(values) as house:
+        stored = house.post({**json.loads(RESET), "idempotency_key": "reset-1"}).body
+    (folder / "templates/account-password_reset/body.txt").write_text("{{ first_name")
+    with functions(values) as house:
+        assert house.dispatch()["retrying"] == 1
+        (route,) = house.call("GET", f"/notifications/{stored['notification_id']}").body["routes"]
+    assert route["last_error"].startswith("templates/account-password_reset/body.txt: line 1")
+    assert provider.provider.ledger.attempts == []
