@@ -10,6 +10,6 @@ from tests.faults import worker  # noqa: F401 - what a worker runs
 from tests.functions import load
 
 for service in ("sesv2", "sns"):
-    wiring._session().create_client(service, region_name="us-east-1")
+    wiring._session().client(service, region_name="us-east-1")
 for function in ("dispatch", "submit", "feedback"):
     load(function)

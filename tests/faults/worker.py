@@ -179,7 +179,7 @@ def _arm(stop: Stop, held: str) -> None:
     for name, point in (("claim", "claim"), ("submit", "store")):
         setattr(store, name, _around(getattr(store, name), at, point))
     store.transaction = _committing(store.transaction, at)  # type: ignore[method-assign]
-    events = wiring._session().get_component("event_emitter")
+    events = wiring._session().events
     for call in ("sesv2.SendEmail", "sns.Publish"):
         events.register(f"before-send.{call}", before_send)
         events.register(f"after-call.{call}", lambda **_: at("after acceptance"))

@@ -24,7 +24,7 @@ EDGES = {"wiring", "gateway", "cloudformation", "check", "settings", "telemetry"
 # The few modules that may import what talks to the world, by the name of what they import.
 WORLDLY = {
     "psycopg": ("dovecote.store", "dovecote.wiring"),
-    "boto3": (),
+    "boto3": ("dovecote.wiring",),
     "botocore": ("dovecote.channels", "dovecote.wiring"),
     "aws_lambda_powertools": ("dovecote.wiring", "dovecote.gateway", "functions"),
     "opentelemetry": ("dovecote.telemetry", "dovecote.wiring"),

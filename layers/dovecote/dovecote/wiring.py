@@ -339,13 +339,10 @@ def _sender(here: Settings) -> str:
 
 @cache
 def _session() -> Any:
-    """Return the one session; a second costs as much again.
+    """Return the one boto3 session; a second costs as much again."""
+    import boto3
 
-    It is botocore's own: what boto3 loads around it, and is not used here, is 15 ms of CPU.
-    """
-    from botocore.session import Session
-
-    return Session()
+    return boto3.session.Session()
 
 
 @cache
@@ -353,7 +350,7 @@ def _client(service: str, here: Settings) -> Any:
     """Make a client that sends each request once: boto3 would repeat a stalled SendEmail."""
     from botocore.config import Config
 
-    return _session().create_client(
+    return _session().client(
         service,
         config=Config(
             connect_timeout=here.send_connect_seconds,
@@ -400,8 +397,7 @@ def _token(here: Settings) -> str:
     from botocore.awsrequest import AWSRequest
 
     session = _session()
-    region = session.get_config_variable("region")
-    if not region:
+    if not session.region_name:
         raise BadSettings("AWS_DEFAULT_REGION: is not set, and a token of IAM is for one region")
     request = AWSRequest(
         method="GET",
@@ -410,5 +406,5 @@ def _token(here: Settings) -> str:
     )
     credentials = session.get_credentials()
     credentials = credentials and credentials.get_frozen_credentials()
-    SigV4QueryAuth(credentials, "rds-db", region, TOKEN_SECONDS).add_auth(request)
+    SigV4QueryAuth(credentials, "rds-db", session.region_name, TOKEN_SECONDS).add_auth(request)
     return str(request.url).removeprefix("https://")
