@@ -17,11 +17,12 @@ class Send:
     targets: tuple[str, ...]  # addresses; or an ARN, and the token behind it
     tags: Mapping[str, str] = field(default_factory=dict)
     route_id: str | None = None  # the route of Dovecote's that it names, where it names one
+    call: str | None = None  # the bulk call that it is an entry of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One request to send that was received, and what became of it."""
+    """One request to send that was received, or one entry of a bulk call, and what became of it."""
 
     sequence: int
     time: float
@@ -29,9 +30,12 @@ class Attempt:
     operation: str
     target: str
     tags: Mapping[str, str]
-    outcome: str  # accepted, deduplicated, closed, closed_after_accepting, hung_up, or a code
+    outcome: (
+        str  # accepted, deduplicated, closed, closed_after_accepting, hung_up, a code or a status
+    )
     message_id: str | None
     route_id: str | None = None
+    call: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +97,7 @@ class Ledger:
 
     @property
     def received(self) -> Counter[str]:
-        """Count the requests to send by operation, whatever became of them."""
+        """Count what was to be sent by operation, whatever became of it."""
         return Counter(attempt.operation for attempt in list(self.attempts))
 
     def accept(
@@ -126,6 +130,7 @@ class Ledger:
             outcome=outcome,
             message_id=message_id,
             route_id=send.route_id,
+            call=send.call,
         )
         self.attempts.append(attempt)
         self._tell(attempt)

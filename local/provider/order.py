@@ -29,6 +29,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     For SNS the address is the ARN of an endpoint or a topic, or a device's token, and the tags are
     the text attributes of the message. The order is over after `times` requests; without `times`
     it stands. With `rate`, each match is failed with that probability. Only an email is rejected.
+
+    Of a bulk call an order with address or tags fails the entries that match, and any other the
+    call as a whole; a connection that dies or stalls is that of the call either way.
     """
 
     do: Fault
@@ -41,6 +44,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     code: str = "InternalFailure"
     message: str = "The provider was ordered to fail."
     seconds: float = 0.0
+
+    @property
+    def narrow(self) -> bool:
+        """Tell whether the order is for some messages and not for any."""
+        return self.address is not None or bool(self.tags)
 
     def matches(self, send: Send) -> bool:
         """Tell whether the order is for this request."""
@@ -87,9 +95,14 @@ class OrderBook:
         self.standing = keep
         return withdrawn
 
-    def draw(self, send: Send) -> Order | None:
-        """Return the first order that falls on a request, and count it as carried out."""
+    def draw(self, send: Send, *, narrow: bool | None = None) -> Order | None:
+        """Return the first order that falls on a request, and count it as carried out.
+
+        `narrow` or other orders alone, where that is said.
+        """
         for standing in self.standing:
+            if narrow not in (None, standing.order.narrow):
+                continue
             if standing.over or not standing.order.matches(send):
                 continue
             if self._chance.random() < standing.order.rate:

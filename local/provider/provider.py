@@ -4,11 +4,13 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import NoReturn
 
 from aiohttp import web
 
-from local.provider.ledger import Acceptance, Email, Ledger, Push, Send
+from local.provider.ledger import Acceptance, Email, Ledger, Push, Send, Service
 from local.provider.order import Fault, Order, OrderBook, StandingOrder
 from local.provider.problem import AwsError
 from local.provider.rate import SendRate
@@ -19,6 +21,13 @@ THROTTLES = {
     "ses": AwsError(429, "TooManyRequestsException", "Maximum sending rate exceeded."),
     "sns": AwsError(400, "Throttling", "Rate exceeded"),
 }
+LINE = (
+    Fault.STALL,
+    Fault.STALL_AFTER_ACCEPTING,
+    Fault.CLOSE_BEFORE_ACCEPTING,
+    Fault.CLOSE_AFTER_ACCEPTING,
+)
+"""What happens to the connection of a call, and so to all of its entries."""
 BEFORE = (Fault.THROTTLE, Fault.ERROR, Fault.CLOSE_BEFORE_ACCEPTING)
 
 
@@ -99,13 +108,77 @@ class Provider:
         if order is not None and fault in BEFORE:
             self._refuse(send, order)
         if order is not None and fault is Fault.STALL:
-            await self._stall(request, send, order)
+            await self._stall(request, [send], order)
         message_id = self._process(send, process, fault)
         if fault is Fault.CLOSE_AFTER_ACCEPTING:
             raise ConnectionDies
         if order is not None and fault is Fault.STALL_AFTER_ACCEPTING:
             await asyncio.sleep(order.seconds)
         return message_id
+
+    async def carry_out_together(
+        self, request: web.Request, sends: Sequence[Send], process: Callable[[int], str]
+    ) -> list[str | AwsError]:
+        """Process the entries of a bulk call as far as the orders let it.
+
+        Returns a message id or a refusal for each; raises AwsError for a refusal of the call.
+        `process` is told the place of the entry.
+        """
+        whole = self._drawn_for_call(sends)
+        results: list[Order | AwsError | None] = [self._drawn_for_entry(send) for send in sends]
+        orders = [order for order in (whole, *results) if isinstance(order, Order)]
+        line = next((order for order in orders if order.do in LINE), None)
+        if line is not None and line.do is Fault.CLOSE_BEFORE_ACCEPTING:
+            self._note_all(sends, "closed")
+            raise ConnectionDies
+        if line is not None and line.do is Fault.STALL:
+            await self._stall(request, sends, line)
+        answers = [
+            self._entry(send, drawn or whole, line, partial(process, place))
+            for place, (send, drawn) in enumerate(zip(sends, results, strict=True))
+        ]
+        if line is not None and line.do is Fault.CLOSE_AFTER_ACCEPTING:
+            raise ConnectionDies
+        if line is not None and line.do is Fault.STALL_AFTER_ACCEPTING:
+            await asyncio.sleep(line.seconds)
+        return answers
+
+    def _drawn_for_call(self, sends: Sequence[Send]) -> Order | None:
+        """Return the order that falls on a whole call; raise AwsError where that refuses it."""
+        targets = tuple(target for send in sends for target in send.targets)
+        order = self._orders.draw(replace(sends[0], targets=targets, tags={}), narrow=False)
+        if order is not None and order.do in (Fault.THROTTLE, Fault.ERROR):
+            error = _refusal("ses", order)
+            self._note_all(sends, error.code)
+            raise error
+        return order
+
+    def _drawn_for_entry(self, send: Send) -> Order | AwsError | None:
+        if self._send_rate is not None and not self._send_rate.admits():
+            return THROTTLES["ses"]
+        return self._orders.draw(send, narrow=True)
+
+    def _entry(
+        self,
+        send: Send,
+        drawn: Order | AwsError | None,
+        line: Order | None,
+        process: Callable[[], str],
+    ) -> str | AwsError:
+        if isinstance(drawn, Order) and drawn.do in (Fault.THROTTLE, Fault.ERROR):
+            drawn = _refusal("ses", drawn)
+        if isinstance(drawn, AwsError):
+            self.ledger.note(at=self.clock(), send=send, outcome=drawn.code)
+            return drawn
+        fault = line.do if line is not None else drawn.do if drawn is not None else None
+        try:
+            return self._process(send, process, fault)
+        except AwsError as error:
+            return error
+
+    def _note_all(self, sends: Sequence[Send], outcome: str) -> None:
+        for send in sends:
+            self.ledger.note(at=self.clock(), send=send, outcome=outcome)
 
     def accept(self, send: Send, message_id: str, content: Email | Push) -> None:
         """Write an acceptance to the ledger."""
@@ -116,21 +189,19 @@ class Provider:
         if send.service == "ses" and self._send_rate is not None and not self._send_rate.admits():
             self._decline(send, THROTTLES["ses"])
 
-    async def _stall(self, request: web.Request, send: Send, order: Order) -> None:
+    async def _stall(self, request: web.Request, sends: Sequence[Send], order: Order) -> None:
         began = self.clock()
         await asyncio.sleep(order.seconds)
         if request.transport is None or request.transport.is_closing():
-            self.ledger.note(at=began, send=send, outcome="hung_up")
+            for send in sends:
+                self.ledger.note(at=began, send=send, outcome="hung_up")
             raise ConnectionDies
 
     def _refuse(self, send: Send, order: Order) -> None:
         if order.do is Fault.CLOSE_BEFORE_ACCEPTING:
             self.ledger.note(at=self.clock(), send=send, outcome="closed")
             raise ConnectionDies
-        error = THROTTLES[send.service]
-        if order.do is Fault.ERROR:
-            error = AwsError(order.status, order.code, order.message)
-        self._decline(send, error)
+        self._decline(send, _refusal(send.service, order))
 
     def _decline(self, send: Send, error: AwsError) -> NoReturn:
         self.ledger.note(at=self.clock(), send=send, outcome=error.code)
@@ -159,6 +230,12 @@ class Provider:
             self.events.append(event)
             for listener in self.listeners:
                 listener(event)
+
+
+def _refusal(service: Service, order: Order) -> AwsError:
+    if order.do is Fault.ERROR:
+        return AwsError(order.status, order.code, order.message)
+    return THROTTLES[service]
 
 
 def close(request: web.Request) -> web.Response:

@@ -1,7 +1,8 @@
 """One suite for the provider and for moto: what boto3 sees must be the same.
 
 Moto is the judge of whatever it implements. What it lacks, or does otherwise than AWS, is tested
-on the provider alone, in tests/integration/local/test_provider.py.
+on the provider alone, in tests/integration/local/test_provider.py; SendBulkEmail, which moto does
+not have at all, in test_provider_bulk.py beside it.
 """
 
 import json
