@@ -3,18 +3,20 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from dovecote.channels.pool import Pool
+from dovecote.channels.calls import Call
+from dovecote.channels.pool import MayBegin, Pool, Said, one_by_one
 from dovecote.gate import Gate
 from dovecote.model import (
     Ambiguous,
     Claim,
     Delivered,
+    Failed,
     NotBegun,
     Outcome,
     Result,
@@ -79,6 +81,25 @@ def accepting_after(released: threading.Event) -> Callable[[Claim], Outcome]:
     return send
 
 
+def alone(claims: Sequence[Claim]) -> list[Call]:
+    """Return a call for each claim, in the slots of a batch."""
+    return [Call(claims=[claim], slot=place) for place, claim in enumerate(claims)]
+
+
+def delivered(
+    pool: Pool,
+    send: Callable[[Claim], Outcome],
+    claims: Sequence[Claim],
+    begin_before: float,
+    slots: Slots = AMPLE,
+    gate: Gate | None = None,
+) -> dict[uuid.UUID, Outcome]:
+    """Deliver claims by a call for each."""
+    return pool.deliver(
+        one_by_one(send), through, alone(claims), begin_before, slots, gate or a_gate()
+    )
+
+
 def soon() -> float:
     return time.monotonic() + 0.1
 
@@ -99,7 +120,7 @@ def eventually(read: Callable[[], list[Any]]) -> list[Any]:
 def test_a_send_that_overruns_is_left_out_and_told_later_once() -> None:
     released, claim, pool = threading.Event(), a_claim(), a_pool()
     send = accepting_after(released)
-    assert pool.deliver(send, through, [claim], soon(), AMPLE, a_gate()) == {}
+    assert delivered(pool, send, [claim], soon(), AMPLE, a_gate()) == {}
     assert pool.late() == []
     released.set()
     assert eventually(pool.late) == [Result(claim=claim, outcome=ACCEPTED)]
@@ -109,7 +130,7 @@ def test_a_send_that_overruns_is_left_out_and_told_later_once() -> None:
 def test_those_that_waited_behind_it_were_not_begun() -> None:
     released, pool = threading.Event(), a_pool()
     claims = some_claims(3)
-    outcomes = pool.deliver(accepting_after(released), through, claims, soon(), AMPLE, a_gate())
+    outcomes = delivered(pool, accepting_after(released), claims, soon(), AMPLE, a_gate())
     assert outcomes == {claim.route_id: NotBegun() for claim in claims[1:]}
     released.set()
 
@@ -128,7 +149,7 @@ def test_each_send_begins_in_its_slot_and_in_order() -> None:
 
     slots = Slots(room=4, wait=1.0, spacing=0.25)
     pool = a_pool(clock=now.clock, sleep=now.sleep)
-    outcomes = pool.deliver(send, through, claims, 10.0, slots, a_gate())
+    outcomes = delivered(pool, send, claims, 10.0, slots, a_gate())
     assert set(outcomes.values()) == {ACCEPTED}
     assert sent == [
         (claim.route_id, pytest.approx(1.0 + 0.25 * place)) for place, claim in enumerate(claims)
@@ -147,8 +168,8 @@ def test_slots_are_kept_in_time_by_many_threads() -> None:
 
     started = time.monotonic()
     slots = Slots(room=10, wait=0.1, spacing=0.03)
-    a_pool(workers=10, send_seconds=5).deliver(
-        send, through, some_claims(10), started + 5, slots, a_gate()
+    delivered(
+        a_pool(workers=10, send_seconds=5), send, some_claims(10), started + 5, slots, a_gate()
     )
     assert len(sent) == 10
     for place, at in enumerate(sorted(sent)):
@@ -163,7 +184,7 @@ def test_who_is_late_for_a_slot_does_not_wait() -> None:
         return ACCEPTED
 
     pool = a_pool(clock=now.clock, sleep=now.sleep)
-    pool.deliver(slow, through, some_claims(3), 10.0, Slots(room=3, spacing=1.0), a_gate())
+    delivered(pool, slow, some_claims(3), 10.0, Slots(room=3, spacing=1.0), a_gate())
     assert now.slept == []
 
 
@@ -175,9 +196,7 @@ def test_what_is_beyond_the_room_is_not_begun() -> None:
         asked.append(claim)
         return ACCEPTED
 
-    outcomes = a_pool().deliver(
-        send, through, claims, time.monotonic() + 5, Slots(room=2), a_gate()
-    )
+    outcomes = delivered(a_pool(), send, claims, time.monotonic() + 5, Slots(room=2), a_gate())
     assert [outcomes[claim.route_id] for claim in claims] == [
         ACCEPTED, ACCEPTED, NotBegun(), NotBegun(), NotBegun(),
     ]  # fmt: skip
@@ -193,7 +212,7 @@ def test_no_send_begins_at_or_after_the_time_that_is_named() -> None:
         return ACCEPTED
 
     pool = a_pool(clock=now.clock, sleep=now.sleep)
-    outcomes = pool.deliver(send, through, claims, 2.0, Slots(room=4, spacing=1.0), a_gate())
+    outcomes = delivered(pool, send, claims, 2.0, Slots(room=4, spacing=1.0), a_gate())
     assert sent == [0.0, 1.0]
     assert [outcomes[claim.route_id] for claim in claims] == [
         ACCEPTED, ACCEPTED, NotBegun(), NotBegun(),
@@ -209,7 +228,7 @@ def test_a_time_that_is_over_begins_nothing() -> None:
         return ACCEPTED
 
     claims = some_claims(3)
-    outcomes = a_pool().deliver(send, through, claims, time.monotonic() - 1, AMPLE, a_gate())
+    outcomes = delivered(a_pool(), send, claims, time.monotonic() - 1, AMPLE, a_gate())
     assert outcomes == {claim.route_id: NotBegun() for claim in claims}
     assert asked == []
 
@@ -222,8 +241,8 @@ def test_after_the_first_answer_that_says_to_stop_nothing_is_begun() -> None:
     throttled = Throttled(resource="email", error="fast")
     answers = iter([ACCEPTED, throttled])
     gate = a_gate()
-    outcomes = a_pool().deliver(
-        lambda _: next(answers), through, claims, time.monotonic() + 5, AMPLE, gate
+    outcomes = delivered(
+        a_pool(), lambda _: next(answers), claims, time.monotonic() + 5, AMPLE, gate
     )
     assert [outcomes[claim.route_id] for claim in claims] == [
         ACCEPTED, throttled, *[NotBegun(behind="email")] * 3,
@@ -234,9 +253,9 @@ def test_after_the_first_answer_that_says_to_stop_nothing_is_begun() -> None:
 def test_what_waits_for_its_slot_hears_that_it_is_to_stop() -> None:
     claims = some_claims(2)
     off = Unavailable(resource="email", error="off")
-    outcomes = a_pool(workers=2).deliver(
+    outcomes = delivered(
+        a_pool(workers=2),
         lambda _: off,
-        through,
         claims,
         time.monotonic() + 5,
         Slots(room=2, spacing=0.2),
@@ -248,8 +267,8 @@ def test_what_waits_for_its_slot_hears_that_it_is_to_stop() -> None:
 def test_one_resource_that_is_closed_keeps_only_its_own() -> None:
     shop, news = a_claim(kind="shop"), a_claim(kind="news", route_id=uuid.uuid4())
     gate = a_gate(paused=frozenset({"email/shop"}))
-    outcomes = a_pool().deliver(
-        lambda _: ACCEPTED, through, [shop, news], time.monotonic() + 5, AMPLE, gate
+    outcomes = delivered(
+        a_pool(), lambda _: ACCEPTED, [shop, news], time.monotonic() + 5, AMPLE, gate
     )
     assert outcomes == {shop.route_id: NotBegun(behind="email/shop"), news.route_id: ACCEPTED}
     assert gate.answered == {"email", "email/news"}
@@ -259,11 +278,9 @@ def test_an_error_of_our_own_may_have_come_after_the_send_and_names_nobody() -> 
     def broken(_claim: Claim) -> Outcome:
         raise RuntimeError(f"cannot send to {ANN}")
 
-    (outcome,) = (
-        a_pool()
-        .deliver(broken, through, [a_claim()], time.monotonic() + 5, AMPLE, a_gate())
-        .values()
-    )
+    (outcome,) = delivered(
+        a_pool(), broken, [a_claim()], time.monotonic() + 5, AMPLE, a_gate()
+    ).values()
     assert outcome == Ambiguous(error="RuntimeError: cannot send to <address>")
 
 
@@ -272,6 +289,123 @@ def test_errors_of_our_own_are_no_outage_however_many_there_are() -> None:
         raise RuntimeError("no")
 
     claims, gate = some_claims(8), a_gate()
-    outcomes = a_pool().deliver(broken, through, claims, time.monotonic() + 5, AMPLE, gate)
+    outcomes = delivered(a_pool(), broken, claims, time.monotonic() + 5, AMPLE, gate)
     assert outcomes == {c.route_id: Ambiguous(error="RuntimeError: no") for c in claims}
     assert (gate.stopped, gate.unanswered, gate.answered) == ({}, set(), set())
+
+
+# Calls of several claims.
+
+LOST = Ambiguous(error="closed")
+
+
+def in_one_call(
+    pool: Pool,
+    send: Callable[[Sequence[Claim], MayBegin], Iterator[Said]],
+    claims: Sequence[Claim],
+    begin_before: float | None = None,
+    gate: Gate | None = None,
+) -> dict[uuid.UUID, Outcome]:
+    call = Call(claims=claims, slot=len(claims) - 1)
+    before = time.monotonic() + 5 if begin_before is None else begin_before
+    return pool.deliver(send, through, [call], before, AMPLE, gate or a_gate())
+
+
+def test_a_call_begins_in_the_slot_of_its_last_claim() -> None:
+    now, began = Time(), []
+
+    def send(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+        began.append(now.now)
+        yield claims, ACCEPTED
+
+    claims = some_claims(3)
+    calls = [Call(claims=claims[:2], slot=1), Call(claims=claims[2:], slot=2)]
+    pool = a_pool(clock=now.clock, sleep=now.sleep)
+    slots = Slots(room=3, wait=1.0, spacing=0.25)
+    outcomes = pool.deliver(send, through, calls, 10.0, slots, a_gate())
+    assert outcomes == {claim.route_id: ACCEPTED for claim in claims}
+    assert began == [pytest.approx(1.25), pytest.approx(1.5)]
+
+
+def test_what_is_said_once_of_many_counts_once() -> None:
+    def lost(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+        yield claims, LOST
+
+    claims, gate = some_claims(50), a_gate()
+    outcomes = in_one_call(a_pool(), lost, claims, gate=gate)
+    assert outcomes == {claim.route_id: LOST for claim in claims}
+    assert (gate.stopped, gate.unanswered) == ({}, {claims[0].route_id})
+
+
+def test_the_last_straw_of_an_outage_is_that_of_all_that_were_in_the_call() -> None:
+    def lost(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+        yield claims, LOST
+
+    claims = some_claims(3)
+    gate = a_gate(unanswered=frozenset(uuid.uuid4() for _ in range(4)))
+    off = Unavailable(resource="email", error="closed", doubtful=True)
+    assert set(in_one_call(a_pool(), lost, claims, gate=gate).values()) == {off}
+
+
+def test_an_error_of_our_own_leaves_in_doubt_what_nothing_was_said_of() -> None:
+    def broken(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+        yield claims[:1], ACCEPTED
+        raise RuntimeError(f"cannot send to {ANN}")
+
+    claims = some_claims(3)
+    assert in_one_call(a_pool(), broken, claims) == {
+        claims[0].route_id: ACCEPTED,
+        claims[1].route_id: Ambiguous(error="RuntimeError: cannot send to <address>"),
+        claims[2].route_id: Ambiguous(error="RuntimeError: cannot send to <address>"),
+    }
+
+
+def test_of_a_call_that_overruns_what_was_said_in_time_is_not_left_out() -> None:
+    released, claims, pool = threading.Event(), some_claims(3), a_pool()
+
+    def send(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+        yield claims[:1], ACCEPTED
+        assert released.wait(30)
+        yield claims[1:], Failed(error="no")
+
+    assert in_one_call(pool, send, claims, soon()) == {claims[0].route_id: ACCEPTED}
+    released.set()
+    late: list[Result] = []
+    while len(late) < 2:
+        late += eventually(pool.late)
+    assert late == [Result(claim=claim, outcome=Failed(error="no")) for claim in claims[1:]]
+
+
+def test_no_further_request_of_a_call_begins_after_its_time_or_behind_a_closed_gate() -> None:
+    now = Time()
+    answers: list[NotBegun | None] = []
+    throttled = Throttled(resource="email", error="fast")
+
+    def slow(claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Said]:
+        answers.append(may_begin())
+        now.now = 11.0
+        answers.append(may_begin())
+        yield claims, ACCEPTED
+
+    in_one_call(a_pool(clock=now.clock, sleep=now.sleep), slow, some_claims(2), 10.0)
+
+    def fast(claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Said]:
+        yield claims[:1], throttled
+        answers.append(may_begin())
+        yield claims[1:], NotBegun(behind="email")
+
+    in_one_call(a_pool(), fast, some_claims(2))
+    assert answers == [None, NotBegun(), NotBegun(behind="email")]
+
+
+def test_each_claim_of_a_call_has_a_span_of_its_own_trace() -> None:
+    spans: list[tuple[str, str | None]] = []
+
+    def span(name: str, traceparent: str | None) -> Any:
+        spans.append((name, traceparent))
+        return nullcontext()
+
+    pool = Pool(workers=1, send_seconds=1, clock=time.monotonic, sleep=time.sleep, span=span)
+    claims = [a_claim(route_id=uuid.uuid4(), traceparent=str(n)) for n in range(3)]
+    in_one_call(pool, lambda claims, _: iter([(claims, ACCEPTED)]), claims)
+    assert spans == [("notification.attempt", str(n)) for n in range(3)]

@@ -19,19 +19,39 @@ from dovecote.channels.provider import (
     PERMANENT,
     RESOURCE,
     THROTTLED,
+    of_the_request,
     refused,
+    refused_together,
+    told,
 )
-from dovecote.model import Ambiguous, Channel, Failed, Outcome, Permanent, Throttled, Unavailable
+from dovecote.model import (
+    Ambiguous,
+    Channel,
+    Delivered,
+    Failed,
+    Outcome,
+    Permanent,
+    Throttled,
+    Unavailable,
+)
 from dovecote.ports import ProviderUnavailable
 from dovecote.redaction import MAX_LENGTH
 from tests.unit.examples import ANN, a_claim
 
 SETS = {"PERMANENT": PERMANENT, "THROTTLED": THROTTLED, "ACCOUNT": ACCOUNT, "RESOURCE": RESOURCE}
-OPERATIONS = [("sesv2", "SendEmail"), ("sesv2", "GetAccount"), ("sns", "Publish")]
+OPERATIONS = [
+    ("sesv2", "SendEmail"),
+    ("sesv2", "SendBulkEmail"),
+    ("sesv2", "GetAccount"),
+    ("sns", "Publish"),
+]
 
 NEITHER = {
     # its status says it: the message may have been accepted all the same
     "InternalError",
+    # statuses of an entry that say nothing but that it was not sent
+    "FAILED",
+    "TRANSIENT_FAILURE",
 }
 """Codes of the models that are in none of the sets, each with the reason."""
 
@@ -50,6 +70,13 @@ def errors_of_the_models() -> Iterator[tuple[str, int]]:
             yield shape.error_code, shape.metadata["error"]["httpStatusCode"]
 
 
+def statuses_of_the_model() -> list[str]:
+    """Return every status of an entry of a bulk call."""
+    model = botocore.session.get_session().get_service_model("sesv2")
+    return list(model.shape_for("BulkEmailStatus").enum)
+
+
+STATUSES = statuses_of_the_model()
 MODELLED = sorted(set(errors_of_the_models()))
 
 
@@ -259,6 +286,117 @@ def test_an_answer_that_says_nothing_is_a_plain_failure(response: dict[str, Any]
     assert isinstance(failed, Failed)
     assert not failed.unreached
     assert failed.asked
+
+
+# Entries of a bulk call.
+
+AS_OF_A_CALL = {
+    "MESSAGE_REJECTED": "MessageRejected",
+    "MAIL_FROM_DOMAIN_NOT_VERIFIED": "MailFromDomainNotVerifiedException",
+    "CONFIGURATION_SET_NOT_FOUND": "NotFoundException",
+    "TEMPLATE_NOT_FOUND": "NotFoundException",
+    "ACCOUNT_SUSPENDED": "AccountSuspendedException",
+    "ACCOUNT_THROTTLED": "TooManyRequestsException",
+    "ACCOUNT_DAILY_QUOTA_EXCEEDED": "LimitExceededException",
+    "ACCOUNT_SENDING_PAUSED": "SendingPausedException",
+    "CONFIGURATION_SET_SENDING_PAUSED": "SendingPausedException",
+    "INVALID_PARAMETER": "BadRequestException",
+}
+"""The error of a SendEmail that says what a status says of an entry."""
+
+
+def entry(status: str, words: str = "in words", **more: str) -> Outcome:
+    return told({"Status": status, "Error": words, **more}, CLAIM, IDENTITY)
+
+
+def test_the_statuses_were_read() -> None:
+    assert {"SUCCESS", "ACCOUNT_THROTTLED", "FAILED"} <= set(STATUSES)
+    assert len(STATUSES) >= 14
+
+
+@pytest.mark.parametrize("status", [one for one in STATUSES if one != "SUCCESS"])
+def test_every_status_is_in_exactly_one_set(status: str) -> None:
+    places = [name for name, codes in SETS.items() if status in codes]
+    assert len(places) == (0 if status in NEITHER else 1), places
+
+
+@pytest.mark.parametrize(("status", "code"), AS_OF_A_CALL.items())
+def test_an_entry_is_refused_as_its_own_call_would_be(status: str, code: str) -> None:
+    alone: Any = outcome(an_error(code))
+    assert entry(status) == replace(alone, error=f"{status}: in words")
+
+
+def test_every_other_status_is_named_here() -> None:
+    own = {"SUCCESS", "FAILED", "TRANSIENT_FAILURE", "INVALID_SENDING_POOL_NAME"}
+    assert set(STATUSES) - AS_OF_A_CALL.keys() == own
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"Status": "SUCCESS", "MessageId": "m-1"}, Delivered(message_id="m-1")),
+        # accepted, and its id is lost
+        ({"Status": "SUCCESS"}, Ambiguous(error="SUCCESS")),
+        # it may fare better the next time
+        ({"Status": "FAILED", "Error": "no"}, Failed(error="FAILED: no")),
+        ({"Status": "TRANSIENT_FAILURE"}, Failed(error="TRANSIENT_FAILURE")),
+        # a status that is new, and none
+        ({"Status": "UNHEARD", "Error": "of"}, Failed(error="UNHEARD: of")),
+        ({}, Failed(error="Unknown")),
+        # the set's pool of addresses is wrong whatever the message
+        (
+            {"Status": "INVALID_SENDING_POOL_NAME", "Error": "no pool"},
+            Unavailable(resource="email", error="INVALID_SENDING_POOL_NAME: no pool"),
+        ),
+    ],
+    ids=str,
+)
+def test_an_entry_is_what_its_status_says(answer: dict[str, str], expected: Outcome) -> None:
+    assert told(answer, CLAIM, IDENTITY) == expected
+
+
+def test_an_entry_repeats_nobody() -> None:
+    for status in STATUSES:
+        assert_silent(entry(status, SECRETS))
+
+
+def test_a_call_that_is_refused_names_none_of_those_that_it_was_for() -> None:
+    others = [
+        a_claim(payload='{"name":"Ann","code":"swordfish"}'),
+        a_claim(payload='{"name":"Bob","code":"open sesame"}'),
+    ]
+    error = an_error("Unheard", 400, f"no: {SECRETS} swordfish, open sesame")
+    result: Any = refused_together(error, [CLAIM, *others], IDENTITY)
+    assert_silent(result)
+    assert "swordfish" not in result.error
+    assert "sesame" not in result.error
+    assert type(result) is Failed
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (an_error("BadRequestException"), True),
+        (an_error("MessageRejected"), True),
+        (an_error("NotFoundException", 404), True),
+        (an_error("Unheard"), True),
+        (made(exceptions.ParamValidationError), True),
+        # the account's, or the identity's
+        (an_error("TooManyRequestsException", 429), False),
+        (an_error("SendingPausedException"), False),
+        (an_error("AccessDeniedException", 403), False),
+        # nobody knows, or nobody was asked
+        (an_error("InternalFailure", 500), False),
+        (made(exceptions.ReadTimeoutError), False),
+        (made(exceptions.ConnectTimeoutError), False),
+        (made(exceptions.NoRegionError), False),
+    ],
+    ids=str,
+)
+def test_only_a_refusal_of_the_request_is_worth_to_ask_singly(
+    error: ClientError | BotoCoreError, expected: bool
+) -> None:
+    assert of_the_request(refused(error, CLAIM, IDENTITY)) is expected
 
 
 # No answer.

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dovecote.catalog import Kind
 from dovecote.channels.rendering import Alert, Mail, Renderer, RenderError, variables
@@ -249,6 +250,26 @@ def test_a_header_is_one_line_of_ascii_or_refused(tmp_path: Path, name: str) -> 
         return
     assert value.isascii()
     assert value.isprintable()
+
+
+def test_each_template_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str | None] = []
+    compiling = ImmutableSandboxedEnvironment.compile
+
+    def noted(self: Any, source: Any, name: Any = None, *more: Any, **named: Any) -> Any:
+        compiled.append(name)
+        return compiling(self, source, name, *more, **named)
+
+    monkeypatch.setattr(ImmutableSandboxedEnvironment, "compile", noted)
+    one, kind = renderer(
+        tmp_path,
+        {"headers": {"X-Name": "{{ name }}"}, "unsubscribe_url": "https://u.example/{{ name }}"},
+    )
+    for name in ("Ann", "Bob", "Eve"):
+        assert one.mail(kind, None, {"name": name}).headers["X-Name"] == name
+        assert name in one.alert(kind, None, {"name": name}).body
+    # three files; a header, the address, and title and body of the push
+    assert len(compiled) == 3 + 4
 
 
 # Variables.

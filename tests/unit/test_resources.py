@@ -52,6 +52,7 @@ def test_an_email_goes_through_the_identity_of_its_kind(
         catalog={KIND: a_kind(sender=own)},
         sender="Shop <shop@example.com>",
         configuration_set="",
+        bulk_size=50,
         **UNUSED,
     )
     assert channel.resources(a_claim(kind=kind)) == ("email", resource)

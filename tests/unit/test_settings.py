@@ -22,6 +22,7 @@ DEFAULTS = {
     "email_redirect_to": "",
     "email_feedback": "off",
     "email_max_per_second": "auto",
+    "email_bulk_size": 50,
     "push_topic_arn": "",
     "push_application_arns": "",
     "max_attempts": 8,
@@ -119,6 +120,8 @@ def test_what_is_set_is_read() -> None:
         ("SEND_READ_SECONDS", "-1"),
         ("DISPATCH_BATCH_SIZE", "0"),
         ("DISPATCH_CONCURRENCY", "0"),
+        ("EMAIL_BULK_SIZE", "0"),
+        ("EMAIL_BULK_SIZE", "51"),
         ("INLINE_ROUTES", "-1"),
         ("INLINE_BUDGET_SECONDS", "0"),
         # no number of seconds that a database can add

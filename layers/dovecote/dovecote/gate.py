@@ -64,7 +64,10 @@ class Gate:
         return None
 
     def heard(self, claim: Claim, resources: Sequence[str], outcome: Outcome) -> Outcome:
-        """Take note of an outcome; return it, or that of an outage where it is the last straw."""
+        """Take note of an outcome; return it, or that of an outage where it is the last straw.
+
+        An outcome of many claims at once, of a call that was theirs together, is heard once.
+        """
         with self._lock:
             outcome = self._weighed(claim, outcome)
             if isinstance(outcome, Throttled | Unavailable):

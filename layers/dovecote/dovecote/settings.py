@@ -49,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     email_redirect_to: Mailbox = ""
     email_feedback: Literal["off", "on"] = "off"
     email_max_per_second: Rate = "auto"
+    email_bulk_size: Annotated[int, Meta(ge=1, le=50)] = 50
     push_topic_arn: str = ""
     push_application_arns: str = ""
     max_attempts: Positive = 8

@@ -299,6 +299,7 @@ def _channels(here: Settings) -> Mapping[str, ports.Channel]:
         pool=_pool(here),
         sender=_sender(here),
         configuration_set=here.email_configuration_set,
+        bulk_size=here.email_bulk_size,
     )
     push = PushChannel(
         client=_client("sns", here),

@@ -1,18 +1,21 @@
-"""Email by SES v2: the kind's template, rendered here, one SendEmail for each route."""
+"""Email by SES v2: the kind's template, rendered here; routes of one sender go out together."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from email.utils import parseaddr
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dovecote.catalog import BadCatalog, Catalog, Kind
-from dovecote.channels.pool import Pool
-from dovecote.channels.provider import refused
-from dovecote.channels.rendering import Mail, Renderer, RenderError, variables
+from dovecote.catalog import BadCatalog, Catalog
+from dovecote.channels.calls import divided
+from dovecote.channels.email_message import Letterhead, Message, bulk, parts, single
+from dovecote.channels.pool import MayBegin, Pool, Said
+from dovecote.channels.provider import of_the_request, refused, refused_together, told
+from dovecote.channels.rendering import Renderer, RenderError, variables
 from dovecote.gate import Gate
-from dovecote.model import Channel, Claim, Delivered, Failed, Outcome, Result, Slots
+from dovecote.model import Ambiguous, Channel, Claim, Delivered, Failed, Outcome, Result, Slots
 from dovecote.ports import ProviderUnavailable
 from dovecote.redaction import scrubbed
 
@@ -29,6 +32,7 @@ class EmailChannel:
         pool: Pool,
         sender: str,
         configuration_set: str,
+        bulk_size: int,
     ) -> None:
         self._client = client
         self._catalog = catalog
@@ -36,24 +40,78 @@ class EmailChannel:
         self._pool = pool
         self._sender = sender
         self._configuration_set = configuration_set
+        self._bulk_size = bulk_size
 
     def resources(self, claim: Claim) -> Sequence[str]:
         """Return the account and the identity that the claim's kind sends from."""
-        kind = self._catalog.get(claim.kind)
-        sender = self._sender if kind is None else kind.sender or self._sender
-        return claim.channel, identity_of(sender)
+        return claim.channel, identity_of(self._head(claim).sender)
 
     def deliver(
         self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
     ) -> dict[UUID, Outcome]:
-        """Send each claim's email in its slot; begin none after `begin_before`."""
-        return self._pool.deliver(self._send, self.resources, claims, begin_before, slots, gate)
+        """Send each claim's email, not before its slot; begin none after `begin_before`."""
+
+        def together(claim: Claim) -> Hashable | None:
+            return self._together(claim, gate)
+
+        calls = divided(claims, together, slots, self._bulk_size)
+        return self._pool.deliver(self._send, self.resources, calls, begin_before, slots, gate)
 
     def late(self) -> list[Result]:
         """Return what came of sends that were left out, each once."""
         return self._pool.late()
 
-    def _send(self, claim: Claim) -> Outcome:
+    def _together(self, claim: Claim, gate: Gate) -> Hashable | None:
+        """Return what claims of one call have in common, or None for one that goes alone.
+
+        A resource is tried after its pause with one route. A route that has failed is alone too:
+        if it is what a call fails of, it fails no other twice.
+        """
+        if claim.attempts > 1 or not gate.tried.isdisjoint(self.resources(claim)):
+            return None
+        return self._head(claim)
+
+    def _head(self, claim: Claim) -> Letterhead:
+        kind = self._catalog.get(claim.kind)
+        return Letterhead(
+            sender=self._sender if kind is None else kind.sender or self._sender,
+            reply_to=None if kind is None else kind.reply_to,
+            configuration_set=self._configuration_set,
+        )
+
+    def _send(self, claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Said]:
+        """Send claims with one letterhead; what needs no send is said first."""
+        head = self._head(claims[0])
+        messages: list[Message] = []
+        for claim in claims:
+            message = self._message(claim)
+            if isinstance(message, Message):
+                messages.append(message)
+            else:
+                yield [claim], message
+        yield from self._in_turn(head, list(parts(messages)), may_begin, begun=False)
+
+    def _in_turn(
+        self,
+        head: Letterhead,
+        requests: Sequence[Sequence[Message]],
+        may_begin: MayBegin,
+        *,
+        begun: bool,
+    ) -> Iterator[Said]:
+        """Make requests one after another, as long as one more may begin."""
+        for messages in requests:
+            held = may_begin() if begun else None
+            begun = True
+            if held is not None:
+                yield _claims(messages), held
+            elif len(messages) == 1:
+                yield _claims(messages), self._single(head, messages[0])
+            else:
+                yield from self._bulk(head, messages, may_begin)
+
+    def _message(self, claim: Claim) -> Message | Failed:
+        """Render a claim's email, or say why there is nothing to send."""
         kind = self._catalog.get(claim.kind)
         if kind is None:
             return Failed(error="unknown kind", asked=False)
@@ -62,32 +120,39 @@ class EmailChannel:
             return Failed(error="email route missing resolved recipient", asked=False)
         try:
             mail = self._renderer.mail(kind, claim.locale, variables(claim))
-            request = self._request(claim, kind, recipient, mail)
         except (RenderError, BadCatalog) as error:
             return Failed(error=scrubbed(str(error), claim), asked=False)
+        except Exception as error:  # noqa: BLE001 - it hurts none that would go with it
+            return Failed(error=scrubbed(f"{type(error).__name__}: {error}", claim), asked=False)
+        return Message(claim=claim, recipient=recipient, mail=mail)
+
+    def _single(self, head: Letterhead, message: Message) -> Outcome:
         try:
-            answer = self._client.send_email(**request)
+            answer = self._client.send_email(**single(head, message))
         except (ClientError, BotoCoreError) as error:
-            return refused(error, claim, identity_of(request["FromEmailAddress"]))
+            return refused(error, message.claim, identity_of(head.sender))
         return Delivered(message_id=answer["MessageId"])
 
-    def _request(self, claim: Claim, kind: Kind, recipient: str, mail: Mail) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            "FromEmailAddress": kind.sender or self._sender,
-            "Destination": {"ToAddresses": [recipient]},
-            "Content": {"Simple": _content(mail)},
-            "EmailTags": [
-                {"Name": "route_id", "Value": str(claim.route_id)},
-                {"Name": "claim", "Value": str(claim.claims)},
-                # SES takes letters, digits, _ and - in a tag; no kind holds a dash of its own.
-                {"Name": "kind", "Value": claim.kind.replace(".", "-")},
-            ],
-        }
-        if kind.reply_to is not None:
-            request["ReplyToAddresses"] = [kind.reply_to]
-        if self._configuration_set:
-            request["ConfigurationSetName"] = self._configuration_set
-        return request
+    def _bulk(
+        self, head: Letterhead, messages: Sequence[Message], may_begin: MayBegin
+    ) -> Iterator[Said]:
+        """Send messages together; singly, where SES refuses what the call says."""
+        claims, identity = _claims(messages), identity_of(head.sender)
+        try:
+            answer = self._client.send_bulk_email(**bulk(head, messages))
+        except (ClientError, BotoCoreError) as error:
+            outcome = refused_together(error, claims, identity)
+            if of_the_request(outcome):
+                alone = [[message] for message in messages]
+                yield from self._in_turn(head, alone, may_begin, begun=True)
+            else:
+                yield claims, outcome
+            return
+        entries = answer["BulkEmailEntryResults"]
+        for claim, entry in zip(claims, entries, strict=False):
+            yield [claim], told(entry, claim, identity)
+        if len(entries) < len(claims):
+            yield claims[len(entries) :], Ambiguous(error="SES left it out of its answer")
 
 
 def sending_rate(client: Any) -> float:
@@ -101,18 +166,11 @@ def sending_rate(client: Any) -> float:
     return rate
 
 
+@cache
 def identity_of(sender: str) -> str:
     """Return the resource that a sender is: the domain of its address."""
     return f"{Channel.EMAIL}/{parseaddr(sender)[1].rpartition('@')[2].lower()}"
 
 
-def _content(mail: Mail) -> dict[str, Any]:
-    return {
-        "Subject": _text(mail.subject),
-        "Body": {"Text": _text(mail.text), "Html": _text(mail.html)},
-        "Headers": [{"Name": name, "Value": value} for name, value in mail.headers.items()],
-    }
-
-
-def _text(data: str) -> dict[str, str]:
-    return {"Data": data, "Charset": "UTF-8"}
+def _claims(messages: Sequence[Message]) -> list[Claim]:
+    return [message.claim for message in messages]

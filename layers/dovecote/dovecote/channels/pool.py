@@ -1,24 +1,80 @@
-"""Send the claims of a batch side by side, each within its trace and its time."""
+"""Make the calls of a batch side by side, each within its traces and its time."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from uuid import UUID
 
+from dovecote.channels.calls import Call
 from dovecote.gate import Gate
 from dovecote.model import Ambiguous, Claim, NotBegun, Outcome, Result, Slots
 from dovecote.ports import Clock, Sleep
 from dovecote.redaction import scrubbed
 
-Send = Callable[[Claim], Outcome]
+Said = tuple[Sequence[Claim], Outcome]
+"""What the provider said, once, of these claims."""
+
+MayBegin = Callable[[], NotBegun | None]
+"""Says whether one more call may begin now: None, or why not."""
+
+Send = Callable[[Sequence[Claim], MayBegin], Iterator[Said]]
+"""Sends the claims of a call, whose first request may begin; asks before each further one."""
+
 Resources = Callable[[Claim], Sequence[str]]
 Span = Callable[[str, str | None], AbstractContextManager[None]]
 """Opens a span by name that continues a traceparent."""
 
 
+def one_by_one(send: Callable[[Claim], Outcome]) -> Send:
+    """Return what sends the one claim of each call."""
+
+    def sent(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+        for claim in claims:
+            yield [claim], send(claim)
+
+    return sent
+
+
+class _Outcomes:
+    """Takes outcomes until they are collected; one that comes after is late."""
+
+    def __init__(self, late: SimpleQueue[Result]) -> None:
+        self._late = late
+        self._by_route: dict[UUID, Outcome] | None = {}
+        self._lock = threading.Lock()
+
+    def put(self, claims: Sequence[Claim], outcome: Outcome) -> None:
+        with self._lock:
+            for claim in claims:
+                if self._by_route is None:
+                    self._late.put(Result(claim=claim, outcome=outcome))
+                else:
+                    self._by_route[claim.route_id] = outcome
+
+    def collect(self) -> dict[UUID, Outcome]:
+        with self._lock:
+            collected, self._by_route = self._by_route, None
+        return collected or {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Batch:
+    """What the calls of a batch have in common; `first` is when its first slot is."""
+
+    send: Send
+    resources: Resources
+    first: float
+    begin_before: float
+    slots: Slots
+    gate: Gate
+    outcomes: _Outcomes
+
+
 class Pool:
-    """A pool of threads; each sends one claim at a time."""
+    """A pool of threads; each makes one call at a time."""
 
     def __init__(
         self, *, workers: int, send_seconds: float, clock: Clock, sleep: Sleep, span: Span
@@ -34,35 +90,36 @@ class Pool:
         self,
         send: Send,
         resources: Resources,
-        claims: Sequence[Claim],
+        calls: Sequence[Call],
         begin_before: float,
         slots: Slots,
         gate: Gate,
     ) -> dict[UUID, Outcome]:
-        """Send claims; what has not answered when its time is over is left out, and late.
+        """Make calls; a claim of which nothing was said in time is left out, and late.
 
         The provider's client bounds each wait but not their sum, nor the look-up of its name: an
         answer that trickles in could last for ever.
         """
-        first = self._clock() + slots.wait
-
-        def at(place: int, claim: Claim) -> Outcome:
-            if place >= slots.room or not self._comes(first + place * slots.spacing, begin_before):
-                return NotBegun()
-            return self._send(send, resources(claim), claim, gate)
-
-        futures: dict[Future[Outcome], Claim] = {
-            self._executor.submit(at, place, claim): claim for place, claim in enumerate(claims)
+        batch = _Batch(
+            send=send,
+            resources=resources,
+            first=self._clock() + slots.wait,
+            begin_before=begin_before,
+            slots=slots,
+            gate=gate,
+            outcomes=_Outcomes(self._late),
+        )
+        futures: dict[Future[None], Call] = {
+            self._executor.submit(self._make, batch, call): call for call in calls
         }
         left = begin_before + self._send_seconds - self._clock()
         done, running = wait(futures, timeout=max(0.0, left))
-        outcomes = {futures[future].route_id: future.result() for future in done}
         for future in running:
             if future.cancel():
-                outcomes[futures[future].route_id] = NotBegun()
-            else:
-                self._note_when_done(future, futures[future])
-        return outcomes
+                batch.outcomes.put(futures[future].claims, NotBegun())
+        for future in done:
+            future.result()
+        return batch.outcomes.collect()
 
     def late(self) -> list[Result]:
         """Return what came of sends that were left out, each once."""
@@ -72,10 +129,44 @@ class Pool:
                 results.append(self._late.get_nowait())
         return results
 
-    def _note_when_done(self, future: Future[Outcome], claim: Claim) -> None:
-        future.add_done_callback(
-            lambda done: self._late.put(Result(claim=claim, outcome=done.result()))
-        )
+    def _make(self, batch: _Batch, call: Call) -> None:
+        """Make a call in its slot, and keep what is said of each claim as it is said."""
+        through = batch.resources(call.claims[0])
+        slot = batch.first + call.slot * batch.slots.spacing
+        if call.slot >= batch.slots.room or not self._comes(slot, batch.begin_before):
+            batch.outcomes.put(call.claims, NotBegun())
+        elif (behind := batch.gate.keeps(through)) is not None:
+            batch.outcomes.put(call.claims, NotBegun(behind=behind))
+        else:
+            self._hear(batch, call.claims, through)
+
+    def _hear(self, batch: _Batch, claims: Sequence[Claim], through: Sequence[str]) -> None:
+        """Send the claims of a call, each in a span that lasts as long as the call.
+
+        What was said once of many claims, as of a call whose answer was lost, the gate hears once.
+        """
+        unsaid = {claim.route_id: claim for claim in claims}
+        with ExitStack() as spans:
+            for claim in claims:
+                spans.enter_context(self._span("notification.attempt", claim.traceparent))
+            try:
+                for some, outcome in batch.send(claims, lambda: self._held(batch, through)):
+                    batch.outcomes.put(some, batch.gate.heard(some[0], through, outcome))
+                    for claim in some:
+                        del unsaid[claim.route_id]
+            except Exception as error:  # noqa: BLE001 - one bad route never hurts its batch
+                # Nobody knows how far it came; of the provider it says nothing.
+                text = f"{type(error).__name__}: {error}"
+                for claim in claims:
+                    text = scrubbed(text, claim)
+                batch.outcomes.put(list(unsaid.values()), Ambiguous(error=text))
+
+    def _held(self, batch: _Batch, through: Sequence[str]) -> NotBegun | None:
+        """Return why one more request of a call may not begin, or None: it may."""
+        if self._clock() >= batch.begin_before:
+            return NotBegun()
+        behind = batch.gate.keeps(through)
+        return None if behind is None else NotBegun(behind=behind)
 
     def _comes(self, slot: float, begin_before: float) -> bool:
         """Wait for a slot; return whether it is still time to begin a send."""
@@ -83,15 +174,3 @@ class Pool:
         if wait_for > 0:
             self._sleep(wait_for)
         return self._clock() < begin_before
-
-    def _send(self, send: Send, resources: Sequence[str], claim: Claim, gate: Gate) -> Outcome:
-        behind = gate.keeps(resources)
-        if behind is not None:
-            return NotBegun(behind=behind)
-        with self._span("notification.attempt", claim.traceparent):
-            try:
-                outcome = send(claim)
-            except Exception as error:  # noqa: BLE001 - one bad route never hurts its batch
-                # Nobody knows how far it came; of the provider it says nothing.
-                return Ambiguous(error=scrubbed(f"{type(error).__name__}: {error}", claim))
-        return gate.heard(claim, resources, outcome)

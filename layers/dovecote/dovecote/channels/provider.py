@@ -1,13 +1,26 @@
-"""The border to SES and SNS: botocore's errors become outcomes here and nowhere else.
+"""The border to SES and SNS: what they answer becomes outcomes here and nowhere else.
 
 By code and HTTP status, never by words but for one: SES says with one code that sends come too
 fast, and that the day's quota is used up.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dovecote.model import Ambiguous, Claim, Failed, Outcome, Permanent, Throttled, Unavailable
+from dovecote.model import (
+    Ambiguous,
+    Claim,
+    Delivered,
+    Failed,
+    Outcome,
+    Permanent,
+    Throttled,
+    Unavailable,
+)
 from dovecote.redaction import scrubbed
 
 PERMANENT = frozenset(
@@ -16,6 +29,11 @@ PERMANENT = frozenset(
         "BadRequestException",
         "MessageRejected",
         "NotFoundException",
+        # The same of one entry of a bulk call.
+        "CONFIGURATION_SET_NOT_FOUND",
+        "INVALID_PARAMETER",
+        "MESSAGE_REJECTED",
+        "TEMPLATE_NOT_FOUND",
         # SNS: the endpoint or topic is gone or disabled, or the message is not one.
         "EndpointDisabled",
         "InvalidParameter",
@@ -25,10 +43,11 @@ PERMANENT = frozenset(
         "ValidationException",
     }
 )
-"""Codes after which the same message would be refused again."""
+"""Codes, and statuses of entries, after which the same message would be refused again."""
 
 THROTTLED = frozenset(
     {
+        "ACCOUNT_THROTTLED",
         "KMSThrottling",
         "RequestLimitExceeded",
         "Throttled",
@@ -42,9 +61,15 @@ THROTTLED = frozenset(
 
 ACCOUNT = frozenset(
     {
+        "ACCOUNT_DAILY_QUOTA_EXCEEDED",
+        "ACCOUNT_SENDING_PAUSED",
+        "ACCOUNT_SUSPENDED",
         "AccountSuspendedException",
+        "CONFIGURATION_SET_SENDING_PAUSED",
         "ExpiredToken",
         "ExpiredTokenException",
+        # The pool of addresses that the configuration set names.
+        "INVALID_SENDING_POOL_NAME",
         "IncompleteSignature",
         "InvalidClientTokenId",
         "InvalidSecurity",
@@ -72,11 +97,15 @@ RESOURCE = frozenset(
         "KMSInvalidState",
         "KMSNotFound",
         "KMSOptInRequired",
+        "MAIL_FROM_DOMAIN_NOT_VERIFIED",
         "MailFromDomainNotVerifiedException",
         "PlatformApplicationDisabled",
     }
 )
 """Codes that say so of one identity, application or topic: policies and keys are theirs."""
+
+ACCEPTED = "SUCCESS"
+"""The status of an entry of a bulk call that SES took."""
 
 NOT_SENT = (
     exceptions.ConnectTimeoutError,
@@ -103,7 +132,10 @@ LOST = (
 """Something may have been sent, and no answer came: closed, timed out, cut off."""
 
 
-def refused(error: ClientError | BotoCoreError, claim: Claim, resource: str) -> Outcome:
+Refused = Failed | Permanent | Throttled | Unavailable | Ambiguous
+
+
+def refused(error: ClientError | BotoCoreError, claim: Claim, resource: str) -> Refused:
     """Return the outcome of a call that raised.
 
     `resource` is the identity, application or topic that it went through; its account is the
@@ -115,7 +147,48 @@ def refused(error: ClientError | BotoCoreError, claim: Claim, resource: str) -> 
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     words = str(error.response.get("Error", {}).get("Message", ""))
     text = scrubbed(f"{code} ({status}): {words}", claim)
-    if code in THROTTLED and not _quota(words):
+    known = _known(code, _quota(words), text, claim, resource)
+    if known is not None:
+        return known
+    lost = status >= 500 or 200 <= status < 300
+    return Ambiguous(error=text) if lost else Failed(error=text)
+
+
+def refused_together(
+    error: ClientError | BotoCoreError, claims: Sequence[Claim], resource: str
+) -> Refused:
+    """Return the outcome of a call that raised and was for all of these claims."""
+    outcome = refused(error, claims[0], resource)
+    text = outcome.error
+    for claim in claims[1:]:
+        text = scrubbed(text, claim)
+    return replace(outcome, error=text)
+
+
+def of_the_request(outcome: Refused) -> bool:
+    """Tell whether a call was refused for what it said: its parts alone may fare better."""
+    if isinstance(outcome, Failed):
+        return outcome.asked and not outcome.unreached
+    return isinstance(outcome, Permanent)
+
+
+def told(entry: Mapping[str, Any], claim: Claim, resource: str) -> Outcome:
+    """Return the outcome of one entry of a bulk call, by its status as by the code of an error.
+
+    A status that is new is a plain failure; an acceptance without an id is one that nobody knows.
+    """
+    status, words = str(entry.get("Status", "Unknown")), str(entry.get("Error") or "")
+    text = scrubbed(f"{status}: {words}" if words else status, claim)
+    if status == ACCEPTED:
+        message_id = entry.get("MessageId")
+        return Delivered(message_id=message_id) if message_id else Ambiguous(error=text)
+    known = _known(status, _quota(words), text, claim, resource)
+    return Failed(error=text) if known is None else known
+
+
+def _known(code: str, quota: bool, text: str, claim: Claim, resource: str) -> Refused | None:
+    """Return what a code or a status says by itself, or None."""
+    if code in THROTTLED and not quota:
         return Throttled(resource=claim.channel, error=text)
     if code in ACCOUNT or code in THROTTLED:
         return Unavailable(resource=claim.channel, error=text)
@@ -124,11 +197,10 @@ def refused(error: ClientError | BotoCoreError, claim: Claim, resource: str) -> 
     if code in PERMANENT:
         dead = claim.endpoint if code == "EndpointDisabled" else None
         return Permanent(error=text, dead_endpoint=dead)
-    lost = status >= 500 or 200 <= status < 300
-    return Ambiguous(error=text) if lost else Failed(error=text)
+    return None
 
 
-def _unanswered(error: BotoCoreError, claim: Claim) -> Outcome:
+def _unanswered(error: BotoCoreError, claim: Claim) -> Refused:
     text = scrubbed(f"{type(error).__name__}: {error}", claim)
     if isinstance(error, NOT_SENT):
         return Failed(error=text, unreached=True)

@@ -9,7 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dovecote import strict_json
 from dovecote.catalog import BadCatalog, Catalog
-from dovecote.channels.pool import Pool
+from dovecote.channels.calls import Call
+from dovecote.channels.pool import Pool, one_by_one
 from dovecote.channels.provider import refused
 from dovecote.channels.push_message import MAX_TTL, ClientEvent, attributes, envelope, platform_of
 from dovecote.channels.rendering import Renderer, RenderError, variables
@@ -55,7 +56,9 @@ class PushChannel:
         self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
     ) -> dict[UUID, Outcome]:
         """Publish each claim's event in its slot; begin none after `begin_before`."""
-        return self._pool.deliver(self._send, self.resources, claims, begin_before, slots, gate)
+        calls = [Call(claims=[claim], slot=place) for place, claim in enumerate(claims)]
+        send = one_by_one(self._send)
+        return self._pool.deliver(send, self.resources, calls, begin_before, slots, gate)
 
     def late(self) -> list[Result]:
         """Return what came of sends that were left out, each once."""

@@ -1,0 +1,90 @@
+"""What SES is asked to send: within its limits, and with nothing that it could change."""
+
+import json
+import uuid
+from typing import Any
+
+import botocore.session
+from botocore.validate import ParamValidator
+
+from dovecote.channels.email_message import (
+    MAX_BYTES,
+    MAX_DATA,
+    Letterhead,
+    Message,
+    bulk,
+    parts,
+    single,
+)
+from dovecote.channels.rendering import Mail
+from tests.unit.examples import ANN, a_claim
+
+HEAD = Letterhead(sender="Shop <shop@example.com>", reply_to=None, configuration_set="")
+FULL = Letterhead(
+    sender="Shop <shop@example.com>", reply_to="help@example.com", configuration_set="shop"
+)
+
+
+def a_message(html: str = "<p>Hi</p>", **changes: Any) -> Message:
+    headers = {"List-Unsubscribe": "<https://shop.example/u/1>"}
+    mail = Mail(**({"subject": "Hi", "html": html, "text": "Hi", "headers": headers} | changes))
+    return Message(claim=a_claim(route_id=uuid.uuid4()), recipient=ANN, mail=mail)
+
+
+def sizes(*messages: Message) -> list[int]:
+    return [len(part) for part in parts(messages)]
+
+
+def sent_as(message: Message) -> int:
+    """Return the bytes of a call with one entry, as botocore writes them."""
+    return len(json.dumps(bulk(FULL, [message])).encode())
+
+
+def test_the_requests_are_ones_by_the_sdks_own_model() -> None:
+    model = botocore.session.get_session().get_service_model("sesv2")
+    for head in (HEAD, FULL):
+        for operation, request in (
+            ("SendEmail", single(head, a_message())),
+            ("SendBulkEmail", bulk(head, [a_message(), a_message()])),
+        ):
+            shape = model.operation_model(operation).input_shape
+            assert ParamValidator().validate(request, shape).generate_report() == ""
+
+
+def test_what_a_letterhead_does_not_say_is_not_in_the_request() -> None:
+    assert not {"ReplyToAddresses", "ConfigurationSetName"} & bulk(HEAD, [a_message()]).keys()
+    assert bulk(FULL, [a_message()])["ReplyToAddresses"] == ["help@example.com"]
+    assert bulk(FULL, [a_message()])["ConfigurationSetName"] == "shop"
+
+
+def test_small_messages_go_into_one_call() -> None:
+    assert sizes(*[a_message()] * 50) == [50]
+    assert sizes() == []
+
+
+def test_a_call_stays_below_what_ses_takes() -> None:
+    messages = [a_message('ü<&"\\' * 6_000) for _ in range(30)]
+    found = list(parts(messages))
+    assert [message for part in found for message in part] == messages
+    assert len(found) > 3
+    for part in found:
+        assert len(json.dumps(bulk(FULL, part)).encode()) <= MAX_BYTES + 1_000
+    assert all(sent_as(part[0]) + sent_as(part[0]) * len(part) > MAX_BYTES for part in found[:-1])
+
+
+def test_what_no_bulk_call_takes_goes_alone_and_divides_no_other() -> None:
+    small = a_message()
+    for large in (
+        # more characters than an entry may have
+        a_message("x" * MAX_DATA),
+        # fewer, but each is six bytes twice over
+        a_message("\N{COMBINING ACUTE ACCENT}" * (MAX_DATA - 1_000)),
+    ):
+        assert sizes(small, large, small) == [1, 2]
+
+
+def test_a_text_that_reads_like_a_variable_goes_alone() -> None:
+    for braces in (a_message("{{text}}"), a_message(subject="{{{x}}}"), a_message(text="a {{")):
+        assert sizes(a_message(), braces, a_message()) == [1, 2]
+    # style sheets end like that
+    assert sizes(a_message("@media{a{}}"), a_message("{ {")) == [2]
