@@ -97,8 +97,14 @@ def acceptances(provider: Running) -> Counter[str]:
 
 
 def outcomes(provider: Running) -> Counter[str]:
-    """Count the requests to send by what became of them."""
+    """Count what was to be sent by what became of it."""
     return Counter(attempt.outcome for attempt in list(provider.provider.ledger.attempts))
+
+
+def requests(provider: Running) -> Counter[str]:
+    """Count the requests by what became of them: a bulk call once for each, however many it had."""
+    rows = list(provider.provider.ledger.attempts)
+    return Counter(outcome for _, outcome in {(r.call or r.sequence, r.outcome) for r in rows})
 
 
 def statuses(connection: Connection) -> dict[str, int]:

@@ -34,7 +34,8 @@ def test_replies_that_were_lost_are_settled_by_events_and_nothing_is_sent_twice(
     # Those that were under way when it counted as an outage burnt no attempt.
     assert statuses.keys() <= {("published", 1), ("published", 0)}
     assert sum(statuses.values()) == RECIPIENTS
-    assert [row.operation for row in provider.ledger.accepted] == ["SendEmail"] * RECIPIENTS
+    assert [row.service for row in provider.ledger.accepted] == ["ses"] * RECIPIENTS
+    assert len({row.route_id for row in provider.ledger.accepted}) == RECIPIENTS
 
 
 async def _sent(options: Options, provider: Provider) -> dict[tuple[str, int], int]:

@@ -24,6 +24,7 @@ def nursery(tmp_path: Path, database_url: str, provider: Running, catalog_folder
         PUSH_TOPIC_ARN=topic.arn,
         MAX_ATTEMPTS="40",
         DISPATCH_BATCH_SIZE="6",
+        EMAIL_BULK_SIZE="2",  # so that a batch has calls before and after the one that is struck
     )
 
 

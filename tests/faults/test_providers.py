@@ -15,6 +15,7 @@ from tests.faults.processes import (
     held_against_ledger,
     live,
     outcomes,
+    requests,
     statuses,
     store_emails,
     until,
@@ -74,7 +75,7 @@ def test_a_paused_account_burns_no_attempt_and_makes_no_dead_letter(
     assert statuses(connection) == {"pending": 1000}
     assert one(connection, "select sum(attempts) from dovecote.notification_routes") == 0
     # A whole batch was under way at the first answer, one probe went out for each pause after it.
-    assert outcomes(provider)[code] <= 32 + one(connection, PAUSES)
+    assert requests(provider)[code] <= 32 + one(connection, PAUSES)
     provider.provider.withdraw()
     drained(nursery, connection)
     assert statuses(connection) == {"published": 1000}
@@ -113,7 +114,7 @@ def test_at_a_rate_that_is_set_too_high_each_worker_hears_it_once_a_pause(
         worker.answer()
     drained(nursery, connection)
     assert statuses(connection) == {"published": 150}
-    throttled = outcomes(provider)["TooManyRequestsException"]
+    throttled = requests(provider)["TooManyRequestsException"]
     assert 0 < throttled <= 3 * one(connection, PAUSES)
     assert one(connection, "select max(attempts) from dovecote.notification_routes") == 1
     assert set(acceptances(provider).values()) == {1}
