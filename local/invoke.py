@@ -1,6 +1,7 @@
 """Lambda's Invoke, for functions that invoke functions and for whoever has boto3."""
 
 import json
+import re
 import uuid
 
 from aiohttp import web
@@ -8,7 +9,8 @@ from aiohttp import web
 from local.provider.problem import AwsError, as_json
 from local.runtime import Runtime, UnknownFunctionError
 
-QUALIFIER = ":$LATEST"
+QUALIFIER = re.compile(r":(\$LATEST|live)$")
+"""There is one version here, whichever is asked for."""
 
 
 def add_routes(app: web.Application, runtime: Runtime) -> None:
@@ -24,7 +26,7 @@ class _Service:
     async def invoke(self, request: web.Request) -> web.Response:
         """Invoke a function and wait for it, or not (Event), or only look (DryRun)."""
         try:
-            name = self._runtime.find(request.match_info["name"].removesuffix(QUALIFIER))
+            name = self._runtime.find(QUALIFIER.sub("", request.match_info["name"]))
             payload = _checked(await request.read())
         except UnknownFunctionError as error:
             message = f"Function not found: {error}"

@@ -12,6 +12,7 @@ from local.intrinsic import NO_VALUE, Resolver, TemplateError, load
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 STACK = "dovecote"
+FUNCTION = "AWS::Serverless::Function"
 QUEUE = "AWS::SQS::Queue"
 SCHEMA = "Custom::Schema"
 
@@ -103,23 +104,31 @@ class _Reader:
         self._directory = directory
         self._resources: dict[str, dict[str, Any]] = document.get("Resources", {})
         self._globals: dict[str, Any] = document.get("Globals", {}).get("Function", {})
+        given = _parameters(document.get("Parameters", {}), parameters)
+        conditions = document.get("Conditions", {})
+        mappings = document.get("Mappings", {})
+        self._names = Resolver(
+            references={**_pseudo_parameters(), **given},
+            attributes=_unnamed,
+            conditions=conditions,
+            mappings=mappings,
+        )
         self._resolver = Resolver(
             references={
                 **_pseudo_parameters(),
                 **{name: self._physical(name) for name in self._resources},
                 # SAM's word for the alias of a function, which has one version here.
                 **{f"{name}.Alias": self._physical(name) for name in self._resources},
-                **_parameters(document.get("Parameters", {}), parameters),
+                **given,
             },
             attributes=self._attribute,
-            conditions=document.get("Conditions", {}),
-            mappings=document.get("Mappings", {}),
+            conditions=conditions,
+            mappings=mappings,
         )
 
     def template(self) -> Template:
         functions = {
-            logical_id: self._function(logical_id)
-            for logical_id in self._of_type("AWS::Serverless::Function")
+            logical_id: self._function(logical_id) for logical_id in self._of_type(FUNCTION)
         }
         events = [event for logical_id in functions for event in self._events(logical_id)]
         return Template(
@@ -227,19 +236,24 @@ class _Reader:
             return f"arn:aws:sns:{REGION}:{ACCOUNT}:{logical_id}"
         if resource["Type"] == QUEUE:
             return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{logical_id}"
-        name = resource.get("Properties", {}).get("FunctionName")
-        return name if isinstance(name, str) else logical_id
+        if resource["Type"] == FUNCTION and "FunctionName" in resource["Properties"]:
+            return str(self._names.value(resource["Properties"]["FunctionName"]))
+        return logical_id
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
         if logical_id not in self._resources:
             raise TemplateError(f"Fn::GetAtt of {logical_id}, which is no resource")
         kind = str(self._resources[logical_id]["Type"])
-        if (kind, attribute) == ("AWS::Serverless::Function", "Arn"):
+        if (kind, attribute) == (FUNCTION, "Arn"):
             return _function_arn(self._physical(logical_id))
         if (kind, attribute) == (QUEUE, "Arn"):
             return _queue_arn(logical_id)
         service = kind.split("::")[1].lower()
         return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{logical_id}/{attribute}"
+
+
+def _unnamed(logical_id: str, attribute: str) -> str:
+    raise TemplateError(f"a name is made of {logical_id}.{attribute}, which comes after it")
 
 
 def _pseudo_parameters() -> dict[str, Any]:
