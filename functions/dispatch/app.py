@@ -1,18 +1,18 @@
-"""The schedule's function: claim what is due, deliver it, write down what happened."""
+"""The function of the schedule, of submit and of itself: claim what is due, and deliver it."""
 
 from typing import Any
 
-from dovecote import wiring
+from dovecote import gateway, wiring
 
 
-def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
+def handler(event: Any, context: Any) -> dict[str, int]:
     """Dispatch until nothing is due or the time is up; return the tally."""
 
     def left() -> float:
         return float(context.get_remaining_time_in_millis() / 1000)
 
     log = wiring.log_of(context)
-    tally = wiring.dispatch()(left)
+    tally = wiring.run()(gateway.source_of(event), left)
     log.info("dispatched", **tally)
     wiring.measure(tally, wiring.gauges()(left()))
     return tally

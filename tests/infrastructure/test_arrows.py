@@ -16,16 +16,16 @@ PACKAGE = ROOT / "layers" / "dovecote"
 # What use cases, store and channels all speak in: values, rules and interfaces, no I/O.
 WORDS = {
     "addresses", "bodies", "catalog", "gate", "lanes", "model", "ports", "problems", "redaction",
-    "strict_json", "transitions",
+    "scale", "strict_json", "transitions",
 }  # fmt: skip
 # Modules that stand around the use cases; all others at the top of the package are use cases.
-EDGES = {"wiring", "gateway", "cloudformation", "check", "settings", "telemetry"}
+EDGES = {"wiring", "gateway", "cloudformation", "check", "invocation", "settings", "telemetry"}
 
 # The few modules that may import what talks to the world, by the name of what they import.
 WORLDLY = {
     "psycopg": ("dovecote.store", "dovecote.wiring"),
     "boto3": ("dovecote.wiring",),
-    "botocore": ("dovecote.channels", "dovecote.wiring"),
+    "botocore": ("dovecote.channels", "dovecote.invocation", "dovecote.wiring"),
     "aws_lambda_powertools": ("dovecote.wiring", "dovecote.gateway", "functions"),
     "opentelemetry": ("dovecote.telemetry", "dovecote.wiring"),
 }
@@ -72,8 +72,17 @@ def room(module: str) -> str:
 # From each room to those that it may import from.
 ARROWS = {
     "functions": {"wiring", "gateway", "cloudformation", "telemetry", "use cases", "words"},
-    "wiring": {"use cases", "words", "store", "channels", "settings", "telemetry"},
+    "wiring": {
+        "use cases",
+        "words",
+        "store",
+        "channels",
+        "invocation",
+        "settings",
+        "telemetry",
+    },
     "gateway": {"use cases", "words"},
+    "invocation": {"words"},
     "cloudformation": set(),
     "check": {"words", "channels"},
     "use cases": {"use cases", "words"},

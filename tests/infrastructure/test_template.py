@@ -16,6 +16,7 @@ from tests.infrastructure.reading import (
     function,
     only,
     permissions,
+    references,
     resolver,
     resources,
     role_of,
@@ -52,9 +53,10 @@ QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 EMAIL = {"ses:SendEmail", "ses:SendBulkEmail", "ses:SendBulkTemplatedEmail"}
 SENDING = {*EMAIL, "sns:Publish"}
 KEPT = "sqs:SendMessage"  # what came to nothing, by Lambda
+INVOKE = "lambda:InvokeFunction"  # dispatch, and nothing else
 ALLOWED = {
-    "SubmitFunction": {"rds-db:connect", *SENDING, KEPT, *LOGS},
-    "DispatchFunction": {"rds-db:connect", "ses:GetAccount", *SENDING, KEPT, *LOGS},
+    "SubmitFunction": {"rds-db:connect", INVOKE, *SENDING, KEPT, *LOGS},
+    "DispatchFunction": {"rds-db:connect", "ses:GetAccount", INVOKE, *SENDING, KEPT, *LOGS},
     "ApiFunction": {"rds-db:connect", "sns:CreatePlatformEndpoint", *DEVICES, *LOGS},
     "FeedbackFunction": {"rds-db:connect", *QUEUE, *LOGS},
     "ProvisionFunction": {"rds-db:connect", KEPT, *LOGS},
@@ -164,7 +166,7 @@ def test_a_function_is_told_every_setting_and_nothing_unknown(name: str) -> None
 def test_the_template_has_the_defaults_of_the_settings() -> None:
     environment = read_template(TEMPLATE).functions["SubmitFunction"].environment
     database = {"DATABASE_URL": "postgresql://", "DB_HOST": "", "DB_NAME": "", "DB_USER": ""}
-    told = {**environment, **database}
+    told = {**environment, **database, "DISPATCH_FUNCTION": ""}
     assert from_environment(told) == Settings(database_url="postgresql://")
 
 
@@ -239,6 +241,21 @@ def test_the_timeouts_are_fixed() -> None:
         "FeedbackFunction": 30,
         "DispatchFunction": 90,
         "ProvisionFunction": 600,
+    }
+
+
+@pytest.mark.parametrize("name", ["SubmitFunction", "DispatchFunction"])
+def test_dispatch_is_called_by_the_name_that_the_role_may_call(name: str) -> None:
+    """Neither is a reference: dispatch calls itself, and would come after itself."""
+    given = resolver()
+    called = given.value(function(name)["Environment"]["Variables"]["DISPATCH_FUNCTION"])
+    (may,) = [one["Resource"] for one in permissions(name) if actions(one) == {INVOKE}]
+    alias = resources("AWS::Lambda::Alias")["DispatchFunctionAliaslive"]
+    assert called == f"{given.value(function('DispatchFunction')['FunctionName'])}:{alias['Name']}"
+    assert given.value(may) == f"arn:aws:lambda:us-east-1:123456789012:function:{called}"
+    assert not {*references(function(name)["Environment"]), *references(may)} & {
+        "DispatchFunction",
+        "DispatchFunctionAliaslive",
     }
 
 

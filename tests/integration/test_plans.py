@@ -50,6 +50,9 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "routes": {"notification_id": uuid.uuid4()},
     "cancel": {"notification_id": uuid.uuid4()},
     "gauges": {"lanes": list(range(12))},
+    "backlog": {
+        "channels": ["email"] * 6 + ["push"] * 6, "lanes": list(range(12)), "most": 5_000,
+    },
     "submit": {
         "notification_id": uuid.uuid4(),
         "kind": "k",
@@ -171,6 +174,18 @@ def test_gauges_read_one_route_of_each_lane_and_count_no_further_than_10_000_dea
     assert counted["Index Name"] == "notification_dead_letters_recent"
     assert counted["Actual Rows"] == 10_000
     assert store.gauges().dead_letters_hour == 10_000
+
+
+def test_a_backlog_is_counted_along_the_due_index_and_no_further_than_it_is_asked_for(
+    connection: Connection, store: PostgresStore
+) -> None:
+    fill(connection, 20_000)
+    connection.execute("analyze dovecote.notification_routes")
+    (counted,) = scans(connection, "backlog", "notification_routes")
+    assert counted["Index Name"] == "notification_routes_due"
+    # 10,000 are due of each channel; a channel is done with its last lane once 5,000 are counted.
+    assert counted["Actual Loops"] * counted["Actual Rows"] == pytest.approx(10_000, rel=0.01)
+    assert {one.channel: one.due for one in store.backlog(5_000)} == {"email": 5_000, "push": 5_000}
 
 
 def test_a_claim_changes_no_indexed_column_and_stays_on_its_page(connection: Connection) -> None:

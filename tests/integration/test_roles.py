@@ -25,10 +25,12 @@ FINALISER = {
     "stand", "reserve", "pause", "resume", "strain",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
-    "Submit": {"submit", "load", "find", "notification", "routes", "devices", *FINALISER},
+    "Submit": {
+        "submit", "load", "find", "notification", "routes", "devices", "hand_over", *FINALISER,
+    },
     "Dispatch": {
         "claim", "claim_lapsed", "claim_expired", "load", "accepted", "gauges", "set_rate",
-        "release_slots", "try_resource", "leave_untried", *FINALISER,
+        "release_slots", "try_resource", "leave_untried", "backlog", "keep_handover", *FINALISER,
     },
     "Api": {
         "notification", "routes", "cancel", "lock_route", "recorded", "redrive",
@@ -169,6 +171,7 @@ REFUSED = {
         "update notification_routes set expires_at = now()",
         "update channel_state set rate = 1",
         "select message_id from email_deliveries",
+        "insert into handover default values",
     ],
     "Dispatch": [
         "insert into notifications (notification_id) values (gen_random_uuid())",
@@ -176,6 +179,7 @@ REFUSED = {
         "select token from push_devices",
         "update notification_routes set resolved_email = 'x'",
         "delete from email_deliveries",
+        "select from handover",
     ],
     "Api": [
         "select payload from notifications",

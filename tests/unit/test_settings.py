@@ -38,6 +38,8 @@ DEFAULTS = {
     "send_read_seconds": 10,
     "dispatch_batch_size": 100,
     "dispatch_concurrency": 32,
+    "max_dispatchers": 2,
+    "dispatch_function": "",
     "inline_routes": 2,
     "inline_budget_seconds": 3,
     "catalog_path": "/opt/catalog",
@@ -122,6 +124,8 @@ def test_what_is_set_is_read() -> None:
         ("DISPATCH_CONCURRENCY", "0"),
         ("EMAIL_BULK_SIZE", "0"),
         ("EMAIL_BULK_SIZE", "51"),
+        ("MAX_DISPATCHERS", "0"),
+        ("MAX_DISPATCHERS", "101"),
         ("INLINE_ROUTES", "-1"),
         ("INLINE_BUDGET_SECONDS", "0"),
         # no number of seconds that a database can add

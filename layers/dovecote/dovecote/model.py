@@ -357,6 +357,15 @@ class Gauges:
     push_paused: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """The due routes of a channel, counted no further than was asked, and its sends a second."""
+
+    channel: str
+    due: int
+    rate: float | None
+
+
 class Known(StrEnum):
     """What an event of the provider makes known of a send."""
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from dovecote.gate import Gate
 from dovecote.model import (
+    Backlog,
     Cancellation,
     Claim,
     Device,
@@ -203,6 +204,15 @@ class Store(Protocol):
     def gauges(self) -> Gauges:
         """Return what alarms look at."""
 
+    def backlog(self, most: int) -> list[Backlog]:
+        """Return what is due of the channels that do not pause, each counted to `most`."""
+
+    def hand_over(self, channels: Sequence[str]) -> bool:
+        """Take the right to call dispatch, for a second; never where all the channels pause."""
+
+    def keep_handover(self, seconds: float) -> None:
+        """Keep that right from everybody for so many seconds."""
+
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users."""
 
@@ -250,6 +260,17 @@ class Endpoints(Protocol):
 
     def delete(self, endpoint: str) -> None:
         """Delete an endpoint; one that is gone is no error. Raises ProviderUnavailable."""
+
+
+class NotInvoked(Exception):
+    """The function was not called, or nobody knows that it was."""
+
+
+class Invoke(Protocol):
+    """Calls dispatch, and does not wait for what it does."""
+
+    def __call__(self, source: str, /) -> None:
+        """Begin a run, which is told what it comes from; raise NotInvoked."""
 
 
 class Clock(Protocol):

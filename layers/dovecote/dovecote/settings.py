@@ -65,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     send_read_seconds: Some = 10.0
     dispatch_batch_size: Positive = 100
     dispatch_concurrency: Positive = 32
+    max_dispatchers: Annotated[int, Meta(ge=1, le=100)] = 2
+    dispatch_function: str = ""
     inline_routes: Count = 2
     inline_budget_seconds: Annotated[float, Meta(gt=0, le=8)] = 3.0
     catalog_path: str = "/opt/catalog"

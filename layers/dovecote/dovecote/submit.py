@@ -1,6 +1,6 @@
 """Submit: store a notification with its routes, then try the first of them at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from dovecote.deliver import Deliver, Delivery
 from dovecote.finalise import Finaliser
+from dovecote.hand_over import HandOver
 from dovecote.model import (
     Claim,
     Lease,
@@ -50,6 +51,7 @@ class Submit:
         store: Store,
         deliver: Deliver,
         finaliser: Finaliser,
+        hand_over: HandOver | None,
         clock: Clock,
         log: Log,
         new_id: Callable[[], UUID],
@@ -60,6 +62,7 @@ class Submit:
         self._store = store
         self._deliver = deliver
         self._finaliser = finaliser
+        self._hand_over = hand_over
         self._clock = clock
         self._log = log
         self._new_id = new_id
@@ -76,11 +79,14 @@ class Submit:
             stored = self._stored(submission)
         if isinstance(stored, Notification):
             return _replayed(stored, submission)
+        ends = self._clock() + self._budget_seconds
+        tried = self._tried(stored.notification_id, stored.claims)
+        self._leave(_left(stored, tried), ends - self._clock())
         return Receipt(
             notification_id=stored.notification_id,
             kind=submission.kind,
             created_at=stored.created_at,
-            routes=self._tried(stored.notification_id, stored.claims) or stored.routes,
+            routes=tried or stored.routes,
             replayed=False,
         )
 
@@ -146,6 +152,11 @@ class Submit:
         for delivery in deliveries:
             self._finaliser.conclude(self._store, delivery, until=deadline)
 
+    def _leave(self, channels: Collection[str], seconds: float) -> None:
+        """Hand over to dispatch what is left, where there is time for that."""
+        if self._hand_over is not None and channels and seconds > 0:
+            self._hand_over(channels, seconds)
+
     def _standing(self, channel: str, wanted: int) -> tuple[Standing, Slots]:
         """Return how a channel stands, and the sends that its rate has room for at once.
 
@@ -158,6 +169,21 @@ class Submit:
         if standing.rate is None or channel in standing.paused:
             return standing, Slots(room=wanted)
         return standing, self._store.reserve(channel, wanted, AT_ONCE_SECONDS)
+
+
+def _left(stored: Stored, tried: Sequence[Route]) -> set[str]:
+    """Return the channels of what was due when it was stored, and dispatch could take now.
+
+    A failure is due later. Where the best effort failed as a whole, its leases still stand.
+    """
+    held = set() if tried else {claim.route_id for claim in stored.claims}
+    return {
+        route.channel
+        for route in tried or stored.routes
+        if route.next_attempt_at is not None
+        and route.next_attempt_at <= stored.created_at
+        and route.route_id not in held
+    }
 
 
 def _replayed(existing: Notification, submission: Submission) -> Receipt:

@@ -35,13 +35,18 @@ if TYPE_CHECKING:
     from dovecote.feedback import TakeFeedback
     from dovecote.finalise import Finaliser
     from dovecote.gauges import ReadGauges
+    from dovecote.hand_over import HandOver
     from dovecote.notifications import Notifications
+    from dovecote.run import Run
     from dovecote.store.provision import Provision
     from dovecote.submit import Submit
     from dovecote.telemetry import Tracing
 
 CONNECT_SECONDS = 3
 """How long a connection may take: a database out of reach is a 503 within 5 s."""
+
+INVOKE_SECONDS = 1
+"""How long Lambda may take to be connected to, and to take a call."""
 
 TOKEN_SECONDS = 900
 """How long IAM takes a token of a database user: as long as it may be."""
@@ -127,6 +132,7 @@ def submit() -> Submit:
         # What tries nothing at once needs no client.
         deliver=_deliver(inline, _channels(inline) if here.inline_routes else {}),
         finaliser=_finaliser(),
+        hand_over=_hand_over(here),
         clock=time.monotonic,
         log=log(),
         new_id=uuid.uuid4,
@@ -164,6 +170,30 @@ def dispatch() -> Dispatch:
             send_seconds=here.send_seconds,
             holds=here.holds,
         ),
+    )
+
+
+@cache
+def run() -> Run:
+    """Return a run of dispatch, with what it does beside by what began it."""
+    from dovecote import scale
+    from dovecote.hand_over import TakeOver
+    from dovecote.run import Run
+    from dovecote.scale_out import ScaleOut
+
+    here = settings()
+    return Run(
+        dispatch=dispatch(),
+        scale_out=ScaleOut(
+            store=_store(),
+            invoke=_invoke(here),
+            clock=time.monotonic,
+            log=log(),
+            run=scale.one_run(here.dispatch_concurrency),
+            # Nobody to call is as good as nobody wanted.
+            most=here.max_dispatchers if here.dispatch_function else 1,
+        ),
+        take_over=TakeOver(store=_store(), dispatch=dispatch(), sleep=time.sleep, log=log()),
     )
 
 
@@ -275,6 +305,28 @@ def _finaliser() -> Finaliser:
     )
 
 
+def _hand_over(here: Settings) -> HandOver | None:
+    if not here.dispatch_function:
+        return None
+    from concurrent.futures import ThreadPoolExecutor
+
+    from dovecote.hand_over import HandOver
+
+    return HandOver(
+        store=_store(),
+        invoke=_invoke(here),
+        executor=ThreadPoolExecutor(max_workers=1),
+        clock=time.monotonic,
+        log=log(),
+    )
+
+
+def _invoke(here: Settings) -> ports.Invoke:
+    from dovecote.invocation import LambdaInvoke
+
+    return LambdaInvoke(client=_lambda, function=here.dispatch_function)
+
+
 def _deliver(here: Settings, channels: Mapping[str, ports.Channel]) -> Deliver:
     from dovecote.deliver import Deliver
 
@@ -358,6 +410,21 @@ def _client(service: str, here: Settings) -> Any:
             read_timeout=here.send_read_seconds,
             retries={"total_max_attempts": 1},
             max_pool_connections=here.dispatch_concurrency,
+        ),
+    )
+
+
+@cache
+def _lambda() -> Any:
+    """Make the client that calls dispatch: once, since a call that is lost costs only the wait."""
+    from botocore.config import Config
+
+    return _session().client(
+        "lambda",
+        config=Config(
+            connect_timeout=INVOKE_SECONDS,
+            read_timeout=INVOKE_SECONDS,
+            retries={"total_max_attempts": 1},
         ),
     )
 

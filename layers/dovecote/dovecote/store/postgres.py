@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from dovecote import lanes, transitions
 from dovecote.model import (
+    Backlog,
     Cancellation,
     Claim,
     Device,
@@ -341,6 +342,24 @@ class PostgresStore:
         """Return what alarms look at."""
         numbers = [lane.number for lane in lanes.ALL]
         return Gauges(**self._rows("gauges", lanes=numbers)[0])
+
+    def backlog(self, most: int) -> list[Backlog]:
+        """Return what is due of the channels that do not pause, each counted to `most`."""
+        rows = self._rows(
+            "backlog",
+            channels=[lane.channel for lane in lanes.ALL],
+            lanes=[lane.number for lane in lanes.ALL],
+            most=most,
+        )
+        return [Backlog(**row) for row in rows]
+
+    def hand_over(self, channels: Sequence[str]) -> bool:
+        """Take the right to call dispatch, for a second; never where all the channels pause."""
+        return bool(self._rows("hand_over", channels=list(channels)))
+
+    def keep_handover(self, seconds: float) -> None:
+        """Keep that right from everybody for so many seconds."""
+        self._do("keep_handover", seconds=seconds)
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""

@@ -27,3 +27,6 @@ grant select,
         paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, rate,
         rate_asked_at, next_slot_at, slowed_to, slowed_at
     ) on dovecote.channel_state to {user};
+
+-- While it works for a submit that called it, no other submit need call.
+grant update (taken_until) on dovecote.handover to {user};

@@ -25,3 +25,6 @@ grant select,
         paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, next_slot_at,
         slowed_to, slowed_at
     ) on dovecote.channel_state to {user};
+
+-- Whose it is to call dispatch for what is left.
+grant select, update (taken_until) on dovecote.handover to {user};
