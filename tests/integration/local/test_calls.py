@@ -1,0 +1,114 @@
+"""Functions that call dispatch, on the local stack, whose schedule does not fire meanwhile."""
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psycopg
+import pytest
+
+from local.stack import Options, Stack
+from tests.faults.processes import store_emails
+from tests.integration.test_best_effort import email_only
+
+SCHEDULED = {"source": "schedule"}
+NOTHING_DUE = "select from dovecote.notification_routes where next_attempt_at is not null limit 1"
+
+
+def options(tmp_path: Path, **environment: str) -> Options:
+    return Options(
+        directory=tmp_path / "stack",
+        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>", **environment},
+        durable=False,
+        tick_seconds=3600,
+    )
+
+
+async def ended(stack: Stack, seconds: float) -> None:
+    """Wait until nothing is left to be sent."""
+    async with (
+        asyncio.timeout(seconds),
+        await psycopg.AsyncConnection.connect(stack.database_url, autocommit=True) as connection,
+    ):
+        while (await connection.execute(NOTHING_DUE)).rowcount:
+            await asyncio.sleep(0.05)
+
+
+async def tallies(stack: Stack, runs: int) -> list[dict[str, Any]]:
+    """Wait for the log line of so many runs of dispatch, and return them all."""
+    path = stack.logs.path("DispatchFunction")
+    async with asyncio.timeout(20):
+        while len(found := _tallies(path)) < runs:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)  # one too many would be seen
+    return _tallies(path) or found
+
+
+def _tallies(path: Path) -> list[dict[str, Any]]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    written = [json.loads(line[line.index("{") :]) for line in lines if '"dispatched"' in line]
+    return [one for one in written if one.get("message") == "dispatched"]
+
+
+def test_a_notification_does_not_wait_for_the_schedule(tmp_path: Path) -> None:
+    """As the users of the functions, by the name that the template makes."""
+
+    async def scenario() -> None:
+        async with (
+            Stack(options(tmp_path)) as stack,
+            aiohttp.ClientSession(stack.api_url) as session,
+        ):
+            recipients = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(40)]
+            async with session.post(
+                "/notifications", json=email_only(recipients=recipients)
+            ) as answer:
+                assert answer.status == 202
+            await ended(stack, 20)
+            (tally,) = await tallies(stack, 1)
+            assert tally["published"] == 38
+            assert len(stack.provider.ledger.accepted) == 40
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("most", "least"), [(1, 2), (3, 4)])
+def test_schedules_that_overlap_call_dispatchers_for_a_backlog_and_send_nothing_twice(
+    tmp_path: Path, most: int, least: int
+) -> None:
+    """240 routes are a run with one send at once, so 700 are three runs' worth.
+
+    Whichever begins first sees all of them; the other one may see less.
+    """
+
+    async def scenario() -> None:
+        here = options(tmp_path, DISPATCH_CONCURRENCY="1", MAX_DISPATCHERS=str(most))
+        async with Stack(here) as stack:
+            with psycopg.connect(stack.database_url, autocommit=True) as connection:
+                store_emails(connection, 700)
+            await asyncio.gather(*(stack.invoke("DispatchFunction", SCHEDULED) for _ in range(2)))
+            found = await tallies(stack, least)
+            assert least <= len(found) <= 2 * most
+            assert sum(tally["published"] for tally in found) == 700
+            accepted = Counter(row.route_id for row in stack.provider.ledger.accepted)
+            assert (len(accepted), set(accepted.values())) == (700, {1})
+
+    asyncio.run(scenario())
+
+
+def test_where_lambda_does_not_answer_the_notification_is_stored_and_the_schedule_delivers_it(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        here = options(tmp_path, INLINE_ROUTES="0", DISPATCH_FUNCTION="nobody:live")
+        async with Stack(here) as stack, aiohttp.ClientSession(stack.api_url) as session:
+            async with session.post("/notifications", json=email_only()) as answer:
+                assert answer.status == 202
+            log = stack.logs.path("SubmitFunction").read_text()
+            assert "notification not handed over" in log
+            assert "ResourceNotFoundException" in log
+            assert (await stack.invoke("DispatchFunction", SCHEDULED))["published"] == 1
+
+    asyncio.run(scenario())

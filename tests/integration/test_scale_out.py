@@ -1,0 +1,269 @@
+"""The scheduled run counts the backlog and calls others; nothing of that is felt by the run."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote import scale, wiring
+from dovecote.model import Channel, Priority
+from dovecote.ports import NotInvoked, StoreUnavailable
+from dovecote.scale_out import ScaleOut
+from dovecote.store.postgres import PostgresStore
+from local.provider import Running
+from tests.builders import RecordingLog, a_lease, a_notification, a_route, claim_all, store_routes
+from tests.faults.processes import store_emails
+from tests.functions import Functions, environment, functions
+
+Connection = psycopg.Connection[Any]
+
+NAME = "dovecote-dispatch:live"
+RUN = scale.one_run(1)
+
+
+class Calls(list[str]):
+    """What dispatch was called with."""
+
+    def __call__(self, source: str) -> None:
+        self.append(source)
+
+
+def a_scale_out(
+    store: PostgresStore, invoke: Callable[[str], None], log: RecordingLog, most: int = 8
+) -> ScaleOut:
+    return ScaleOut(store=store, invoke=invoke, clock=time.monotonic, log=log, run=RUN, most=most)
+
+
+def due(store: PostgresStore, most: int = 100) -> dict[str, int]:
+    return {one.channel: one.due for one in store.backlog(most)}
+
+
+# The count.
+
+
+def test_what_is_due_is_counted_by_channel_in_all_lanes(store: PostgresStore) -> None:
+    for priority in Priority:
+        store_routes(store, 3, priority=priority)
+        store_routes(store, 2, Channel.PUSH, priority=priority)
+    assert due(store) == {"email": 9, "push": 6}
+
+
+def test_it_is_counted_no_further_than_it_is_asked_for(store: PostgresStore) -> None:
+    for priority in Priority:
+        store_routes(store, 3, priority=priority)
+    assert due(store, 2) == {"email": 2, "push": 0}
+    assert due(store, 7) == {"email": 7, "push": 0}
+
+
+def test_what_is_not_due_yet_or_has_ended_is_not_counted(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 4)
+    connection.execute(
+        "update dovecote.notification_routes set next_attempt_at = now() + interval '1 minute'"
+        " where route_id = (select route_id from dovecote.notification_routes limit 1)"
+    )
+    (claim, *_) = claim_all(store)
+    with store.transaction() as transaction:
+        transaction.publish(claim.token, {claim.route_id: "m-1"})
+    assert due(store) == {"email": 2, "push": 0}
+
+
+@pytest.mark.parametrize("until", ["now() + interval '1 minute'", "now() - interval '1 second'"])
+def test_a_channel_that_pauses_or_is_to_be_tried_after_it_is_left_out(
+    store: PostgresStore, connection: Connection, until: str
+) -> None:
+    store.submit(a_notification([a_route(), a_route(Channel.PUSH)]), a_lease())
+    connection.execute(
+        f"update dovecote.channel_state set paused_until = {until}"  # noqa: S608
+        " where resource = 'email'".encode()
+    )
+    assert due(store) == {"push": 1}
+
+
+def test_a_channel_is_counted_where_only_an_identity_of_it_pauses(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 1)
+    connection.execute(
+        "insert into dovecote.channel_state (resource, channel, paused_until)"
+        " values ('email/example.com', 'email', now() + interval '1 minute')"
+    )
+    assert due(store) == {"email": 1, "push": 0}
+
+
+def test_the_rate_comes_with_it(store: PostgresStore) -> None:
+    store.set_rate("email", 14.0)
+    assert {one.channel: one.rate for one in store.backlog(1)} == {"email": 14.0, "push": None}
+
+
+# The calls.
+
+
+@pytest.mark.parametrize(
+    ("routes", "most", "called"),
+    [(0, 8, 0), (RUN, 8, 0), (RUN + 1, 8, 1), (3 * RUN, 8, 2), (3 * RUN, 2, 1), (3 * RUN, 1, 0)],
+)
+def test_as_many_are_called_as_the_backlog_is_worth(
+    store: PostgresStore, connection: Connection, routes: int, most: int, called: int
+) -> None:
+    if routes:
+        store_emails(connection, routes)
+    calls, log = Calls(), RecordingLog()
+    assert a_scale_out(store, calls, log, most)() == called
+    assert calls == ["dispatch"] * called
+    assert log.levels() <= {"info"}
+
+
+def test_a_rate_that_one_uses_up_calls_nobody(store: PostgresStore, connection: Connection) -> None:
+    store_emails(connection, 3 * RUN)
+    store.set_rate("email", 4.0)
+    calls = Calls()
+    assert a_scale_out(store, calls, RecordingLog())() == 0
+    store.set_rate("email", 4.1)
+    assert a_scale_out(store, calls, RecordingLog())() == 1
+
+
+def test_a_call_that_fails_is_one_warning_and_the_last_one(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_emails(connection, 5 * RUN)
+    asked, log = Calls(), RecordingLog()
+
+    def throttled(source: str) -> None:
+        asked(source)
+        if len(asked) == 2:
+            raise NotInvoked("TooManyRequestsException")
+
+    assert a_scale_out(store, throttled, log)() == 1
+    assert len(asked) == 2
+    (warning,) = [line for line in log.lines if line[0] == "warning"]
+    assert warning[1:] == (
+        "dispatchers not called",
+        {"called": 1, "error": "TooManyRequestsException"},
+    )
+
+
+def test_a_database_out_of_reach_is_one_warning_and_no_call() -> None:
+    class Away(PostgresStore):
+        def __init__(self) -> None:
+            pass
+
+        def within(self, _seconds: float) -> Any:
+            raise StoreUnavailable("away")
+
+    calls, log = Calls(), RecordingLog()
+    assert a_scale_out(Away(), calls, log)() == 0
+    assert calls == []
+    assert log.levels() == {"warning"}
+
+
+# The function.
+
+
+class Lambda:
+    """Takes calls in place of boto3's client."""
+
+    def __init__(self, error: Exception | None = None, seconds: float = 0.0) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self._error = error
+        self._seconds = seconds
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: str) -> None:  # noqa: N803
+        self.calls.append((FunctionName, Payload))
+        assert InvocationType == "Event"
+        time.sleep(self._seconds)
+        if self._error is not None:
+            raise self._error
+
+
+@pytest.fixture
+def scaling(
+    database_url: str, provider: Running, catalog_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Wire the functions with a Lambda to call, and so many sends at once that 240 are a run."""
+
+    def wired(aws: Lambda, **more: str) -> Any:
+        monkeypatch.setattr(wiring, "_lambda", lambda: aws)
+        values = environment(
+            database_url,
+            provider.url,
+            catalog_folder,
+            **{
+                "DISPATCH_CONCURRENCY": "1",
+                "DISPATCH_FUNCTION": NAME,
+                "MAX_DISPATCHERS": "3",
+                **more,
+            },
+        )
+        return functions(values)
+
+    return wired
+
+
+def a_backlog(house: Functions, connection: Connection) -> None:
+    """Store three runs' worth, which one here would deliver all the same."""
+    assert house.dispatch()["claimed"] == 0  # it asks SES for its rate
+    store_emails(connection, 2 * RUN + 1)
+
+
+def test_the_scheduled_run_calls_others_beside_its_own_work(
+    scaling: Callable[..., Any], connection: Connection
+) -> None:
+    aws = Lambda()
+    with scaling(aws) as house:
+        a_backlog(house, connection)
+        assert house.dispatch({"source": "schedule"})["published"] == 2 * RUN + 1
+    assert aws.calls == [(NAME, '{"source": "dispatch"}')] * 2
+
+
+@pytest.mark.parametrize("event", [{}, {"source": "dispatch"}, {"source": "me"}, {"source": 1}])
+def test_no_other_run_calls_anybody(
+    scaling: Callable[..., Any], connection: Connection, event: dict[str, Any]
+) -> None:
+    aws = Lambda()
+    with scaling(aws) as house:
+        a_backlog(house, connection)
+        assert house.dispatch(event)["published"] == 2 * RUN + 1
+    assert aws.calls == []
+
+
+def test_without_a_function_to_call_nobody_is_called_and_nothing_is_counted(
+    scaling: Callable[..., Any], connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+    monkeypatch.setattr(PostgresStore, "backlog", lambda _, most: counted.append(most) or [])
+    aws = Lambda()
+    with scaling(aws, DISPATCH_FUNCTION="") as house:
+        a_backlog(house, connection)
+        house.dispatch({"source": "schedule"})
+    assert (aws.calls, counted) == ([], [])
+
+
+@pytest.mark.parametrize("error", [NotInvoked("throttled"), RuntimeError("whatever")])
+def test_a_run_whose_calls_fail_does_its_work_and_says_so_once(
+    scaling: Callable[..., Any],
+    connection: Connection,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    with scaling(Lambda(error)) as house:
+        a_backlog(house, connection)
+        assert house.dispatch({"source": "schedule"})["published"] == 2 * RUN + 1
+    assert capsys.readouterr().out.count("dispatchers not called") == 1
+
+
+def test_a_slow_lambda_holds_up_no_send(
+    scaling: Callable[..., Any], connection: Connection, provider: Running
+) -> None:
+    aws = Lambda(seconds=3)
+    with scaling(aws) as house:
+        a_backlog(house, connection)
+        began = time.time()
+        house.dispatch({"source": "schedule"})
+    last = max(row.time for row in provider.provider.ledger.accepted)
+    assert last - began < 3
+    assert len(aws.calls) == 2
