@@ -103,6 +103,8 @@ def _environment(base: database.Database, port: int, targets: dict[str, str]) ->
         "INLINE_BUDGET_SECONDS": INLINE_BUDGET_SECONDS,
         "DATABASE_URL": base.container_url,
         "AWS_ENDPOINT_URL": f"http://{database.HOST}:{port}",
+        # There is no Lambda behind that endpoint.
+        "DISPATCH_FUNCTION": "",
     }
 
 

@@ -259,6 +259,12 @@ def test_dispatch_is_called_by_the_name_that_the_role_may_call(name: str) -> Non
     }
 
 
+def test_where_the_schedule_rests_nobody_calls_dispatch() -> None:
+    given = resolver(ScheduleState="DISABLED")
+    told = function("SubmitFunction")["Environment"]["Variables"]["DISPATCH_FUNCTION"]
+    assert given.value(told) == ""
+
+
 def test_a_producer_may_submit_and_no_more() -> None:
     may = {
         one["Sid"]: one
