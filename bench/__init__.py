@@ -1,0 +1,1 @@
+"""What Dovecote does in a second, beside other queues on the same PostgreSQL."""
