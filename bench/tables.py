@@ -33,8 +33,8 @@ class Size:
     slow: int
 
 
-FULL = Size(rounds=3, jobs=50_000, one_by_one=2_000, slow=10_000)
-QUICK = Size(rounds=1, jobs=10_000, one_by_one=300, slow=2_500)
+FULL = Size(rounds=3, jobs=30_000, one_by_one=1_000, slow=5_000)
+QUICK = Size(rounds=1, jobs=5_000, one_by_one=200, slow=1_000)
 
 Measured = dict[str, Rounds]
 
