@@ -44,6 +44,8 @@ def _tables(bench: Bench, size: tables.Size, drained: list[tables.Measured]) -> 
     yield tables.enqueued(bench, size)
     yield tables.failing(bench, size)
     yield tables.slow(bench, size)
+    yield tables.deep(bench, size)
+    yield tables.memory(bench, size)
 
 
 if __name__ == "__main__":

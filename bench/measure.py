@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import psycopg
@@ -46,6 +47,12 @@ class Program:
         """Let it begin."""
         self._stdin.write("go\n")
         self._stdin.flush()
+
+    @property
+    def megabytes(self) -> float:
+        """Return how much memory it has (RSS); Linux alone tells."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     def check(self) -> None:
         """Raise Wrong where it ended by itself."""
@@ -122,6 +129,17 @@ class Bench:
         if sum(program.handled for program in running) != jobs:
             raise Wrong(f"{contender.name} handled a job more than once")
         return jobs / seconds
+
+    def memory(self, contender: Contender, jobs: int, early: int) -> tuple[float, float]:
+        """Return the memory of a program after its early jobs and after all of them, in MB."""
+        url = self.filled(contender, jobs)
+        with programs(contender, url, 1, "drain", 0, 0) as (program,):
+            _timed([program], early, lambda: False)
+            before = program.megabytes
+            _timed([program], jobs, lambda: _left(url, contender))
+            after = program.megabytes
+        self.expect(contender, contender.done, jobs)
+        return before, after
 
     def enqueue(self, contender: Contender, jobs: int) -> float:
         """Return how many jobs a second one connection stores one by one."""

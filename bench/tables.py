@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bench import floor
+from bench import depth, floor
 from bench.contender import (
     BARE,
     DOVECOTE,
@@ -31,10 +31,12 @@ class Size:
     jobs: int
     one_by_one: int
     slow: int
+    memory: int
+    beside: int
 
 
-FULL = Size(rounds=3, jobs=30_000, one_by_one=1_000, slow=5_000)
-QUICK = Size(rounds=1, jobs=5_000, one_by_one=200, slow=1_000)
+FULL = Size(rounds=3, jobs=30_000, one_by_one=1_000, slow=5_000, memory=100_000, beside=1_000_000)
+QUICK = Size(rounds=1, jobs=5_000, one_by_one=200, slow=1_000, memory=20_000, beside=50_000)
 
 Measured = dict[str, Rounds]
 
@@ -141,6 +143,37 @@ def slow(bench: Bench, size: Size) -> Table:
             ]
             for name in measured[0]
         },
+    )
+
+
+def memory(bench: Bench, size: Size) -> Table:
+    """Measure how the memory of a dispatcher grows with what it has drained."""
+    early = size.memory // 10
+    measured = {
+        contender.name: bench.memory(contender, size.memory, early)
+        for contender in (DOVECOTE, DOVECOTE_DEFAULT)
+    }
+    return Table(
+        title="Memory of a dispatcher",
+        note="RSS in MB of one process, with what the bench counts in it.",
+        columns=(f"after {early:,} routes", f"after {size.memory:,}"),
+        rows={name: [f"{one:.0f}" for one in both] for name, both in measured.items()},
+    )
+
+
+def deep(bench: Bench, size: Size) -> Table:
+    """Measure a claim and its publishing beside many other routes."""
+    measured = {f"{depth.WANTED:,} due": depth.milliseconds(bench, "due", 0)}
+    measured |= {
+        f"and {size.beside:,} {case}": depth.milliseconds(bench, case, size.beside)
+        for case in depth.CASES
+    }
+    return Table(
+        title="Claim and publish of 100 at depth",
+        note=f"Milliseconds, medians of {depth.BATCHES} batches over one connection: the claim"
+        " with what the notifications say, and the publishing with its commit.",
+        columns=("claim", "publish"),
+        rows={name: [f"{one:.1f}" for one in both] for name, both in measured.items()},
     )
 
 
