@@ -27,11 +27,13 @@ export SAM_CLI_TELEMETRY := 0
 # sam and cfn-lint want a region; nothing that make runs calls AWS.
 export AWS_DEFAULT_REGION ?= us-east-1
 
+peers := bench/peers/node_modules
+benched := .venv/.runtime .venv-bench/.bench $(peers)/.bench
 runtime_locks := layers/dovecote/requirements.txt local/requirements.txt
 # --no-deps: the locks are complete, and pip need not resolve them once more.
 install := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: help setup demo run migrate test soak e2e pictures test-aws docker sam-api check fix build \
+.PHONY: help setup demo run migrate test soak bench bench-quick e2e pictures test-aws docker sam-api check fix build \
 	deploy doctor push-app lock clean
 
 help: ## show this list
@@ -67,6 +69,12 @@ sam-api: .venv/.runtime docker .aws-sam/.built ## sam local start-api and start-
 
 docker: .venv/.runtime
 	@$(bin)/python -m local.sam.docker
+
+bench: $(benched) ## Dovecote beside other queues; writes docs/performance.md
+	@$(bin)/python -m bench
+
+bench-quick: $(benched) ## the same, small and once, in two minutes; keeps nothing
+	@$(bin)/python -m bench --quick
 
 # In a Chromium of this machine; .venv has its driver.
 e2e: .venv/.e2e ## the page in a headless Chromium; skipped where there is none
@@ -134,7 +142,7 @@ compile := $(bin)/uv pip compile --quiet --universal --generate-hashes --python-
 	--no-emit-index-url --no-header $(UPGRADE)
 layer_lock := layers/dovecote/requirements.txt
 
-# Each lock takes the pins of those above it, so that they agree; the last three are alone.
+# Each lock takes the pins of those above it, so that they agree; the last four are alone.
 lock: .venv/.check ## pin anew what changed in *.in; UPGRADE=--upgrade pins all anew
 	$(compile) layers/dovecote/requirements.in -o $(layer_lock) >/dev/null
 	$(compile) local/requirements.in -c $(layer_lock) -o local/requirements.txt >/dev/null
@@ -147,9 +155,10 @@ lock: .venv/.check ## pin anew what changed in *.in; UPGRADE=--upgrade pins all 
 	$(compile) tests/requirements-sam.in -o tests/requirements-sam.txt >/dev/null
 	$(compile) tests/requirements-emulator.in -o tests/requirements-emulator.txt >/dev/null
 	$(compile) tests/requirements-checkov.in -o tests/requirements-checkov.txt >/dev/null
+	$(compile) bench/requirements.in -o bench/requirements.txt >/dev/null
 
 clean: ## remove what make built
-	rm -rf .venv .venv-sam .venv-emulator .venv-checkov .aws-sam .check
+	rm -rf .venv .venv-sam .venv-emulator .venv-checkov .venv-bench $(peers) .bench .aws-sam .check
 
 # The venvs: a stamp is newer than the locks that it stands for.
 .venv/.runtime: $(runtime_locks)
@@ -178,6 +187,18 @@ clean: ## remove what make built
 	@$(call venv,.venv-checkov)
 	@echo "setup: checkov"
 	@.venv-checkov/bin/python $(install) -r $< && touch $@
+
+.venv-bench/.bench: bench/requirements.txt
+	@$(call venv,.venv-bench)
+	@echo "setup: the queues in Python that the bench measures"
+	@.venv-bench/bin/python $(install) -r $< && touch $@
+
+# Any Node brings npm; the one that runs the peers is a package among them.
+$(peers)/.bench: bench/peers/package.json bench/peers/package-lock.json
+	@command -v npm >/dev/null || { echo "make: the bench needs npm" >&2; exit 1; }
+	@echo "setup: the queues in Node that the bench measures"
+	@cd $(@D)/.. && npm ci --no-audit --no-fund --silent
+	@touch $@
 
 # On the functions' Python where there is one that runs, which a shim of pyenv may not; ministack
 # itself is content with any of 3.11 or newer.

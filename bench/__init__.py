@@ -1,1 +1,1 @@
-"""Measurements; nothing of them is deployed."""
+"""What Dovecote does in a second, beside other queues on the same PostgreSQL."""

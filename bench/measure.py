@@ -1,0 +1,210 @@
+"""Take one measurement, in a database of its own, and hold its result against what was asked."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+
+from bench.contender import ROOT, Contender
+from local.postgres import Server
+
+MOST_SECONDS = 300.0
+LOOK_SECONDS = 0.002
+DATABASE = "bench"
+
+
+class Wrong(Exception):
+    """A contender did not do what was asked of it."""
+
+
+class Program:
+    """A contender's program at work; it tells how many jobs it has handled."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.handled = 0
+        self._name = name
+        self._process = process
+        self._ready = threading.Event()
+        self._stdin: IO[str] = process.stdin
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+
+    def await_ready(self) -> None:
+        """Wait until it is connected."""
+        for _ in range(600):
+            if self._ready.wait(0.1):
+                return
+            self.check()
+        raise Wrong(f"{self._name} was not ready")
+
+    def begin(self) -> None:
+        """Let it begin."""
+        self._stdin.write("go\n")
+        self._stdin.flush()
+
+    @property
+    def megabytes(self) -> float:
+        """Return how much memory it has (RSS); Linux alone tells."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def check(self) -> None:
+        """Raise Wrong where it ended by itself."""
+        if self._process.poll() is not None:
+            raise Wrong(f"{self._name} ended with {self._process.returncode}")
+
+    def _read(self, lines: IO[str]) -> None:
+        for line in lines:
+            word = line.strip()
+            if word.isdigit():
+                self.handled = int(word)
+            elif word == "ready":
+                self._ready.set()
+
+
+@contextmanager
+def programs(
+    contender: Contender, url: str, count: int, order: str, *numbers: int
+) -> Iterator[list[Program]]:
+    """Run so many programs of a contender, ready to begin."""
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(_program(contender, url, order, *numbers)) for _ in range(count)
+        ]
+        for program in running:
+            program.await_ready()
+        yield running
+
+
+@contextmanager
+def _program(contender: Contender, url: str, order: str, *numbers: int) -> Iterator[Program]:
+    process = subprocess.Popen(
+        contender.command(order, url, *numbers),
+        cwd=ROOT,
+        env=contender.environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+    try:
+        yield Program(contender.name, process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Bench:
+    """The measurements on one server; each contender's tables are made once, and then copied."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._templates: dict[str, str] = {}
+
+    def drain(
+        self,
+        contender: Contender,
+        jobs: int,
+        *,
+        processes: int,
+        milliseconds: int = 0,
+        in_flight: int = 0,
+        faulty: bool = False,
+    ) -> float:
+        """Return how many jobs a second are drained; each is verified to be done once.
+
+        Of a faulty drain 90 in 100 are done, which only Dovecote is asked for.
+        """
+        url = self.filled(contender, jobs)
+        arguments = (milliseconds, in_flight, *([1] if faulty else []))
+        with programs(contender, url, processes, "drain", *arguments) as running:
+            seconds = _timed(running, jobs, lambda: _left(url, contender))
+        self.expect(contender, contender.done, jobs * 9 // 10 if faulty else jobs)
+        if sum(program.handled for program in running) != jobs:
+            raise Wrong(f"{contender.name} handled a job more than once")
+        return jobs / seconds
+
+    def memory(self, contender: Contender, jobs: int, early: int) -> tuple[float, float]:
+        """Return the memory of a program after its early jobs and after all of them, in MB."""
+        url = self.filled(contender, jobs)
+        with programs(contender, url, 1, "drain", 0, 0) as (program,):
+            _timed([program], early, lambda: False)
+            before = program.megabytes
+            _timed([program], jobs, lambda: _left(url, contender))
+            after = program.megabytes
+        self.expect(contender, contender.done, jobs)
+        return before, after
+
+    def enqueue(self, contender: Contender, jobs: int) -> float:
+        """Return how many jobs a second one connection stores one by one."""
+        url = self.empty(contender)
+        with programs(contender, url, 1, "enqueue", jobs) as running:
+            seconds = _timed(running, jobs, lambda: False)
+        # One more was stored before the clock ran.
+        self.expect(contender, contender.stored, jobs + 1)
+        return jobs / seconds
+
+    def empty(self, contender: Contender) -> str:
+        """Make a database with a contender's tables; return its URL."""
+        key = contender.program[-1]
+        if key not in self._templates:
+            self._templates[key] = f"template_{len(self._templates)}"
+            self._server.create_database(self._templates[key])
+            _do(contender, "install", self._server.url(self._templates[key]))
+        self._server.drop_database(DATABASE)
+        self._server.create_database(DATABASE, self._templates[key])
+        return self._server.url(DATABASE)
+
+    def filled(self, contender: Contender, jobs: int) -> str:
+        """Make a database with jobs to do, analysed and written to the disk."""
+        url = self.empty(contender)
+        _do(contender, "fill", url, jobs)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("set statement_timeout = 0")
+            connection.execute("vacuum analyze")
+            connection.execute("checkpoint")
+        return url
+
+    def expect(self, contender: Contender, question: str, wanted: int) -> None:
+        """Raise Wrong where the database does not say what it should."""
+        with psycopg.connect(self._server.url(DATABASE)) as connection:
+            found = _asked(connection, question.replace("%(filled)s", str(wanted)))
+        if found != wanted:
+            raise Wrong(f"{contender.name}: {found} of {wanted}, by {question}")
+
+
+def _timed(running: Sequence[Program], jobs: int, left: Callable[[], bool]) -> float:
+    """Let the programs begin; return the seconds until all jobs are handled and none is left."""
+    begun = time.perf_counter()
+    for program in running:
+        program.begin()
+    while sum(program.handled for program in running) < jobs or left():
+        time.sleep(LOOK_SECONDS)
+        if time.perf_counter() - begun > MOST_SECONDS:
+            raise Wrong("the jobs were not done in time")
+        for program in running:
+            program.check()
+    return time.perf_counter() - begun
+
+
+def _left(url: str, contender: Contender) -> bool:
+    with psycopg.connect(url) as connection:
+        return bool(_asked(connection, contender.left))
+
+
+def _asked(connection: psycopg.Connection, question: str) -> Any:
+    row = connection.execute(question.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _do(contender: Contender, order: str, url: str, *numbers: int) -> None:
+    subprocess.run(
+        contender.command(order, url, *numbers), cwd=ROOT, env=contender.environ(), check=True
+    )

@@ -1,0 +1,200 @@
+"""Dovecote itself, as wiring.py puts it together; only what goes out is at an end here.
+
+Routes are pushes to the topic, of which no delivery is kept but in the route. A no-op delivery
+writes each route twice: claimed (attempt, claim, token, lease) and published.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+
+from bench.peers.job import payload
+from bench.peers.line import Handled, await_end, await_start, say
+from dovecote import submission, wiring
+from dovecote.channels.pool import Pool
+from dovecote.deliver import Deliver
+from dovecote.gate import Gate
+from dovecote.model import Channel, Claim, Delivered, Failed, Outcome, Permanent, Result, Slots
+from dovecote.settings import Settings
+from dovecote.store.migrate import migrate
+from dovecote.submit import Submit
+
+CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
+RUN_SECONDS = 900.0
+
+FILL = """
+with notification as (
+    insert into dovecote.notifications
+        (notification_id, kind, idempotency_key, fingerprint, payload)
+    select gen_random_uuid(), 'order.shipped', n::text, repeat('f', 64),
+           '{"order_id":"A' || lpad(n::text, 8, '0') || '","carrier":"DHL","first_name":"Ann"}'
+    from generate_series(1, %s) n
+    returning notification_id
+)
+insert into dovecote.notification_routes
+    (route_id, notification_id, position, channel, target, user_id, priority, status,
+     max_attempts, next_attempt_at, expires_at)
+select gen_random_uuid(), notification_id, 0, 'push', 'topic', 'u-1', 1, 'pending',
+       0, now(), now() + interval '72 hours'
+from notification
+"""
+
+
+class Immediate:
+    """Takes every message at once."""
+
+    def __init__(self, handled: Handled) -> None:
+        self._handled = handled
+
+    def resources(self, claim: Claim) -> Sequence[str]:
+        """Return the channel alone."""
+        return (claim.channel,)
+
+    def late(self) -> list[Result]:
+        """Return nothing: nothing is late."""
+        return []
+
+    def deliver(
+        self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
+    ) -> dict[UUID, Outcome]:
+        """Answer each claim, and let the gate hear it."""
+        del begin_before, slots  # all begin at once
+        outcomes = {
+            claim.route_id: gate.heard(claim, (claim.channel,), self.answer(claim))
+            for claim in claims
+        }
+        self._handled.count += len(claims)
+        return outcomes
+
+    def answer(self, _claim: Claim) -> Outcome:
+        """Accept it."""
+        return Delivered(message_id=str(uuid.uuid4()))
+
+
+class Faulty(Immediate):
+    """Fails 8 of 100 and refuses 2."""
+
+    def answer(self, claim: Claim) -> Outcome:
+        """Answer by the number of the route."""
+        place = int(claim.idempotency_key) % 100
+        if place < 8:
+            return Failed(error="ThrottledByBench: the provider did not take it")
+        return Permanent(error="RefusedByBench") if place < 10 else super().answer(claim)
+
+
+class Slow(Immediate):
+    """Takes a while for each message, as many side by side as Dovecote's pool has threads."""
+
+    def __init__(self, handled: Handled, seconds: float, in_flight: int) -> None:
+        super().__init__(handled)
+        self._seconds = seconds
+        self._pool = Pool(
+            workers=in_flight,
+            send_seconds=12,
+            clock=time.monotonic,
+            sleep=time.sleep,
+            span=wiring.tracing().span,
+        )
+
+    def deliver(
+        self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
+    ) -> dict[UUID, Outcome]:
+        """Send by the pool."""
+        return self._pool.deliver(self._send, self.resources, claims, begin_before, slots, gate)
+
+    def _send(self, claim: Claim) -> Outcome:
+        time.sleep(self._seconds)
+        self._handled.count += 1
+        return self.answer(claim)
+
+
+def put_together(url: str, channel: Immediate) -> None:
+    """Let wiring connect to the database, and send by this channel."""
+    os.environ |= {
+        "DATABASE_URL": url,
+        "CATALOG_PATH": str(CATALOG),
+        "EMAIL_FROM": "success@simulator.amazonses.com",
+        "EMAIL_MAX_PER_SECOND": "900000",
+        "PUSH_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:bench",
+        "INLINE_ROUTES": "0",
+    }
+
+    def deliver(here: Settings) -> Deliver:
+        return Deliver(
+            store=wiring._store(),
+            channels=dict.fromkeys(Channel, channel),
+            clock=time.monotonic,
+            send_seconds=here.send_seconds,
+        )
+
+    wiring._deliver = deliver
+
+
+def install(url: str) -> None:
+    """Make the tables."""
+    migrate(url)
+
+
+def fill(url: str, count: int) -> None:
+    """Store routes in bulk."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("set statement_timeout = 0")
+        connection.execute(FILL, (count,))
+
+
+def enqueue(url: str, count: int) -> None:
+    """Submit notifications of two routes one by one, from the bytes of their body."""
+    put_together(url, Immediate(Handled()))
+    submit = wiring.submit()
+    _submit(submit, count)
+    await_start()
+    for number in range(count):
+        _submit(submit, number)
+    say(count)
+    await_end()
+
+
+def _submit(submit: Submit, number: int) -> None:
+    body = {
+        "kind": "order.shipped",
+        "payload": payload(number),
+        "recipients": [{"user_id": "u-1", "email": "success+ann@simulator.amazonses.com"}],
+    }
+    parsed = submission.parse(json.dumps(body).encode(), key=f"k{number}", traceparent=None)
+    submit(parsed)
+
+
+def drain(url: str, milliseconds: int, in_flight: int, faulty: int = 0) -> None:
+    """Run dispatch until nothing is due."""
+    handled = Handled()
+    channel = Faulty(handled) if faulty else Immediate(handled)
+    if milliseconds:
+        channel = Slow(handled, milliseconds / 1000, in_flight)
+    put_together(url, channel)
+    random.seed()
+    dispatch = wiring.dispatch()
+    wiring.database().run(lambda connection: connection.execute("select 1"))
+    await_start()
+    handled.tell()
+    ends = time.monotonic() + RUN_SECONDS
+    dispatch(lambda: ends - time.monotonic())
+    await_end()
+
+
+if __name__ == "__main__":
+    order, url, *numbers = sys.argv[1:]
+    orders: dict[str, Callable[..., None]] = {
+        "install": install,
+        "fill": fill,
+        "enqueue": enqueue,
+        "drain": drain,
+    }
+    orders[order](url, *map(int, numbers))

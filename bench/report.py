@@ -1,0 +1,111 @@
+"""Numbers to words: medians, ratios, tables and the picture. No I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import chain
+from statistics import median
+
+Rounds = Sequence[float]
+"""What one contender did in each round; the rounds of a table go together."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """A table: its title, what the columns are, and the rows by their first cell."""
+
+    title: str
+    note: str
+    columns: Sequence[str]
+    rows: Mapping[str, Sequence[str]]
+
+
+def ratio(ours: Rounds, theirs: Rounds) -> float:
+    """Return the median of the ratios within each round, in which both had the same machine."""
+    return median(one / other for one, other in zip(ours, theirs, strict=True))
+
+
+def number(value: float) -> str:
+    """Return a number for people: thousands with commas, small ones with two digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def spread(rounds: Rounds) -> str:
+    """Return the median, and the range where there was more than one round."""
+    if len(rounds) == 1:
+        return number(rounds[0])
+    return f"{number(median(rounds))} ({number(min(rounds))} to {number(max(rounds))})"
+
+
+def times(ours: Rounds, theirs: Rounds) -> str:
+    """Return a ratio as a cell."""
+    value = ratio(ours, theirs)
+    return f"{value:.2f}x" if value < 10 else f"{value:.0f}x"
+
+
+def against(ours: str, measured: Sequence[Mapping[str, Rounds]]) -> dict[str, list[str]]:
+    """Return the rows of rates, each beside the ratio of ours to it, for each set of columns."""
+    return {
+        name: list(
+            chain.from_iterable(
+                (spread(rates[name]), "" if name == ours else times(rates[ours], rates[name]))
+                for rates in measured
+            )
+        )
+        for name in measured[0]
+    }
+
+
+def markdown(table: Table) -> str:
+    """Return a table with its title and note in Markdown."""
+    lines = [
+        f"### {table.title}",
+        "",
+        table.note,
+        "",
+        "| " + " | ".join(("", *table.columns)) + " |",
+        "|---|" + "---:|" * len(table.columns),
+        *("| " + " | ".join((name, *cells)) + " |" for name, cells in table.rows.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def between(text: str, begin: str, end: str, new: str) -> str:
+    """Return a text with new words between two marks; raise ValueError without them."""
+    head, _, rest = text.partition(begin)
+    _, found, tail = rest.partition(end)
+    if not found:
+        raise ValueError(f"no {begin} … {end}")
+    return f"{head}{begin}\n{new}{end}{tail}"
+
+
+WIDTH, LABEL, BAR, GAP = 760, 210, 18, 10
+
+
+def picture(title: str, rates: Mapping[str, float], ours: str) -> str:
+    """Return an SVG of horizontal bars, ours in a colour of its own, readable on any ground."""
+    most = max(rates.values())
+    height = 40 + len(rates) * (BAR + GAP)
+    bars = (
+        _bar(place, name, rate, most, "#2563eb" if name == ours else "#94a3b8")
+        for place, (name, rate) in enumerate(rates.items())
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
+        f' font-family="sans-serif" font-size="13" role="img" aria-label="{escape(title)}">\n'
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>\n'
+        f'<text x="12" y="22" font-weight="bold">{escape(title)}</text>\n'
+        + "".join(bars)
+        + "</svg>\n"
+    )
+
+
+def _bar(place: int, name: str, rate: float, most: float, colour: str) -> str:
+    y = 36 + place * (BAR + GAP)
+    length = rate / most * (WIDTH - LABEL - 80)
+    text = y + BAR - 5
+    return (
+        f'<text x="{LABEL - 8}" y="{text}" text-anchor="end">{escape(name)}</text>'
+        f'<rect x="{LABEL}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>'
+        f'<text x="{LABEL + length + 6:.1f}" y="{text}">{number(rate)}</text>\n'
+    )

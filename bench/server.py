@@ -1,0 +1,32 @@
+"""The PostgreSQL that all contenders share, durable, on the disk of this checkout."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.postgres import Server
+
+DIRECTORY = Path(__file__).parents[1] / ".bench"
+
+SETTINGS = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "1GB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "30min",
+    "random_page_cost": "1.1",
+    "max_connections": "200",
+}
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Run a server with a new data directory, and remove it afterwards."""
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    try:
+        with Server(DIRECTORY, settings=SETTINGS) as server:
+            yield server
+    finally:
+        shutil.rmtree(DIRECTORY, ignore_errors=True)
