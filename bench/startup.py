@@ -76,7 +76,7 @@ class Bench:
     def start(self, folder: str, event: Any, **more: str) -> Start:
         """Start a function anew and call it once."""
         command = [self.python, "-I", "-S", "-B", "-c", WORKER, str(self.layer)]
-        ran = subprocess.run(  # noqa: S603 - all of it is ours
+        ran = subprocess.run(
             [*command, str(ROOT / folder), json.dumps(event)],
             env={**self.environment, **more},
             capture_output=True,

@@ -10,7 +10,7 @@ import random
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -18,8 +18,9 @@ import psycopg
 
 from bench.peers.job import payload
 from bench.peers.line import Handled, await_end, await_start, say
-from dovecote import submission, wiring
-from dovecote.channels.pool import Pool
+from dovecote import ports, submission, wiring
+from dovecote.channels.calls import Call
+from dovecote.channels.pool import Pool, one_by_one
 from dovecote.deliver import Deliver
 from dovecote.gate import Gate
 from dovecote.model import Channel, Claim, Delivered, Failed, Outcome, Permanent, Result, Slots
@@ -108,7 +109,9 @@ class Slow(Immediate):
         self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
     ) -> dict[UUID, Outcome]:
         """Send by the pool."""
-        return self._pool.deliver(self._send, self.resources, claims, begin_before, slots, gate)
+        calls = [Call(claims=[claim], slot=place) for place, claim in enumerate(claims)]
+        send = one_by_one(self._send)
+        return self._pool.deliver(send, self.resources, calls, begin_before, slots, gate)
 
     def _send(self, claim: Claim) -> Outcome:
         time.sleep(self._seconds)
@@ -127,7 +130,7 @@ def put_together(url: str, channel: Immediate) -> None:
         "INLINE_ROUTES": "0",
     }
 
-    def deliver(here: Settings) -> Deliver:
+    def deliver(here: Settings, _channels: Mapping[str, ports.Channel]) -> Deliver:
         return Deliver(
             store=wiring._store(),
             channels=dict.fromkeys(Channel, channel),
