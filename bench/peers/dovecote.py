@@ -130,7 +130,8 @@ def put_together(url: str, channel: Immediate) -> None:
         "INLINE_ROUTES": "0",
     }
 
-    def deliver(here: Settings, _channels: Mapping[str, ports.Channel]) -> Deliver:
+    def deliver(here: Settings, channels: Mapping[str, ports.Channel]) -> Deliver:
+        del channels  # none is sent by
         return Deliver(
             store=wiring._store(),
             channels=dict.fromkeys(Channel, channel),

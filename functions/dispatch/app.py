@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dovecote import gateway, wiring
+from dovecote import wiring
 
 
 def handler(event: Any, context: Any) -> dict[str, int]:
@@ -12,7 +12,8 @@ def handler(event: Any, context: Any) -> dict[str, int]:
         return float(context.get_remaining_time_in_millis() / 1000)
 
     log = wiring.log_of(context)
-    tally = wiring.run()(gateway.source_of(event), left)
+    source = event.get("source", "") if isinstance(event, dict) else ""
+    tally = wiring.run()(source, left)
     log.info("dispatched", **tally)
     wiring.measure(tally, wiring.gauges()(left()))
     return tally

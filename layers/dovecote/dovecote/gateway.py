@@ -24,12 +24,6 @@ def is_http(event: Any) -> bool:
     return isinstance(event, dict) and event.get("version") == "2.0" and "requestContext" in event
 
 
-def source_of(event: Any) -> str:
-    """Return what says that it began a run of dispatch; empty where nothing does."""
-    source = event.get("source") if isinstance(event, dict) else None
-    return source if isinstance(source, str) else ""
-
-
 def body_of(event: Mapping[str, Any]) -> bytes:
     """Return the body of an HTTP event as bytes; raise Malformed."""
     body = event.get("body") or ""
