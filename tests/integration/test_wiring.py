@@ -71,7 +71,7 @@ def test_the_token_is_the_one_that_boto3_makes(
 
 def test_a_token_needs_no_client(catalog_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with functions(on_aws(catalog_folder)):
-        monkeypatch.setattr(wiring._session(), "create_client", None)
+        monkeypatch.setattr(wiring._session(), "client", None)
         assert wiring._token(wiring.settings())
 
 
