@@ -115,12 +115,13 @@ def stored(store: Store, notification: NewNotification, lease: Lease | None = No
 
 def claim_all(store: Store, seconds: float = 60, batch: int = 1000) -> list[Claim]:
     """Claim whatever is due and in nobody's hands."""
-    return store.claim(dict.fromkeys(range(12), batch), a_lease(seconds))
+    return list(store.claim(dict.fromkeys(range(12), batch), a_lease(seconds)))
 
 
 def claim_lapsed(store: Store, channel: Channel = Channel.EMAIL, hold: float = 0) -> Claim | None:
     """Claim a route of a channel whose lease, and hold, ran out."""
-    return store.claim_lapsed([lane.number for lane in lanes.of(channel)], a_lease(), hold=hold)
+    numbers = [lane.number for lane in lanes.of(channel)]
+    return next(iter(store.claim_lapsed(numbers, a_lease(), hold=hold)), None)
 
 
 @dataclass

@@ -35,15 +35,15 @@ FILL = """
 with notification as (
     insert into dovecote.notifications
         (notification_id, kind, idempotency_key, fingerprint, payload)
-    select gen_random_uuid(), 'order.shipped', n::text, repeat('f', 64),
+    select uuidv7(), 'order.shipped', n::text, repeat('f', 64),
            '{"order_id":"A' || lpad(n::text, 8, '0') || '","carrier":"DHL","first_name":"Ann"}'
     from generate_series(1, %s) n
     returning notification_id
 )
 insert into dovecote.notification_routes
-    (route_id, notification_id, position, channel, target, user_id, priority, status,
+    (route_id, notification_id, position, channel, target, user_id, priority, lane, status,
      max_attempts, next_attempt_at, expires_at)
-select gen_random_uuid(), notification_id, 0, 'push', 'topic', 'u-1', 1, 'pending',
+select uuidv7(), notification_id, 0, 'push', 'topic', 'u-1', 1, 8, 'pending',
        0, now(), now() + interval '72 hours'
 from notification
 """

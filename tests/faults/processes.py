@@ -70,13 +70,21 @@ def store_emails(
         "  values (gen_random_uuid(), %s, gen_random_uuid()::text, 'f', %s)"
         "  returning notification_id)"
         " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
-        "  target, user_id, resolved_email, priority, status, max_attempts, next_attempt_at,"
+        "  target, user_id, resolved_email, priority, lane, status, max_attempts, next_attempt_at,"
         "  expires_at)"
         " select gen_random_uuid(), notification_id, position, 'email', 'address', 'u-1',"
-        "  address, %s, 'pending', %s, clock_timestamp(),"
+        "  address, %s, %s, 'pending', %s, clock_timestamp(),"
         "  clock_timestamp() + make_interval(secs => %s)"
         " from n, unnest(%s::text[]) with ordinality as a (address, position)",
-        (KIND, json.dumps(PAYLOAD), priority, max_attempts, expires_in, list(addresses)),
+        (
+            KIND,
+            json.dumps(PAYLOAD),
+            priority,
+            priority * 2,
+            max_attempts,
+            expires_in,
+            list(addresses),
+        ),
     )
 
 

@@ -180,7 +180,8 @@ def test_the_retries_of_an_outage_do_not_starve_what_is_new(
 ) -> None:
     store_emails(connection, 2000, priority=1)
     connection.execute(
-        "update dovecote.notification_routes set status = 'retrying', attempts = 1, claims = 1,"
+        "update dovecote.notification_routes"
+        " set status = 'retrying', lane = lane + 1, attempts = 1, claims = 1,"
         " next_attempt_at = clock_timestamp() - interval '1 hour'"
     )
     store_emails(connection, 100, priority=1)

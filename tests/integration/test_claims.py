@@ -18,10 +18,12 @@ from dovecote.model import (
     NotBegun,
     Priority,
     Result,
+    Status,
 )
 from dovecote.ports import StoreUnavailable
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
+from dovecote.transitions import Backoff
 from tests.builders import (
     RecordingLog,
     ScriptedChannel,
@@ -112,15 +114,22 @@ def test_the_database_and_the_code_number_the_lanes_alike(
     for channel in Channel:
         for priority in Priority:
             stored(store, a_notification([a_route(channel)], priority=priority))
-    connection.execute("update dovecote.notification_routes set max_attempts = 9")
-    fresh = {claim.lane for claim in claim_all(store)}
-    connection.execute(
-        "update dovecote.notification_routes"
-        " set status = 'retrying', claim_token = null, leased_until = null"
-    )
-    retries = {claim.lane for claim in claim_all(store)}
-    assert fresh == {lane.number for lane in lanes.ALL if not lane.retry}
-    assert retries == {lane.number for lane in lanes.ALL if lane.retry}
+    fresh = claim_all(store)
+    at_once = a_finaliser(backoff=Backoff(base=0, factor=1, maximum=0, jitter=0))
+    results = [Result(claim=claim, outcome=Failed(error="no luck")) for claim in fresh]
+    assert at_once.settle(store, results, until=0) == {Status.RETRYING: len(fresh)}
+    retries = claim_all(store)
+    assert {claim.lane for claim in fresh} == {lane.number for lane in lanes.ALL if not lane.retry}
+    assert {claim.lane for claim in retries} == {lane.number for lane in lanes.ALL if lane.retry}
+
+
+@pytest.mark.parametrize("change", ["lane = lane + 1", "priority = 0", "status = 'retrying'"])
+def test_the_database_takes_no_live_route_in_a_lane_that_is_not_its_own(
+    store: PostgresStore, connection: Connection, change: str
+) -> None:
+    store_routes(store, 1)
+    with pytest.raises(psycopg.errors.CheckViolation, match="notification_routes_lane"):
+        connection.execute(f"update dovecote.notification_routes set {change}".encode())  # noqa: S608
 
 
 def test_a_batch_is_filled_when_only_one_lane_has_work(store: PostgresStore) -> None:
@@ -136,7 +145,8 @@ def test_retries_do_not_starve_new_work_and_low_priorities_move(
     for priority in Priority:
         store_routes(store, 200, priority=priority)
     connection.execute(
-        "update dovecote.notification_routes set status = 'retrying' where position % 2 = 0"
+        "update dovecote.notification_routes set status = 'retrying', lane = lane + 1"
+        " where position % 2 = 0"
     )
     claims = store.claim(lanes.shares(Channel.EMAIL, 100, middle), a_lease())
     by_lane = Counter(claim.lane for claim in claims)

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +10,7 @@ from urllib.parse import quote
 import boto3
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from dovecote import telemetry, wiring
 from dovecote.deliver import Deliver

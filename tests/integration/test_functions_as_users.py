@@ -13,6 +13,7 @@ import pytest
 from dovecote.model import Reason
 from dovecote.store import postgres
 from dovecote.store.postgres import PostgresStore
+from dovecote.transitions import DeadLetter
 from local.provider import Fault, Running
 from tests.builders import claim_all
 from tests.functions import Functions, environment, functions
@@ -284,7 +285,8 @@ def test_api_redrives(
     due(email_only())
     (claim,) = claim_all(store)
     with store.transaction() as transaction:
-        transaction.dead_letter(claim.route_id, claim.token, Reason.PERMANENT, "e")
+        end = DeadLetter(reason=Reason.PERMANENT, error="e")
+        transaction.dead_letter(claim.token, {claim.route_id: end})
     body = json.dumps({"expires_at": "2999-01-01T00:00:00Z"}).encode()
     path = f"/dead-letters/{claim.route_id}/redrive"
     with as_function("Api") as house:
@@ -336,7 +338,8 @@ def test_feedback_settles_a_dead_letter(
     due(email_only())
     (claim,) = claim_all(store)
     with store.transaction() as transaction:
-        transaction.dead_letter(claim.route_id, claim.token, Reason.AMBIGUOUS, "e")
+        end = DeadLetter(reason=Reason.AMBIGUOUS, error="e")
+        transaction.dead_letter(claim.token, {claim.route_id: end})
     with as_function("Feedback") as house:
         house.feedback(an_event("Send", "m-1", claim.route_id))
     letters = connection.execute("select closed_as from notification_dead_letters").fetchall()

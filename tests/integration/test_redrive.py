@@ -93,7 +93,7 @@ def test_its_history_is_kept(store: PostgresStore, connection: Connection) -> No
     "assignment",
     [
         "status = 'pending'",
-        "status = 'retrying'",
+        "status = 'retrying', lane = lane + 1",
         "status = 'published', next_attempt_at = null, published_at = now()",
         "status = 'skipped', next_attempt_at = null",
         "status = 'cancelled', next_attempt_at = null",

@@ -29,7 +29,7 @@ RUNS: Mapping[str, set[str]] = {
         "submit", "load", "find", "notification", "routes", "devices", "hand_over", *FINALISER,
     },
     "Dispatch": {
-        "claim", "claim_lapsed", "claim_expired", "load", "accepted", "gauges", "set_rate",
+        "claim", "claim_lapsed", "claim_expired", "accepted", "gauges", "set_rate",
         "release_slots", "try_resource", "leave_untried", "backlog", "keep_handover", *FINALISER,
     },
     "Api": {
@@ -159,7 +159,8 @@ def can_run(connection: Connection, user: str, function: str) -> bool:
 
 def test_every_statement_is_run_by_a_function() -> None:
     folder = Path(__file__).parents[2] / "layers" / "dovecote" / "dovecote" / "store" / "sql"
-    assert {path.stem for path in folder.glob("*.sql")} == set().union(*RUNS.values())
+    stems = {path.stem for path in folder.glob("*.sql")}
+    assert stems - {"claimed"} == set().union(*RUNS.values())  # which is a part of each claim
 
 
 # What they may not.

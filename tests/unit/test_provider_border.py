@@ -2,13 +2,13 @@
 
 import string
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import botocore.session
 import pytest
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec.structs import replace
 
 from dovecote.channels.email import sending_rate
 from dovecote.channels.provider import (

@@ -42,22 +42,27 @@ class Deliver:
         slots: Slots,
         deadline: float,
         tried: frozenset[str] = frozenset(),
+        heard_beside: set[str] | None = None,
     ) -> Delivery:
         """Deliver claims of one channel by `deadline` on the clock, when lease or time ends.
 
         No send is begun that the time could not cover. A claim whose send did not answer in time
         is left out, and its lease runs out; what came of it since is among the results of a later
         call, for its acceptance must not be forgotten. `tried` are the resources that this worker
-        tries after their pause; it takes the right to others as it comes to them.
+        tries after their pause; it takes the right to others as it comes to them. What deliveries
+        that are under way at the same time hear of as stopped is `heard_beside` by all.
         """
         channel = self._channels.get(standing.channel)
         outcomes = self._without_a_send(claims)
-        left = [claim for claim in claims if claim.route_id not in outcomes]
+        left = claims
+        if outcomes:
+            left = [claim for claim in claims if claim.route_id not in outcomes]
         if channel is None:
             outcomes |= {claim.route_id: Failed(error="unknown channel") for claim in left}
             return Delivery(results=_results(claims, outcomes), gate=Gate(standing))
         late = channel.late()
-        gate = Gate(standing, tried | self._taken(channel, left, standing, tried))
+        tried |= self._taken(channel, left, standing, tried)
+        gate = Gate(standing, tried, heard_beside)
         outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate)
         return Delivery(results=[*late, *_results(claims, outcomes)], gate=gate)
 
@@ -89,6 +94,8 @@ class Deliver:
         tried: frozenset[str],
     ) -> frozenset[str]:
         """Take the right to try what has paused, is in this batch, and is nobody's to try yet."""
+        if not standing.recovering:
+            return frozenset()
         used = {resource for claim in claims for resource in channel.resources(claim)}
         wanted = (used & standing.recovering) - tried - {standing.channel}
         seconds = self._send_seconds * 2

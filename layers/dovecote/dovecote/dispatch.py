@@ -1,19 +1,31 @@
 """Dispatch: claim due routes, deliver them, finalise them, until none is left or time is up.
 
 Each channel has a line of its own, so that one that is slow, paced or paused holds up no other.
+While a batch is being delivered the next one is claimed, and waits for the channel's threads.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from dovecote import lanes
+from dovecote import flights, lanes
 from dovecote.deliver import Deliver, Delivery
-from dovecote.finalise import Finaliser
+from dovecote.finalise import GIVEN_BACK, Finaliser
+from dovecote.flights import Flights
 from dovecote.model import Channel, Claim, Lease, Slots, Standing
-from dovecote.ports import Clock, Log, Sleep, Store, StoreBusy, StoreError, StoreUnavailable
+from dovecote.ports import (
+    Claimed,
+    Clock,
+    Log,
+    Sleep,
+    Store,
+    StoreBusy,
+    StoreError,
+    StoreUnavailable,
+)
 from dovecote.rates import Rates
 from dovecote.transitions import Random
 
@@ -32,7 +44,6 @@ HORIZON_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 """How long a worker waits before it looks again at a channel that it may not use yet."""
 
-GIVEN_BACK = "given_back"
 INTERRUPTED = "interrupted"
 TALLY = (
     "claimed", "published", "retrying", "dead_lettered", "skipped", GIVEN_BACK, INTERRUPTED,
@@ -63,6 +74,25 @@ class Timing:
     def horizon(self) -> float:
         """Return how far ahead sends are reserved: so far that the lease still covers the last."""
         return min(HORIZON_SECONDS, (self.lease_seconds - self.send_seconds) / 2)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Line:
+    """One channel in one run.
+
+    `dry` are the lanes that had less than was asked of them, `lapsed_due` is false once a look for
+    routes whose lease ran out found none, `heard_beside` is what the batches under way hear of as
+    stopped.
+    """
+
+    channel: Channel
+    left: TimeLeft
+    last_part: float
+    flights: Flights
+    tally: Counter[str] = field(default_factory=Counter)
+    dry: set[int] = field(default_factory=set)
+    lapsed_due: bool = True
+    heard_beside: set[str] = field(default_factory=set)
 
 
 class Dispatch:
@@ -98,73 +128,128 @@ class Dispatch:
 
         A store that is out of reach ends the run, and the tally says so.
         """
-        with ThreadPoolExecutor(max_workers=len(Channel)) as executor:
-            tallies = list(executor.map(lambda channel: self._run(channel, time_left), Channel))
+        with (
+            ThreadPoolExecutor(max_workers=len(Channel)) as executor,
+            ThreadPoolExecutor(max_workers=len(Channel) * flights.MOST) as air,
+        ):
+            last_part = max(time_left() * LAPSED_SHARE, 2 * self._timing.least)
+            lines = [
+                _Line(channel=channel, left=time_left, last_part=last_part, flights=Flights(air))
+                for channel in Channel
+            ]
+            tallies = list(executor.map(self._run, lines))
         return {name: sum(tally[name] for tally in tallies) for name in TALLY}
 
-    def _run(self, channel: Channel, time_left: TimeLeft) -> Counter[str]:
-        tally: Counter[str] = Counter()
-        last_part = max(time_left() * LAPSED_SHARE, 2 * self._timing.least)
+    def _run(self, line: _Line) -> Counter[str]:
         try:
-            while (left := time_left()) > self._timing.least:
-                if not self._step(channel, left, last_part, tally):
-                    break
+            while line.left() > self._timing.least and self._step(line):
+                pass
+            while line.flights:
+                self._take_down(line)
         except (StoreUnavailable, StoreBusy) as error:
-            self._log.error("database out of reach", channel=channel, error=str(error))
-            tally[INTERRUPTED] += 1
-        return tally
+            self._log.error("database out of reach", channel=line.channel, error=str(error))
+            line.tally[INTERRUPTED] += 1
+            self._rescue(line)
+        return line.tally
 
-    def _step(self, channel: Channel, left: float, last_part: float, tally: Counter[str]) -> bool:
-        """Deliver one batch, or wait for the channel; return whether to go on."""
-        ends = self._clock() + left
-        standing = self._store.stand(channel)
-        if channel in standing.paused:
-            return self._behind_pause(standing, ends, tally)
+    def _rescue(self, line: _Line) -> None:
+        """Write down what is still under way, should the store be back by then."""
+        while line.flights:
+            with suppress(StoreError):
+                self._take_down(line)
+
+    def _ends(self, line: _Line) -> float:
+        return self._clock() + line.left()
+
+    def _step(self, line: _Line) -> bool:
+        """Begin the delivery of one batch, or wait for something; return whether to go on."""
+        if len(line.flights) == flights.MOST:
+            self._take_down(line)
+        standing = self._store.stand(line.channel)
+        trouble = line.channel in standing.paused | standing.recovering
+        if line.flights and (trouble or self._lapsed_first(line)):
+            # What is tried, and what killed its worker, is alone.
+            self._take_down(line)
+            return True
+        if line.channel in standing.paused:
+            return self._behind_pause(standing, line)
         tried = self._tried(standing)
         if tried is None:
-            return self._wait(LOOK_SECONDS, ends)
+            return self._wait(LOOK_SECONDS, line)
+        return self._claim_and_deliver(standing, tried, line)
+
+    def _claim_and_deliver(self, standing: Standing, tried: frozenset[str], line: _Line) -> bool:
         slots = self._reserved(standing, 1 if tried else self._timing.batch_size)
         if not slots.room:
             self._give_up(standing, slots, 0, tried)
-            return self._wait(min(LOOK_SECONDS, slots.wait), ends)
-        leased_at = self._clock()
-        last = left <= last_part
-        claims = self._claim(channel, slots.room, lapsed_first=last)
-        self._give_up(standing, slots, slots.room - len(claims), tried if not claims else ())
-        if not claims:
+            return self._wait(min(LOOK_SECONDS, slots.wait), line)
+        deadline = self._deadline(line)
+        claimed = self._claim(line, slots.room)
+        count = sum(map(len, claimed))
+        self._give_up(standing, slots, slots.room - count, tried if not count else ())
+        if count:
+            self._begin(line, claimed, standing, slots, deadline, tried)
+        elif line.flights:
+            self._take_down(line)  # what it leaves may be due
+        else:
             return False
-        # A batch leaves the last part the time of one send.
-        sent_by = ends - FINALISE_SECONDS - (0 if last else self._timing.least)
-        delivery = self._deliver(
-            claims,
-            standing=standing,
-            slots=slots,
-            deadline=min(leased_at + self._timing.lease_seconds, sent_by),
-            tried=tried,
-        )
-        self._finish(delivery, len(claims), ends, tally)
         return True
 
-    def _finish(self, delivery: Delivery, claimed: int, ends: float, tally: Counter[str]) -> None:
-        tally["claimed"] += claimed
-        until = ends - MARGIN_SECONDS
-        settled = self._finaliser.conclude(self._store, delivery, until=until)
-        tally.update(route.status or GIVEN_BACK for route in settled)
+    def _deadline(self, line: _Line) -> float:
+        """Return when a batch that is claimed now is over, by its lease and the run's time.
 
-    def _behind_pause(self, standing: Standing, ends: float, tally: Counter[str]) -> bool:
+        One that begins before the last part leaves that part the time of one send.
+        """
+        left = line.left()
+        kept = FINALISE_SECONDS + (self._timing.least if left > line.last_part else 0)
+        return self._clock() + min(self._timing.lease_seconds, left - kept)
+
+    def _begin(
+        self,
+        line: _Line,
+        claimed: Sequence[Claimed],
+        standing: Standing,
+        slots: Slots,
+        deadline: float,
+        tried: frozenset[str] = frozenset(),
+    ) -> None:
+        heard_beside = line.heard_beside
+
+        def delivery() -> Delivery:
+            claims = [claim for batch in claimed for claim in batch]
+            return self._deliver(
+                sorted(claims, key=_urgency),
+                standing=standing,
+                slots=slots,
+                deadline=deadline,
+                tried=tried,
+                heard_beside=heard_beside,
+            )
+
+        line.flights.begin(delivery, sum(map(len, claimed)))
+
+    def _take_down(self, line: _Line) -> None:
+        """Wait for a delivery that is over, and write down what became of its routes."""
+        delivery, claimed = line.flights.take_down()
+        line.tally["claimed"] += claimed
+        if delivery.gate.stopped:
+            # From now on the store says so, and for how long.
+            line.heard_beside = set()
+        until = self._ends(line) - MARGIN_SECONDS
+        line.tally += self._finaliser.conclude(self._store, delivery, until=until)
+
+    def _behind_pause(self, standing: Standing, line: _Line) -> bool:
         """End what expired while its channel is paused; else wait, where that is worth it."""
-        numbers = [lane.number for lane in lanes.of(Channel(standing.channel))]
-        hold = self._timing.holds[standing.channel]
-        claims = self._store.claim_expired(
+        numbers = [lane.number for lane in lanes.of(line.channel)]
+        hold = self._timing.holds[line.channel]
+        expired = self._store.claim_expired(
             numbers, self._lease(), hold=hold, limit=self._timing.batch_size
         )
-        if not claims:
-            return self._wait(min(LOOK_SECONDS, standing.paused_for), ends - standing.paused_for)
-        delivery = self._deliver(
-            claims, standing=standing, slots=Slots(room=0), deadline=self._clock()
-        )
-        self._finish(delivery, len(claims), ends, tally)
-        return True
+        if expired:
+            self._begin(line, [expired], standing, Slots(room=0), self._clock())
+            self._take_down(line)
+            return True
+        return self._wait(min(LOOK_SECONDS, standing.paused_for), line, standing.paused_for)
 
     def _tried(self, standing: Standing) -> frozenset[str] | None:
         """Take the right to try a channel after its pause; None where another worker has it."""
@@ -190,49 +275,65 @@ class Dispatch:
         for resource in tried:
             self._store.leave_untried(resource)
 
-    def _wait(self, seconds: float, ends: float) -> bool:
-        """Wait, where a send still fits in before the end; return whether it does."""
-        if self._clock() + seconds + self._timing.least >= ends:
+    def _wait(self, seconds: float, line: _Line, at_least: float = 0.0) -> bool:
+        """Wait, where a send still fits in before the end; return whether it does.
+
+        Nothing will be sent before `at_least` seconds are over.
+        """
+        if seconds + at_least + self._timing.least >= line.left():
             return False
         # By chance, so that many that wait do not look in the same moment.
         self._sleep(seconds * (0.5 + self._random() / 2))
         return True
 
-    def _claim(self, channel: Channel, room: int, *, lapsed_first: bool) -> list[Claim]:
+    def _lapsed_first(self, line: _Line) -> bool:
+        """Tell whether it is time for routes whose lease ran out, although others are due.
+
+        Under a backlog that outlasts the run they come first in its last part, so that they move
+        at all.
+        """
+        return line.lapsed_due and line.left() <= line.last_part
+
+    def _claim(self, line: _Line, room: int) -> Sequence[Claimed]:
         """Claim a batch of fresh routes, or one alone whose lease ran out.
 
         Lapsed ones come last: one that kills its worker burns its own attempts and nobody else's.
-        But under a backlog that outlasts the run they come first in its last part, so that they
-        move at all.
         """
-        if lapsed_first:
-            return self._lapsed(channel) or self._fresh(channel, room)
-        return self._fresh(channel, room) or self._lapsed(channel)
+        if self._lapsed_first(line):
+            lapsed = self._lapsed(line)
+            line.lapsed_due = bool(lapsed)
+            return lapsed or self._fresh(line, room)
+        return self._fresh(line, room) or self._lapsed(line)
 
-    def _fresh(self, channel: Channel, room: int) -> list[Claim]:
+    def _fresh(self, line: _Line, room: int) -> Sequence[Claimed]:
         """Claim a batch: each lane its share, then what is missing from those that had more."""
         lease = self._lease()
-        claims: list[Claim] = []
-        dry: set[int] = set()
-        quotas = lanes.shares(channel, room, self._random)
+        enough = room / 2 if room >= lanes.ROOMY else room
+        claimed: list[Claimed] = []
+        missing, dry = room, set[int]()
+        quotas = lanes.shares(line.channel, room, self._random, line.dry)
         while quotas:
             try:
                 got = self._store.claim(quotas, lease)
             except StoreError:
-                if not claims:
+                if not claimed:
                     raise
                 break  # what is claimed already is not left to lapse
-            claims += got
-            counts = Counter(claim.lane for claim in got)
-            dry |= {lane for lane, quota in quotas.items() if counts[lane] < quota}
-            quotas = lanes.rest(channel, room - len(claims), dry)
-        return sorted(claims, key=lambda claim: _URGENCY[claim.lane])
+            claimed += [got] if got else []
+            missing -= len(got)
+            dry |= {lane for lane, quota in quotas.items() if got.by_lane.get(lane, 0) < quota}
+            quotas = lanes.rest(line.channel, missing, dry) if room - missing < enough else {}
+        line.dry = dry
+        return claimed
 
-    def _lapsed(self, channel: Channel) -> list[Claim]:
-        numbers = [lane.number for lane in lanes.of(channel)]
-        hold = self._timing.holds[channel]
-        claim = self._store.claim_lapsed(numbers, self._lease(), hold=hold)
-        return [] if claim is None else [claim]
+    def _lapsed(self, line: _Line) -> Sequence[Claimed]:
+        """Claim one route whose lease ran out, while nothing else of its channel is under way."""
+        if line.flights:
+            return []
+        numbers = [lane.number for lane in lanes.of(line.channel)]
+        hold = self._timing.holds[line.channel]
+        lapsed = self._store.claim_lapsed(numbers, self._lease(), hold=hold)
+        return [lapsed] if lapsed else []
 
     def _lease(self) -> Lease:
         return Lease(token=self._new_id(), seconds=self._timing.lease_seconds)
@@ -240,3 +341,7 @@ class Dispatch:
 
 _URGENCY = {lane.number: place for place, lane in enumerate(lanes.ALL)}
 """The most urgent lane goes out first, where a rate spreads a batch over time."""
+
+
+def _urgency(claim: Claim) -> int:
+    return _URGENCY[claim.lane]

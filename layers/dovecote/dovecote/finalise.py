@@ -1,9 +1,11 @@
 """Finalise: write what became of claimed routes. The one finaliser of dispatch and of submit."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
+
+from msgspec import Struct
 
 from dovecote import transitions
 from dovecote.deliver import Delivery
@@ -34,15 +36,51 @@ from dovecote.transitions import (
 PAUSE_SECONDS = 0.5
 """How long a store that is out of reach is left alone."""
 
+GIVEN_BACK = "given_back"
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
-    """A route that was finalised; `status` is None where it was given back."""
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What somebody should know of a route that was finalised."""
 
     claim: Claim
-    status: Status | None
-    error: str | None = None
+    status: Status
+    error: str
     next_attempt_at: datetime | None = None
+
+
+class Settled(Struct, frozen=True, kw_only=True):
+    """What was written: how many routes of each status, or given back, and what is worth a line."""
+
+    tally: Counter[str]
+    reports: list[Report]
+
+
+class _Planned:
+    """The transitions of the routes of one claim."""
+
+    def __init__(self) -> None:
+        self.claims: dict[UUID, Claim] = {}
+        self.published: dict[UUID, str] = {}
+        self.again: dict[UUID, Retry | Doubt] = {}
+        self.dead: dict[UUID, DeadLetter] = {}
+        self.skipped: dict[UUID, str] = {}
+        self.back: dict[str | None, list[Claim]] = {}
+
+    def add(self, claim: Claim, transition: Transition) -> None:
+        """Take the transition of a route."""
+        match transition:
+            case Publish():
+                self.published[claim.route_id] = transition.message_id
+                return
+            case Retry() | Doubt():
+                self.again[claim.route_id] = transition
+            case DeadLetter():
+                self.dead[claim.route_id] = transition
+            case Skip():
+                self.skipped[claim.route_id] = transition.reason
+            case GiveBack():
+                self.back.setdefault(transition.behind, []).append(claim)
+        self.claims[claim.route_id] = claim
 
 
 class Finaliser:
@@ -67,43 +105,38 @@ class Finaliser:
         self._clock = clock
         self._sleep = sleep
 
-    def finalise(self, transaction: Transaction, results: Sequence[Result]) -> list[Settled]:
+    def finalise(self, transaction: Transaction, results: Sequence[Result]) -> Settled:
         """Write the transitions of results within the caller's transaction; never commit.
 
-        Returns what was written: a route that no longer carries its claim's token is left as it
-        is, but an acceptance of its email is put on record all the same.
+        A route that no longer carries its claim's token is left as it is, but an acceptance of its
+        email is put on record all the same.
         """
         _record_acceptances(transaction, results)
-        planned = [(result.claim, self._transition(result)) for result in results]
-        settled = _publish(transaction, planned) + _give_back(transaction, planned, self._holds)
-        for claim, transition in planned:
-            match transition:
-                case Retry() | Doubt():
-                    settled += _retry(transaction, claim, transition)
-                case DeadLetter():
-                    settled += _dead_letter(transaction, claim, transition)
-                case Skip():
-                    settled += _skip(transaction, claim, transition)
+        settled = Settled(tally=Counter(), reports=[])
+        for token, planned in self._planned(results).items():
+            _write(transaction, token, planned, settled)
+            _give_back(transaction, token, planned, self._holds, settled)
         _bury_devices(transaction, results)
         return settled
 
-    def conclude(self, store: Store, delivery: Delivery, *, until: float) -> list[Settled]:
+    def conclude(self, store: Store, delivery: Delivery, *, until: float) -> Counter[str]:
         """Tell all workers what was heard of the channel, then settle the results."""
         self._pauses.learn(store, delivery.gate)
         return self.settle(store, delivery.results, until=until)
 
-    def settle(self, store: Store, results: Sequence[Result], *, until: float) -> list[Settled]:
+    def settle(self, store: Store, results: Sequence[Result], *, until: float) -> Counter[str]:
         """Finalise and commit: the delivered first and by themselves, then the others.
 
-        One route that the store refuses must not undo the acceptances of its batch. A store that
-        is busy or out of reach is tried again `until` a time on the clock: what is not written
-        down by then will be sent again. Raises StoreError.
+        Returns how many routes were written, by status. One route that the store refuses must not
+        undo the acceptances of its batch. A store that is busy or out of reach is tried again
+        `until` a time on the clock: what is not written down by then will be sent again. Raises
+        StoreError.
         """
         delivered = [result for result in results if isinstance(result.outcome, Delivered)]
         others = [result for result in results if not isinstance(result.outcome, Delivered)]
         return self._persist(store, delivered, until) + self._persist(store, others, until)
 
-    def _persist(self, store: Store, results: Sequence[Result], until: float) -> list[Settled]:
+    def _persist(self, store: Store, results: Sequence[Result], until: float) -> Counter[str]:
         while True:
             try:
                 return self._commit(store, results)
@@ -112,28 +145,39 @@ class Finaliser:
                     raise
                 self._sleep(PAUSE_SECONDS)
 
-    def _commit(self, store: Store, results: Sequence[Result]) -> list[Settled]:
+    def _commit(self, store: Store, results: Sequence[Result]) -> Counter[str]:
         if not results:
-            return []
+            return Counter()
         try:
             with store.transaction() as transaction:
                 settled = self.finalise(transaction, results)
         except StoreFailed as error:
             return self._one_by_one(store, results, error)
-        for route in settled:
-            self._report(route)
-        return settled
+        for report in settled.reports:
+            self._report(report)
+        return settled.tally
 
     def _one_by_one(
         self, store: Store, results: Sequence[Result], error: StoreFailed
-    ) -> list[Settled]:
+    ) -> Counter[str]:
+        tally: Counter[str] = Counter()
         if len(results) > 1:
-            return [route for result in results for route in self._commit(store, [result])]
+            for result in results:
+                tally += self._commit(store, [result])
+            return tally
         claim = results[0].claim
         self._log.error(
             "notification route not finalised", route_id=str(claim.route_id), error=str(error)
         )
-        return []
+        return tally
+
+    def _planned(self, results: Sequence[Result]) -> Mapping[UUID, _Planned]:
+        """Return the transitions of results by the token of their claim."""
+        by_token: dict[UUID, _Planned] = {}
+        for result in results:
+            planned = by_token.setdefault(result.claim.token, _Planned())
+            planned.add(result.claim, self._transition(result))
+        return by_token
 
     def _transition(self, result: Result) -> Transition:
         if not isinstance(result.outcome, Delivered):
@@ -143,7 +187,7 @@ class Finaliser:
         hold = self._holds.get(result.claim.channel, 0.0)
         return transitions.after(result.claim, result.outcome, self._backoff, self._random, hold)
 
-    def _report(self, route: Settled) -> None:
+    def _report(self, route: Report) -> None:
         """Log what somebody should know, once it is committed."""
         fields = {
             "kind": route.claim.kind,
@@ -156,12 +200,9 @@ class Finaliser:
             self._log.warning("notification route dead-lettered", **fields)
         elif route.status is Status.SKIPPED:
             self._log.info("notification route skipped", **fields)
-        elif route.status is Status.RETRYING and route.next_attempt_at is not None:
+        elif route.next_attempt_at is not None:
             fields["next_attempt_at"] = route.next_attempt_at.isoformat()
             self._log.info("notification route retry scheduled", **fields)
-
-
-Planned = Iterable[tuple[Claim, Transition]]
 
 
 def _record_acceptances(transaction: Transaction, results: Sequence[Result]) -> None:
@@ -175,34 +216,42 @@ def _record_acceptances(transaction: Transaction, results: Sequence[Result]) -> 
         transaction.record_acceptances(acceptances)
 
 
-def _publish(transaction: Transaction, planned: Planned) -> list[Settled]:
-    batches: dict[UUID, list[tuple[Claim, Publish]]] = {}
-    for claim, transition in planned:
-        if isinstance(transition, Publish):
-            batches.setdefault(claim.token, []).append((claim, transition))
-    settled: list[Settled] = []
-    for token, batch in batches.items():
-        ids = {claim.route_id: publish.message_id for claim, publish in batch}
-        written = transaction.publish(token, ids)
-        settled += [
-            Settled(claim=claim, status=Status.PUBLISHED)
-            for claim, _ in batch
-            if claim.route_id in written
-        ]
-    return settled
+def _write(transaction: Transaction, token: UUID, planned: _Planned, settled: Settled) -> None:
+    """Write what ended, or is due again."""
+    if planned.published:
+        settled.tally[Status.PUBLISHED] += transaction.publish(token, planned.published)
+    if planned.again:
+        for route_id, due in transaction.retry(token, planned.again).items():
+            error = planned.again[route_id].error
+            _note(settled, planned.claims[route_id], Status.RETRYING, error, due)
+    if planned.dead:
+        for route_id in transaction.dead_letter(token, planned.dead):
+            end = planned.dead[route_id]
+            error = end.error or str(end.reason)
+            _note(settled, planned.claims[route_id], Status.DEAD_LETTERED, error)
+    if planned.skipped:
+        for route_id in transaction.skip(token, planned.skipped):
+            error = planned.skipped[route_id]
+            _note(settled, planned.claims[route_id], Status.SKIPPED, error)
+
+
+def _note(
+    settled: Settled, claim: Claim, status: Status, error: str, due: datetime | None = None
+) -> None:
+    settled.tally[status] += 1
+    settled.reports.append(Report(claim=claim, status=status, error=error, next_attempt_at=due))
 
 
 def _give_back(
-    transaction: Transaction, planned: Planned, holds: Mapping[str, float]
-) -> list[Settled]:
-    """Give back what was not begun, by claim and by what it waits for."""
-    batches: dict[tuple[UUID, str | None], list[Claim]] = {}
-    for claim, transition in planned:
-        if isinstance(transition, GiveBack):
-            batches.setdefault((claim.token, transition.behind), []).append(claim)
-    settled: list[Settled] = []
-    for (token, behind), claims in batches.items():
-        written = transaction.give_back(
+    transaction: Transaction,
+    token: UUID,
+    planned: _Planned,
+    holds: Mapping[str, float],
+    settled: Settled,
+) -> None:
+    """Give back what was not begun, by what it waits for."""
+    for behind, claims in planned.back.items():
+        settled.tally[GIVEN_BACK] += transaction.give_back(
             token,
             [claim.route_id for claim in claims],
             # A lapsed route is claimed alone, so its token stands for itself.
@@ -210,30 +259,6 @@ def _give_back(
             hold=holds.get(claims[0].channel, 0.0),
             behind=behind,
         )
-        settled += [
-            Settled(claim=claim, status=None) for claim in claims if claim.route_id in written
-        ]
-    return settled
-
-
-def _retry(transaction: Transaction, claim: Claim, retry: Retry | Doubt) -> list[Settled]:
-    due = transaction.retry(
-        claim.route_id,
-        claim.token,
-        retry.delay,
-        retry.error,
-        hold=retry.hold if isinstance(retry, Doubt) else None,
-        counted=retry.counted if isinstance(retry, Doubt) else True,
-    )
-    if due is None:
-        return []
-    return [Settled(claim=claim, status=Status.RETRYING, error=retry.error, next_attempt_at=due)]
-
-
-def _skip(transaction: Transaction, claim: Claim, skip: Skip) -> list[Settled]:
-    if not transaction.skip(claim.route_id, claim.token, skip.reason):
-        return []
-    return [Settled(claim=claim, status=Status.SKIPPED, error=skip.reason)]
 
 
 def _bury_devices(transaction: Transaction, results: Sequence[Result]) -> None:
@@ -245,10 +270,3 @@ def _bury_devices(transaction: Transaction, results: Sequence[Result]) -> None:
     }
     for endpoint in sorted(endpoints):
         transaction.bury_device(endpoint)
-
-
-def _dead_letter(transaction: Transaction, claim: Claim, end: DeadLetter) -> list[Settled]:
-    if not transaction.dead_letter(claim.route_id, claim.token, end.reason, end.error):
-        return []
-    error = end.error or str(end.reason)
-    return [Settled(claim=claim, status=Status.DEAD_LETTERED, error=error)]

@@ -35,9 +35,17 @@ Routes and not attempts: one that the provider always trips over is no outage.
 
 
 class Gate:
-    """What one worker may use in one batch, and what it heard."""
+    """What one worker may use in one batch, and what it heard.
 
-    def __init__(self, standing: Standing, tried: Collection[str] = ()) -> None:
+    What batches that are under way at the same time hear of as stopped is `heard_beside` by all.
+    """
+
+    def __init__(
+        self,
+        standing: Standing,
+        tried: Collection[str] = (),
+        heard_beside: set[str] | None = None,
+    ) -> None:
         self.standing = standing
         self.tried = frozenset(tried)
         self.stopped: dict[str, Throttled | Unavailable] = {}
@@ -45,6 +53,7 @@ class Gate:
         self.unreached = 0
         self.unanswered: set[UUID] = set()
         self._closed = set(standing.paused | standing.recovering) - self.tried
+        self._beside = set() if heard_beside is None else heard_beside
         self._once = set(self.tried)
         self._before = (standing.unreached, standing.unanswered)
         self._lock = threading.Lock()
@@ -56,7 +65,7 @@ class Gate:
         """
         with self._lock:
             for resource in resources:
-                if resource in self._closed:
+                if resource in self._closed or resource in self._beside:
                     return resource
             passed = self._once.intersection(resources)
             self._once -= passed
@@ -72,7 +81,7 @@ class Gate:
             outcome = self._weighed(claim, outcome)
             if isinstance(outcome, Throttled | Unavailable):
                 self.stopped.setdefault(outcome.resource, outcome)
-                self._closed.add(outcome.resource)
+                self._beside.add(outcome.resource)
             if _answer(outcome, self.standing.channel):
                 self.answered.update(resources)
                 self.unreached, self.unanswered, self._before = 0, set(), (0, frozenset())

@@ -1,7 +1,7 @@
 """Lanes: which due routes a claim takes, and how many of each.
 
-A lane is channel, priority and fresh or retry, one small number that the database generates
-too (`notification_routes.lane`); a test holds both to each other.
+A lane is channel, priority and fresh or retry, one small number that a constraint of the database
+holds live routes to (`notification_routes.lane`); a test holds both to each other.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -27,6 +27,12 @@ _ROUNDING = 1e-9
 _RETRY_SHARE = 0.5
 """Retries get at most half of each share, so that they do not starve new work."""
 
+_PROBE = 0.01
+"""How much of its share a lane is asked for that had run dry: the others have the rest."""
+
+ROOMY = 64
+"""From how many on a batch has room for each lane's probe: so new work is found by the next one."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lane:
@@ -38,7 +44,7 @@ class Lane:
 
     @property
     def number(self) -> int:
-        """Return the number that the generated column holds."""
+        """Return the number that live routes of this lane hold."""
         return CHANNELS[self.channel] * 6 + PRIORITIES[self.priority] * 2 + int(self.retry)
 
 
@@ -54,15 +60,24 @@ def of(channel: Channel) -> list[Lane]:
     return [lane for lane in ALL if lane.channel is channel]
 
 
-def shares(channel: Channel, room: int, random: Random) -> dict[int, int]:
+def shares(
+    channel: Channel, room: int, random: Random, dry: Collection[int] = ()
+) -> dict[int, int]:
     """Return how many routes of each of a channel's lanes the first claim of a batch asks for.
 
     The sum is `room`. What is left of whole numbers goes by chance, each lane's as large as its
-    share: so each moves, and has its share, also where a low rate has room for one or two.
+    share: so each moves, and has its share, also where a low rate has room for one or two. In a
+    roomy batch the lanes that were `dry` in the one before are asked for a few, so that the batch
+    is nearly full at the first claim.
     """
-    exact = {lane.number: room * _share(lane) for lane in of(channel)}
-    quotas = {number: int(quota) for number, quota in exact.items()}
-    left = {number: quota - quotas[number] for number, quota in exact.items()}
+    dry = dry if room >= ROOMY else ()
+    weights = {
+        lane.number: _share(lane) * (_PROBE if lane.number in dry else 1) for lane in of(channel)
+    }
+    whole = sum(weights.values())
+    exact = {number: room * weight / whole for number, weight in weights.items()}
+    quotas = {number: max(int(quota), int(number in dry)) for number, quota in exact.items()}
+    left = {number: max(0.0, quota - quotas[number]) for number, quota in exact.items()}
     for number in _drawn(left, room - sum(quotas.values()), random):
         quotas[number] += 1
     return _asked(quotas)

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
+
 
 class Channel(StrEnum):
     """A way to reach a recipient."""
@@ -152,8 +154,7 @@ class Notification:
     routes: Sequence[Route]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A route that a worker may deliver, with what its notification says.
 
     `attempts` includes this one where `counted`; a claim that is not counted is to be ended
@@ -161,23 +162,24 @@ class Claim:
     attempt before this one may have been accepted. `max_attempts` is the effective one.
     `expires_in` is in seconds by the database's clock at the claim. `payload` and `data` are JSON
     text, decoded only by whoever needs them. `endpoint` is the SNS endpoint of the device, where
-    the device is registered and alive.
+    the device is registered and alive. Token apart, the fields are in the order of sql/claimed.sql.
     """
 
+    token: UUID
     route_id: UUID
     notification_id: UUID
     channel: str
     target: str
     kind: str
     idempotency_key: str
-    payload: str = field(repr=False)
+    payload: str
     traceparent: str | None
-    user_id: str | None = field(repr=False)
-    device_session_id: str | None = field(repr=False)
-    resolved_email: str | None = field(repr=False)
-    endpoint: str | None = field(repr=False)
+    user_id: str | None
+    device_session_id: str | None
+    resolved_email: str | None
+    endpoint: str | None
     locale: str | None
-    data: str | None = field(repr=False)
+    data: str | None
     attempts: int
     max_attempts: int
     claims: int
@@ -186,18 +188,19 @@ class Claim:
     in_doubt: bool
     expires_in: float
     lane: int
-    token: UUID
+
+    def __repr__(self) -> str:
+        """Name the route and the attempt, and nothing of whom it is for and what it says."""
+        return f"Claim(route_id={self.route_id}, kind={self.kind!r}, attempts={self.attempts})"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True, kw_only=True):
     """The provider accepted the message."""
 
     message_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """The attempt failed; another one may succeed.
 
     `unreached`: the provider was not there to ask. Not `asked`: it did not come to that.
@@ -208,8 +211,7 @@ class Failed:
     asked: bool = True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Permanent:
+class Permanent(Struct, frozen=True, kw_only=True):
     """The provider refused the message, and would refuse it again.
 
     `dead_endpoint` is the endpoint of a device that is no more. Not `asked`: the request was
@@ -217,20 +219,22 @@ class Permanent:
     """
 
     error: str
-    dead_endpoint: str | None = field(default=None, repr=False)
+    dead_endpoint: str | None = None
     asked: bool = True
 
+    def __repr__(self) -> str:
+        """Leave out the endpoint, which stands for somebody's device."""
+        return f"Permanent(error={self.error!r}, asked={self.asked})"
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Throttled:
+
+class Throttled(Struct, frozen=True, kw_only=True):
     """The provider refused it because a resource sends too fast."""
 
     resource: str
     error: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unavailable:
+class Unavailable(Struct, frozen=True, kw_only=True):
     """The provider refused it because of a resource, whatever the message.
 
     `doubtful` where that is a guess from many answers that were lost: this one may have been
@@ -242,22 +246,19 @@ class Unavailable:
     doubtful: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ambiguous:
+class Ambiguous(Struct, frozen=True, kw_only=True):
     """The provider may have accepted the message, and that is not known."""
 
     error: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unreachable:
+class Unreachable(Struct, frozen=True, kw_only=True):
     """There is nobody to deliver to any more: the device is dead or gone."""
 
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NotBegun:
+class NotBegun(Struct, frozen=True, kw_only=True):
     """Nothing was sent: the time that was left could not cover a send, or a resource is paused.
 
     `behind` is the paused one, where it is one identity or application and not the channel.
@@ -271,8 +272,7 @@ Outcome = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
+class Result(Struct, frozen=True, kw_only=True):
     """What became of a claim."""
 
     claim: Claim

@@ -6,6 +6,7 @@ StoreError
   StoreFailed        it refused the statement; the transaction is rolled back
 """
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -26,13 +27,12 @@ from dovecote.model import (
     Notification,
     Outcome,
     Pause,
-    Reason,
     Result,
     Route,
     Slots,
     Standing,
 )
-from dovecote.transitions import Refusal
+from dovecote.transitions import DeadLetter, Doubt, Refusal, Retry
 
 ANSWER_SECONDS = 4.5
 """What a request may ask of the store in all: one that is out of reach is a 503 within 5 s."""
@@ -64,38 +64,35 @@ class Stored:
     claims: Sequence[Claim]
 
 
+class Claimed(Sequence[Claim]):
+    """Claimed routes; who first looks at one decodes them all."""
+
+    @property
+    @abstractmethod
+    def by_lane(self) -> Mapping[int, int]:
+        """Return how many there are of each lane, without decoding them."""
+
+
 class Transaction(Protocol):
     """What the finaliser writes, within its caller's transaction.
 
-    Each call writes only where the route still carries the token, and returns what it wrote.
+    Each call writes only where the routes still carry the token, and returns what it wrote.
     """
 
-    def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> set[UUID]:
-        """Make routes published."""
+    def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> int:
+        """Make routes published; return how many."""
 
     def record_acceptances(self, acceptances: Iterable[tuple[str, UUID, str]]) -> None:
         """Put accepted emails on record: template, route and message id; the first wins."""
 
-    def retry(
-        self,
-        route_id: UUID,
-        token: UUID,
-        delay: float,
-        error: str,
-        *,
-        hold: float | None = None,
-        counted: bool = True,
-    ) -> datetime | None:
-        """Make a route due again after `delay` seconds; return when, or None where it was lost.
+    def retry(self, token: UUID, retries: Mapping[UUID, Retry | Doubt]) -> dict[UUID, datetime]:
+        """Make routes due again; return when each is."""
 
-        With a hold it is in doubt for so long; an attempt that is not counted is given back.
-        """
+    def dead_letter(self, token: UUID, ends: Mapping[UUID, DeadLetter]) -> set[UUID]:
+        """Make routes dead letters, each with its row."""
 
-    def dead_letter(self, route_id: UUID, token: UUID, reason: Reason, error: str | None) -> bool:
-        """Make a route a dead letter, with its row."""
-
-    def skip(self, route_id: UUID, token: UUID, reason: str) -> bool:
-        """Make a route skipped."""
+    def skip(self, token: UUID, reasons: Mapping[UUID, str]) -> set[UUID]:
+        """Make routes skipped."""
 
     def give_back(
         self,
@@ -105,7 +102,7 @@ class Transaction(Protocol):
         lapsed: bool,
         hold: float,
         behind: str | None = None,
-    ) -> set[UUID]:
+    ) -> int:
         """Give routes back that were not begun; `lapsed` ones as the lapsed ones they were.
 
         They are due again when the pause of the resource `behind` is over, where one is named.
@@ -133,15 +130,15 @@ class Store(Protocol):
     def notification(self, notification_id: UUID) -> Notification | None:
         """Return a notification with its routes."""
 
-    def claim(self, lanes: Mapping[int, int], lease: Lease) -> list[Claim]:
+    def claim(self, lanes: Mapping[int, int], lease: Lease) -> Claimed:
         """Claim due routes, at most so many of each lane."""
 
-    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> Claim | None:
-        """Claim one route of these lanes whose lease ran out, and with it the hold."""
+    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> Claimed:
+        """Claim at most one route of these lanes whose lease ran out, and with it the hold."""
 
     def claim_expired(
         self, lanes: Sequence[int], lease: Lease, *, hold: float, limit: int
-    ) -> list[Claim]:
+    ) -> Claimed:
         """Claim routes of these lanes that are past their time, to be ended."""
 
     def accepted(self, routes: Sequence[tuple[str, UUID]]) -> dict[UUID, str]:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 from dovecote.model import (
     Ambiguous,
     Claim,
@@ -56,23 +58,20 @@ class Backoff:
         return grown
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Publish:
+class Publish(Struct, frozen=True, kw_only=True):
     """To published, with the provider's id."""
 
     message_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True, kw_only=True):
     """To retrying, due again after `delay` seconds, at most at expires_at."""
 
     delay: float
     error: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True, kw_only=True):
     """To dead_lettered, with a row in notification_dead_letters.
 
     `error` is None where the route ended without a send, and its last error stays.
@@ -82,8 +81,7 @@ class DeadLetter:
     error: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Doubt:
+class Doubt(Struct, frozen=True, kw_only=True):
     """To retrying, in doubt for `hold` seconds and due again after `delay`.
 
     Not `counted` where the provider is down for all, which burns no attempt.
@@ -95,8 +93,7 @@ class Doubt:
     counted: bool = True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GiveBack:
+class GiveBack(Struct, frozen=True, kw_only=True):
     """Unchanged but for its attempt, which is not counted.
 
     Due again when the pause of the resource `behind` ends, where one is named.
@@ -105,8 +102,7 @@ class GiveBack:
     behind: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True, kw_only=True):
     """To skipped, its attempt not counted: there is nobody to deliver to."""
 
     reason: str

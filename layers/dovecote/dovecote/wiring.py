@@ -108,6 +108,7 @@ def tracing() -> Tracing:
 def submit() -> Submit:
     """Return the submit use case, with channels that fit the budget of its best effort."""
     from dovecote.channels.preview import TemplatePreview
+    from dovecote.ids import uuid7
     from dovecote.plan import Plan
     from dovecote.routing import MailRule, Routing
     from dovecote.submit import Submit
@@ -122,10 +123,10 @@ def submit() -> Submit:
             routing=Routing(
                 mail=MailRule(allowed=here.allowed_emails, redirect=here.email_redirect_to),
                 topic=bool(here.push_topic_arn),
-                new_id=uuid.uuid4,
+                new_id=uuid7,
             ),
             store=_store(),
-            new_id=uuid.uuid4,
+            new_id=uuid7,
             at_once=here.inline_routes,
         ),
         store=_store(),

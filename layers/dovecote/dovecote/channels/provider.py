@@ -5,11 +5,11 @@ fast, and that the day's quota is used up.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec.structs import replace
 
 from dovecote.model import (
     Ambiguous,

@@ -1,12 +1,14 @@
 """The store on PostgreSQL: each method runs the statement of its name in sql/."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 import msgspec
+import psycopg
 from psycopg.rows import dict_row
 
 from dovecote import lanes, transitions
@@ -23,17 +25,19 @@ from dovecote.model import (
     NewRoute,
     Notification,
     Pause,
-    Reason,
     Route,
     Slots,
     Standing,
 )
-from dovecote.ports import Stored
+from dovecote.ports import Claimed, Stored
 from dovecote.store.database import Database, Opened
 from dovecote.store.statements import statement
-from dovecote.transitions import DeadLetter, Publish, Recorded, Refusal
+from dovecote.transitions import DeadLetter, Doubt, Publish, Recorded, Refusal, Retry
 
-Shape = TypeVar("Shape", Claim, Device, Route)
+Shape = TypeVar("Shape", Device, Route)
+
+LANE = Claim.__struct_fields__.index("lane") - 1
+"""The column of sql/claimed.sql that a claim is counted by."""
 
 
 class PostgresTransaction:
@@ -42,16 +46,9 @@ class PostgresTransaction:
     def __init__(self, connection: Opened) -> None:
         self._connection = connection
 
-    def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> set[UUID]:
-        """Make routes published."""
-        ids = {str(route_id): message_id for route_id, message_id in message_ids.items()}
-        rows = self._rows(
-            "publish",
-            token=token,
-            route_ids=list(message_ids),
-            message_ids=msgspec.json.encode(ids).decode(),
-        )
-        return {row["route_id"] for row in rows}
+    def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> int:
+        """Make routes published; return how many."""
+        return self._do("publish", token=token, message_ids=_json(message_ids))
 
     def record_acceptances(self, acceptances: Iterable[tuple[str, UUID, str]]) -> None:
         """Put accepted emails on record, in one order so that two workers cannot deadlock."""
@@ -65,38 +62,18 @@ class PostgresTransaction:
             },
         )
 
-    def retry(
-        self,
-        route_id: UUID,
-        token: UUID,
-        delay: float,
-        error: str,
-        *,
-        hold: float | None = None,
-        counted: bool = True,
-    ) -> datetime | None:
-        """Make a route due again after `delay` seconds; in doubt, where there is a hold."""
-        rows = self._rows(
-            "retry",
-            route_id=route_id,
-            token=token,
-            delay=delay,
-            error=error,
-            hold=hold,
-            uncounted=int(not counted),
-        )
-        return rows[0]["next_attempt_at"] if rows else None
+    def retry(self, token: UUID, retries: Mapping[UUID, Retry | Doubt]) -> dict[UUID, datetime]:
+        """Make routes due again, in doubt where there is a hold; return when each is."""
+        rows = self._rows("retry", token=token, retries=_json(retries))
+        return {row["route_id"]: row["next_attempt_at"] for row in rows}
 
-    def dead_letter(self, route_id: UUID, token: UUID, reason: Reason, error: str | None) -> bool:
-        """Make a route a dead letter, with its row."""
-        rows = self._rows(
-            "dead_letter", route_id=route_id, token=token, reason=str(reason), error=error
-        )
-        return bool(rows)
+    def dead_letter(self, token: UUID, ends: Mapping[UUID, DeadLetter]) -> set[UUID]:
+        """Make routes dead letters, each with its row."""
+        return {row["route_id"] for row in self._rows("dead_letter", token=token, ends=_json(ends))}
 
-    def skip(self, route_id: UUID, token: UUID, reason: str) -> bool:
-        """Make a route skipped."""
-        return bool(self._rows("skip", route_id=route_id, token=token, reason=reason))
+    def skip(self, token: UUID, reasons: Mapping[UUID, str]) -> set[UUID]:
+        """Make routes skipped."""
+        return {row["route_id"] for row in self._rows("skip", token=token, reasons=_json(reasons))}
 
     def give_back(
         self,
@@ -106,9 +83,9 @@ class PostgresTransaction:
         lapsed: bool,
         hold: float,
         behind: str | None = None,
-    ) -> set[UUID]:
-        """Give routes back that were not begun."""
-        rows = self._rows(
+    ) -> int:
+        """Give routes back that were not begun; return how many."""
+        return self._do(
             "give_back",
             token=token,
             route_ids=list(route_ids),
@@ -116,7 +93,6 @@ class PostgresTransaction:
             hold=hold,
             behind=behind,
         )
-        return {row["route_id"] for row in rows}
 
     def bury_device(self, endpoint: str) -> None:
         """Mark the device of an endpoint dead."""
@@ -124,6 +100,54 @@ class PostgresTransaction:
 
     def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
         return _rows(self._connection, name, parameters)
+
+    def _do(self, name: str, **parameters: object) -> int:
+        return self._connection.execute(statement(name), parameters).rowcount
+
+
+class PostgresClaimed(Claimed):
+    """Claimed routes, decoded by the thread that first looks at one.
+
+    While it does, the connection may ask something else.
+    """
+
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], token: UUID) -> None:
+        self._cursor = cursor
+        self._token = token
+        self._count = cursor.rowcount
+        self._claims: list[Claim] | None = None
+
+    @property
+    def by_lane(self) -> Mapping[int, int]:
+        """Return how many there are of each lane, without decoding them."""
+        result = self._cursor.pgresult
+        if result is None:
+            return {}
+        lanes = Counter(result.get_value(row, LANE) for row in range(self._count))
+        return {int(lane or 0): count for lane, count in lanes.items()}
+
+    def __len__(self) -> int:
+        """Return how many were claimed."""
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Claim: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Claim]: ...
+
+    def __getitem__(self, place: int | slice) -> Claim | list[Claim]:
+        """Return a claim."""
+        return self._decoded()[place]
+
+    def __iter__(self) -> Iterator[Claim]:
+        """Go through the claims."""
+        return iter(self._decoded())
+
+    def _decoded(self) -> list[Claim]:
+        if self._claims is None:
+            self._claims = [Claim(self._token, *row) for row in self._cursor.fetchall()]
+        return self._claims
 
 
 class PostgresStore:
@@ -171,18 +195,17 @@ class PostgresStore:
 
         return self._database.run(work)
 
-    def claim(self, lanes: Mapping[int, int], lease: Lease) -> list[Claim]:
+    def claim(self, lanes: Mapping[int, int], lease: Lease) -> PostgresClaimed:
         """Claim due routes, at most so many of each lane."""
         return self._claim("claim", lease, lanes=list(lanes), limits=list(lanes.values()))
 
-    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> Claim | None:
-        """Claim one route of these lanes whose lease ran out, and with it the hold."""
-        claims = self._claim("claim_lapsed", lease, lanes=list(lanes), hold=hold)
-        return claims[0] if claims else None
+    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> PostgresClaimed:
+        """Claim at most one route of these lanes whose lease ran out, and with it the hold."""
+        return self._claim("claim_lapsed", lease, lanes=list(lanes), hold=hold)
 
     def claim_expired(
         self, lanes: Sequence[int], lease: Lease, *, hold: float, limit: int
-    ) -> list[Claim]:
+    ) -> PostgresClaimed:
         """Claim routes of these lanes that are past their time, to be ended."""
         return self._claim("claim_expired", lease, lanes=list(lanes), hold=hold, limit=limit)
 
@@ -385,15 +408,16 @@ class PostgresStore:
     def _do(self, name: str, **parameters: object) -> None:
         self._database.run(lambda connection: connection.execute(statement(name), parameters))
 
-    def _claim(self, name: str, lease: Lease, **parameters: object) -> list[Claim]:
+    def _claim(self, name: str, lease: Lease, **parameters: object) -> PostgresClaimed:
         parameters |= {
             "token": lease.token,
             "lease": lease.seconds,
             "default_max_attempts": self._default_max_attempts,
         }
-        return self._database.run(
-            lambda connection: _loaded(connection, _rows(connection, name, parameters), lease.token)
+        cursor = self._database.run(
+            lambda connection: connection.execute(statement(name), parameters)
         )
+        return PostgresClaimed(cursor, lease.token)
 
     def _submission(self, notification: NewNotification, lease: Lease) -> dict[str, object]:
         submission = notification.submission
@@ -427,7 +451,10 @@ def _loaded(connection: Opened, claimed: list[dict[str, Any]], token: UUID) -> l
     columns = ("route_id", "notification_id", "user_id", "device_session_id")
     told = _rows(connection, "load", {f"{c}s": [row[c] for row in claimed] for c in columns})
     by_route = {row["route_id"]: row for row in told}
-    return [_picked(Claim, row | by_route[row["route_id"]] | {"token": token}) for row in claimed]
+    return [
+        Claim(**{name: value for name, value in told.items() if name in Claim.__struct_fields__})
+        for told in (row | by_route[row["route_id"]] | {"token": token} for row in claimed)
+    ]
 
 
 def _news(connection: Opened, feedback: Feedback, parameters: Mapping[str, object]) -> bool:
@@ -458,6 +485,11 @@ def _settled(
     return end is not None
 
 
+def _json(said: object) -> str:
+    """Return what is said of routes as one JSON text; msgspec takes their ids as they are."""
+    return msgspec.json.encode(said).decode()
+
+
 def _picked(shape: type[Shape], row: Mapping[str, Any]) -> Shape:
     """Build a dataclass from the columns that it names."""
     return shape(**{name: row[name] for name in shape.__dataclass_fields__})
@@ -480,4 +512,4 @@ def _routes_json(routes: Sequence[NewRoute]) -> str:
         }
         for position, route in enumerate(routes)
     ]
-    return msgspec.json.encode(rows).decode()
+    return _json(rows)

@@ -5,11 +5,11 @@ grant select (notification_id, kind, idempotency_key, fingerprint, created_at, d
     on dovecote.notifications to {user};
 
 grant select (
-        route_id, notification_id, position, channel, status, user_id, device_session_id,
+        route_id, notification_id, position, channel, lane, status, user_id, device_session_id,
         resolved_email, attempts, max_attempts, claims, claim_token, next_attempt_at,
         last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id
     ),
-    update (status, attempts, next_attempt_at, expires_at, doubt_until)
+    update (lane, status, attempts, next_attempt_at, expires_at, doubt_until)
     on dovecote.notification_routes to {user};
 
 grant select (route_id, notification_id, closed_at), update (closed_at, closed_as)

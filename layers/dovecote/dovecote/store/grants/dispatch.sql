@@ -5,11 +5,11 @@ grant select (notification_id, kind, idempotency_key, payload, traceparent)
     on dovecote.notifications to {user};
 
 grant select, update (
-    status, attempts, claims, claim_token, leased_until, next_attempt_at, last_attempt_at,
+    lane, status, attempts, claims, claim_token, leased_until, next_attempt_at, last_attempt_at,
     doubt_until, published_at, provider_message_id, last_error
 ) on dovecote.notification_routes to {user};
 
-grant select (route_id, error, dead_lettered_at, closed_at),
+grant select (route_id, dead_lettered_at, closed_at),
     insert (route_id, notification_id, reason, error, attempts)
     on dovecote.notification_dead_letters to {user};
 

@@ -4,11 +4,11 @@
 grant select, insert on dovecote.notifications to {user};
 
 grant select, insert, update (
-    status, attempts, claim_token, leased_until, next_attempt_at, doubt_until, published_at,
+    lane, status, attempts, claim_token, leased_until, next_attempt_at, doubt_until, published_at,
     provider_message_id, last_error
 ) on dovecote.notification_routes to {user};
 
-grant select (route_id, error), insert (route_id, notification_id, reason, error, attempts)
+grant select (route_id), insert (route_id, notification_id, reason, error, attempts)
     on dovecote.notification_dead_letters to {user};
 
 grant select (template_id, idempotency_key), insert (template_id, idempotency_key, message_id)

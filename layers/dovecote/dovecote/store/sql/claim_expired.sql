@@ -23,7 +23,7 @@ where route_id = any (array(
 ))
 returning route_id, notification_id, channel, target, user_id, device_session_id, resolved_email,
     locale, data, attempts, claims, lane,
-    case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as max_attempts,
+    case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as effective_max_attempts,
     false as counted,
     false as lapsed,
     doubt_until is not null as in_doubt,

@@ -12,4 +12,3 @@ set attempts = attempts - 1,
     ))
 where route_id = any (array(select unnest(%(route_ids)s::uuid[])))
   and claim_token = %(token)s
-returning route_id

@@ -1,7 +1,7 @@
--- Routes to published, where they still carry the claim.
+-- Routes to published, where they still carry the claim. The message ids ride in one JSON object.
 -- Safe: locks only rows with this token, which no other worker has. The ids come from a subquery,
 -- whose length the planner cannot see: a long literal array it would look up in a table that it
--- believes is empty by scanning it. The message ids ride in one JSON object.
+-- believes is empty by scanning it.
 update dovecote.notification_routes
 set status = 'published',
     next_attempt_at = null,
@@ -11,6 +11,5 @@ set status = 'published',
     doubt_until = null,
     claim_token = null,
     leased_until = null
-where route_id = any (array(select unnest(%(route_ids)s::uuid[])))
+where route_id = any (array(select jsonb_object_keys(%(message_ids)s::jsonb)::uuid))
   and claim_token = %(token)s
-returning route_id

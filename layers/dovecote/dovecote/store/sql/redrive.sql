@@ -3,6 +3,7 @@
 with redriven as (
     update dovecote.notification_routes
     set status = 'pending',
+        lane = lane & ~1,
         attempts = 0,
         next_attempt_at = clock_timestamp(),
         expires_at = coalesce(%(expires_at)s, expires_at),

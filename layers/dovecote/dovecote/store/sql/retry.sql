@@ -1,15 +1,21 @@
--- One route to retrying, where it still carries the claim.
--- Safe: one row by primary key; due again by the database's clock, at most when it expires, but in
--- doubt not before the hold is over. An attempt that failed for sure ends the doubt of those before.
+-- Routes to retrying, where they still carry the claim. What is said of each rides in one JSON object.
+-- Safe: as publish.sql; due again by the database's clock, at most when it expires, but in doubt not
+-- before the hold is over. An attempt that failed for sure ends the doubt of those before.
 update dovecote.notification_routes
 set status = 'retrying',
-    attempts = attempts - %(uncounted)s,
-    next_attempt_at = case when %(hold)s::float8 is null
-        then least(clock_timestamp() + make_interval(secs => %(delay)s), expires_at)
-        else clock_timestamp() + make_interval(secs => %(delay)s) end,
-    doubt_until = clock_timestamp() + make_interval(secs => %(hold)s),
-    last_error = %(error)s,
+    lane = lane | 1,
+    attempts = attempts
+        - (%(retries)s::jsonb -> route_id::text ->> 'counted' is not distinct from 'false')::integer,
+    next_attempt_at = case when %(retries)s::jsonb -> route_id::text ->> 'hold' is null
+        then least(clock_timestamp() + make_interval(
+            secs => (%(retries)s::jsonb -> route_id::text ->> 'delay')::float8), expires_at)
+        else clock_timestamp() + make_interval(
+            secs => (%(retries)s::jsonb -> route_id::text ->> 'delay')::float8) end,
+    doubt_until = clock_timestamp() + make_interval(
+        secs => (%(retries)s::jsonb -> route_id::text ->> 'hold')::float8),
+    last_error = %(retries)s::jsonb -> route_id::text ->> 'error',
     claim_token = null,
     leased_until = null
-where route_id = %(route_id)s and claim_token = %(token)s
+where route_id = any (array(select jsonb_object_keys(%(retries)s::jsonb)::uuid))
+  and claim_token = %(token)s
 returning route_id, next_attempt_at

@@ -1,12 +1,14 @@
--- One route to skipped, where it still carries the claim: there is nobody to deliver to.
--- Safe: one row by primary key.
+-- Routes to skipped, where they still carry the claim: there is nobody to deliver to. The reasons ride
+-- in one JSON object.
+-- Safe: as publish.sql.
 update dovecote.notification_routes
 set status = 'skipped',
     attempts = attempts - 1,
     next_attempt_at = null,
     doubt_until = null,
-    last_error = %(reason)s,
+    last_error = %(reasons)s::jsonb ->> route_id::text,
     claim_token = null,
     leased_until = null
-where route_id = %(route_id)s and claim_token = %(token)s
+where route_id = any (array(select jsonb_object_keys(%(reasons)s::jsonb)::uuid))
+  and claim_token = %(token)s
 returning route_id

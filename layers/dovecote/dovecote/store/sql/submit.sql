@@ -15,10 +15,11 @@ with moment as materialized (
 )
 insert into dovecote.notification_routes
     (route_id, notification_id, position, channel, target, user_id, device_session_id,
-     resolved_email, locale, data, priority, status, max_attempts, attempts, claims, claim_token, leased_until,
-     last_attempt_at, next_attempt_at, expires_at, created_at, last_error)
+     resolved_email, locale, data, priority, lane, status, max_attempts, attempts, claims,
+     claim_token, leased_until, last_attempt_at, next_attempt_at, expires_at, created_at, last_error)
 select r.route_id, n.notification_id, r.position, r.channel, r.target, r.user_id, r.device_session_id,
-       r.resolved_email, r.locale, r.data, %(priority)s,
+       r.resolved_email, r.locale, r.data,
+       %(priority)s, (case r.channel when 'email' then 0 else 6 end) + %(priority)s * 2,
        case when r.skip is null then 'pending' else 'skipped' end,
        %(max_attempts)s,
        tried.count, tried.count,

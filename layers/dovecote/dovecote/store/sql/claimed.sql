@@ -1,0 +1,19 @@
+-- What is told of claimed routes: what they are, what their notifications say, and the endpoints of
+-- the devices they name. Follows each claim, which is the CTE `claimed`; the columns are Claim's.
+-- Safe: plain reads by primary key; a device that is gone or dead leaves its endpoint NULL.
+select r.route_id, r.notification_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
+       n.traceparent, r.user_id, r.device_session_id, r.resolved_email, d.endpoint, r.locale, r.data,
+       r.attempts, r.effective_max_attempts, r.claims, r.counted, r.lapsed, r.in_doubt, r.expires_in,
+       r.lane
+from claimed r
+cross join lateral (
+    select kind, idempotency_key, payload, traceparent
+    from dovecote.notifications
+    where notification_id = r.notification_id
+    limit 1
+) n
+left join lateral (
+    select endpoint from dovecote.push_devices
+    where user_id = r.user_id and device_session_id = r.device_session_id and dead_at is null
+    limit 1
+) d on true
