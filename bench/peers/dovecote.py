@@ -4,12 +4,12 @@ Routes are pushes to the topic, of which no delivery is kept but in the route. A
 writes each route twice: claimed (attempt, claim, token, lease) and published.
 """
 
+import itertools
 import json
 import os
 import random
 import sys
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
@@ -30,6 +30,7 @@ from dovecote.submit import Submit
 
 CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
 RUN_SECONDS = 900.0
+NUMBERS = itertools.count()
 
 FILL = """
 with notification as (
@@ -77,7 +78,7 @@ class Immediate:
 
     def answer(self, _claim: Claim) -> Outcome:
         """Accept it."""
-        return Delivered(message_id=str(uuid.uuid4()))
+        return Delivered(message_id=f"bench-{next(NUMBERS)}")
 
 
 class Faulty(Immediate):

@@ -41,7 +41,8 @@ def test_a_kill_where_nothing_was_accepted_or_all_is_written_down_sends_nothing_
     nursery: Nursery, connection: Connection, provider: Running
 ) -> None:
     safe = {name: tuple(p for p in points if p in SAFE) for name, points in POINTS.items()}
-    # Of one channel: the lines of two are at different steps.
+    # Of one channel and in one batch: two lines, or two batches, are at different steps.
+    nursery.environment["DISPATCH_BATCH_SIZE"] = "100"
     storm = blow(nursery, 12, random.Random(SEED), kind=EMAIL, points=safe)
     assert reckon(storm, nursery, connection, provider)["sent_twice"] == 0
 

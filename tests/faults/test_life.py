@@ -114,7 +114,7 @@ class Life(RuleBasedStateMachine):
         self.hands: list[Held] = []
         self.done: list[Held] = []
         self.sent: list[Sent] = []
-        self.known: set[UUID] = set()  # acceptances that the store was told of
+        self.known: dict[UUID, str] = {}  # acceptances that the store was told of: the first wins
         self.unheard: set[UUID] = set()  # where a crash or an ambiguous answer was injected
 
     def teardown(self) -> None:
@@ -213,7 +213,7 @@ class Life(RuleBasedStateMachine):
                 burnt = after[route_id]["attempts"] - before[route_id]["attempts"]
                 assert burnt == -1, "a throttle answer burnt an attempt"
             if isinstance(result.outcome, Delivered) and not self._rejected(result.outcome):
-                self.known.add(route_id)
+                self.known.setdefault(route_id, result.outcome.message_id)
 
     @precondition(lambda self: self.hands or self.done)
     @rule(data=st.data())
@@ -341,10 +341,10 @@ class Life(RuleBasedStateMachine):
         self._say(sent, Known.NOT_SENT if sent.rejected else Known.ACCEPTED)
         after = self._rows()[route_id]
         if not sent.rejected:
-            self.known.add(route_id)
+            self.known.setdefault(route_id, sent.message_id)
             assert after["status"] in ("published", "cancelled", "skipped")
-        elif not self._others(sent):
-            self.known.discard(route_id)
+        elif self.known.get(route_id) == sent.message_id:
+            del self.known[route_id]
         if before["status"] in ("cancelled", "skipped"):
             assert after == before
 

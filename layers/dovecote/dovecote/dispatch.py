@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from dovecote import flights, lanes
-from dovecote.deliver import Deliver, Delivery
+from dovecote.deliver import Deliver
 from dovecote.finalise import GIVEN_BACK, Finaliser
 from dovecote.flights import Flights
 from dovecote.model import Channel, Claim, Lease, Slots, Standing
@@ -149,11 +149,11 @@ class Dispatch:
         except (StoreUnavailable, StoreBusy) as error:
             self._log.error("database out of reach", channel=line.channel, error=str(error))
             line.tally[INTERRUPTED] += 1
-            self._rescue(line)
+            self._await_all(line)
         return line.tally
 
-    def _rescue(self, line: _Line) -> None:
-        """Write down what is still under way, should the store be back by then."""
+    def _await_all(self, line: _Line) -> None:
+        """Wait for what is under way, which may find the store again."""
         while line.flights:
             with suppress(StoreError):
                 self._take_down(line)
@@ -215,9 +215,9 @@ class Dispatch:
     ) -> None:
         heard_beside = line.heard_beside
 
-        def delivery() -> Delivery:
+        def flight() -> Counter[str]:
             claims = [claim for batch in claimed for claim in batch]
-            return self._deliver(
+            delivery = self._deliver(
                 sorted(claims, key=_urgency),
                 standing=standing,
                 slots=slots,
@@ -225,18 +225,19 @@ class Dispatch:
                 tried=tried,
                 heard_beside=heard_beside,
             )
+            until = self._ends(line) - MARGIN_SECONDS
+            tally = self._finaliser.conclude(self._store, delivery, until=until)
+            if delivery.gate.stopped:
+                # From now on the store says so, and for how long.
+                line.heard_beside = set()
+            return tally
 
-        line.flights.begin(delivery, sum(map(len, claimed)))
+        line.tally["claimed"] += sum(map(len, claimed))
+        line.flights.begin(flight)
 
     def _take_down(self, line: _Line) -> None:
-        """Wait for a delivery that is over, and write down what became of its routes."""
-        delivery, claimed = line.flights.take_down()
-        line.tally["claimed"] += claimed
-        if delivery.gate.stopped:
-            # From now on the store says so, and for how long.
-            line.heard_beside = set()
-        until = self._ends(line) - MARGIN_SECONDS
-        line.tally += self._finaliser.conclude(self._store, delivery, until=until)
+        """Wait for a batch that is delivered and written down."""
+        line.tally += line.flights.take_down()
 
     def _behind_pause(self, standing: Standing, line: _Line) -> bool:
         """End what expired while its channel is paused; else wait, where that is worth it."""

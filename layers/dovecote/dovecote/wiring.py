@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 3
 """How long a connection may take: a database out of reach is a 503 within 5 s."""
 
+CONNECTIONS = 2
+"""A dispatcher claims a batch while it writes another down."""
+
 INVOKE_SECONDS = 1
 """How long Lambda may take to be connected to, and to take a call."""
 
@@ -252,8 +255,8 @@ def provision() -> Provision:
 
 @cache
 def database() -> Database:
-    """Return the database; its connection is opened when it is first needed."""
-    return Database(_connect)
+    """Return the database; a connection is opened when it is first needed."""
+    return Database(_connect, most=CONNECTIONS)
 
 
 @cache

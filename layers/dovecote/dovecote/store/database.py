@@ -1,4 +1,4 @@
-"""One cached connection, opened when it is first needed and again when it broke.
+"""Cached connections, each opened when it is first needed and again when it broke.
 
 psycopg's errors become the store's here and nowhere else. Nothing is set for a session and nothing
 is prepared, so that a pooler may hand each transaction to another connection of the server.
@@ -84,24 +84,34 @@ def translated(error: psycopg.Error) -> StoreError:
     return StoreFailed(text)
 
 
-class Database:
-    """Hands out the connection of this execution environment, to one thread at a time."""
+class _Thread(threading.local):
+    """What a thread is bound to, and the connection that it has in its hands."""
 
-    def __init__(self, connect: Callable[[], Opened]) -> None:
+    deadline = math.inf
+    connection: Opened | None = None
+
+
+class Database:
+    """Hands out the connections of this execution environment, each to one thread at a time.
+
+    It opens `most` of them. Who comes while all are in use waits.
+    """
+
+    def __init__(self, connect: Callable[[], Opened], *, most: int = 1) -> None:
         self._connect = connect
-        self._connection: Opened | None = None
-        self._turn = threading.RLock()
-        self._bounds = threading.local()
+        self._kept: list[Opened] = []
+        self._turns = threading.Semaphore(most)
+        self._thread = _Thread()
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
         """Bound all that this thread asks of the database in the context."""
-        before = self._bound
-        self._bounds.deadline = min(before, time.monotonic() + seconds)
+        before = self._thread.deadline
+        self._thread.deadline = min(before, time.monotonic() + seconds)
         try:
             yield
         finally:
-            self._bounds.deadline = before
+            self._thread.deadline = before
 
     def run(self, work: Callable[[Opened], T]) -> T:
         """Run work in a transaction of its own; it is run again where that may help.
@@ -113,7 +123,7 @@ class Database:
         deadline = self._deadline()
         conflicts = 0
         while True:
-            kept = self._connection is not None
+            kept = bool(self._kept)
             try:
                 with self._used(deadline) as connection, connection.transaction():
                     return work(connection)
@@ -138,39 +148,42 @@ class Database:
             raise translated(error) from None
 
     def close(self) -> None:
-        """Close the connection; the next use opens another."""
-        with self._turn:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
-
-    @property
-    def _bound(self) -> float:
-        return float(getattr(self._bounds, "deadline", math.inf))
+        """Close the connections that nobody uses; the next use opens another."""
+        while self._kept:
+            self._kept.pop().close()
 
     def _deadline(self) -> float:
-        return min(self._bound, time.monotonic() + ANSWER_SECONDS)
+        return min(self._thread.deadline, time.monotonic() + ANSWER_SECONDS)
 
     @contextmanager
     def _used(self, deadline: float) -> Iterator[Opened]:
-        """Yield the open connection, alone; discard it where it proves broken."""
-        with self._turn:
+        """Yield an open connection, alone; discard it where it proves broken."""
+        if self._thread.connection is not None:
+            yield self._thread.connection
+            return
+        with self._turns:
+            connection = self._thread.connection = self._opened()
             try:
-                connection = self._opened()
                 if isinstance(connection, Connection):
                     connection.deadline = deadline
                 yield connection
             except psycopg.Error as error:
                 if isinstance(translated(error), StoreUnavailable):
-                    self.close()
+                    connection.close()
                 raise
+            finally:
+                self._thread.connection = None
+                if not connection.closed:
+                    self._kept.append(connection)
 
     def _opened(self) -> Opened:
-        if self._connection is not None and _ended(self._connection):
-            self.close()
-        if self._connection is None:
-            self._connection = self._connect()
-        return self._connection
+        """Return the connection that was used last, or a new one."""
+        while self._kept:
+            connection = self._kept.pop()
+            if not _ended(connection):
+                return connection
+            connection.close()
+        return self._connect()
 
 
 def _ended(connection: Opened) -> bool:
