@@ -136,9 +136,9 @@ def _entry(claim: Claim, recipient: str, mail: Mail) -> bytes | None:
     return entry if len(entry) <= MAX_BYTES else None
 
 
-def _tags(claim: Claim) -> list[dict[str, str]]:
+def _tags(claim: Claim) -> list[Document]:
     return [
-        {"Name": "route_id", "Value": str(claim.route_id)},
+        {"Name": "route_id", "Value": claim.route_id},
         {"Name": "claim", "Value": str(claim.claims)},
         # SES takes letters, digits, _ and - in a tag; no kind holds a dash of its own.
         {"Name": "kind", "Value": claim.kind.replace(".", "-")},
