@@ -1,6 +1,7 @@
 """What a claim is sent through: its account, and the identity, application or topic."""
 
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.unit.examples import KIND, a_claim, a_kind
 
 ARN = "arn:aws:sns:us-east-1:123456789012:endpoint"
 UNUSED: dict[str, Any] = {
-    "client": None,
+    "client": Mock(),
     "renderer": cast(Renderer, None),
     "pool": cast(Pool, None),
 }

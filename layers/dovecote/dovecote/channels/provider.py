@@ -177,11 +177,13 @@ def told(entry: Mapping[str, Any], claim: Claim, resource: str) -> Outcome:
 
     A status that is new is a plain failure; an acceptance without an id is one that nobody knows.
     """
-    status, words = str(entry.get("Status", "Unknown")), str(entry.get("Error") or "")
+    status, message_id = str(entry.get("Status", "Unknown")), entry.get("MessageId")
+    if status == ACCEPTED and message_id:
+        return Delivered(message_id=message_id)
+    words = str(entry.get("Error") or "")
     text = scrubbed(f"{status}: {words}" if words else status, claim)
     if status == ACCEPTED:
-        message_id = entry.get("MessageId")
-        return Delivered(message_id=message_id) if message_id else Ambiguous(error=text)
+        return Ambiguous(error=text)
     known = _known(status, _quota(words), text, claim, resource)
     return Failed(error=text) if known is None else known
 

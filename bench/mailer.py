@@ -1,0 +1,133 @@
+"""The process of which bench/email.py measures the CPU: it sends email by the real channel."""
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from bench.peers.job import payload
+from bench.peers.line import await_start, say
+from dovecote import ports, wiring
+from dovecote.gate import Gate
+from dovecote.model import Channel, Claim, Slots, Standing, Target
+from dovecote.settings import Settings
+from dovecote.store.migrate import migrate
+
+RUN_SECONDS = 900.0
+
+# A trace for each, as where each was posted alone.
+FILL = """
+with notification as (
+    insert into dovecote.notifications
+        (notification_id, kind, idempotency_key, fingerprint, payload, traceparent)
+    select gen_random_uuid(), 'order.shipped', n::text, repeat('f', 64),
+           '{"order_id":"A' || lpad(n::text, 8, '0') || '","carrier":"DHL","first_name":"Ann"}',
+           '00-' || md5('trace' || n) || '-' || left(md5('span' || n), 16) || '-01'
+    from generate_series(1, %s) n
+    returning notification_id, idempotency_key
+)
+insert into dovecote.notification_routes
+    (route_id, notification_id, position, channel, target, user_id, resolved_email, priority,
+     status, max_attempts, next_attempt_at, expires_at)
+select gen_random_uuid(), notification_id, 0, 'email', 'address', 'u-1',
+       'success+' || idempotency_key || '@simulator.amazonses.com', 1,
+       'pending', 0, now(), now() + interval '72 hours'
+from notification
+"""
+
+
+def install(url: str) -> None:
+    """Make the tables."""
+    migrate(url)
+
+
+def fill(url: str, count: int) -> None:
+    """Store emails in bulk."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("set statement_timeout = 0")
+        connection.execute(FILL, (count,))
+
+
+def alone(url: str, count: int) -> None:
+    """Send claims that no database has seen, in batches as dispatch has them."""
+    here = _settings(url)
+    channel = wiring._channels(here)[Channel.EMAIL]
+    claims = [_claim(number) for number in range(count)]
+    _deliver(channel, [_claim(number) for number in range(here.dispatch_batch_size)])
+
+    def send() -> None:
+        for first in range(0, count, here.dispatch_batch_size):
+            _deliver(channel, claims[first : first + here.dispatch_batch_size])
+
+    _measured(send)
+
+
+def drain(url: str) -> None:
+    """Run dispatch until nothing is due."""
+    here = _settings(url)
+    # Another channel of the same client and the same templates.
+    _deliver(wiring._channels(here)[Channel.EMAIL], [_claim(n) for n in range(100)])
+    dispatch = wiring.dispatch()
+    wiring.database().run(lambda connection: connection.execute("select 1"))
+    ends = time.monotonic() + RUN_SECONDS
+    _measured(lambda: dispatch(lambda: ends - time.monotonic()))
+
+
+def _settings(url: str) -> Settings:
+    os.environ["DATABASE_URL"] = url
+    return wiring.settings()
+
+
+def _measured(run: Callable[[], object]) -> None:
+    await_start()
+    began = time.process_time()
+    run()
+    say(f"cpu {time.process_time() - began}")
+
+
+def _deliver(channel: ports.Channel, claims: Sequence[Claim]) -> None:
+    gate = Gate(Standing(channel=Channel.EMAIL))
+    channel.deliver(claims, time.monotonic() + RUN_SECONDS, Slots(room=len(claims)), gate)
+
+
+def _claim(number: int) -> Claim:
+    return Claim(
+        route_id=uuid.uuid4(),
+        notification_id=uuid.uuid4(),
+        channel=Channel.EMAIL,
+        target=Target.ADDRESS,
+        kind="order.shipped",
+        idempotency_key=str(number),
+        payload=json.dumps(payload(number)),
+        traceparent=f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01",
+        user_id="u-1",
+        device_session_id=None,
+        resolved_email=f"success+{number}@simulator.amazonses.com",
+        endpoint=None,
+        locale=None,
+        data=None,
+        attempts=1,
+        max_attempts=8,
+        claims=1,
+        counted=True,
+        lapsed=False,
+        in_doubt=False,
+        expires_in=3600.0,
+        lane=2,
+        token=uuid.uuid4(),
+    )
+
+
+if __name__ == "__main__":
+    order, url, *numbers = sys.argv[1:]
+    orders: dict[str, Callable[..., None]] = {
+        "install": install,
+        "fill": fill,
+        "alone": alone,
+        "drain": drain,
+    }
+    orders[order](url, *map(int, numbers))
