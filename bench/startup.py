@@ -48,6 +48,7 @@ ended = time.process_time()
 print(json.dumps({"import": imported - began, "call": ended - imported, "answer": answer}))
 """
 
+TITLE = "Start-up"
 COMPARISON = "comparison"
 AIMS = {"submit": 1.1, "dispatch": 1.2}
 
@@ -146,10 +147,13 @@ def main() -> None:
 
 def table(rounds: int, layer: Path | None = None) -> Table:
     """Measure cold starts in so many rounds, with a layer that is built for it."""
-    found = measured(rounds, layer)
+    python = build.find_python()
+    if python is None:
+        return Table(title=TITLE, note="Not measured: it needs a Python 3.13.", columns=(), rows={})
+    found = measured(python, rounds, layer)
     over = {name: [one[name].whole / one[COMPARISON].whole for one in found] for name in found[0]}
     return Table(
-        title="Start-up",
+        title=TITLE,
         note="Milliseconds of CPU of a fresh Python 3.13 with the built layer and its .pyc, from"
         " before the import until after the first answer, one email tried inline or dispatched;"
         " and as a multiple of a handler that makes two boto3 clients, one connection, one INSERT"
@@ -169,11 +173,8 @@ def _cells(starts: Sequence[Start], over: Rounds) -> list[str]:
     return [*cells, "" if set(over) == {1.0} else spread(over, "x")]
 
 
-def measured(rounds: int, layer: Path | None) -> list[dict[str, Start]]:
+def measured(python: str, rounds: int, layer: Path | None) -> list[dict[str, Start]]:
     """Return the cold starts of each round."""
-    python = build.find_python()
-    if python is None:
-        sys.exit(build.NOT_COMPILED)
     with tempfile.TemporaryDirectory(prefix="dovecote-startup-") as place:
         built = layer or _built(Path(place, "layer"))
         with Server(Path(place, "postgres"), durable=False) as server, running() as provider:
