@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import depth, growth, machine, paper, server, snapshot, startup, tables
 from bench.contender import DOVECOTE
 from bench.measure import Bench
-from bench.report import Table, between, markdown, picture, standing
+from bench.report import Table, between, markdown, picture, standing, wrapped
 from bench.rounds import FULL, QUICK, Size
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -53,7 +53,7 @@ def main() -> None:
     where = standing(shown)
     print(f"\n{where}\nin {_lasted(begun)}")
     if not given.quick and given.only == list(TABLES):
-        _keep(f"{words} It took {_lasted(begun)}.\n", where, shown)
+        _keep(wrapped(f"{words} It took {_lasted(begun)}."), where, shown)
 
 
 def _given() -> argparse.Namespace:
@@ -80,7 +80,7 @@ def _made(name: str, bench: Bench, size: Size) -> Table:
 def _keep(words: str, where: str, made: Sequence[Table]) -> None:
     """Write the page, and the picture of the first table."""
     text = PAGE.read_text()
-    text = between(text, *TARGETS, f"{words}\n{where}")
+    text = between(text, *TARGETS, f"{words}\n\n{where}")
     PAGE.write_text(between(text, *MADE, "\n".join(("", *map(markdown, made)))))
     drawn = made[0].drawn
     PICTURE.write_text(picture("No-op deliveries a second, 1 process", drawn, DOVECOTE.name))

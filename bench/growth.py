@@ -91,7 +91,7 @@ class Cpu(Watch):
         self._reader.close()
 
     def _now(self) -> tuple[float, float]:
-        return _server(self._server_pid), sum(sum(_times(pid)[:2]) for pid in self._clients)
+        return _server(self._server_pid), sum(sum(used(pid)[:2]) for pid in self._clients)
 
 
 def table(bench: Bench, size: Size) -> Table:
@@ -150,12 +150,12 @@ def _grown(bench: Bench, jobs: int, processes: int) -> Grown:
 
 def _server(pid: int) -> float:
     """Return what a server has used: itself, its processes that ended, and those that live."""
-    whole = sum(_times(pid))
+    whole = sum(used(pid))
     for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):
             child = int(file.parent.name)
             if _parent(child) == pid:
-                whole += sum(_times(child)[:2])
+                whole += sum(used(child)[:2])
     return whole
 
 
@@ -163,7 +163,7 @@ def _parent(pid: int) -> int:
     return int(_fields(pid)[1])
 
 
-def _times(pid: int) -> list[float]:
+def used(pid: int) -> list[float]:
     """Return the CPU seconds of a process, user and system, and of its children that ended."""
     return [int(ticks) / TICKS for ticks in _fields(pid)[11:15]]
 

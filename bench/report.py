@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from html import escape
 from itertools import chain
 from statistics import median
+from textwrap import fill
 from typing import Literal
+
+PROSE = 108
 
 Rounds = Sequence[float]
 """What one contender did in each round; the rounds of a table go together."""
@@ -104,6 +107,11 @@ def against(ours: str, measured: Sequence[Mapping[str, Rounds]]) -> dict[str, li
     }
 
 
+def wrapped(prose: str) -> str:
+    """Return prose in lines as long as those of the pages."""
+    return fill(prose, PROSE, break_long_words=False, break_on_hyphens=False)
+
+
 def standing(tables: Iterable[Table]) -> str:
     """Return what all tables are held against in Markdown: each target, and where it stands."""
     lines = ["| target | | now | |", "|---|---|---:|---|"]
@@ -119,7 +127,7 @@ def markdown(table: Table) -> str:
     lines = [
         f"### {table.title}",
         "",
-        table.note,
+        wrapped(table.note),
         "",
         "| " + " | ".join(("", *table.columns)) + " |",
         "|---|" + "---:|" * len(table.columns),

@@ -1,10 +1,12 @@
 """What the bench makes of its numbers."""
 
+import os
+import time
 from xml.etree import ElementTree
 
 import pytest
 
-from bench import floor, paper
+from bench import floor, growth, paper
 from bench.report import (
     Table,
     Target,
@@ -136,3 +138,13 @@ def test_the_picture_has_a_bar_for_each_and_is_xml() -> None:
 def test_the_floor_leaves_no_parameter_of_the_statements_open() -> None:
     assert "%(" not in floor.script()
     assert "--" not in floor.script()
+
+
+def test_the_cpu_of_a_process_is_what_it_says_itself() -> None:
+    user_and_system = growth.used(os.getpid())[:2]
+    assert sum(user_and_system) == pytest.approx(time.process_time(), abs=0.05)
+
+
+def test_prose_in_a_table_is_as_long_as_that_of_the_pages() -> None:
+    table = Table(title="T", note="word " * 100, columns=(), rows={})
+    assert max(map(len, markdown(table).splitlines())) <= 108
