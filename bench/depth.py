@@ -50,7 +50,7 @@ class Case:
 
 
 EMAIL = {"channel": "'email'", "target": "'address'", "resolved_email": "'a@example.com'"}
-LATER = {"next_attempt_at": "now() + interval '1 day'"}
+LATER = {"next_attempt_at": "clock_timestamp() + interval '1 day'"}
 FINISHED = {
     "status": "'published'",
     "attempts": "1",

@@ -19,6 +19,9 @@ from bench.report import Table, number, ratios, spread
 from bench.rounds import Size, rounds
 
 PROCESSES = (1, 2, 4, 8)
+FULL = 0.9
+"""From this share of the cores on they are what limits."""
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 LOOK_SECONDS = 0.03
@@ -40,12 +43,13 @@ group by 1
 class Grown:
     """A drain: routes a second, and seconds of CPU a route of PostgreSQL and of the dispatchers.
 
-    `doing` is how often a session was seen at what.
+    `machine` is how many cores were busy with whatever, `doing` how often who was seen at what.
     """
 
     rate: float
     postgres: float
     clients: float
+    machine: float
     doing: Mapping[str, int]
 
     @property
@@ -60,10 +64,10 @@ class Cpu(Watch):
     def __init__(self, server_pid: int) -> None:
         self._server_pid = server_pid
         self._clients: Sequence[int] = ()
-        self._before = (0.0, 0.0)
+        self._before = (0.0, 0.0, 0.0)
         self._look_at = 0.0
         self._reader: psycopg.Connection[Any] | None = None
-        self.used = (0.0, 0.0)
+        self.used = (0.0, 0.0, 0.0)
         self.seen: Counter[str] = Counter()
 
     def prepare(self, url: str) -> None:
@@ -84,14 +88,15 @@ class Cpu(Watch):
             self.seen.update(dict(self._reader.execute(DOING).fetchall()))
 
     def end(self) -> None:
-        """Note what was used of PostgreSQL, and of the dispatchers."""
+        """Note what was used of PostgreSQL, of the dispatchers, and of the machine."""
         assert self._reader is not None
-        postgres, clients = self._now()
-        self.used = (postgres - self._before[0], clients - self._before[1])
+        before, now = self._before, self._now()
+        self.used = (now[0] - before[0], now[1] - before[1], now[2] - before[2])
         self._reader.close()
 
-    def _now(self) -> tuple[float, float]:
-        return _server(self._server_pid), sum(sum(used(pid)[:2]) for pid in self._clients)
+    def _now(self) -> tuple[float, float, float]:
+        clients = sum(sum(used(pid)[:2]) for pid in self._clients)
+        return _server(self._server_pid), clients, _machine()
 
 
 def table(bench: Bench, size: Size) -> Table:
@@ -104,7 +109,8 @@ def table(bench: Bench, size: Size) -> Table:
     return Table(
         title="Growth with processes",
         note=f"{DOVECOTE.name}, {size.grown:,} no-op routes, on the {cores} cores that PostgreSQL"
-        " and the dispatchers share. CPU in µs a route. What a session was seen at: at work, or"
+        " and the dispatchers share. CPU in µs a route; cores busy with it, of those busy with"
+        " whatever. What a session was seen at: at work, or"
         " waiting for the WAL, for a lock or a page, for its dispatcher. Were the dispatchers"
         " elsewhere, PostgreSQL would have its cores full at the rate of the last column.",
         columns=(
@@ -114,12 +120,13 @@ def table(bench: Bench, size: Size) -> Table:
             "of dispatchers",
             "cores busy",
             "work, WAL, lock, dispatcher",
+            "limit",
             "PostgreSQL's end",
         ),
         rows={
             _processes(name): [
                 spread(rates[name]),
-                spread(ratios(rates[name], rates["1"]), "x"),
+                "" if name == "1" else spread(ratios(rates[name], rates["1"]), "x"),
                 *_cells(grown, cores),
             ]
             for name, grown in found.items()
@@ -130,10 +137,13 @@ def table(bench: Bench, size: Size) -> Table:
 def _cells(grown: Sequence[Grown], cores: int) -> Iterator[str]:
     yield number(median(one.postgres * 1e6 for one in grown))
     yield number(median(one.clients * 1e6 for one in grown))
-    yield f"{median(one.cores for one in grown):.1f}"
+    busy = median(one.machine for one in grown)
+    yield f"{median(one.cores for one in grown):.1f} of {busy:.1f}"
     seen = sum((Counter(one.doing) for one in grown), Counter[str]())
     whole = seen.total() or 1
     yield ", ".join(f"{seen[doing] / whole:.0%}" for doing in ("work", "flush", "lock", "client"))
+    share = median(one.postgres / (one.postgres + one.clients) for one in grown)
+    yield f"the cores, {share:.0%} PostgreSQL" if busy >= FULL * cores else "waiting"
     yield number(median(cores / one.postgres for one in grown))
 
 
@@ -144,8 +154,14 @@ def _processes(count: str) -> str:
 def _grown(bench: Bench, jobs: int, processes: int) -> Grown:
     cpu = Cpu(bench.server_pid)
     rate = bench.drain(DOVECOTE, jobs, processes=processes, watch=cpu)
-    postgres, clients = cpu.used
-    return Grown(rate=rate, postgres=postgres / jobs, clients=clients / jobs, doing=cpu.seen)
+    postgres, clients, machine = cpu.used
+    return Grown(
+        rate=rate,
+        postgres=postgres / jobs,
+        clients=clients / jobs,
+        machine=machine * rate / jobs,
+        doing=cpu.seen,
+    )
 
 
 def _server(pid: int) -> float:
@@ -157,6 +173,13 @@ def _server(pid: int) -> float:
             if _parent(child) == pid:
                 whole += sum(used(child)[:2])
     return whole
+
+
+def _machine() -> float:
+    """Return the CPU seconds that all cores were not idle for."""
+    line = Path("/proc/stat").read_text().partition("\n")[0].split()
+    user, nice, system, _idle, _waiting, *interrupts = (int(ticks) / TICKS for ticks in line[1:9])
+    return user + nice + system + sum(interrupts)
 
 
 def _parent(pid: int) -> int:

@@ -22,12 +22,12 @@ DEFAULTS = {
     "attempts": "0",
     "claims": "0",
     "max_attempts": "0",
-    "next_attempt_at": "now()",
-    "expires_at": "now() + interval '72 hours'",
+    "next_attempt_at": "clock_timestamp()",
+    "expires_at": "clock_timestamp() + interval '72 hours'",
     "published_at": "null::timestamptz",
     "provider_message_id": "null::text",
 }
-"""What a route is that is new, due, and a push to the topic."""
+"""What a route is that is new, due, and a push to the topic; each has a moment of its own."""
 
 LANE = """(case r.channel when 'email' then 0 else 6 end + r.priority * 2
     + case r.status when 'retrying' then 1 else 0 end)::smallint"""
