@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ class Contender:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, order: str, url: str, *numbers: int) -> list[str]:
-        """Return the command for one of the four orders."""
+        """Return the command for one of the orders."""
         return [*self.program, order, url, *map(str, numbers)]
 
     def environ(self) -> dict[str, str]:
@@ -59,6 +59,21 @@ BARE = Contender(
     left="",
     done="",
     stored=DOVECOTE.stored,
+)
+
+ROUTES = "select count(*) from dovecote.notification_routes where status = 'pending'"
+
+DOVECOTE_BULK = replace(DOVECOTE, name="Dovecote", stored=ROUTES)
+
+
+def _bare_bulk(how: str, words: str) -> Contender:
+    program = [sys.executable, "-m", "bench.peers.bare_bulk", how]
+    return Contender(name=words, program=program, left="", done="", stored=ROUTES)
+
+
+BARE_BULKS = (
+    _bare_bulk("copy", "bare psycopg: COPY into the same tables"),
+    _bare_bulk("unnest", "bare psycopg: one INSERT from arrays into the same tables"),
 )
 
 GRAPHILE = Contender(

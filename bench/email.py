@@ -12,8 +12,8 @@ import psycopg
 
 from bench.contender import ROOT, Contender
 from bench.measure import Bench, Wrong
-from bench.report import Table, spread
-from bench.tables import Size, rounds
+from bench.report import Table, Target, spread
+from bench.rounds import Size, rounds
 from local.provider import Running, running
 
 ALONE = "EmailChannel.deliver alone"
@@ -46,6 +46,15 @@ def email_table(bench: Bench, size: Size) -> Table:
             name: [spread(found[f"{name} {per_call}"]) for per_call in COLUMNS.values()]
             for name in dict.fromkeys(name for name, _ in series)
         },
+        targets=[
+            Target(
+                what=f"email {words}, the channel alone, recipients per CPU second",
+                rounds=found[f"{ALONE} {per_call}"],
+                least=least,
+                unit="",
+            )
+            for words, per_call, least in (("singly", SINGLY, 600), ("in bulk", IN_BULK, 8_000))
+        ],
     )
 
 

@@ -24,7 +24,7 @@ FILL = """
 with notification as (
     insert into dovecote.notifications
         (notification_id, kind, idempotency_key, fingerprint, payload, traceparent)
-    select gen_random_uuid(), 'order.shipped', n::text, repeat('f', 64),
+    select uuidv7(), 'order.shipped', n::text, repeat('f', 64),
            '{"order_id":"A' || lpad(n::text, 8, '0') || '","carrier":"DHL","first_name":"Ann"}',
            '00-' || md5('trace' || n) || '-' || left(md5('span' || n), 16) || '-01'
     from generate_series(1, %s) n
@@ -32,9 +32,9 @@ with notification as (
 )
 insert into dovecote.notification_routes
     (route_id, notification_id, position, channel, target, user_id, resolved_email, priority,
-     status, max_attempts, next_attempt_at, expires_at)
-select gen_random_uuid(), notification_id, 0, 'email', 'address', 'u-1',
-       'success+' || idempotency_key || '@simulator.amazonses.com', 1,
+     lane, status, max_attempts, next_attempt_at, expires_at)
+select uuidv7(), notification_id, 0, 'email', 'address', 'u-1',
+       'success+' || idempotency_key || '@simulator.amazonses.com', 1, 2,
        'pending', 0, now(), now() + interval '72 hours'
 from notification
 """

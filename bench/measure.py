@@ -22,6 +22,25 @@ class Wrong(Exception):
     """A contender did not do what was asked of it."""
 
 
+class Watch:
+    """Looks at a drain from its start to its end; this one sees nothing."""
+
+    def prepare(self, url: str) -> None:
+        """Do what is to be done before the programs connect."""
+        del url
+
+    def begin(self, running: "Sequence[Program]") -> None:
+        """Look before it begins."""
+        del running
+
+    def look(self, handled: int) -> None:
+        """Look while it goes on."""
+        del handled
+
+    def end(self) -> None:
+        """Look when all is done, and the programs still live."""
+
+
 class Program:
     """A contender's program at work; it tells how many jobs it has handled."""
 
@@ -47,6 +66,11 @@ class Program:
         """Let it begin."""
         self._stdin.write("go\n")
         self._stdin.flush()
+
+    @property
+    def pid(self) -> int:
+        """Return its process id."""
+        return self._process.pid
 
     @property
     def megabytes(self) -> float:
@@ -116,6 +140,7 @@ class Bench:
         milliseconds: int = 0,
         in_flight: int = 0,
         faulty: bool = False,
+        watch: Watch | None = None,
     ) -> float:
         """Return how many jobs a second are drained; each is verified to be done once.
 
@@ -123,8 +148,12 @@ class Bench:
         """
         url = self.filled(contender, jobs)
         arguments = (milliseconds, in_flight, *([1] if faulty else []))
+        watch = watch or Watch()
+        watch.prepare(url)
         with programs(contender, url, processes, "drain", *arguments) as running:
-            seconds = _timed(running, jobs, lambda: _left(url, contender))
+            watch.begin(running)
+            seconds = _timed(running, jobs, lambda: _left(url, contender), watch.look)
+            watch.end()
         self.expect(contender, contender.done, jobs * 9 // 10 if faulty else jobs)
         if sum(program.handled for program in running) != jobs:
             raise Wrong(f"{contender.name} handled a job more than once")
@@ -150,25 +179,41 @@ class Bench:
         self.expect(contender, contender.stored, jobs + 1)
         return jobs / seconds
 
-    def empty(self, contender: Contender) -> str:
+    def bulk(self, contender: Contender, calls: int, size: int) -> float:
+        """Return how many jobs a second one connection stores, so many in a call."""
+        url = self.empty(contender)
+        with programs(contender, url, 1, "bulk", calls, size) as running:
+            seconds = _timed(running, calls * size, lambda: False)
+        self.expect(contender, contender.stored, (calls + 1) * size)
+        return calls * size / seconds
+
+    @property
+    def server_pid(self) -> int:
+        """Return the process id of the server, whose children its backends are."""
+        pid = self._server.pid
+        assert pid is not None
+        return pid
+
+    def drop(self, database: str) -> None:
+        """Drop a database."""
+        self._server.drop_database(database)
+
+    def empty(self, contender: Contender, database: str = DATABASE) -> str:
         """Make a database with a contender's tables; return its URL."""
         key = contender.program[-1]
         if key not in self._templates:
             self._templates[key] = f"template_{len(self._templates)}"
             self._server.create_database(self._templates[key])
             _do(contender, "install", self._server.url(self._templates[key]))
-        self._server.drop_database(DATABASE)
-        self._server.create_database(DATABASE, self._templates[key])
-        return self._server.url(DATABASE)
+        self._server.drop_database(database)
+        self._server.create_database(database, self._templates[key])
+        return self._server.url(database)
 
     def filled(self, contender: Contender, jobs: int) -> str:
         """Make a database with jobs to do, analysed and written to the disk."""
         url = self.empty(contender)
         _do(contender, "fill", url, jobs)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("set statement_timeout = 0")
-            connection.execute("vacuum analyze")
-            connection.execute("checkpoint")
+        settle(url)
         return url
 
     def expect(self, contender: Contender, question: str, wanted: int) -> None:
@@ -179,12 +224,26 @@ class Bench:
             raise Wrong(f"{contender.name}: {found} of {wanted}, by {question}")
 
 
-def _timed(running: Sequence[Program], jobs: int, left: Callable[[], bool]) -> float:
+def settle(url: str) -> None:
+    """Leave nothing of a database's filling to do: analysed, and written to the disk."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("set statement_timeout = 0")
+        connection.execute("vacuum analyze")
+        connection.execute("checkpoint")
+
+
+def _timed(
+    running: Sequence[Program],
+    jobs: int,
+    left: Callable[[], bool],
+    look: Callable[[int], None] = lambda _: None,
+) -> float:
     """Let the programs begin; return the seconds until all jobs are handled and none is left."""
     begun = time.perf_counter()
     for program in running:
         program.begin()
-    while sum(program.handled for program in running) < jobs or left():
+    while (handled := sum(program.handled for program in running)) < jobs or left():
+        look(handled)
         time.sleep(LOOK_SECONDS)
         if time.perf_counter() - begun > MOST_SECONDS:
             raise Wrong("the jobs were not done in time")

@@ -1,4 +1,4 @@
-"""What a cold start costs: `PYTHONPATH=layers/dovecote:. .venv/bin/python -m bench.startup`.
+"""What a cold start costs; alone: `PYTHONPATH=layers/dovecote:. .venv/bin/python -m bench.startup`.
 
 Each case is a fresh process of Python 3.13 with the built layer: it imports a handler and calls it
 once, against a real PostgreSQL and the local provider. The cases alternate, and what counts is the
@@ -9,12 +9,11 @@ comparison takes: two boto3 clients, one connection, one INSERT and one SendEmai
 import argparse
 import json
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 import psycopg
 
 import build
+from bench.report import Rounds, Table, Target, markdown, spread
 from dovecote.store.migrate import migrate
 from local.postgres import Server
 from local.provider import running
@@ -48,6 +48,8 @@ ended = time.process_time()
 print(json.dumps({"import": imported - began, "call": ended - imported, "answer": answer}))
 """
 
+TITLE = "Start-up"
+COMPARISON = "comparison"
 AIMS = {"submit": 1.1, "dispatch": 1.2}
 
 
@@ -92,7 +94,7 @@ class Bench:
         """Start each case once; what submit only stores is there for dispatch to send."""
         reset = json.loads((ROOT / "events" / "email.json").read_text())
         starts = {
-            "comparison": self.start("bench/comparison", reset),
+            COMPARISON: self.start("bench/comparison", reset),
             "submit": self.start("functions/submit", _fresh(reset)),
             "submit, nothing tried at once": self.start(
                 "functions/submit", _fresh(reset), INLINE_ROUTES="0"
@@ -140,19 +142,49 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--layer", type=Path, help="a layer that was built before")
     given = parser.parse_args()
+    print(markdown(table(given.rounds, given.layer)))
+
+
+def table(rounds: int, layer: Path | None = None) -> Table:
+    """Measure cold starts in so many rounds, with a layer that is built for it."""
     python = build.find_python()
     if python is None:
-        sys.exit(build.NOT_COMPILED)
+        return Table(title=TITLE, note="Not measured: it needs a Python 3.13.", columns=(), rows={})
+    found = measured(python, rounds, layer)
+    over = {name: [one[name].whole / one[COMPARISON].whole for one in found] for name in found[0]}
+    return Table(
+        title=TITLE,
+        note="Milliseconds of CPU of a fresh Python 3.13 with the built layer and its .pyc, from"
+        " before the import until after the first answer, one email tried inline or dispatched;"
+        " and as a multiple of a handler that makes two boto3 clients, one connection, one INSERT"
+        " and one SendEmail.",
+        columns=("import", "call", "whole", "ratio"),
+        rows={name: _cells([one[name] for one in found], over[name]) for name in found[0]},
+        targets=[
+            Target(what=f"start-up of {name}, CPU over the comparison", most=aim, rounds=over[name])
+            for name, aim in AIMS.items()
+        ],
+    )
+
+
+def _cells(starts: Sequence[Start], over: Rounds) -> list[str]:
+    parts = zip(*((s.imported, s.called, s.whole) for s in starts), strict=True)
+    cells = [spread([1000 * one for one in part]) for part in parts]
+    return [*cells, "" if set(over) == {1.0} else spread(over, "x")]
+
+
+def measured(python: str, rounds: int, layer: Path | None) -> list[dict[str, Start]]:
+    """Return the cold starts of each round."""
     with tempfile.TemporaryDirectory(prefix="dovecote-startup-") as place:
-        layer = given.layer or _built(Path(place, "layer"))
+        built = layer or _built(Path(place, "layer"))
         with Server(Path(place, "postgres"), durable=False) as server, running() as provider:
             migrate(server.url())
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 connection.execute("create table startup_comparison (body text not null)")
             values = _environment(server.url(), provider.url)
-            bench = Bench(python=python, layer=layer, environment=values)
+            bench = Bench(python=python, layer=built, environment=values)
             bench.round()  # fills the caches of the file system
-            report([bench.round() for _ in range(given.rounds)])
+            return [bench.round() for _ in range(rounds)]
 
 
 def _built(layer: Path) -> Path:
@@ -173,20 +205,6 @@ def _environment(database_url: str, endpoint: str) -> dict[str, str]:
         "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog"),
         "EMAIL_FROM": "Dovecote <dovecote@example.com>",
     }
-
-
-def report(rounds: list[dict[str, Start]]) -> None:
-    """Print the medians of CPU, and of the ratios to the comparison of the same round."""
-    print(f"{'CPU ms, medians':32} {'import':>8} {'call':>8} {'whole':>8} {'ratio':>7} {'aim':>6}")
-    for name in rounds[0]:
-        starts = [one[name] for one in rounds]
-        imported, called, whole = (
-            1000 * statistics.median(values)
-            for values in zip(*((s.imported, s.called, s.whole) for s in starts), strict=True)
-        )
-        ratio = statistics.median(one[name].whole / one["comparison"].whole for one in rounds)
-        aim = AIMS.get(name, "")
-        print(f"{name:32} {imported:8.1f} {called:8.1f} {whole:8.1f} {ratio:7.2f} {aim!s:>6}")
 
 
 if __name__ == "__main__":

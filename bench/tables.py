@@ -1,79 +1,75 @@
-"""The tables: what is measured against what, in rounds that go through all in a random order."""
+"""The tables in which Dovecote's loop and its submit stand beside others."""
 
-import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from statistics import median
 
-from bench import depth, floor
+from bench import floor
 from bench.contender import (
     BARE,
+    BARE_BULKS,
     DOVECOTE,
+    DOVECOTE_BULK,
     DOVECOTE_DEFAULT,
+    GRAPHILE,
     PEERS_OF_DOVECOTE,
+    PGBOSS,
+    PGQUEUER,
     PROCRASTINATE,
     Contender,
 )
 from bench.measure import Bench
-from bench.report import Rounds, Table, against, spread, times
+from bench.report import Rounds, Table, Target, against, ratios, spread
+from bench.rounds import Measured, Size, rounds
 
 FLOOR = "floor: the same SQL by pgbench"
 SLOW_MILLISECONDS = 20
 IN_FLIGHT = 50
 CEILING = IN_FLIGHT * 1000 / SLOW_MILLISECONDS
+BULK = 1_000
+
+# With one process, and with two.
+LEAST = {
+    GRAPHILE.name: (1.3, 1.5),
+    PGBOSS.name: (2.0, 2.0),
+    PGQUEUER.name: (3.0, 3.0),
+    PROCRASTINATE.name: (50.0, 50.0),
+}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Size:
-    """How much is measured, and how often."""
-
-    rounds: int
-    jobs: int
-    one_by_one: int
-    slow: int
-    memory: int
-    beside: int
-
-
-FULL = Size(rounds=3, jobs=30_000, one_by_one=1_000, slow=5_000, memory=100_000, beside=1_000_000)
-QUICK = Size(rounds=1, jobs=5_000, one_by_one=200, slow=1_000, memory=20_000, beside=50_000)
-
-Measured = dict[str, Rounds]
-
-
-def rounds(count: int, series: Mapping[str, Callable[[], float]]) -> Measured:
-    """Measure each of a series in each round, in an order of its own."""
-    found: dict[str, list[float]] = {name: [] for name in series}
-    for _ in range(count):
-        for name in random.sample(list(series), k=len(series)):
-            found[name].append(series[name]())
-    return dict(found)
-
-
-def drained(bench: Bench, size: Size) -> list[Measured]:
+def drain(bench: Bench, size: Size) -> Table:
     """Measure the drain of no-op deliveries with one and with two processes."""
-    contenders = (DOVECOTE, DOVECOTE_DEFAULT, *PEERS_OF_DOVECOTE)
     series = {
         (contender.name, processes): partial(
             bench.drain, contender, _fair(contender, size.jobs), processes=processes
         )
-        for contender in contenders
+        for contender in (DOVECOTE, DOVECOTE_DEFAULT, *PEERS_OF_DOVECOTE)
         for processes in (1, 2)
     }
     for processes in (1, 2):
         series[FLOOR, processes] = partial(_floor, bench, size.jobs, processes)
-    return _by_processes(size, series)
-
-
-def drain_table(measured: list[Measured], size: Size) -> Table:
-    """Return the table of no-op deliveries."""
+    measured = _by_processes(size, series)
     return Table(
         title="Drain of no-op deliveries",
         note=f"Jobs a second until {size.jobs:,} are done and committed ({PROCRASTINATE.name}:"
-        f" {_fair(PROCRASTINATE, size.jobs):,}), and {DOVECOTE.name}, as a multiple of each.",
+        f" {_fair(PROCRASTINATE, size.jobs):,}), and {DOVECOTE.name}, as a multiple of each. A"
+        " no-op of Dovecote writes the route twice, claimed and published with the message id, and"
+        " no email_deliveries.",
         columns=("1 process", "ratio", "2 processes", "ratio"),
         rows=against(DOVECOTE.name, measured),
+        targets=[*_drain_targets(measured)],
+        drawn={name: median(rates) for name, rates in measured[0].items()},
     )
+
+
+def _drain_targets(measured: Sequence[Measured]) -> Iterator[Target]:
+    for peer, bounds in LEAST.items():
+        for processes, (rates, least) in enumerate(zip(measured, bounds, strict=True), start=1):
+            yield Target(
+                what=f"no-op drain over {peer}, {_processes(processes)}",
+                least=least,
+                rounds=ratios(rates[DOVECOTE.name], rates[peer]),
+            )
 
 
 def enqueued(bench: Bench, size: Size) -> Table:
@@ -95,6 +91,37 @@ def enqueued(bench: Bench, size: Size) -> Table:
         " the immediate attempt. The peers: one job.",
         columns=("a second", "Dovecote is"),
         rows=against("Dovecote", [measured]),
+        targets=[*_enqueue_targets(measured)],
+    )
+
+
+def _enqueue_targets(measured: Measured) -> Iterator[Target]:
+    ours = measured["Dovecote"]
+    peers = (measured[peer.name] for peer in PEERS_OF_DOVECOTE)
+    fastest = [max(rates) for rates in zip(*peers, strict=True)]
+    for what, least, rates in (
+        ("the bare statement", 0.8, measured[BARE.name]),
+        ("the fastest peer", 1.0, fastest),
+    ):
+        over = ratios(ours, rates)
+        yield Target(what=f"enqueue one by one over {what}", least=least, rounds=over)
+
+
+def bulk(bench: Bench, size: Size) -> Table:
+    """Measure what is stored a thousand in a call over one connection."""
+    contenders = (DOVECOTE_BULK, *BARE_BULKS, *PEERS_OF_DOVECOTE)
+    measured = rounds(
+        size.rounds,
+        {one.name: partial(bench.bulk, one, size.bulk_calls, BULK) for one in contenders},
+    )
+    return Table(
+        title="Bulk enqueue",
+        note=f"Rows a second, {BULK:,} in a call and a commit, {size.bulk_calls} calls. Dovecote:"
+        " the submit use case, one notification to as many recipients, stored in one statement."
+        " The peers: add_jobs of graphile-worker, insert of pg-boss, enqueue of pgqueuer,"
+        " batch_defer of procrastinate.",
+        columns=("rows a second", "Dovecote is"),
+        rows=against("Dovecote", [measured]),
     )
 
 
@@ -104,6 +131,7 @@ def failing(bench: Bench, size: Size) -> Table:
     well = "all delivered"
     badly = "8 % failed and are due again later, 2 % dead-lettered"
     measured = rounds(size.rounds, {well: drain, badly: partial(drain, faulty=True)})
+    share = ratios(measured[badly], measured[well])
     return Table(
         title="Drain with failures",
         note=f"{DOVECOTE.name}, 1 process, {size.jobs:,} routes; a line of the log for each"
@@ -111,8 +139,9 @@ def failing(bench: Bench, size: Size) -> Table:
         columns=("routes a second", "ratio"),
         rows={
             well: (spread(measured[well]), ""),
-            badly: (spread(measured[badly]), times(measured[badly], measured[well])),
+            badly: (spread(measured[badly]), spread(share, "x")),
         },
+        targets=[Target(what="drain with 10 % failures over without", least=0.8, rounds=share)],
     )
 
 
@@ -139,46 +168,55 @@ def slow(bench: Bench, size: Size) -> Table:
             name: [
                 cell
                 for processes, rates in enumerate(measured, start=1)
-                for cell in (spread(rates[name]), _share(rates[name], CEILING * processes))
+                for cell in (spread(rates[name]), spread(_shares(rates[name], processes), "%"))
             ]
             for name in measured[0]
         },
+        targets=[
+            Target(
+                what=f"20 ms deliveries of the ceiling, {_processes(processes)}",
+                least=0.95,
+                unit="%",
+                rounds=_shares(rates[DOVECOTE.name], processes),
+            )
+            for processes, rates in enumerate(measured, start=1)
+        ],
     )
 
 
 def memory(bench: Bench, size: Size) -> Table:
     """Measure how the memory of a dispatcher grows with what it has drained."""
     early = size.memory // 10
-    measured = {
-        contender.name: bench.memory(contender, size.memory, early)
-        for contender in (DOVECOTE, DOVECOTE_DEFAULT)
-    }
+    measured = rounds(
+        size.rounds,
+        {
+            contender.name: partial(bench.memory, contender, size.memory, early)
+            for contender in (DOVECOTE, DOVECOTE_DEFAULT)
+        },
+    )
+    columns = {name: [*zip(*both, strict=True)] for name, both in measured.items()}
+    grown = {name: ratios(late, first) for name, (first, late) in columns.items()}
     return Table(
         title="Memory of a dispatcher",
         note="RSS in MB of one process, with what the bench counts in it.",
-        columns=(f"after {early:,} routes", f"after {size.memory:,}"),
-        rows={name: [f"{one:.0f}" for one in both] for name, both in measured.items()},
+        columns=(f"after {early:,} routes", f"after {size.memory:,}", "ratio"),
+        rows={
+            name: [*(spread(one) for one in both), spread(grown[name], "x")]
+            for name, both in columns.items()
+        },
+        targets=[
+            Target(what=f"memory after ten times as many routes, {name}", most=1.1, rounds=ratio)
+            for name, ratio in grown.items()
+        ],
     )
 
 
-def deep(bench: Bench, size: Size) -> Table:
-    """Measure a claim and its publishing beside many other routes."""
-    measured = {f"{depth.WANTED:,} due": depth.milliseconds(bench, "due", 0)}
-    measured |= {
-        f"and {size.beside:,} {case}": depth.milliseconds(bench, case, size.beside)
-        for case in depth.CASES
-    }
-    return Table(
-        title="Claim and publish of 100 at depth",
-        note=f"Milliseconds, medians of {depth.BATCHES} batches over one connection: the claim"
-        " with what the notifications say, and the publishing with its commit.",
-        columns=("claim", "publish"),
-        rows={name: [f"{one:.1f}" for one in both] for name, both in measured.items()},
-    )
+def _processes(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} processes"
 
 
-def _share(rates: Rounds, ceiling: float) -> str:
-    return f"{sorted(rates)[len(rates) // 2] / ceiling:.0%}"
+def _shares(rates: Rounds, processes: int) -> list[float]:
+    return [rate / (CEILING * processes) for rate in rates]
 
 
 def _floor(bench: Bench, jobs: int, processes: int) -> float:

@@ -1,1 +1,1 @@
-"""One program for each contender; all take the same four orders and speak the same lines."""
+"""One program for each contender; all take the same orders and speak the same lines."""

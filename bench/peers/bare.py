@@ -1,30 +1,29 @@
 """The least that submit could be: one statement that somebody wrote by hand, and nothing else."""
 
 import sys
-import uuid
 from collections.abc import Callable
 
 import psycopg
 
 from bench.peers.dovecote import install
 from bench.peers.line import await_end, await_start, say
+from bench.routes import insertion
+from dovecote.ids import uuid7
 
-STATEMENT = b"""
+NOTIFICATION = """
 with notification as (
     insert into dovecote.notifications
         (notification_id, kind, idempotency_key, fingerprint, payload)
     values (%(notification_id)s, 'order.shipped', %(key)s, %(fingerprint)s, %(payload)s)
     returning notification_id
 )
-insert into dovecote.notification_routes
-    (route_id, notification_id, position, channel, target, user_id, resolved_email, priority,
-     status, max_attempts, next_attempt_at, expires_at)
-select r.route_id, n.notification_id, r.position, r.channel, r.target, 'u-1', r.email, 1,
-       'pending', 0, now(), now() + interval '72 hours'
+"""
+
+ROUTES = """
 from notification n, (values
     (%(first)s::uuid, 0, 'email', 'address', 'success+ann@simulator.amazonses.com'),
     (%(second)s::uuid, 1, 'push', 'topic', null)
-) as r (route_id, position, channel, target, email)
+) as v (route_id, position, channel, target, email)
 """
 
 PAYLOAD = '{"order_id":"A00000001","carrier":"DHL","first_name":"Ann"}'
@@ -33,18 +32,25 @@ PAYLOAD = '{"order_id":"A00000001","carrier":"DHL","first_name":"Ann"}'
 def enqueue(url: str, count: int) -> None:
     """Store notifications one by one."""
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
-        _store(connection)
+        statement = _statement()
+        _store(connection, statement)
         await_start()
         for _ in range(count):
-            _store(connection)
+            _store(connection, statement)
         say(count)
         await_end()
 
 
-def _store(connection: psycopg.Connection) -> None:
-    ids = {name: uuid.uuid4() for name in ("notification_id", "first", "second")}
+def _statement() -> bytes:
+    """Return the one statement."""
+    values = {name: name for name in ("route_id", "position", "channel", "target")}
+    return (NOTIFICATION + insertion(ROUTES, resolved_email="email", **values)).encode()
+
+
+def _store(connection: psycopg.Connection, statement: bytes) -> None:
+    ids = {name: uuid7() for name in ("notification_id", "first", "second")}
     key = ids["notification_id"].hex
-    connection.execute(STATEMENT, {**ids, "key": key, "fingerprint": 2 * key, "payload": PAYLOAD})
+    connection.execute(statement, {**ids, "key": key, "fingerprint": 2 * key, "payload": PAYLOAD})
 
 
 if __name__ == "__main__":

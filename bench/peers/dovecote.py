@@ -12,10 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
 
+from bench import routes
 from bench.peers.job import payload
 from bench.peers.line import Handled, await_end, await_start, say
 from dovecote import ports, submission, wiring
@@ -31,23 +33,6 @@ from dovecote.submit import Submit
 CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
 RUN_SECONDS = 900.0
 NUMBERS = itertools.count()
-
-FILL = """
-with notification as (
-    insert into dovecote.notifications
-        (notification_id, kind, idempotency_key, fingerprint, payload)
-    select uuidv7(), 'order.shipped', n::text, repeat('f', 64),
-           '{"order_id":"A' || lpad(n::text, 8, '0') || '","carrier":"DHL","first_name":"Ann"}'
-    from generate_series(1, %s) n
-    returning notification_id
-)
-insert into dovecote.notification_routes
-    (route_id, notification_id, position, channel, target, user_id, priority, lane, status,
-     max_attempts, next_attempt_at, expires_at)
-select uuidv7(), notification_id, 0, 'push', 'topic', 'u-1', 1, 8, 'pending',
-       0, now(), now() + interval '72 hours'
-from notification
-"""
 
 
 class Immediate:
@@ -129,6 +114,7 @@ def put_together(url: str, channel: Immediate) -> None:
         "EMAIL_MAX_PER_SECOND": "900000",
         "PUSH_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:bench",
         "INLINE_ROUTES": "0",
+        "AWS_DEFAULT_REGION": "us-east-1",
     }
 
     def deliver(here: Settings, channels: Mapping[str, ports.Channel]) -> Deliver:
@@ -151,8 +137,7 @@ def install(url: str) -> None:
 def fill(url: str, count: int) -> None:
     """Store routes in bulk."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("set statement_timeout = 0")
-        connection.execute(FILL, (count,))
+        routes.fill(connection, count)
 
 
 def enqueue(url: str, count: int) -> None:
@@ -167,14 +152,35 @@ def enqueue(url: str, count: int) -> None:
     await_end()
 
 
+def bulk(url: str, calls: int, size: int) -> None:
+    """Submit notifications of so many recipients with one route each."""
+    put_together(url, Immediate(Handled()))
+    submit = wiring.submit()
+    _submit_bulk(submit, calls, size)
+    await_start()
+    for number in range(calls):
+        _submit_bulk(submit, number, size)
+    say(calls * size)
+    await_end()
+
+
 def _submit(submit: Submit, number: int) -> None:
-    body = {
-        "kind": "order.shipped",
-        "payload": payload(number),
-        "recipients": [{"user_id": "u-1", "email": "success+ann@simulator.amazonses.com"}],
-    }
-    parsed = submission.parse(json.dumps(body).encode(), key=f"k{number}", traceparent=None)
-    submit(parsed)
+    recipient = {"user_id": "u-1", "email": "success+ann@simulator.amazonses.com"}
+    _post(submit, number, "order.shipped", payload(number), [recipient])
+
+
+def _submit_bulk(submit: Submit, number: int, size: int) -> None:
+    """Submit a kind of one channel, with a payload as large as the jobs' of the peers."""
+    told = {"order_id": f"A{number:08d}", "carrier": "DHL", "minutes": 20}
+    users = [{"user_id": f"u-{place}"} for place in range(size)]
+    _post(submit, number, "order.arriving", told, users)
+
+
+def _post(
+    submit: Submit, number: int, kind: str, told: Mapping[str, Any], recipients: Sequence[Any]
+) -> None:
+    body = {"kind": kind, "payload": told, "recipients": recipients}
+    submit(submission.parse(json.dumps(body).encode(), key=f"k{number}", traceparent=None))
 
 
 def drain(url: str, milliseconds: int, in_flight: int, faulty: int = 0) -> None:
@@ -200,6 +206,7 @@ if __name__ == "__main__":
         "install": install,
         "fill": fill,
         "enqueue": enqueue,
+        "bulk": bulk,
         "drain": drain,
     }
     orders[order](url, *map(int, numbers))

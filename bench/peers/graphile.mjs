@@ -26,6 +26,15 @@ async function enqueue(url, count) {
   say(count);
 }
 
+async function bulk(url, calls, size) {
+  const utils = await makeWorkerUtils({ connectionString: url, logger });
+  const jobs = Array.from({ length: size }, (_, n) => ({ identifier: "noop", payload: payload(n) }));
+  await utils.addJobs(jobs);
+  await awaitStart();
+  for (let call = 0; call < calls; call++) await utils.addJobs(jobs);
+  say(calls * size);
+}
+
 async function drain(url, milliseconds, inFlight) {
   const noop = async () => {
     if (milliseconds) await sleep(milliseconds);
@@ -49,4 +58,4 @@ async function drain(url, milliseconds, inFlight) {
   });
 }
 
-await main({ install, fill, enqueue, drain });
+await main({ install, fill, enqueue, bulk, drain });

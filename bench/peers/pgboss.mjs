@@ -34,6 +34,15 @@ async function enqueue(url, count) {
   say(count);
 }
 
+async function bulk(url, calls, size) {
+  const boss = await opened(url);
+  const jobs = Array.from({ length: size }, (_, n) => ({ data: payload(n) }));
+  await boss.insert("noop", jobs);
+  await awaitStart();
+  for (let call = 0; call < calls; call++) await boss.insert("noop", jobs);
+  say(calls * size);
+}
+
 async function drain(url, milliseconds, inFlight) {
   const boss = await opened(url);
   await awaitStart();
@@ -46,4 +55,4 @@ async function drain(url, milliseconds, inFlight) {
   });
 }
 
-await main({ install, fill, enqueue, drain });
+await main({ install, fill, enqueue, bulk, drain });

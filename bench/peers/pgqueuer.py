@@ -30,10 +30,7 @@ async def fill(url: str, count: int) -> None:
     """Store jobs in bulk."""
     queries = Queries(AsyncpgDriver(await asyncpg.connect(url)))
     for first in range(0, count, BATCH):
-        numbers = range(first, min(first + BATCH, count))
-        await queries.enqueue(
-            ["noop"] * len(numbers), [encoded(n) for n in numbers], [0] * len(numbers)
-        )
+        await _enqueue(queries, range(first, min(first + BATCH, count)))
 
 
 async def enqueue(url: str, count: int) -> None:
@@ -45,6 +42,22 @@ async def enqueue(url: str, count: int) -> None:
         await queries.enqueue("noop", encoded(number))
     say(count)
     await_end()
+
+
+async def bulk(url: str, calls: int, size: int) -> None:
+    """Store jobs, many in a call."""
+    queries = Queries(AsyncpgDriver(await asyncpg.connect(url)))
+    await _enqueue(queries, range(size))
+    await_start()
+    for _ in range(calls):
+        await _enqueue(queries, range(size))
+    say(calls * size)
+    await_end()
+
+
+async def _enqueue(queries: Queries, numbers: range) -> None:
+    jobs = [encoded(number) for number in numbers]
+    await queries.enqueue(["noop"] * len(jobs), jobs, [0] * len(jobs))
 
 
 async def drain(url: str, milliseconds: int, in_flight: int) -> None:
@@ -72,6 +85,7 @@ if __name__ == "__main__":
         "install": install,
         "fill": fill,
         "enqueue": enqueue,
+        "bulk": bulk,
         "drain": drain,
     }
     asyncio.run(orders[order](url, *map(int, numbers)))

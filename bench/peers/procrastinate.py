@@ -40,6 +40,18 @@ def enqueue(url: str, count: int) -> None:
         await_end()
 
 
+def bulk(url: str, calls: int, size: int) -> None:
+    """Store jobs, many in a call."""
+    with App(connector=SyncPsycopgConnector(conninfo=url)).open() as app:
+        job = app.configure_task("noop")
+        job.batch_defer(*(payload(n) for n in range(size)))
+        await_start()
+        for _ in range(calls):
+            job.batch_defer(*(payload(n) for n in range(size)))
+        say(calls * size)
+        await_end()
+
+
 async def _drained(url: str, milliseconds: int, in_flight: int) -> None:
     app = App(connector=PsycopgConnector(conninfo=url))
     handled = Handled()
@@ -68,6 +80,7 @@ if __name__ == "__main__":
         "install": install,
         "fill": fill,
         "enqueue": enqueue,
+        "bulk": bulk,
         "drain": drain,
     }
     orders[order](url, *map(int, numbers))
