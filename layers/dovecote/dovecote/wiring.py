@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 import uuid
 from functools import cache
@@ -50,6 +51,8 @@ INVOKE_SECONDS = 1
 
 TOKEN_SECONDS = 900
 """How long IAM takes a token of a database user: as long as it may be."""
+
+_MAKING = threading.Lock()
 
 CA_FILE = Path(__file__).parent / "store" / "rds-ca.pem"
 
@@ -354,7 +357,7 @@ def _channels(here: Settings) -> Mapping[str, ports.Channel]:
         bulk_size=here.email_bulk_size,
     )
     push = PushChannel(
-        client=_client("sns", here),
+        client=lambda: _client("sns", here),
         catalog=_catalog(),
         renderer=_renderer(),
         pool=_pool(here),
@@ -400,33 +403,29 @@ def _session() -> Any:
 
 @cache
 def _client(service: str, here: Settings) -> Any:
-    """Make a client that sends each request once: boto3 would repeat a stalled SendEmail."""
-    from botocore.config import Config
-
-    return _session().client(
+    """Make a client of SES or SNS."""
+    return _made(
         service,
-        config=Config(
-            connect_timeout=here.send_connect_seconds,
-            read_timeout=here.send_read_seconds,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=here.dispatch_concurrency,
-        ),
+        connect_timeout=here.send_connect_seconds,
+        read_timeout=here.send_read_seconds,
+        max_pool_connections=here.dispatch_concurrency,
     )
 
 
 @cache
 def _lambda() -> Any:
-    """Make the client that calls dispatch: once, since a call that is lost costs only the wait."""
+    """Make the client that calls dispatch: a call that is lost costs only the wait."""
+    return _made("lambda", connect_timeout=INVOKE_SECONDS, read_timeout=INVOKE_SECONDS)
+
+
+def _made(service: str, **config: Any) -> Any:
+    """Make a client that sends each request once: boto3 would repeat a stalled SendEmail."""
     from botocore.config import Config
 
-    return _session().client(
-        "lambda",
-        config=Config(
-            connect_timeout=INVOKE_SECONDS,
-            read_timeout=INVOKE_SECONDS,
-            retries={"total_max_attempts": 1},
-        ),
-    )
+    session = _session()
+    # A session makes one client at a time, and threads ask for theirs when they need it.
+    with _MAKING:
+        return session.client(service, config=Config(retries={"total_max_attempts": 1}, **config))
 
 
 def _connect() -> Connection:
