@@ -7,8 +7,9 @@ only simple substitutions in those, and escapes nothing
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from dovecote.channels.rendering import Mail
 from dovecote.model import Claim
@@ -25,8 +26,7 @@ MAX_BYTES = 900_000
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Letterhead:
+class Letterhead(msgspec.Struct, frozen=True, kw_only=True):
     """What all messages of a call have in common."""
 
     sender: str
@@ -43,8 +43,7 @@ class Letterhead:
         return document
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A claim's email, rendered."""
 
     claim: Claim

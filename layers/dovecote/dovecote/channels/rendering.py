@@ -5,7 +5,6 @@ An undefined variable is an error. HTML is escaped, text is not.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,8 +29,7 @@ class RenderError(Exception):
     """A template cannot be rendered with these variables; the message holds no value of them."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mail:
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """A rendered email."""
 
     subject: str
@@ -40,8 +38,7 @@ class Mail:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alert:
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """What a phone shows of a push notification."""
 
     title: str
