@@ -16,14 +16,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_lambda_powertools import Logger
-
 from dovecote.settings import BadSettings, Settings, from_environment
 from dovecote.store.database import Connection, Database
 from dovecote.store.postgres import PostgresStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aws_lambda_powertools import Logger
 
     from dovecote import ports
     from dovecote.catalog import Catalog
@@ -53,6 +53,7 @@ TOKEN_SECONDS = 900
 """How long IAM takes a token of a database user: as long as it may be."""
 
 _MAKING = threading.Lock()
+"""Held to make what a thread may be the first to need: a client, or the log."""
 
 CA_FILE = Path(__file__).parent / "store" / "rds-ca.pem"
 
@@ -63,20 +64,40 @@ def settings() -> Settings:
     return from_environment(os.environ)
 
 
+class _Log:
+    """Powertools' Logger, loaded for the first line: most of what submit and api do writes none."""
+
+    request_id: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what writes a line, in the name of the request."""
+        with _MAKING:
+            logger = _logger()
+        if self.request_id is not None:
+            logger.append_keys(request_id=self.request_id)
+        return getattr(logger, name)
+
+
 @cache
+def _log() -> _Log:
+    return _Log()
+
+
 def log() -> ports.Log:
     """Return the structured log of this function."""
-    return cast("ports.Log", _logger())
+    return cast("ports.Log", _log())
 
 
 def log_of(context: Any) -> ports.Log:
     """Return the log of one invocation: each line names its request."""
-    _logger().append_keys(request_id=context.aws_request_id)
+    _log().request_id = context.aws_request_id
     return log()
 
 
 @cache
 def _logger() -> Logger:
+    from aws_lambda_powertools import Logger
+
     return Logger(service=_service())
 
 
@@ -423,7 +444,6 @@ def _made(service: str, **config: Any) -> Any:
     from botocore.config import Config
 
     session = _session()
-    # A session makes one client at a time, and threads ask for theirs when they need it.
     with _MAKING:
         return session.client(service, config=Config(retries={"total_max_attempts": 1}, **config))
 
