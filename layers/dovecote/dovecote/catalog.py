@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,6 +63,15 @@ class Check:
         self._place = place
         self._schema = schema
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether another holds payloads of the same kind against the same schema."""
+        if not isinstance(other, Check):
+            return NotImplemented
+        return (self._place, self._schema) == (other._place, other._schema)
+
+    def __hash__(self) -> int:
+        return hash(self._place)
+
     def __call__(self, payload: Mapping[str, Any]) -> None:
         """Raise PayloadRefused, or BadCatalog where the schema is none."""
         # Not at the top: a function that checks no payload does not pay for it.
@@ -88,8 +96,7 @@ class Check:
         return compiled
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the catalog.
 
     `time_to_live` is in seconds; `max_attempts` is 0 where the default holds; `sender` is None
@@ -107,7 +114,7 @@ class Kind:
     headers: Mapping[str, str]
     unsubscribe_url: str | None
     required: frozenset[str]
-    check: Check = field(repr=False, compare=False)
+    check: Check
 
 
 Catalog = Mapping[str, Kind]

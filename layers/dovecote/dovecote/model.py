@@ -1,7 +1,6 @@
 """The words of Dovecote: what is stored, claimed and delivered.
 
-Most are Structs of msgspec. To define a frozen dataclass takes a cold start ten times as long, and
-the 33 that a submit needed were a tenth of it.
+Most are Structs of msgspec: to define a frozen dataclass takes a cold start ten times as long.
 """
 
 from collections.abc import Mapping, Sequence
