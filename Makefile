@@ -114,6 +114,7 @@ build: .venv/.runtime .venv-sam/.sam ## what sam deploy uploads, in .aws-sam; fo
 	@architecture=$$($(bin)/python -m operate.parameter $(ENV) Architecture x86_64) && \
 	ENV=$(ENV) ARCHITECTURE=$$architecture PATH="$(CURDIR)/.venv-sam/bin:$$PATH" \
 		$(sam) build --no-cached --parameter-overrides Architecture=$$architecture
+	@$(bin)/python -m dovecote.compile .aws-sam/build/CatalogLayer/catalog
 
 deploy: build ## bring the stack of ENV to this checkout: docs/deploy.md
 	$(sam) deploy --config-file $(CURDIR)/samconfig.toml --config-env $(ENV)

@@ -9,6 +9,7 @@ comparison takes: two boto3 clients, one connection, one INSERT and one SendEmai
 import argparse
 import json
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ import psycopg
 
 import build
 from bench.report import Rounds, Table, Target, markdown, spread
+from dovecote.compile import compile_catalog
 from dovecote.store.migrate import migrate
 from local.postgres import Server
 from local.provider import running
@@ -181,7 +183,8 @@ def measured(python: str, rounds: int, layer: Path | None) -> list[dict[str, Sta
             migrate(server.url())
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 connection.execute("create table startup_comparison (body text not null)")
-            values = _environment(server.url(), provider.url)
+            catalog = _catalog(Path(place, "catalog"))
+            values = _environment(server.url(), provider.url, catalog)
             bench = Bench(python=python, layer=built, environment=values)
             bench.round()  # fills the caches of the file system
             return [bench.round() for _ in range(rounds)]
@@ -194,7 +197,14 @@ def _built(layer: Path) -> Path:
     return layer
 
 
-def _environment(database_url: str, endpoint: str) -> dict[str, str]:
+def _catalog(folder: Path) -> Path:
+    """Copy and compile the catalog, as `make build` does."""
+    shutil.copytree(ROOT / "layers" / "catalog" / "catalog", folder)
+    compile_catalog(folder)
+    return folder
+
+
+def _environment(database_url: str, endpoint: str, catalog: Path) -> dict[str, str]:
     return {
         "DATABASE_URL": database_url,
         "AWS_ENDPOINT_URL": endpoint,
@@ -202,7 +212,7 @@ def _environment(database_url: str, endpoint: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog"),
+        "CATALOG_PATH": str(catalog),
         "EMAIL_FROM": "Dovecote <dovecote@example.com>",
     }
 

@@ -16,10 +16,19 @@ PACKAGE = ROOT / "layers" / "dovecote"
 # What use cases, store and channels all speak in: values, rules and interfaces, no I/O.
 WORDS = {
     "addresses", "bodies", "catalog", "gate", "lanes", "model", "ports", "problems", "redaction",
-    "scale", "strict_json", "transitions",
+    "scale", "strict_json", "strict_yaml", "transitions",
 }  # fmt: skip
 # Modules that stand around the use cases; all others at the top of the package are use cases.
-EDGES = {"wiring", "gateway", "cloudformation", "check", "invocation", "settings", "telemetry"}
+EDGES = {
+    "wiring",
+    "gateway",
+    "cloudformation",
+    "check",
+    "compile",
+    "invocation",
+    "settings",
+    "telemetry",
+}
 
 # The few modules that may import what talks to the world, by the name of what they import.
 WORLDLY = {
@@ -85,6 +94,7 @@ ARROWS = {
     "invocation": {"words"},
     "cloudformation": set(),
     "check": {"words", "channels"},
+    "compile": {"check", "words"},
     "use cases": {"use cases", "words"},
     "store": {"store", "words"},
     "channels": {"channels", "words"},

@@ -1,6 +1,7 @@
 """The first request of a function loads what it needs and no more, in a process of its own."""
 
 import json
+import shutil
 import subprocess
 import sys
 import uuid
@@ -11,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from dovecote.compile import compile_catalog
 from local.provider import Running
 from tests.functions import ROOT, environment
 
@@ -36,6 +38,9 @@ print(json.dumps({"answer": answer, "loaded": sorted(sys.modules)}))
 SENDING = {"boto3", "botocore.auth", "botocore.client", "dovecote.channels.email", "urllib3"}
 CATALOG = {"dovecote.catalog", "email_validator", "fastjsonschema", "jinja2", "yaml"}
 SPANS = {"opentelemetry"}
+LOG = {"aws_lambda_powertools"}
+# What no function needs of Powertools.
+NEVER = {"aws_lambda_powertools.event_handler", "aws_lambda_powertools.utilities.parser"}
 
 
 class Starts:
@@ -57,6 +62,7 @@ class Starts:
         )
         assert ran.returncode == 0, ran.stderr
         told = json.loads(ran.stdout.splitlines()[-1])
+        assert not NEVER & set(told["loaded"])
         return told["answer"], set(told["loaded"])
 
     def stored(self) -> tuple[str, set[str]]:
@@ -73,21 +79,53 @@ def an_event(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def starts(database_url: str, provider: Running, catalog_folder: Path) -> Starts:
-    return Starts(environment(database_url, provider.url, catalog_folder))
+def starts(database_url: str, provider: Running, catalog_folder: Path, tmp_path: Path) -> Starts:
+    """Functions with the catalog as it is built."""
+    built = shutil.copytree(catalog_folder, tmp_path / "catalog")
+    assert compile_catalog(built)
+    return Starts(environment(database_url, provider.url, built))
 
 
 def test_a_submit_that_tries_nothing_at_once_loads_no_client(starts: Starts) -> None:
     _, loaded = starts.stored()
-    assert not loaded & SENDING
+    assert not loaded & (SENDING | LOG)
     assert "email_validator" not in loaded, "the addresses are plain ones"
-    assert "jinja2" in loaded, "what is stored can be rendered"
+    assert "dovecote.channels.rendering" in loaded, "what is stored can be rendered"
+    assert not loaded & {"jinja2", "yaml"}, "the templates are plain, and the catalog compiled"
+
+
+def test_a_submit_of_templates_that_do_more_loads_jinja(starts: Starts) -> None:
+    event = an_event("email")
+    recipient = {
+        "email": "success+ann@simulator.amazonses.com",
+        "data": {"first_name": "Ann", "unsubscribe_token": "0123456789abcdef"},
+    }
+    article = {"title": "t", "summary": "s", "url": "https://example.com"}
+    body = {
+        "kind": "digest.weekly",
+        "payload": {"week": "16 November", "articles": [article]},
+        "recipients": [recipient],
+    }
+    answer, loaded = starts.first("submit", event | {"body": json.dumps(body)}, INLINE_ROUTES="0")
+    assert answer["statusCode"] == 202, answer
+    assert "jinja2" in loaded
+
+
+def test_a_submit_from_a_catalog_that_was_not_compiled_reads_yaml(
+    starts: Starts, catalog_folder: Path
+) -> None:
+    answer, loaded = starts.first(
+        "submit", an_event("email"), CATALOG_PATH=str(catalog_folder), INLINE_ROUTES="0"
+    )
+    assert answer["statusCode"] == 202, answer
+    assert "yaml" in loaded
 
 
 def test_a_submit_that_tries_at_once_loads_a_client_and_no_dispatcher(starts: Starts) -> None:
     answer, loaded = starts.first("submit", an_event("email"))
     assert [route["status"] for route in json.loads(answer["body"])["routes"]] == ["published"]
     assert not loaded & {"dovecote.dispatch", "dovecote.rates", "email_validator", "pydantic"}
+    assert not loaded & (LOG | {"jinja2", "yaml"})
     assert "botocore.client" in loaded
 
 
@@ -98,6 +136,7 @@ def test_a_dispatch_loads_neither_a_validator_of_payloads_nor_one_of_addresses(
     tally, loaded = starts.first("dispatch", {})
     assert tally["published"] == 1
     assert not loaded & {"dovecote.submit", "email_validator", "fastjsonschema", "pydantic"}
+    assert not loaded & {"jinja2", "yaml"}
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -110,7 +149,7 @@ def test_a_read_or_a_cancel_loads_no_client_no_catalog_and_no_spans(
     event["pathParameters"] = {"notification_id": notification_id}
     answer, loaded = starts.first("api", event)
     assert answer["statusCode"] == 200
-    assert not loaded & (SENDING | CATALOG | SPANS)
+    assert not loaded & (SENDING | CATALOG | SPANS | LOG)
 
 
 def test_feedback_loads_no_client_no_catalog_and_no_spans(

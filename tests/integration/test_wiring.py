@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from dovecote import wiring
 from dovecote.catalog import BadCatalog
 from dovecote.settings import BadSettings
 from local.provider import Fault, Order, Running
-from tests.functions import environment, functions
+from tests.functions import Context, environment, functions
 from tests.integration.test_http import a_body
 
 
@@ -81,6 +82,20 @@ def test_without_a_region_there_is_no_token(catalog_folder: Path) -> None:
         pytest.raises(BadSettings, match="AWS_DEFAULT_REGION: is not set"),
     ):
         wiring._token(wiring.settings())
+
+
+def test_each_line_of_the_log_names_its_request_whoever_writes_the_first(
+    catalog_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with functions(environment("", "", catalog_folder)), ThreadPoolExecutor(8) as executor:
+        log = wiring.log_of(Context())
+        list(executor.map(lambda number: log.info("line", number=number), range(8)))
+        log = wiring.log_of(Context(aws_request_id="request-2"))
+        log.info("line", number=8)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    requests = {line["number"]: line["request_id"] for line in lines}
+    assert requests == {**dict.fromkeys(range(8), "request-1"), 8: "request-2"}
+    assert len(lines) == 9
 
 
 def test_a_failed_send_is_one_post(

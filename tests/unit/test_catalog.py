@@ -1,6 +1,8 @@
 """The catalog: the one that is shipped is well, and a wrong one is refused with its place."""
 
+import shutil
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 from dovecote import strict_json
 from dovecote.catalog import BadCatalog, Kind, PayloadRefused, load
 from dovecote.check import check
+from dovecote.compile import compile_catalog
 from dovecote.model import Channel, Priority
-from tests.unit.examples import KIND, TEMPLATES, catalog_folder
+from tests.unit.examples import ENTRY, KIND, TEMPLATES, catalog_folder
 
 SHIPPED = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
 KINDS = load(SHIPPED)
@@ -323,6 +326,64 @@ def test_a_template_that_is_not_utf_8_is_refused_by_its_file(tmp_path: Path) -> 
     folder = catalog_folder(tmp_path)
     (folder / "templates" / "greeting-sent" / "body.txt").write_bytes(b"\xff")
     assert refusal(folder).startswith("templates/greeting-sent/body.txt: ")
+
+
+# The catalog compiled.
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    """A copy of the catalog that is shipped."""
+    return Path(shutil.copytree(SHIPPED, tmp_path / "catalog"))
+
+
+def test_a_compiled_catalog_is_the_one_that_was_read(shipped: Path) -> None:
+    before = set(shipped.rglob("*"))
+    assert compile_catalog(shipped)
+    assert {path.name for path in set(shipped.rglob("*")) - before} == {"kinds.json"}
+    assert load(shipped) == KINDS
+    with pytest.raises(PayloadRefused):
+        load(shipped)["order.shipped"].check({})
+
+
+def test_what_is_compiled_is_not_read_again(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compile_catalog(shipped)
+    monkeypatch.setattr("dovecote.catalog.parsed", None)
+    assert load(shipped) == KINDS
+
+
+def test_to_compile_twice_changes_nothing(shipped: Path) -> None:
+    assert compile_catalog(shipped)
+    once = (shipped / "kinds.json").read_bytes()
+    assert compile_catalog(shipped)
+    assert (shipped / "kinds.json").read_bytes() == once
+
+
+@pytest.mark.parametrize("stale", ["", "{}", '{"sha256": "", "kinds": {}}', "\xff"])
+def test_what_was_compiled_of_another_text_is_ignored(shipped: Path, stale: str) -> None:
+    (shipped / "kinds.json").write_text(stale, "latin-1")
+    assert load(shipped) == KINDS
+
+
+def test_a_catalog_that_was_edited_since_it_was_compiled_is_read(shipped: Path) -> None:
+    assert compile_catalog(shipped)
+    text = (shipped / "kinds.yaml").read_text()
+    (shipped / "kinds.yaml").write_text(text.replace("time_to_live: 15m", "time_to_live: 10m"))
+    assert load(shipped)["account.password_reset"].time_to_live == 600
+
+
+def test_a_wrong_catalog_is_not_compiled(tmp_path: Path) -> None:
+    folder = catalog_folder(tmp_path, {"channels": ["sms"]})
+    with pytest.raises(BadCatalog, match="channels"):
+        compile_catalog(folder)
+    assert not (folder / "kinds.json").exists()
+
+
+def test_what_json_says_otherwise_is_not_compiled(tmp_path: Path) -> None:
+    schema = {**ENTRY["schema"], "properties": {"name": {"enum": [date(2026, 12, 1)]}}}
+    folder = catalog_folder(tmp_path, {"schema": schema})
+    assert not compile_catalog(folder)
+    assert not (folder / "kinds.json").exists()
 
 
 # Payloads against the schema.

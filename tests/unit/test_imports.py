@@ -35,21 +35,21 @@ assert not (loaded := [name for name in sys.argv[2:] if name in sys.modules]), l
 
 # What no function needs before it knows what it is asked for.
 LATER = (
-    "boto3", "botocore.auth", "botocore.client", "dovecote.catalog", "dovecote.channels",
-    "dovecote.deliver", "dovecote.finalise", "dovecote.plan", "email_validator", "fastjsonschema",
-    "jinja2", "multiprocessing", "opentelemetry.sdk", "s3transfer", "urllib3", "xml", "yaml",
+    "aws_lambda_powertools", "boto3", "botocore.auth", "botocore.client", "dovecote.catalog",
+    "dovecote.channels", "dovecote.deliver", "dovecote.finalise", "dovecote.plan",
+    "email_validator", "fastjsonschema", "jinja2", "multiprocessing", "opentelemetry.sdk",
+    "s3transfer", "urllib3", "xml", "yaml",
 )  # fmt: skip
 # What none needs at all.
 NEVER = (
     "aws_xray_sdk", "dns", "opentelemetry.exporter", "pydantic", "requests",
-    "aws_lambda_powertools.event_handler", "aws_lambda_powertools.utilities.parser",
 )  # fmt: skip
 # What another function's requests need; provision is to answer even where the rest is broken.
 OTHERS = {
     "api": ("dovecote.dispatch", "dovecote.submission", "dovecote.submit", "opentelemetry"),
     "dispatch": ("dovecote.feedback", "dovecote.gateway", "dovecote.submit", "opentelemetry"),
     "feedback": ("dovecote.dispatch", "dovecote.submission", "dovecote.submit", "opentelemetry"),
-    "provision": ("aws_lambda_powertools", "botocore", "dovecote.wiring", "msgspec", "psycopg"),
+    "provision": ("botocore", "dovecote.wiring", "msgspec", "psycopg"),
     "submit": ("dovecote.dispatch", "dovecote.dead_letters", "dovecote.devices", "dovecote.rates"),
 }
 

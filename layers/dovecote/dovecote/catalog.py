@@ -1,15 +1,14 @@
 """The catalog: kinds.yaml read into kinds, or a BadCatalog that names the place."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import yaml
 from msgspec import Meta
 
 from dovecote import strict_json
@@ -64,6 +63,15 @@ class Check:
         self._place = place
         self._schema = schema
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether another holds payloads of the same kind against the same schema."""
+        if not isinstance(other, Check):
+            return NotImplemented
+        return (self._place, self._schema) == (other._place, other._schema)
+
+    def __hash__(self) -> int:
+        return hash(self._place)
+
     def __call__(self, payload: Mapping[str, Any]) -> None:
         """Raise PayloadRefused, or BadCatalog where the schema is none."""
         # Not at the top: a function that checks no payload does not pay for it.
@@ -88,8 +96,7 @@ class Check:
         return compiled
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the catalog.
 
     `time_to_live` is in seconds; `max_attempts` is 0 where the default holds; `sender` is None
@@ -107,10 +114,20 @@ class Kind:
     headers: Mapping[str, str]
     unsubscribe_url: str | None
     required: frozenset[str]
-    check: Check = field(repr=False, compare=False)
+    check: Check
 
 
 Catalog = Mapping[str, Kind]
+
+SOURCE = "kinds.yaml"
+COMPILED = "kinds.json"
+
+
+class Compiled(msgspec.Struct):
+    """The entries of kinds.yaml, and the digest of the text that they were read from."""
+
+    sha256: str
+    kinds: dict[str, Any]
 
 
 class _Schema(msgspec.Struct):
@@ -132,39 +149,43 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"sender": "from
 
 
 def load(folder: Path) -> Catalog:
-    """Read kinds.yaml of a catalog folder; raise BadCatalog."""
-    path = folder / "kinds.yaml"
+    """Read kinds.yaml of a catalog folder, or what it was compiled to; raise BadCatalog."""
     try:
-        document = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a safe loader
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadCatalog(f"kinds.yaml: {error}") from None
-    except yaml.YAMLError as error:
-        raise BadCatalog(f"kinds.yaml: {_first_line(error)}") from None
+        source = (folder / SOURCE).read_bytes()
+    except OSError as error:
+        raise BadCatalog(f"{SOURCE}: {error}") from None
+    kinds = _compiled(folder / COMPILED, source) or parsed(source)
+    return {name: _kind(name, entry) for name, entry in kinds.items()}
+
+
+def parsed(source: bytes) -> dict[str, Any]:
+    """Return the entries that the text of kinds.yaml holds; raise BadCatalog."""
+    # Not at the top: what is compiled needs no PyYAML, which is a twentieth of a cold start.
+    from dovecote import strict_yaml  # noqa: PLC0415
+
+    try:
+        document = strict_yaml.read(source.decode("utf-8"))
+    except (UnicodeDecodeError, strict_yaml.BadYaml) as error:
+        raise BadCatalog(f"{SOURCE}: {error}") from None
     if not isinstance(document, dict) or set(document) != {"kinds"}:
-        raise BadCatalog("kinds.yaml: must hold one key, kinds")
+        raise BadCatalog(f"{SOURCE}: must hold one key, kinds")
     if not isinstance(document["kinds"], dict) or not document["kinds"]:
-        raise BadCatalog("kinds.yaml: kinds: must map the name of each kind to its entry")
-    return {name: _kind(name, entry) for name, entry in document["kinds"].items()}
+        raise BadCatalog(f"{SOURCE}: kinds: must map the name of each kind to its entry")
+    return document["kinds"]
 
 
-class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
-    """Refuse a key that stands twice: the first would be lost without a word."""
+def _compiled(path: Path, source: bytes) -> dict[str, Any] | None:
+    """Return what the source was compiled to, or None where it was not, or changed since."""
+    try:
+        compiled = msgspec.json.decode(path.read_bytes(), type=Compiled)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return compiled.kinds if compiled.sha256 == digest(source) else None
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping whose keys are all different."""
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key must be a word", key.start_mark
-                )
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
+
+def digest(source: bytes) -> str:
+    """Return by what a source is known to be the one that was compiled."""
+    return hashlib.sha256(source).hexdigest()
 
 
 def _kind(name: str, raw: Any) -> Kind:
@@ -223,10 +244,3 @@ def _naming(kind: str) -> Iterator[None]:
         what, _, where = str(error).partition(" - at `$")
         key = f"{where.strip('.`')}: " if where else ""
         raise BadCatalog(f"kinds.yaml: {kind}: {key}{what}") from None
-
-
-def _first_line(error: yaml.YAMLError) -> str:
-    """Say a YAML error in one line, with the line that it is about."""
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "not YAML"
-    return f"line {mark.line + 1}: {problem}" if mark else str(problem)

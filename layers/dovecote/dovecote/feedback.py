@@ -1,7 +1,6 @@
 """Settle what SES tells of an email after it was sent, and SNS of a device that is gone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -36,8 +35,7 @@ class BadEvent(Exception):
     """The text is no event of EventBridge, and none of a platform application."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """What became of an event: whose it is, and whether it changed that route."""
 
     route_id: UUID | None = None  # None: of nobody's here, as far as the event says

@@ -1,7 +1,8 @@
 """Read what alarms look at: how old, how bad and how paused the queue is."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+
+import msgspec
 
 from dovecote.ports import Log, Store, StoreError
 
@@ -20,7 +21,7 @@ class ReadGauges:
         """Return the gauges by name, read within so many seconds."""
         try:
             with self._store.within(seconds - RETURN_SECONDS):
-                return asdict(self._store.gauges())
+                return msgspec.structs.asdict(self._store.gauges())
         except StoreError as error:
             self._log.warning("gauges not read", error=str(error))
             return {}

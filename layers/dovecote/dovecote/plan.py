@@ -1,9 +1,10 @@
 """Plan a notification: hold a submission against the catalog, and make its routes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Protocol
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from dovecote import strict_json
 from dovecote.catalog import Catalog, Kind, PayloadRefused

@@ -9,10 +9,11 @@ StoreError
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
+
+import msgspec
 
 from dovecote.gate import Gate
 from dovecote.model import (
@@ -54,8 +55,7 @@ class StoreFailed(StoreError):
     """The database refused the statement; the transaction is rolled back."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """A notification that has just been stored; `claims` are for the caller to deliver."""
 
     notification_id: UUID

@@ -12,15 +12,15 @@ Problem
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar
+
+import msgspec
 
 MEDIA_TYPE = "application/problem+json"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """One thing that is wrong: a JSON pointer into the body (RFC 6901), and what."""
 
     pointer: str

@@ -1,9 +1,11 @@
 """Which routes a notification takes: one for each recipient and target. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
 
 from dovecote import strict_json
 from dovecote.catalog import Kind
@@ -16,8 +18,7 @@ NOT_THIS_DEVICE = "device is not registered"
 NOT_ALLOWED = "not allowed here"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MailRule:
+class MailRule(msgspec.Struct, frozen=True, kw_only=True):
     """Who may be mailed outside production, and where the rest goes.
 
     `allowed` holds addresses and @domains. Without a redirect what is not allowed is skipped; with
@@ -38,8 +39,7 @@ class MailRule:
         return self.redirect or None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Routing:
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """How routes are made here: the rule for mail, and whether there is a push topic."""
 
     mail: MailRule

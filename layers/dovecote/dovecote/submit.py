@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
 
 from dovecote.deliver import Deliver, Delivery
 from dovecote.finalise import Finaliser
@@ -30,8 +32,7 @@ AT_ONCE_SECONDS = 0.2
 """How soon a rate must have room for a send that is tried at once; else dispatch will send it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a producer is told: the notification is stored."""
 
     notification_id: UUID

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 import uuid
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-
-from aws_lambda_powertools import Logger
 
 from dovecote.settings import BadSettings, Settings, from_environment
 from dovecote.store.database import Connection, Database
@@ -23,6 +22,8 @@ from dovecote.store.postgres import PostgresStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aws_lambda_powertools import Logger
 
     from dovecote import ports
     from dovecote.catalog import Catalog
@@ -54,6 +55,9 @@ INVOKE_SECONDS = 1
 TOKEN_SECONDS = 900
 """How long IAM takes a token of a database user: as long as it may be."""
 
+_MAKING = threading.Lock()
+"""Held to make what a thread may be the first to need: a client, or the log."""
+
 CA_FILE = Path(__file__).parent / "store" / "rds-ca.pem"
 
 
@@ -63,20 +67,40 @@ def settings() -> Settings:
     return from_environment(os.environ)
 
 
+class _Log:
+    """Powertools' Logger, loaded for the first line: most of what submit and api do writes none."""
+
+    request_id: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what writes a line, in the name of the request."""
+        with _MAKING:
+            logger = _logger()
+        if self.request_id is not None:
+            logger.append_keys(request_id=self.request_id)
+        return getattr(logger, name)
+
+
 @cache
+def _log() -> _Log:
+    return _Log()
+
+
 def log() -> ports.Log:
     """Return the structured log of this function."""
-    return cast("ports.Log", _logger())
+    return cast("ports.Log", _log())
 
 
 def log_of(context: Any) -> ports.Log:
     """Return the log of one invocation: each line names its request."""
-    _logger().append_keys(request_id=context.aws_request_id)
+    _log().request_id = context.aws_request_id
     return log()
 
 
 @cache
 def _logger() -> Logger:
+    from aws_lambda_powertools import Logger
+
     return Logger(service=_service())
 
 
@@ -358,7 +382,7 @@ def _channels(here: Settings) -> Mapping[str, ports.Channel]:
         bulk_size=here.email_bulk_size,
     )
     push = PushChannel(
-        client=_client("sns", here),
+        client=lambda: _client("sns", here),
         catalog=_catalog(),
         renderer=_renderer(),
         pool=_pool(here),
@@ -404,6 +428,22 @@ def _session() -> Any:
 
 @cache
 def _client(service: str, here: Settings) -> Any:
+    """Make a client of SES or SNS."""
+    return _made(
+        service,
+        connect_timeout=here.send_connect_seconds,
+        read_timeout=here.send_read_seconds,
+        max_pool_connections=here.dispatch_concurrency,
+    )
+
+
+@cache
+def _lambda() -> Any:
+    """Make the client that calls dispatch: a call that is lost costs only the wait."""
+    return _made("lambda", connect_timeout=INVOKE_SECONDS, read_timeout=INVOKE_SECONDS)
+
+
+def _made(service: str, **config: Any) -> Any:
     """Make a client that sends each request once: boto3 would repeat a stalled SendEmail.
 
     The user agent is named, since boto3 would put its own together twice for each request.
@@ -411,31 +451,11 @@ def _client(service: str, here: Settings) -> Any:
     import boto3
     from botocore.config import Config
 
-    return _session().client(
-        service,
-        config=Config(
-            connect_timeout=here.send_connect_seconds,
-            read_timeout=here.send_read_seconds,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=here.dispatch_concurrency,
-            user_agent=f"Dovecote Boto3/{boto3.__version__}",
-        ),
-    )
-
-
-@cache
-def _lambda() -> Any:
-    """Make the client that calls dispatch: once, since a call that is lost costs only the wait."""
-    from botocore.config import Config
-
-    return _session().client(
-        "lambda",
-        config=Config(
-            connect_timeout=INVOKE_SECONDS,
-            read_timeout=INVOKE_SECONDS,
-            retries={"total_max_attempts": 1},
-        ),
-    )
+    session = _session()
+    agent = f"Dovecote Boto3/{boto3.__version__}"
+    config |= {"retries": {"total_max_attempts": 1}, "user_agent": agent}
+    with _MAKING:
+        return session.client(service, config=Config(**config))
 
 
 def _connect() -> Connection:

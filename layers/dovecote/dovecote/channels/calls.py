@@ -5,7 +5,8 @@ claim goes out before its slot, and the sends of all workers keep to the rate.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from dovecote.model import Claim, Slots
 
@@ -19,8 +20,7 @@ Together = Callable[[Claim], Hashable | None]
 """Says what a claim has in common with those that it may go with; None where it goes alone."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Claims that go out together, and the place in the batch of the slot that they go out in."""
 
     claims: Sequence[Claim]

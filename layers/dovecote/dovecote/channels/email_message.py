@@ -9,7 +9,6 @@ Requests are written here, and an entry once, so that what it is measured by is 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -34,8 +33,7 @@ _BRACES = re.compile("{{")
 """Found in a third of the time that `in` takes: 2 and 6 us of an email of 6 KB."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Letterhead:
+class Letterhead(msgspec.Struct, frozen=True, kw_only=True):
     """What all messages of a call have in common."""
 
     sender: str
@@ -52,14 +50,17 @@ class Letterhead:
         return document
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A claim's email, rendered; `entry` is its part of a bulk call, None where it goes alone."""
 
     claim: Claim
-    recipient: str = field(repr=False)
-    mail: Mail = field(repr=False)
-    entry: bytes | None = field(repr=False)
+    recipient: str
+    mail: Mail
+    entry: bytes | None
+
+    def __repr__(self) -> str:
+        """Name the claim, and nothing of whom it is for and what it says."""
+        return f"Message({self.claim})"
 
 
 def written(claim: Claim, recipient: str, mail: Mail) -> Message:

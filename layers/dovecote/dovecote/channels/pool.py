@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Protocol
 from uuid import UUID
+
+import msgspec
 
 from dovecote.channels.calls import Call
 from dovecote.gate import Gate
@@ -66,8 +67,7 @@ class _Outcomes:
         return collected or {}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Batch:
+class _Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What the calls of a batch have in common; `first` is when its first slot is."""
 
     send: Send

@@ -29,12 +29,12 @@ from dovecote.redaction import scrubbed
 
 
 class PushChannel:
-    """Publishes a claim's client event."""
+    """Publishes a claim's client event; its client is made when it is first needed."""
 
     def __init__(
         self,
         *,
-        client: Any,
+        client: Callable[[], Any],
         catalog: Catalog,
         renderer: Renderer,
         pool: Pool,
@@ -57,7 +57,8 @@ class PushChannel:
     ) -> dict[UUID, Outcome]:
         """Publish each claim's event in its slot; begin none after `begin_before`."""
         calls = [Call(claims=[claim], slot=place) for place, claim in enumerate(claims)]
-        send = one_by_one(self._send)
+        client = self._client()
+        send = one_by_one(lambda claim: self._send(client, claim))
         return self._pool.deliver(send, self.resources, calls, begin_before, slots, gate)
 
     def late(self) -> list[Result]:
@@ -71,14 +72,14 @@ class PushChannel:
         names = (claim.endpoint or "").split(":")[-1].split("/")
         return f"{claim.channel}/{'/'.join(names[1:3])}"
 
-    def _send(self, claim: Claim) -> Outcome:
+    def _send(self, client: Any, claim: Claim) -> Outcome:
         if claim.user_id is None or not claim.user_id.strip():
             return Failed(error="push route missing user_id", asked=False)
         event = self._event(claim, claim.user_id)
         try:
             if claim.target == Target.TOPIC:
-                return self._to_topic(event)
-            return self._to_device(claim, event)
+                return self._to_topic(client, event)
+            return self._to_device(client, claim, event)
         except (RenderError, BadCatalog) as error:
             return Failed(error=scrubbed(str(error), claim), asked=False)
         except (ClientError, BotoCoreError) as error:
@@ -95,7 +96,7 @@ class PushChannel:
             payload=variables(claim),
         )
 
-    def _to_topic(self, event: ClientEvent) -> Outcome:
+    def _to_topic(self, client: Any, event: ClientEvent) -> Outcome:
         if not self._topic_arn:
             return Failed(error="push topic is not configured", asked=False)
         request: dict[str, Any] = {
@@ -105,9 +106,9 @@ class PushChannel:
         if self._topic_arn.endswith(".fifo"):
             request["MessageDeduplicationId"] = event.event_id
             request["MessageGroupId"] = _group(event.user_id)
-        return Delivered(message_id=self._client.publish(**request)["MessageId"])
+        return Delivered(message_id=client.publish(**request)["MessageId"])
 
-    def _to_device(self, claim: Claim, event: ClientEvent) -> Outcome:
+    def _to_device(self, client: Any, claim: Claim, event: ClientEvent) -> Outcome:
         kind = self._catalog.get(claim.kind)
         if kind is None:
             return Failed(error="unknown kind", asked=False)
@@ -117,7 +118,7 @@ class PushChannel:
         ttl = min(MAX_TTL, max(0, int(claim.expires_in)))
         alert = self._renderer.alert(kind, claim.locale, event.payload)
         finished = envelope(platform, alert, event, ttl=ttl)
-        answer = self._client.publish(
+        answer = client.publish(
             TargetArn=claim.endpoint,
             MessageStructure="json",
             Message=strict_json.text({"default": alert.body, platform: finished}),

@@ -1,8 +1,9 @@
 """What SNS is given: the client event, and the envelopes of APNs and FCM around it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from dovecote import strict_json
 from dovecote.channels.rendering import Alert
@@ -17,8 +18,7 @@ PLATFORMS: Mapping[str, str] = {"APNS": "apns", "APNS_SANDBOX": "apns_sandbox", 
 """SNS's names of the platforms, and Dovecote's."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClientEvent:
+class ClientEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What a client learns of a notification."""
 
     event_id: str
@@ -31,7 +31,7 @@ class ClientEvent:
 
     def document(self) -> dict[str, Any]:
         """Return its members as JSON has them."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
 def platform_of(arn: str) -> str:

@@ -1,31 +1,23 @@
 """Render what a kind says, by the templates of the catalog.
 
-Jinja2, sandboxed; an undefined variable is an error. HTML is escaped, text is not.
+An undefined variable is an error. HTML is escaped, text is not.
 """
 
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-from jinja2 import (
-    FileSystemLoader,
-    StrictUndefined,
-    Template,
-    TemplateError,
-    Undefined,
-    UndefinedError,
-    meta,
-    nodes,
-)
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dovecote import strict_json
 from dovecote.catalog import BadCatalog, Catalog, Kind
+from dovecote.channels import plain
 from dovecote.model import Channel, Claim
+
+if TYPE_CHECKING:
+    from dovecote.channels.jinja import JinjaTemplates
 
 _EMAIL_FILES = ("subject.txt", "body.html", "body.txt")
 _PUSH_FILE = "push.json"
@@ -37,8 +29,7 @@ class RenderError(Exception):
     """A template cannot be rendered with these variables; the message holds no value of them."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mail:
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """A rendered email."""
 
     subject: str
@@ -47,8 +38,7 @@ class Mail:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alert:
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """What a phone shows of a push notification."""
 
     title: str
@@ -60,19 +50,8 @@ class _Push(msgspec.Struct, forbid_unknown_fields=True):
     body: str
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Where templates are compiled and rendered."""
-
-    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
-        """Return a plain dict: Jinja's own ChainMap is copied for each rendering, half its time."""
-        return {**self.globals, **(d or {})}
-
-    def getitem(self, obj: Any, argument: Any) -> Any:
-        """Return an item; say only that it is undefined: its name may be a variable's value."""
-        found = super().getitem(obj, argument)
-        if isinstance(found, Undefined) and found._undefined_exception is UndefinedError:
-            return self.undefined("an item that is asked for is not there")
-        return found
+class _Template(Protocol):
+    def render(self, variables: Mapping[str, Any], /) -> str: ...
 
 
 class Renderer:
@@ -85,14 +64,8 @@ class Renderer:
     def __init__(self, catalog: Catalog, folder: Path) -> None:
         self._catalog = catalog
         self._folder = folder / "templates"
-        self._environment = _Sandbox(
-            loader=FileSystemLoader(self._folder),
-            undefined=StrictUndefined,
-            autoescape=lambda name: name is not None and name.endswith(".html"),
-            auto_reload=False,
-        )
-        self._template = cache(self._environment.get_template)
-        self._inline = cache(self._environment.from_string)
+        self._file = cache(self._read_file)
+        self._line = cache(self._read_line)
         self._push = cache(self._read_push)
         self._locales = cache(self._subfolders)
         self._well: set[str] = set()
@@ -102,7 +75,8 @@ class Renderer:
         self._hold(kind)
         folder = self._localised(kind, locale)
         subject, html, text = (
-            _rendered(self._template(f"{folder}/{name}"), variables) for name in _EMAIL_FILES
+            _rendered(self._file(f"{folder}/{name}"), variables, f"{folder}/{name}")
+            for name in _EMAIL_FILES
         )
         return Mail(
             subject=" ".join(subject.split()),
@@ -116,8 +90,8 @@ class Renderer:
         self._hold(kind)
         push = self._push(self._localised(kind, locale))
         return Alert(
-            title=_rendered(self._inline(push.title), variables),
-            body=_rendered(self._inline(push.body), variables),
+            title=_rendered(self._line(push.title), variables),
+            body=_rendered(self._line(push.body), variables),
         )
 
     def check(self) -> None:
@@ -138,9 +112,9 @@ class Renderer:
 
     def _headers(self, kind: Kind, variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for name, text in kind.headers.items():
-            yield name, _matching(_HEADER, name, _rendered(self._inline(text), variables))
+            yield name, _matching(_HEADER, name, _rendered(self._line(text), variables))
         if kind.unsubscribe_url is not None:
-            url = _rendered(self._inline(kind.unsubscribe_url), variables)
+            url = _rendered(self._line(kind.unsubscribe_url), variables)
             yield "List-Unsubscribe", f"<{_matching(_URL, 'unsubscribe_url', url)}>"
             yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
 
@@ -176,6 +150,23 @@ class Renderer:
         if kind.unsubscribe_url is not None:
             yield "unsubscribe_url", kind.unsubscribe_url
 
+    def _read_file(self, name: str) -> _Template:
+        escapes = name.endswith(".html")
+        return plain.read(self._source(name), escapes=escapes) or self._jinja.file(name)
+
+    def _read_line(self, text: str) -> _Template:
+        return plain.read(text, escapes=False) or self._jinja.line(text)
+
+    def _source(self, name: str) -> str:
+        return (self._folder / name).read_text("utf-8")
+
+    @cached_property
+    def _jinja(self) -> "JinjaTemplates":
+        """What few templates need, and so few cold starts load."""
+        from dovecote.channels.jinja import JinjaTemplates  # noqa: PLC0415
+
+        return JinjaTemplates(self._folder)
+
     def _read_push(self, folder: str) -> _Push:
         text = (self._folder / folder / _PUSH_FILE).read_bytes()
         return msgspec.json.decode(text, type=_Push)
@@ -188,30 +179,16 @@ class Renderer:
                 self._check_source(kind, f"{place}: title", push.title)
                 self._check_source(kind, f"{place}: body", push.body)
             else:
-                self._check_source(kind, place, (self._folder / name).read_text("utf-8"))
+                self._check_source(kind, place, self._source(name))
         except FileNotFoundError:
             raise BadCatalog(f"{place}: is missing; {kind.name} needs it") from None
         except (UnicodeDecodeError, msgspec.MsgspecError) as error:
             raise BadCatalog(f"{place}: {error}") from None
 
-    def _check_names(self, place: str, tree: nodes.Template) -> None:
-        """Refuse filters and tests that there are not; Jinja finds some only when it renders."""
-        for node in tree.find_all((nodes.Filter, nodes.Test)):
-            filters = isinstance(node, nodes.Filter)
-            known = self._environment.filters if filters else self._environment.tests
-            if node.name not in known:
-                raise BadCatalog(f"{place}: line {node.lineno}: there is no {node.name}")
-
     def _check_source(self, kind: Kind, place: str, source: str) -> None:
-        try:
-            tree = self._environment.parse(source)
-        except TemplateError as error:
-            line = getattr(error, "lineno", None)
-            raise BadCatalog(f"{place}: line {line}: {error}") from None
-        if any(True for _ in meta.find_referenced_templates(tree)):
-            raise BadCatalog(f"{place}: a template may not include or extend another")
-        self._check_names(place, tree)
-        missing = meta.find_undeclared_variables(tree) - kind.required
+        template = plain.read(source, escapes=False)
+        names = template.names if template else self._jinja.names(place, source)
+        missing = names - kind.required
         if missing:
             raise BadCatalog(
                 f"{place}: uses {', '.join(sorted(missing))}, which the schema of {kind.name}"
@@ -225,16 +202,14 @@ def variables(claim: Claim) -> dict[str, Any]:
     return payload if claim.data is None else {**payload, **strict_json.reread(claim.data)}
 
 
-def _rendered(template: Template, variables: Mapping[str, Any]) -> str:
+def _rendered(template: _Template, variables: Mapping[str, Any], name: str = "template") -> str:
     try:
         return template.render(variables)
+    except plain.UndefinedVariable as error:
+        raise RenderError(f"{name}: {error}") from None
     except Exception as error:  # noqa: BLE001 - a filter may trip over a value in any way
-        raise RenderError(f"{template.name or 'template'}: {_in_words(error)}") from None
-
-
-def _in_words(error: Exception) -> str:
-    """Say what is undefined; any other error could repeat a value."""
-    return str(error.message) if isinstance(error, UndefinedError) else type(error).__name__
+        # Its words could repeat a value.
+        raise RenderError(f"{name}: {type(error).__name__}") from None
 
 
 def _matching(pattern: re.Pattern[str], name: str, text: str) -> str:
