@@ -104,8 +104,18 @@ class Database:
             self._bounds.deadline = before
 
     def run(self, work: Callable[[Opened], T]) -> T:
-        """Run work in a transaction of its own; it is run again where that may help.
+        """Run work in a transaction of its own, as `ask` does."""
 
+        def whole(connection: Opened) -> T:
+            with connection.transaction():
+                return work(connection)
+
+        return self.ask(whole)
+
+    def ask(self, work: Callable[[Opened], T]) -> T:
+        """Run work whose statements need no other beside them; it is run again where that may help.
+
+        Each statement is its own transaction, without a round trip for BEGIN and one for COMMIT.
         A deadlock ends one of two transactions, which then finds its way free. A connection that
         broke unnoticed, while it was kept, is opened anew: what was asked of it is asked again,
         which is why each work is one that may be done twice.
@@ -115,7 +125,7 @@ class Database:
         while True:
             kept = self._connection is not None
             try:
-                with self._used(deadline) as connection, connection.transaction():
+                with self._used(deadline) as connection:
                     return work(connection)
             except psycopg.Error as error:
                 problem = translated(error)

@@ -153,7 +153,9 @@ class PostgresStore:
                 claims=tried,
             )
 
-        return self._database.run(work)
+        if any(route.claimed for route in notification.routes):
+            return self._database.run(work)  # a claim that could not be loaded is none
+        return self._database.ask(work)
 
     def find(self, kind: str, idempotency_key: str) -> Notification | None:
         """Return the notification that holds this key within its kind."""
@@ -169,7 +171,7 @@ class PostgresStore:
             routes = [_picked(Route, row) for row in _rows(connection, "routes", parameters)]
             return Notification(**rows[0], routes=routes) if rows else None
 
-        return self._database.run(work)
+        return self._database.ask(work)
 
     def claim(self, lanes: Mapping[int, int], lease: Lease) -> list[Claim]:
         """Claim due routes, at most so many of each lane."""
@@ -267,7 +269,7 @@ class PostgresStore:
         def work(connection: Opened) -> bool:
             return connection.execute(statement("bury_device"), parameters).rowcount > 0
 
-        return self._database.run(work)
+        return self._database.ask(work)
 
     def stand(self, channel: str) -> Standing:
         """Return how a channel and its resources stand."""
@@ -380,10 +382,10 @@ class PostgresStore:
         self._do("delete_device", user_id=user_id, device_session_id=device_session_id)
 
     def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
-        return self._database.run(lambda connection: _rows(connection, name, parameters))
+        return self._database.ask(lambda connection: _rows(connection, name, parameters))
 
     def _do(self, name: str, **parameters: object) -> None:
-        self._database.run(lambda connection: connection.execute(statement(name), parameters))
+        self._database.ask(lambda connection: connection.execute(statement(name), parameters))
 
     def _claim(self, name: str, lease: Lease, **parameters: object) -> list[Claim]:
         parameters |= {
