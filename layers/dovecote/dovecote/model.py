@@ -82,7 +82,10 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewRoute:
-    """A route about to be stored; `skip` is the reason why it will never be tried."""
+    """A route about to be stored; `skip` is the reason why it will never be tried.
+
+    `endpoint` is that of the device, as a `Claim` has it.
+    """
 
     route_id: UUID
     channel: Channel
@@ -94,6 +97,7 @@ class NewRoute:
     data: str | None
     skip: str | None = None
     claimed: bool = False
+    endpoint: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -95,7 +95,12 @@ class Routing:
             return
         reached = [d for d in devices if named in (None, d.device_session_id)]
         for device in reached:
-            yield replace(route, route_id=self.new_id(), device_session_id=device.device_session_id)
+            yield replace(
+                route,
+                route_id=self.new_id(),
+                device_session_id=device.device_session_id,
+                endpoint=device.endpoint,
+            )
         if self.topic:
             yield self._route(Channel.PUSH, Target.TOPIC, recipient)
         elif not reached:

@@ -6,6 +6,7 @@ is prepared, so that a pooler may hand each transaction to another connection of
 
 import math
 import random
+import re
 import select
 import threading
 import time
@@ -75,13 +76,21 @@ def translated(error: psycopg.Error) -> StoreError:
         (error.sqlstate, error.diag.constraint_name) if error.sqlstate else str(error).split("\n")
     )
     text = " ".join([type(error).__name__, *(word for word in words[:2] if word)])
-    if isinstance(error, errors.LockNotAvailable) and not error.diag.context:
+    if isinstance(error, errors.LockNotAvailable) and not _of_a_row(error.diag.context):
         return StoreUnavailable(text)  # a whole table is locked, and no row of ours
     if isinstance(error, _BUSY):
         return StoreBusy(text)
     if isinstance(error, _UNAVAILABLE):
         return StoreUnavailable(text)
     return StoreFailed(text)
+
+
+def _of_a_row(context: str | None) -> bool:
+    """Tell whether what was waited for is a row: its place, (0,1), is in whatever language.
+
+    The lines below are those of the function that the statement is in.
+    """
+    return re.search(r"\(\d+,\d+\)", (context or "").partition("\n")[0]) is not None
 
 
 class Database:

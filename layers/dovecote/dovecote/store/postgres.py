@@ -30,7 +30,9 @@ from dovecote.model import (
 )
 from dovecote.ports import Stored
 from dovecote.store.database import Database, Opened
+from dovecote.store.question import Question
 from dovecote.store.statements import statement
+from dovecote.store.storing import Storing
 from dovecote.transitions import DeadLetter, Publish, Recorded, Refusal
 
 Shape = TypeVar("Shape", Claim, Device, Route)
@@ -139,23 +141,20 @@ class PostgresStore:
 
     def submit(self, notification: NewNotification, lease: Lease) -> Stored | None:
         """Store a notification with its routes in one statement; None where its key is taken."""
-
-        def work(connection: Opened) -> Stored | None:
-            rows = _rows(connection, "submit", self._submission(notification, lease))
-            tried = _loaded(connection, [row for row in rows if row["claimed"]], lease.token)
-            if not rows:
-                return None
-            rows.sort(key=lambda row: row["position"])
-            return Stored(
-                notification_id=notification.notification_id,
-                created_at=rows[0]["created_at"],
-                routes=[_picked(Route, row) for row in rows],
-                claims=tried,
-            )
-
-        if any(route.claimed for route in notification.routes):
-            return self._database.run(work)  # a claim that could not be loaded is none
-        return self._database.ask(work)
+        parameters = self._submission(notification, lease)
+        ((created_at, due_at),) = self._database.ask(
+            lambda connection: Question(connection, "submit", parameters).rows()
+        )
+        if created_at is None:
+            return None
+        storing = Storing(
+            notification=notification,
+            token=lease.token,
+            default_max_attempts=self._default_max_attempts,
+            created_at=created_at,
+            due_at=due_at,
+        )
+        return storing.stored()
 
     def find(self, kind: str, idempotency_key: str) -> Notification | None:
         """Return the notification that holds this key within its kind."""
@@ -409,7 +408,6 @@ class PostgresStore:
             "deliver_at": submission.deliver_at,
             "priority": lanes.PRIORITIES[notification.priority],
             "max_attempts": notification.max_attempts,
-            "default_max_attempts": self._default_max_attempts,
             "expires_in": notification.expires_in,
             "token": lease.token,
             "lease": lease.seconds,
