@@ -1,7 +1,8 @@
 """Plan a notification: hold a submission against the catalog, and make its routes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
@@ -17,6 +18,24 @@ MAX_ROUTES = 10_000
 """An answer of 16,000 routes would be over the 6 MiB that Lambda takes."""
 
 REFUSED = "The notification cannot be taken."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ids:
+    """The ids by which it is seen how large a push notification is."""
+
+    user: str
+    session: str
+
+    def given(self, recipient: Recipient) -> Recipient:
+        """Give them to a recipient who can be reached by push."""
+        if not recipient.user_id:
+            return recipient
+        return replace(recipient, user_id=self.user, device_session_id=self.session)
+
+
+AS_LONG_AS_CAN_BE = Ids(user="\N{GRINNING FACE}" * 255, session="\N{GRINNING FACE}" * 255)
+"""No id of a producer's takes more bytes: JSON makes two of a character that it escapes."""
 
 
 class Preview(Protocol):
@@ -51,11 +70,13 @@ class Plan:
         kind = self._catalog.get(submission.kind)
         if kind is None:
             raise Invalid(REFUSED, [Fault("/kind", "is not in the catalog")])
-        devices = self._devices(kind, submission)
-        faults = [
-            *self._unreachable(kind, submission),
-            *self._unrenderable(kind, _as_long_as_any(submission, devices)),
-        ]
+        with self._devices(kind, submission) as asked:
+            # Whatever the devices are: while the store looks for them.
+            well = not self._faults(kind, submission, AS_LONG_AS_CAN_BE)
+            devices = [device for device in asked() if not device.dead]
+        faults = (
+            [] if well else self._faults(kind, submission, _as_long_as_any(submission, devices))
+        )
         if faults:
             raise Invalid(REFUSED, faults)
         routes = self._routing.routes(kind, submission.recipients, devices, at_once=self._at_once)
@@ -72,6 +93,9 @@ class Plan:
             expires_in=kind.time_to_live,
         )
 
+    def _faults(self, kind: Kind, submission: Submission, ids: Ids) -> list[Fault]:
+        return [*self._unreachable(kind, submission), *self._unrenderable(kind, submission, ids)]
+
     def _unreachable(self, kind: Kind, submission: Submission) -> Iterator[Fault]:
         for index, recipient in enumerate(submission.recipients):
             reached = {Channel.EMAIL: recipient.email, Channel.PUSH: recipient.user_id}
@@ -79,8 +103,11 @@ class Plan:
                 detail = f"can be reached by none of the channels of {kind.name}"
                 yield Fault(pointer(("recipients", index)), detail)
 
-    def _unrenderable(self, kind: Kind, submission: Submission) -> Iterator[Fault]:
-        """Find what the schema or a template does not take, once for all who share it."""
+    def _unrenderable(self, kind: Kind, submission: Submission, ids: Ids) -> Iterator[Fault]:
+        """Find what the schema or a template does not take, once for all who share it.
+
+        All who are reached by push are given the same ids, so that one size holds for all.
+        """
         seen: set[tuple[str | None, bool, bool]] = set()
         for index, recipient in enumerate(submission.recipients):
             shared = (recipient.locale, bool(recipient.email), bool(recipient.user_id))
@@ -88,7 +115,7 @@ class Plan:
                 continue
             if recipient.data is None:
                 seen.add(shared)
-            fault = self._fault(kind, submission, index, recipient)
+            fault = self._fault(kind, submission, index, ids.given(recipient))
             if fault is not None:
                 yield fault
 
@@ -109,28 +136,23 @@ class Plan:
         detail = self._preview.fault(kind, submission, recipient)
         return None if detail is None else Fault(pointer(whose), detail)
 
-    def _devices(self, kind: Kind, submission: Submission) -> Sequence[Device]:
+    def _devices(
+        self, kind: Kind, submission: Submission
+    ) -> AbstractContextManager[Callable[[], Sequence[Device]]]:
         users = [r.user_id for r in submission.recipients if r.user_id is not None]
         if Channel.PUSH not in kind.channels or not users:
-            return ()
-        return [device for device in self._store.devices(users) if not device.dead]
+            return nullcontext(list[Device])
+        return self._store.asked_devices(users)
 
 
-def _as_long_as_any(submission: Submission, devices: Sequence[Device]) -> Submission:
-    """Give all who are reached by push the longest ids of any, so that one size holds for all."""
+def _as_long_as_any(submission: Submission, devices: Sequence[Device]) -> Ids:
     recipients = submission.recipients
-    user = _longest(recipient.user_id or "" for recipient in recipients)
-    session = _longest(
-        [*(r.device_session_id or "" for r in recipients), *(d.device_session_id for d in devices)]
+    sessions = [recipient.device_session_id or "" for recipient in recipients]
+    return Ids(
+        user=_longest(recipient.user_id or "" for recipient in recipients),
+        session=_longest([*sessions, *(device.device_session_id for device in devices)]),
     )
-    stretched = [
-        replace(recipient, user_id=user, device_session_id=session)
-        if recipient.user_id
-        else recipient
-        for recipient in recipients
-    ]
-    return replace(submission, recipients=stretched)
 
 
 def _longest(ids: Iterable[str]) -> str:
-    return max(ids, key=lambda one: len(strict_json.text(one)))
+    return max(ids, key=lambda one: len(strict_json.text(one).encode()))

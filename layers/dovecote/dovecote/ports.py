@@ -6,7 +6,7 @@ StoreError
   StoreFailed        it refused the statement; the transaction is rolled back
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -215,6 +215,14 @@ class Store(Protocol):
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users."""
+
+    def asked_devices(
+        self, user_ids: Sequence[str]
+    ) -> AbstractContextManager[Callable[[], list[Device]]]:
+        """Ask for the devices of these users now; they are returned when they are wanted.
+
+        Within the context nothing else is asked of the store.
+        """
 
     def put_device(self, device: Device) -> None:
         """Register a device, or give it its new token and endpoint."""

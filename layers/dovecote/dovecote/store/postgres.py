@@ -1,6 +1,6 @@
 """The store on PostgreSQL: each method runs the statement of its name in sql/."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -30,12 +30,12 @@ from dovecote.model import (
 )
 from dovecote.ports import Stored
 from dovecote.store.database import Database, Opened
-from dovecote.store.question import Question
+from dovecote.store.question import Question, Row
 from dovecote.store.statements import statement
 from dovecote.store.storing import Storing
 from dovecote.transitions import DeadLetter, Publish, Recorded, Refusal
 
-Shape = TypeVar("Shape", Claim, Device, Route)
+Shape = TypeVar("Shape", Claim, Route)
 
 
 class PostgresTransaction:
@@ -364,7 +364,14 @@ class PostgresStore:
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""
-        return [_picked(Device, row) for row in self._rows("devices", user_ids=list(user_ids))]
+        with self.asked_devices(user_ids) as devices:
+            return devices()
+
+    @contextmanager
+    def asked_devices(self, user_ids: Sequence[str]) -> Iterator[Callable[[], list[Device]]]:
+        """Ask for the devices of these users now; they are returned when they are wanted."""
+        with self._database.asked("devices", {"user_ids": list(user_ids)}) as rows:
+            yield lambda: [_device(row) for row in rows()]
 
     def put_device(self, device: Device) -> None:
         """Register a device, or give it its new token and endpoint."""
@@ -461,6 +468,18 @@ def _settled(
 def _picked(shape: type[Shape], row: Mapping[str, Any]) -> Shape:
     """Build a dataclass from the columns that it names."""
     return shape(**{name: row[name] for name in shape.__dataclass_fields__})
+
+
+def _device(row: Row) -> Device:
+    user_id, device_session_id, platform, token, endpoint, dead = row
+    return Device(
+        user_id=user_id,
+        device_session_id=device_session_id,
+        platform=platform,
+        token=token,
+        endpoint=endpoint,
+        dead=dead,
+    )
 
 
 def _routes_json(routes: Sequence[NewRoute]) -> str:
