@@ -17,6 +17,11 @@ Ask = Callable[[PostgresStore], object]
 
 ONE_STATEMENT: dict[str, Ask] = {
     "submit": lambda store: store.submit(a_notification([a_route()]), a_lease()),
+    "submit, with a route that is tried at once and users who may have devices": (
+        lambda store: store.submit(
+            a_notification([a_route(claimed=True)]), a_lease(), unless_devices_of=["u-1"]
+        )
+    ),
     "devices": lambda store: store.devices(["u-1"]),
     "find": lambda store: store.find("order.shipped", "unknown"),
     "stand": lambda store: store.stand(Channel.EMAIL),

@@ -1,8 +1,7 @@
 """Planning: what the preview is asked, so that one answer holds for all who share it."""
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,9 +23,8 @@ class Devices:
     def __init__(self, *sessions: str) -> None:
         self._sessions = sessions
 
-    @contextmanager
-    def asked_devices(self, _user_ids: Sequence[str]) -> Iterator[Callable[[], list[Device]]]:
-        yield lambda: [
+    def devices(self, _user_ids: Sequence[str]) -> list[Device]:
+        return [
             Device(user_id="u-1", device_session_id=s, platform="apns", token=s, endpoint=s)
             for s in self._sessions
         ]

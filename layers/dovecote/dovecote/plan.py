@@ -1,14 +1,13 @@
 """Plan a notification: hold a submission against the catalog, and make its routes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
 from dovecote import strict_json
 from dovecote.catalog import Catalog, Kind, PayloadRefused
-from dovecote.model import Channel, Device, NewNotification, Recipient, Submission
+from dovecote.model import Channel, Device, NewNotification, NewRoute, Recipient, Submission
 from dovecote.ports import Store
 from dovecote.problems import Fault, Invalid, TooLarge, pointer
 from dovecote.routing import Routing
@@ -66,32 +65,51 @@ class Plan:
         self._at_once = at_once
 
     def __call__(self, submission: Submission) -> NewNotification:
-        """Return the notification to store, with its routes; raise Invalid with every fault."""
+        """Return the notification to store, with its routes where nobody has a device.
+
+        Raises Invalid with every fault.
+        """
         kind = self._catalog.get(submission.kind)
         if kind is None:
             raise Invalid(REFUSED, [Fault("/kind", "is not in the catalog")])
-        with self._devices(kind, submission) as asked:
-            # Whatever the devices are: while the store looks for them.
-            well = not self._faults(kind, submission, AS_LONG_AS_CAN_BE)
-            devices = [device for device in asked() if not device.dead]
-        faults = (
-            [] if well else self._faults(kind, submission, _as_long_as_any(submission, devices))
+        if self._faults(kind, submission, AS_LONG_AS_CAN_BE):
+            devices = self._devices(submission)
+            faults = self._faults(kind, submission, _as_long_as_any(submission, devices))
+            if faults:
+                raise Invalid(REFUSED, faults)
+        return NewNotification(
+            notification_id=self._new_id(),
+            submission=submission,
+            routes=self._routes(submission, ()),
+            priority=kind.priority,
+            max_attempts=kind.max_attempts,
+            expires_in=kind.time_to_live,
         )
-        if faults:
-            raise Invalid(REFUSED, faults)
+
+    def users(self, submission: Submission) -> list[str]:
+        """Return those whose devices a notification would go to."""
+        if Channel.PUSH not in self._catalog[submission.kind].channels:
+            return []
+        return [r.user_id for r in submission.recipients if r.user_id is not None]
+
+    def with_devices(
+        self, notification: NewNotification, devices: Sequence[Device]
+    ) -> NewNotification:
+        """Return a planned notification with routes to these devices too; raise TooLarge."""
+        return replace(notification, routes=self._routes(notification.submission, devices))
+
+    def _devices(self, submission: Submission) -> Sequence[Device]:
+        users = self.users(submission)
+        return [d for d in self._store.devices(users) if not d.dead] if users else []
+
+    def _routes(self, submission: Submission, devices: Sequence[Device]) -> Sequence[NewRoute]:
+        kind = self._catalog[submission.kind]
         routes = self._routing.routes(kind, submission.recipients, devices, at_once=self._at_once)
         if len(routes) > MAX_ROUTES:
             raise TooLarge(
                 f"The recipients have so many devices that there are {len(routes)} routes."
             )
-        return NewNotification(
-            notification_id=self._new_id(),
-            submission=submission,
-            routes=routes,
-            priority=kind.priority,
-            max_attempts=kind.max_attempts,
-            expires_in=kind.time_to_live,
-        )
+        return routes
 
     def _faults(self, kind: Kind, submission: Submission, ids: Ids) -> list[Fault]:
         return [*self._unreachable(kind, submission), *self._unrenderable(kind, submission, ids)]
@@ -135,14 +153,6 @@ class Plan:
             return Fault(pointer(whose), "makes the payload larger than 64 KiB")
         detail = self._preview.fault(kind, submission, recipient)
         return None if detail is None else Fault(pointer(whose), detail)
-
-    def _devices(
-        self, kind: Kind, submission: Submission
-    ) -> AbstractContextManager[Callable[[], Sequence[Device]]]:
-        users = [r.user_id for r in submission.recipients if r.user_id is not None]
-        if Channel.PUSH not in kind.channels or not users:
-            return nullcontext(list[Device])
-        return self._store.asked_devices(users)
 
 
 def _as_long_as_any(submission: Submission, devices: Sequence[Device]) -> Ids:

@@ -6,7 +6,7 @@ StoreError
   StoreFailed        it refused the statement; the transaction is rolled back
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,6 +52,14 @@ class StoreBusy(StoreError):
 
 class StoreFailed(StoreError):
     """The database refused the statement; the transaction is rolled back."""
+
+
+class DevicesFound(Exception):
+    """Users have devices, which the routes of a notification do not go to yet."""
+
+    def __init__(self, devices: Sequence[Device]) -> None:
+        super().__init__()
+        self.devices = devices
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,9 +129,16 @@ class Store(Protocol):
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """Bound all that this thread asks of the store in the context."""
 
-    def submit(self, notification: NewNotification, lease: Lease) -> Stored | None:
+    def submit(
+        self,
+        notification: NewNotification,
+        lease: Lease,
+        *,
+        unless_devices_of: Sequence[str] = (),
+    ) -> Stored | None:
         """Store a notification with its routes; None where its key is taken.
 
+        Raises DevicesFound, with nothing stored, where one of those users has a live device.
         Raises StoreBusy while another transaction is storing the same key.
         """
 
@@ -215,14 +230,6 @@ class Store(Protocol):
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users."""
-
-    def asked_devices(
-        self, user_ids: Sequence[str]
-    ) -> AbstractContextManager[Callable[[], list[Device]]]:
-        """Ask for the devices of these users now; they are returned when they are wanted.
-
-        Within the context nothing else is asked of the store.
-        """
 
     def put_device(self, device: Device) -> None:
         """Register a device, or give it its new token and endpoint."""

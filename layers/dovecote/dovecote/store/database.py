@@ -10,8 +10,8 @@ import re
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import psycopg
@@ -19,11 +19,9 @@ from psycopg import errors
 from psycopg.abc import PQGen
 
 from dovecote.ports import ANSWER_SECONDS, StoreBusy, StoreError, StoreFailed, StoreUnavailable
-from dovecote.store.question import Question, Row
 
 T = TypeVar("T")
 Opened = psycopg.Connection[tuple[object, ...]]
-Rows = list[Row]
 
 AGAIN_SECONDS = 0.5
 """What must be left of that for a second try on a new connection."""
@@ -150,26 +148,6 @@ class Database:
                 time.sleep(random.uniform(0, 0.02 * conflicts))  # noqa: S311
 
     @contextmanager
-    def asked(self, name: str, parameters: Mapping[str, object]) -> Iterator[Callable[[], Rows]]:
-        """Send a statement, and let its rows be asked for within the context, once.
-
-        Until then this thread can do something else than to wait, but ask nothing else. It is the
-        same as to ask only when the rows are wanted, except for the time.
-        """
-        with self._turn:
-            sent = self._sent(name, parameters)
-
-            def rows(connection: Opened) -> Rows:
-                question = sent.pop() if sent else Question(connection, name, parameters)
-                return question.rows()
-
-            try:
-                yield lambda: self.ask(rows)
-            finally:
-                if sent:
-                    self._discard(sent.pop())
-
-    @contextmanager
     def transaction(self) -> Iterator[Opened]:
         """Open a transaction; it commits when the context ends well."""
         try:
@@ -185,22 +163,6 @@ class Database:
                 self._connection.close()
             self._connection = None
 
-    def _sent(self, name: str, parameters: Mapping[str, object]) -> list[Question]:
-        """Send a statement on a connection that is there and well, or nothing."""
-        if self._connection is None or _ended(self._connection):
-            return []
-        with suppress(psycopg.Error):  # who asks for the rows will hear of it
-            return [Question(self._connection, name, parameters)]
-        return []
-
-    def _discard(self, question: Question) -> None:
-        """Take an answer that nobody asked for off the connection."""
-        try:
-            _bound(question.connection, self._deadline())
-            question.rows()
-        except psycopg.Error:
-            self.close()
-
     @property
     def _bound(self) -> float:
         return float(getattr(self._bounds, "deadline", math.inf))
@@ -214,7 +176,8 @@ class Database:
         with self._turn:
             try:
                 connection = self._opened()
-                _bound(connection, deadline)
+                if isinstance(connection, Connection):
+                    connection.deadline = deadline
                 yield connection
             except psycopg.Error as error:
                 if isinstance(translated(error), StoreUnavailable):
@@ -227,11 +190,6 @@ class Database:
         if self._connection is None:
             self._connection = self._connect()
         return self._connection
-
-
-def _bound(connection: Opened, deadline: float) -> None:
-    if isinstance(connection, Connection):
-        connection.deadline = deadline
 
 
 def _ended(connection: Opened) -> bool:

@@ -1,6 +1,6 @@
 """The store on PostgreSQL: each method runs the statement of its name in sql/."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -28,14 +28,14 @@ from dovecote.model import (
     Slots,
     Standing,
 )
-from dovecote.ports import Stored
+from dovecote.ports import DevicesFound, Stored
 from dovecote.store.database import Database, Opened
-from dovecote.store.question import Question, Row
+from dovecote.store.question import Question
 from dovecote.store.statements import statement
 from dovecote.store.storing import Storing
 from dovecote.transitions import DeadLetter, Publish, Recorded, Refusal
 
-Shape = TypeVar("Shape", Claim, Route)
+Shape = TypeVar("Shape", Claim, Device, Route)
 
 
 class PostgresTransaction:
@@ -139,12 +139,23 @@ class PostgresStore:
         """Bound all that this thread asks of the store in the context."""
         return self._database.within(seconds)
 
-    def submit(self, notification: NewNotification, lease: Lease) -> Stored | None:
-        """Store a notification with its routes in one statement; None where its key is taken."""
-        parameters = self._submission(notification, lease)
-        ((created_at, due_at),) = self._database.ask(
+    def submit(
+        self,
+        notification: NewNotification,
+        lease: Lease,
+        *,
+        unless_devices_of: Sequence[str] = (),
+    ) -> Stored | None:
+        """Store a notification with its routes in one statement; None where its key is taken.
+
+        Raises DevicesFound, with nothing stored, where one of those users has a live device.
+        """
+        parameters = self._submission(notification, lease, unless_devices_of)
+        ((created_at, due_at, devices),) = self._database.ask(
             lambda connection: Question(connection, "submit", parameters).rows()
         )
+        if devices is not None:
+            raise DevicesFound(msgspec.json.decode(devices, type=list[Device]))
         if created_at is None:
             return None
         storing = Storing(
@@ -364,14 +375,7 @@ class PostgresStore:
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""
-        with self.asked_devices(user_ids) as devices:
-            return devices()
-
-    @contextmanager
-    def asked_devices(self, user_ids: Sequence[str]) -> Iterator[Callable[[], list[Device]]]:
-        """Ask for the devices of these users now; they are returned when they are wanted."""
-        with self._database.asked("devices", {"user_ids": list(user_ids)}) as rows:
-            yield lambda: [_device(row) for row in rows()]
+        return [_picked(Device, row) for row in self._rows("devices", user_ids=list(user_ids))]
 
     def put_device(self, device: Device) -> None:
         """Register a device, or give it its new token and endpoint."""
@@ -403,7 +407,9 @@ class PostgresStore:
             lambda connection: _loaded(connection, _rows(connection, name, parameters), lease.token)
         )
 
-    def _submission(self, notification: NewNotification, lease: Lease) -> dict[str, object]:
+    def _submission(
+        self, notification: NewNotification, lease: Lease, unless_devices_of: Sequence[str]
+    ) -> dict[str, object]:
         submission = notification.submission
         return {
             "notification_id": notification.notification_id,
@@ -419,6 +425,7 @@ class PostgresStore:
             "token": lease.token,
             "lease": lease.seconds,
             "routes": _routes_json(notification.routes),
+            "unless_devices_of": list(unless_devices_of),
         }
 
 
@@ -468,18 +475,6 @@ def _settled(
 def _picked(shape: type[Shape], row: Mapping[str, Any]) -> Shape:
     """Build a dataclass from the columns that it names."""
     return shape(**{name: row[name] for name in shape.__dataclass_fields__})
-
-
-def _device(row: Row) -> Device:
-    user_id, device_session_id, platform, token, endpoint, dead = row
-    return Device(
-        user_id=user_id,
-        device_session_id=device_session_id,
-        platform=platform,
-        token=token,
-        endpoint=endpoint,
-        dead=dead,
-    )
 
 
 def _routes_json(routes: Sequence[NewRoute]) -> str:

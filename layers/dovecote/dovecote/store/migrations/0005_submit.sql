@@ -3,16 +3,32 @@
 -- have to keep. To change it, replace it as a whole; with other parameters it is another function
 -- beside this one, for as long as the release before may call it.
 
--- Store a notification and all its routes, or nothing where its kind and key are taken: then both
+-- Store a notification and all its routes, or nothing where its kind and key are taken: then all
 -- answers are NULL. A second submit of the same key waits on the unique index until the first has
 -- committed or rolled back, at most lock_timeout. The routes come as one JSON text, in their order.
+-- They are those of users without devices: where one of `unless_devices_of` has any, these are the
+-- answer, the oldest first, and nothing is stored.
 create function dovecote.submit(
     new_id uuid, new_kind text, new_key text, new_fingerprint text, new_payload text,
     new_traceparent text, new_deliver_at timestamptz, new_priority smallint, new_max_attempts integer,
     new_expires_in double precision, new_token uuid, new_lease double precision, new_routes json,
-    out stored_at timestamptz, out due_at timestamptz
+    unless_devices_of text[],
+    out stored_at timestamptz, out due_at timestamptz, out devices text
 ) language plpgsql as $$
 begin
+    if unless_devices_of <> '{}' then
+        select json_agg(device) into devices
+        from (
+            select user_id, device_session_id, platform, token, endpoint
+            from dovecote.push_devices
+            where user_id = any (unless_devices_of) and dead_at is null
+            order by user_id, created_at, device_session_id
+        ) device;
+        if devices is not null then
+            return;
+        end if;
+    end if;
+
     insert into dovecote.notifications
         (notification_id, kind, idempotency_key, fingerprint, payload, traceparent, deliver_at)
     values (new_id, new_kind, new_key, new_fingerprint, new_payload, new_traceparent, new_deliver_at)
