@@ -115,9 +115,9 @@ class Plan:
         return [*self._unreachable(kind, submission), *self._unrenderable(kind, submission, ids)]
 
     def _unreachable(self, kind: Kind, submission: Submission) -> Iterator[Fault]:
+        email, push = (channel in kind.channels for channel in (Channel.EMAIL, Channel.PUSH))
         for index, recipient in enumerate(submission.recipients):
-            reached = {Channel.EMAIL: recipient.email, Channel.PUSH: recipient.user_id}
-            if not any(reached[channel] for channel in kind.channels):
+            if not ((email and recipient.email) or (push and recipient.user_id)):
                 detail = f"can be reached by none of the channels of {kind.name}"
                 yield Fault(pointer(("recipients", index)), detail)
 
@@ -149,7 +149,7 @@ class Plan:
             whose = own if refused.path and refused.path[0] in data else ("payload",)
             return Fault(pointer((*whose, *refused.path)), refused.detail)
         whose = own if data else ("payload",)
-        if len(strict_json.text(variables).encode()) > MAX_PAYLOAD_BYTES:
+        if data and len(strict_json.text(variables).encode()) > MAX_PAYLOAD_BYTES:
             return Fault(pointer(whose), "makes the payload larger than 64 KiB")
         detail = self._preview.fault(kind, submission, recipient)
         return None if detail is None else Fault(pointer(whose), detail)
