@@ -15,18 +15,26 @@ create function dovecote.submit(
     unless_devices_of text[],
     out stored_at timestamptz, out due_at timestamptz, out devices text
 ) language plpgsql as $$
+declare
+    one_user text;
 begin
-    if unless_devices_of <> '{}' then
-        select json_agg(device) into devices
-        from (
-            select user_id, device_session_id, platform, token, endpoint
-            from dovecote.push_devices
-            where user_id = any (unless_devices_of) and dead_at is null
-            order by user_id, created_at, device_session_id
-        ) device;
-        if devices is not null then
-            return;
+    -- One by one: for an array of any length PostgreSQL would plan anew each time, which takes 50 us.
+    foreach one_user in array unless_devices_of loop
+        if exists (
+            select from dovecote.push_devices where user_id = one_user and dead_at is null
+        ) then
+            select json_agg(device) into devices
+            from (
+                select user_id, device_session_id, platform, token, endpoint
+                from dovecote.push_devices
+                where user_id = any (unless_devices_of) and dead_at is null
+                order by user_id, created_at, device_session_id
+            ) device;
+            exit;
         end if;
+    end loop;
+    if devices is not null then
+        return;
     end if;
 
     insert into dovecote.notifications
