@@ -33,8 +33,8 @@ class Ids:
         return replace(recipient, user_id=self.user, device_session_id=self.session)
 
 
-AS_LONG_AS_CAN_BE = Ids(user="\N{GRINNING FACE}" * 255, session="\N{GRINNING FACE}" * 255)
-"""No id of a producer's takes more bytes: JSON makes two of a character that it escapes."""
+AS_LONG_AS_CAN_BE = Ids(user="x" * 255 * 4, session="x" * 255 * 4)
+"""The bytes of 255 characters: UTF-8 makes four of one at most, JSON two of one that it escapes."""
 
 
 class Preview(Protocol):
