@@ -136,11 +136,11 @@ def test_a_slow_link_is_no_fault(house: Functions, link: Link) -> None:
     assert post(house, "k-1")[0].status == 202
 
 
-def test_a_commit_whose_answer_was_lost_and_the_clients_retry_give_one_notification(
+def test_a_submit_whose_answer_was_lost_and_the_clients_retry_give_one_notification(
     house: Functions, connection: Connection, link: Link, provider: Running
 ) -> None:
     assert post(house, "k-0")[0].status == 202
-    link.loses_answer_to = b"COMMIT"
+    link.loses_answer_to = b"dovecote.submit("
     answer, seconds = post(house, "k-1")
     assert refused_in_time(answer, seconds)
     again, _ = post(house, "k-1")

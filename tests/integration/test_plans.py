@@ -12,7 +12,7 @@ import pytest
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from dovecote.store.statements import statement
-from tests.builders import a_lease, claim_all, store_routes
+from tests.builders import a_lease, a_notification, a_route, claim_all, store_routes
 
 Connection = psycopg.Connection[Any]
 ROWS = 200_000
@@ -63,22 +63,6 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "gauges": {"lanes": list(range(12))},
     "backlog": {
         "channels": ["email"] * 6 + ["push"] * 6, "lanes": list(range(12)), "most": 5_000,
-    },
-    "submit": {
-        "notification_id": uuid.uuid4(),
-        "kind": "k",
-        "idempotency_key": "key",
-        "fingerprint": "f",
-        "payload": "{}",
-        "traceparent": None,
-        "deliver_at": None,
-        "priority": 1,
-        "max_attempts": 8,
-        "default_max_attempts": 8,
-        "expires_in": 60.0,
-        "token": uuid.uuid4(),
-        "lease": 10.0,
-        "routes": "[]",
     },
 }  # fmt: skip
 """The statements that touch routes, with their parameters; some twice, by other branches."""
@@ -155,6 +139,40 @@ def test_no_statement_scans_the_routes_of_a_large_table_and_no_claim_exceeds_its
         expired = store.claim_expired(range(12), a_lease(), hold=0, limit=50)
         assert len(expired) == 50
         assert all(claim.expires_in <= 0 and not claim.counted for claim in expired)
+
+
+def plans_within_submit(connection: Connection, store: PostgresStore) -> list[dict[str, Any]]:
+    """Submit once, with auto_explain on, and return the plans of what the function runs."""
+    plans: list[dict[str, Any]] = []
+
+    def keep(notice: psycopg.errors.Diagnostic) -> None:
+        plans.append(json.loads((notice.message_primary or "").partition("plan:\n")[2]))
+
+    connection.add_notice_handler(keep)
+    assert store.submit(a_notification([a_route()]), a_lease(), unless_devices_of=["u-1"])
+    connection.remove_notice_handler(keep)
+    return [plan["Plan"] for plan in plans]
+
+
+def test_what_submit_runs_scans_no_table_whatever_was_planned_before(
+    connection: Connection,
+) -> None:
+    store = PostgresStore(Database(lambda: connection), default_max_attempts=5)
+    fill(connection, 20_000)
+    connection.execute(
+        "insert into dovecote.push_devices (user_id, device_session_id, platform, token, endpoint)"
+        " select 'u' || i, 'd', 'fcm', 't', i::text from generate_series(1, 10000) i"
+    )
+    connection.execute("load 'auto_explain'")
+    connection.execute(
+        "set auto_explain.log_min_duration = 0; set auto_explain.log_nested_statements = on;"
+        " set auto_explain.log_format = json; set client_min_messages = log"
+    )
+    # PostgreSQL plans anew for the first five, and then keeps a plan where it is no worse.
+    for _ in range(10):
+        found = plans_within_submit(connection, store)
+        assert len(found) >= 4  # the devices, the notification, the routes, and the call itself
+        assert "Seq Scan" not in {node["Node Type"] for plan in found for node in nodes(plan)}
 
 
 def scans(connection: Connection, name: str, table: str) -> list[dict[str, Any]]:

@@ -33,13 +33,15 @@ class Devices:
 class Preview:
     """Remembers for whom it was asked."""
 
-    def __init__(self, fault: str | None = None) -> None:
+    def __init__(self, fault: str | None = None, fits: int = 10_000) -> None:
         self.asked: list[Recipient] = []
         self._fault = fault
+        self._fits = fits
 
     def fault(self, _kind: Kind, _submission: Submission, recipient: Recipient) -> str | None:
         self.asked.append(recipient)
-        return self._fault
+        size = len(f"{recipient.user_id}{recipient.device_session_id}".encode())
+        return self._fault if size <= self._fits else "is too large"
 
 
 def a_plan(folder: Path, preview: Preview, *sessions: str) -> Plan:
@@ -58,11 +60,26 @@ def submission(recipients: list[dict[str, Any]]) -> Submission:
     return parse(body, key=None, traceparent=None)
 
 
-def test_the_preview_is_asked_with_the_longest_ids_of_any(tmp_path: Path) -> None:
+def sizes(preview: Preview) -> list[tuple[int, int]]:
+    return [
+        (len((r.user_id or "").encode()), len((r.device_session_id or "").encode()))
+        for r in preview.asked
+    ]
+
+
+def test_the_preview_is_asked_with_the_longest_ids_that_can_be(tmp_path: Path) -> None:
     preview = Preview()
-    plan = a_plan(tmp_path, preview, "d-1", "d" * 255)
-    plan(submission([{"user_id": "u-1"}, {"user_id": "u" * 200}]))
-    assert [(r.user_id, r.device_session_id) for r in preview.asked] == [("u" * 200, "d" * 255)]
+    a_plan(tmp_path, preview, "d-1")(submission([{"user_id": "u-1"}]))
+    assert sizes(preview) == [(4 * 255, 4 * 255)]
+
+
+def test_what_does_not_fit_with_those_is_seen_with_the_longest_of_any(tmp_path: Path) -> None:
+    preview = Preview(fits=1000)
+    plan = a_plan(tmp_path, preview, "d-1", "d" * 250)
+    plan(submission([{"user_id": "u-1"}, {"user_id": "\N{GRINNING FACE}" * 60}]))
+    assert sizes(preview)[1:] == [(240, 250)]
+    with pytest.raises(Invalid, match="cannot be taken"):
+        a_plan(tmp_path, Preview(fits=200), "d" * 250)(submission([{"user_id": "u-1"}]))
 
 
 def test_those_who_share_a_rendering_are_asked_for_once(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Deliver claims: find the channel of each, and never send what is on record as accepted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from dovecote import model, transitions
 from dovecote.gate import Gate
@@ -10,8 +11,7 @@ from dovecote.model import Claim, Delivered, Failed, NotBegun, Outcome, Result, 
 from dovecote.ports import Channel, Clock, Store
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """What became of a batch, and what was heard of its channel."""
 
     results: Sequence[Result]

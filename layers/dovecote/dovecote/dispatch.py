@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from msgspec import Struct
+
 from dovecote import flights, lanes
 from dovecote.deliver import Deliver
 from dovecote.finalise import GIVEN_BACK, Finaliser
@@ -53,8 +55,7 @@ TimeLeft = Callable[[], float]
 """The seconds until the function is ended."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True, kw_only=True):
     """How large a batch is, and how long its parts may take, in seconds.
 
     `holds` says of each channel how long its events are waited for in doubt.

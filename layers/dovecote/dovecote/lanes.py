@@ -5,8 +5,9 @@ holds live routes to (`notification_routes.lane`); a test holds both to each oth
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice, product
+
+from msgspec import Struct
 
 from dovecote.model import Channel, Priority
 from dovecote.transitions import Random
@@ -34,8 +35,7 @@ ROOMY = 64
 """From how many on a batch has room for each lane's probe: so new work is found by the next one."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lane:
+class Lane(Struct, frozen=True, kw_only=True):
     """One line of due routes."""
 
     channel: Channel

@@ -4,7 +4,6 @@ Most are Structs of msgspec: to define a frozen dataclass takes a cold start ten
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -84,7 +83,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """A route about to be stored; `skip` is the reason why it will never be tried."""
+    """A route about to be stored; `skip` is the reason why it will never be tried.
+
+    `endpoint` is that of the device, as a `Claim` has it.
+    """
 
     route_id: UUID
     channel: Channel
@@ -96,6 +98,7 @@ class NewRoute(msgspec.Struct, frozen=True, kw_only=True):
     data: str | None
     skip: str | None = None
     claimed: bool = False
+    endpoint: str | None = None
 
 
 class NewNotification(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,8 +122,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A route as it stands in the store."""
 
     route_id: UUID
@@ -276,16 +278,19 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Device:
+class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A user's device, registered as an SNS platform endpoint."""
 
     user_id: str
     device_session_id: str
     platform: str
-    token: str = field(repr=False)
-    endpoint: str = field(repr=False)
+    token: str
+    endpoint: str
     dead: bool = False
+
+    def __repr__(self) -> str:
+        """Name whose it is, and neither token nor endpoint."""
+        return f"Device({self.user_id!r}, {self.device_session_id!r}, dead={self.dead})"
 
 
 class Cancellation(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,6 +55,14 @@ class StoreFailed(StoreError):
     """The database refused the statement; the transaction is rolled back."""
 
 
+class DevicesFound(Exception):
+    """Users have devices, which the routes of a notification do not go to yet."""
+
+    def __init__(self, devices: Sequence[Device]) -> None:
+        super().__init__()
+        self.devices = devices
+
+
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """A notification that has just been stored; `claims` are for the caller to deliver."""
 
@@ -118,9 +126,16 @@ class Store(Protocol):
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """Bound all that this thread asks of the store in the context."""
 
-    def submit(self, notification: NewNotification, lease: Lease) -> Stored | None:
+    def submit(
+        self,
+        notification: NewNotification,
+        lease: Lease,
+        *,
+        unless_devices_of: Sequence[str] = (),
+    ) -> Stored | None:
         """Store a notification with its routes; None where its key is taken.
 
+        Raises DevicesFound, with nothing stored, where one of those users has a live device.
         Raises StoreBusy while another transaction is storing the same key.
         """
 

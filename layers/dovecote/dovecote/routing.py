@@ -68,7 +68,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
             for route in self._of(channel, recipient, owned)
         ]
         tried = {route.route_id for route in islice(_triable(routes), at_once)}
-        return [replace(route, claimed=route.route_id in tried) for route in routes]
+        return [replace(r, claimed=True) if r.route_id in tried else r for r in routes]
 
     def _of(
         self, channel: Channel, recipient: Recipient, owned: Mapping[str, Sequence[Device]]
@@ -79,38 +79,59 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
             yield from self._push(recipient, owned.get(recipient.user_id or "", ()))
 
     def _email(self, recipient: Recipient) -> NewRoute:
-        route = self._route(Channel.EMAIL, Target.ADDRESS, recipient)
         if recipient.email is None:
-            return replace(route, skip=NO_EMAIL)
+            return self._route(recipient, Channel.EMAIL, Target.ADDRESS, skip=NO_EMAIL)
         address = self.mail.resolve(recipient.email)
-        if address is None:
-            return replace(route, resolved_email=recipient.email, skip=NOT_ALLOWED)
-        return replace(route, resolved_email=address)
+        return self._route(
+            recipient,
+            Channel.EMAIL,
+            Target.ADDRESS,
+            resolved_email=address or recipient.email,
+            skip=NOT_ALLOWED if address is None else None,
+        )
 
     def _push(self, recipient: Recipient, devices: Sequence[Device]) -> Iterator[NewRoute]:
         named = recipient.device_session_id
-        route = self._route(Channel.PUSH, Target.DEVICE, recipient)
         if recipient.user_id is None:
-            yield replace(route, skip=NO_USER)
+            yield self._route(recipient, Channel.PUSH, Target.DEVICE, session=named, skip=NO_USER)
             return
         reached = [d for d in devices if named in (None, d.device_session_id)]
         for device in reached:
-            yield replace(route, route_id=self.new_id(), device_session_id=device.device_session_id)
+            yield self._route(
+                recipient,
+                Channel.PUSH,
+                Target.DEVICE,
+                session=device.device_session_id,
+                endpoint=device.endpoint,
+            )
         if self.topic:
-            yield self._route(Channel.PUSH, Target.TOPIC, recipient)
+            yield self._route(recipient, Channel.PUSH, Target.TOPIC, session=named)
         elif not reached:
-            yield replace(route, skip=NOT_THIS_DEVICE if named else NO_DEVICE)
+            skip = NOT_THIS_DEVICE if named else NO_DEVICE
+            yield self._route(recipient, Channel.PUSH, Target.DEVICE, session=named, skip=skip)
 
-    def _route(self, channel: Channel, target: Target, recipient: Recipient) -> NewRoute:
+    def _route(
+        self,
+        recipient: Recipient,
+        channel: Channel,
+        target: Target,
+        *,
+        session: str | None = None,
+        endpoint: str | None = None,
+        resolved_email: str | None = None,
+        skip: str | None = None,
+    ) -> NewRoute:
         return NewRoute(
             route_id=self.new_id(),
             channel=channel,
             target=target,
             user_id=recipient.user_id,
-            device_session_id=recipient.device_session_id if channel is Channel.PUSH else None,
-            resolved_email=None,
+            device_session_id=session,
+            resolved_email=resolved_email,
             locale=recipient.locale,
             data=None if recipient.data is None else strict_json.text(recipient.data),
+            skip=skip,
+            endpoint=endpoint,
         )
 
 

@@ -25,7 +25,7 @@ _Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z"
 Instant = Annotated[datetime, Meta(tz=True)]
 
 
-class _Body(msgspec.Struct, kw_only=True):
+class _Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     kind: Annotated[str, Meta(min_length=1, max_length=128)]
     payload: dict[str, Any]
     recipients: Annotated[list[Any], Meta(min_length=1)]
@@ -33,7 +33,7 @@ class _Body(msgspec.Struct, kw_only=True):
     deliver_at: Instant | None = None
 
 
-class _Recipient(msgspec.Struct, kw_only=True):
+class _Recipient(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     user_id: Identifier | None = None
     email: str | None = None
     device_session_id: Identifier | None = None
@@ -143,7 +143,19 @@ def _converted(
     path: tuple[str | int, ...],
     faults: list[Fault],
 ) -> dict[str, Any]:
-    """Convert the members that a struct names one by one, so that every fault is found."""
+    """Convert the members that a struct names: one by one where not all is well, to find it all."""
+    try:
+        return msgspec.structs.asdict(msgspec.convert(raw, shape))
+    except msgspec.ValidationError:
+        return _one_by_one(raw, shape, path, faults)
+
+
+def _one_by_one(
+    raw: Mapping[str, Any],
+    shape: type[msgspec.Struct],
+    path: tuple[str | int, ...],
+    faults: list[Fault],
+) -> dict[str, Any]:
     fields = {field.name: field for field in msgspec.structs.fields(shape)}
     faults += [Fault(pointer((*path, name)), _unknown(name)) for name in raw if name not in fields]
     values: dict[str, Any] = {}

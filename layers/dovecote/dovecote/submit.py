@@ -22,7 +22,7 @@ from dovecote.model import (
     Submission,
 )
 from dovecote.plan import Plan
-from dovecote.ports import ANSWER_SECONDS, Clock, Log, Store, StoreBusy, Stored
+from dovecote.ports import ANSWER_SECONDS, Clock, DevicesFound, Log, Store, StoreBusy, Stored
 from dovecote.problems import Fault, InProgress, Invalid, Mismatch
 
 SETTLE_SECONDS = 3.0
@@ -105,9 +105,8 @@ class Submit:
 
     def _new(self, notification: NewNotification) -> Stored | Notification:
         submission = notification.submission
-        lease = Lease(token=self._new_id(), seconds=self._lease_seconds)
         try:
-            stored = self._store.submit(notification, lease)
+            stored = self._with_devices(notification)
         except StoreBusy:
             raise InProgress("The first request with this key is still being stored.") from None
         if stored is not None:
@@ -116,6 +115,16 @@ class Submit:
         if existing is None:
             raise InProgress("The first request with this key has just been withdrawn.")
         return existing
+
+    def _with_devices(self, notification: NewNotification) -> Stored | None:
+        """Store a notification, with routes to the devices of its users where they have any."""
+        lease = Lease(token=self._new_id(), seconds=self._lease_seconds)
+        users = self._plan.users(notification.submission)
+        try:
+            return self._store.submit(notification, lease, unless_devices_of=users)
+        except DevicesFound as found:
+            notification = self._plan.with_devices(notification, found.devices)
+        return self._store.submit(notification, lease)
 
     def _tried(self, notification_id: UUID, claims: Sequence[Claim]) -> Sequence[Route]:
         """Try the claimed routes; return how all stand then, or nothing where that is not known.

@@ -6,7 +6,6 @@ them out and the CHECK constraint of `notification_routes` says the same of a ro
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
@@ -32,8 +31,7 @@ Random = Callable[[], float]
 """A uniform random number in [0, 1), injected so that a test can name it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Backoff:
+class Backoff(Struct, frozen=True, kw_only=True):
     """How long a failed route waits: seconds, and the jitter as a share of the delay."""
 
     base: float
@@ -159,8 +157,7 @@ def _not_counted(
     return GiveBack(behind=None if resource == claim.channel else resource)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True, kw_only=True):
     """A route as an event or an operator finds it.
 
     `held` while it is in doubt and its hold is not over, `expired` by the time that it has, or is

@@ -6,6 +6,7 @@ is prepared, so that a pooler may hand each transaction to another connection of
 
 import math
 import random
+import re
 import select
 import threading
 import time
@@ -75,13 +76,21 @@ def translated(error: psycopg.Error) -> StoreError:
         (error.sqlstate, error.diag.constraint_name) if error.sqlstate else str(error).split("\n")
     )
     text = " ".join([type(error).__name__, *(word for word in words[:2] if word)])
-    if isinstance(error, errors.LockNotAvailable) and not error.diag.context:
+    if isinstance(error, errors.LockNotAvailable) and not _of_a_row(error.diag.context):
         return StoreUnavailable(text)  # a whole table is locked, and no row of ours
     if isinstance(error, _BUSY):
         return StoreBusy(text)
     if isinstance(error, _UNAVAILABLE):
         return StoreUnavailable(text)
     return StoreFailed(text)
+
+
+def _of_a_row(context: str | None) -> bool:
+    """Tell whether what was waited for is a row: its place, (0,1), is in whatever language.
+
+    The lines below are those of the function that the statement is in.
+    """
+    return re.search(r"\(\d+,\d+\)", (context or "").partition("\n")[0]) is not None
 
 
 class _Thread(threading.local):
@@ -114,8 +123,18 @@ class Database:
             self._thread.deadline = before
 
     def run(self, work: Callable[[Opened], T]) -> T:
-        """Run work in a transaction of its own; it is run again where that may help.
+        """Run work in a transaction of its own, as `ask` does."""
 
+        def whole(connection: Opened) -> T:
+            with connection.transaction():
+                return work(connection)
+
+        return self.ask(whole)
+
+    def ask(self, work: Callable[[Opened], T]) -> T:
+        """Run work whose statements need no other beside them; it is run again where that may help.
+
+        Each statement is its own transaction, without a round trip for BEGIN and one for COMMIT.
         A deadlock ends one of two transactions, which then finds its way free. A connection that
         broke unnoticed, while it was kept, is opened anew: what was asked of it is asked again,
         which is why each work is one that may be done twice.
@@ -125,7 +144,7 @@ class Database:
         while True:
             kept = bool(self._kept)
             try:
-                with self._used(deadline) as connection, connection.transaction():
+                with self._used(deadline) as connection:
                     return work(connection)
             except psycopg.Error as error:
                 problem = translated(error)

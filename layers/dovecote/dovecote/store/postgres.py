@@ -29,9 +29,11 @@ from dovecote.model import (
     Slots,
     Standing,
 )
-from dovecote.ports import Claimed, Stored
+from dovecote.ports import Claimed, DevicesFound, Stored
 from dovecote.store.database import Database, Opened
+from dovecote.store.question import Question
 from dovecote.store.statements import statement
+from dovecote.store.storing import Storing
 from dovecote.transitions import DeadLetter, Doubt, Publish, Recorded, Refusal, Retry
 
 Shape = TypeVar("Shape", Device, Route)
@@ -161,23 +163,33 @@ class PostgresStore:
         """Bound all that this thread asks of the store in the context."""
         return self._database.within(seconds)
 
-    def submit(self, notification: NewNotification, lease: Lease) -> Stored | None:
-        """Store a notification with its routes in one statement; None where its key is taken."""
+    def submit(
+        self,
+        notification: NewNotification,
+        lease: Lease,
+        *,
+        unless_devices_of: Sequence[str] = (),
+    ) -> Stored | None:
+        """Store a notification with its routes in one statement; None where its key is taken.
 
-        def work(connection: Opened) -> Stored | None:
-            rows = _rows(connection, "submit", self._submission(notification, lease))
-            tried = _loaded(connection, [row for row in rows if row["claimed"]], lease.token)
-            if not rows:
-                return None
-            rows.sort(key=lambda row: row["position"])
-            return Stored(
-                notification_id=notification.notification_id,
-                created_at=rows[0]["created_at"],
-                routes=[_picked(Route, row) for row in rows],
-                claims=tried,
-            )
-
-        return self._database.run(work)
+        Raises DevicesFound, with nothing stored, where one of those users has a live device.
+        """
+        parameters = self._submission(notification, lease, unless_devices_of)
+        ((created_at, due_at, devices),) = self._database.ask(
+            lambda connection: Question(connection, "submit", parameters).rows()
+        )
+        if devices is not None:
+            raise DevicesFound(msgspec.json.decode(devices, type=list[Device]))
+        if created_at is None:
+            return None
+        storing = Storing(
+            notification=notification,
+            token=lease.token,
+            default_max_attempts=self._default_max_attempts,
+            created_at=created_at,
+            due_at=due_at,
+        )
+        return storing.stored()
 
     def find(self, kind: str, idempotency_key: str) -> Notification | None:
         """Return the notification that holds this key within its kind."""
@@ -193,7 +205,7 @@ class PostgresStore:
             routes = [_picked(Route, row) for row in _rows(connection, "routes", parameters)]
             return Notification(**rows[0], routes=routes) if rows else None
 
-        return self._database.run(work)
+        return self._database.ask(work)
 
     def claim(self, lanes: Mapping[int, int], lease: Lease) -> PostgresClaimed:
         """Claim due routes, at most so many of each lane."""
@@ -290,7 +302,7 @@ class PostgresStore:
         def work(connection: Opened) -> bool:
             return connection.execute(statement("bury_device"), parameters).rowcount > 0
 
-        return self._database.run(work)
+        return self._database.ask(work)
 
     def stand(self, channel: str) -> Standing:
         """Return how a channel and its resources stand."""
@@ -390,7 +402,7 @@ class PostgresStore:
 
     def put_device(self, device: Device) -> None:
         """Register a device, or give it its new token and endpoint."""
-        parameters = {name: getattr(device, name) for name in Device.__dataclass_fields__}
+        parameters = {name: getattr(device, name) for name in Device.__struct_fields__}
 
         def work(connection: Opened) -> None:
             connection.execute(statement("release_endpoint"), parameters)
@@ -403,10 +415,10 @@ class PostgresStore:
         self._do("delete_device", user_id=user_id, device_session_id=device_session_id)
 
     def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
-        return self._database.run(lambda connection: _rows(connection, name, parameters))
+        return self._database.ask(lambda connection: _rows(connection, name, parameters))
 
     def _do(self, name: str, **parameters: object) -> None:
-        self._database.run(lambda connection: connection.execute(statement(name), parameters))
+        self._database.ask(lambda connection: connection.execute(statement(name), parameters))
 
     def _claim(self, name: str, lease: Lease, **parameters: object) -> PostgresClaimed:
         parameters |= {
@@ -414,12 +426,14 @@ class PostgresStore:
             "lease": lease.seconds,
             "default_max_attempts": self._default_max_attempts,
         }
-        cursor = self._database.run(
+        cursor = self._database.ask(
             lambda connection: connection.execute(statement(name), parameters)
         )
         return PostgresClaimed(cursor, lease.token)
 
-    def _submission(self, notification: NewNotification, lease: Lease) -> dict[str, object]:
+    def _submission(
+        self, notification: NewNotification, lease: Lease, unless_devices_of: Sequence[str]
+    ) -> dict[str, object]:
         submission = notification.submission
         return {
             "notification_id": notification.notification_id,
@@ -431,30 +445,17 @@ class PostgresStore:
             "deliver_at": submission.deliver_at,
             "priority": lanes.PRIORITIES[notification.priority],
             "max_attempts": notification.max_attempts,
-            "default_max_attempts": self._default_max_attempts,
             "expires_in": notification.expires_in,
             "token": lease.token,
             "lease": lease.seconds,
             "routes": _routes_json(notification.routes),
+            "unless_devices_of": list(unless_devices_of),
         }
 
 
 def _rows(connection: Opened, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement(name), parameters).fetchall()
-
-
-def _loaded(connection: Opened, claimed: list[dict[str, Any]], token: UUID) -> list[Claim]:
-    """Add to claimed rows what their notifications and devices say."""
-    if not claimed:
-        return []
-    columns = ("route_id", "notification_id", "user_id", "device_session_id")
-    told = _rows(connection, "load", {f"{c}s": [row[c] for row in claimed] for c in columns})
-    by_route = {row["route_id"]: row for row in told}
-    return [
-        Claim(**{name: value for name, value in told.items() if name in Claim.__struct_fields__})
-        for told in (row | by_route[row["route_id"]] | {"token": token} for row in claimed)
-    ]
 
 
 def _news(connection: Opened, feedback: Feedback, parameters: Mapping[str, object]) -> bool:
@@ -492,7 +493,7 @@ def _json(said: object) -> str:
 
 def _picked(shape: type[Shape], row: Mapping[str, Any]) -> Shape:
     """Build a dataclass from the columns that it names."""
-    return shape(**{name: row[name] for name in shape.__dataclass_fields__})
+    return shape(**{name: row[name] for name in shape.__struct_fields__})
 
 
 def _routes_json(routes: Sequence[NewRoute]) -> str:

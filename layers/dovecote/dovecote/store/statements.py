@@ -1,7 +1,10 @@
 """The statements of sql/, by name."""
 
+import re
 from functools import cache
 from importlib.resources import files
+
+_NAMED = re.compile(rb"%\((\w+)\)s")
 
 
 @cache
@@ -15,3 +18,11 @@ def statement(name: str) -> bytes:
 
 CLAIMS = frozenset({"claim", "claim_lapsed", "claim_expired"})
 """The statements that claim routes."""
+
+
+@cache
+def numbered(name: str) -> tuple[bytes, list[str]]:
+    """Return that text with $1, $2, … for the names of its parameters, and these in order."""
+    names = list(dict.fromkeys(match.decode() for match in _NAMED.findall(statement(name))))
+    number = {parameter.encode(): b"$%d" % n for n, parameter in enumerate(names, start=1)}
+    return _NAMED.sub(lambda match: number[match[1]], statement(name)), names

@@ -1,0 +1,58 @@
+"""How often the store goes to its server: once for what is one statement."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dovecote.model import Channel
+from dovecote.store.database import Connection, Database
+from dovecote.store.postgres import PostgresStore
+from tests.builders import a_lease, a_notification, a_route
+
+Ask = Callable[[PostgresStore], object]
+
+ONE_STATEMENT: dict[str, Ask] = {
+    "submit": lambda store: store.submit(a_notification([a_route()]), a_lease()),
+    "submit, with a route that is tried at once and users who may have devices": (
+        lambda store: store.submit(
+            a_notification([a_route(claimed=True)]), a_lease(), unless_devices_of=["u-1"]
+        )
+    ),
+    "devices": lambda store: store.devices(["u-1"]),
+    "find": lambda store: store.find("order.shipped", "unknown"),
+    "stand": lambda store: store.stand(Channel.EMAIL),
+    "set_rate": lambda store: store.set_rate(Channel.EMAIL, 10.0),
+    "accepted": lambda store: store.accepted([]),
+}
+
+
+@contextmanager
+def on_the_wire(connection: psycopg.Connection[tuple[object, ...]], path: Path) -> Iterator[None]:
+    """Let libpq write down what it sends and what it is answered."""
+    with path.open("w") as file:
+        connection.pgconn.trace(file.fileno())
+        try:
+            yield
+        finally:
+            connection.pgconn.untrace()
+
+
+def round_trips(path: Path) -> list[str]:
+    """Return what was sent and waited for: a plain query, or the end of an extended one."""
+    return re.findall(r"\tF\t\d+\t(Query|Sync)\b", path.read_text())
+
+
+@pytest.mark.parametrize("name", ONE_STATEMENT)
+def test_what_is_one_statement_is_one_round_trip(
+    database_url: str, tmp_path: Path, name: str
+) -> None:
+    trace = tmp_path / "trace"
+    with Connection.connect(database_url, autocommit=True, prepare_threshold=None) as opened:
+        store = PostgresStore(Database(lambda: opened), default_max_attempts=5)
+        with on_the_wire(opened, trace):
+            ONE_STATEMENT[name](store)
+    assert round_trips(trace) == ["Sync"]

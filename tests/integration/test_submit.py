@@ -1,0 +1,154 @@
+"""What submit is told is what the store holds, and who has devices is heard of before it stores."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from dovecote import lanes
+from dovecote.model import Channel, Claim, Device, Lease, NewNotification, Priority, Target
+from dovecote.ports import DevicesFound, StoreFailed
+from dovecote.store.postgres import PostgresStore
+from tests.builders import (
+    a_lease,
+    a_notification,
+    a_route,
+    a_submission,
+    claim_all,
+    stored,
+)
+from tests.conftest import DEFAULT_MAX_ATTEMPTS
+
+Connection = psycopg.Connection[Any]
+
+ROUTES = [
+    a_route(claimed=True),
+    a_route(Channel.PUSH, claimed=True),
+    a_route(locale="de-AT", data='{"first_name":"\N{GRINNING FACE}"}'),
+    a_route(skip="recipient has no email", resolved_email=None),
+    a_route(Channel.PUSH, target=Target.DEVICE, device_session_id='d"\\,{}'),
+]
+NOTIFICATIONS = {
+    "due": a_notification(ROUTES),
+    "of a low priority, with the attempts that are the default": a_notification(
+        ROUTES, priority=Priority.LOW, max_attempts=0, expires_in=0.5
+    ),
+    "later": a_notification(
+        ROUTES, submission=a_submission(deliver_at=datetime(2999, 1, 1, tzinfo=UTC))
+    ),
+    "long ago": a_notification(
+        ROUTES,
+        submission=a_submission(
+            deliver_at=datetime(1999, 1, 1, 0, 0, 0, 123456, tzinfo=UTC), traceparent="00-a-b-01"
+        ),
+    ),
+    "of nobody": replace(a_notification(), routes=[]),
+}
+"""Notifications of all that makes routes and claims differ."""
+
+
+@pytest.mark.parametrize("which", NOTIFICATIONS)
+def test_the_routes_of_an_answer_are_those_that_are_stored(
+    store: PostgresStore, which: str
+) -> None:
+    notification = NOTIFICATIONS[which]
+    answer = stored(store, notification)
+    found = store.notification(notification.notification_id)
+    assert found is not None
+    assert found.created_at == answer.created_at
+    most = notification.max_attempts or DEFAULT_MAX_ATTEMPTS
+    assert [replace(route, max_attempts=most) for route in found.routes] == answer.routes
+
+
+@pytest.mark.parametrize("which", NOTIFICATIONS)
+def test_what_is_claimed_at_once_is_what_a_dispatcher_would_claim(
+    store: PostgresStore, connection: Connection, which: str
+) -> None:
+    answer = stored(store, NOTIFICATIONS[which], a_lease(0))
+    connection.execute(
+        "update dovecote.notification_routes"
+        " set attempts = 0, claims = 0, claim_token = null, leased_until = null"
+    )
+    ids = {claim.route_id for claim in answer.claims}
+    assert len(ids) == (0 if which in ("later", "of nobody") else 2)
+    assert alike(answer.claims) == alike([c for c in claim_all(store) if c.route_id in ids])
+
+
+def alike(claims: Any) -> list[Claim]:
+    """Return claims in one order, without what each has of its own: its token and its moment."""
+    plain = [replace(c, token=UUID(int=0), expires_in=round(c.expires_in / 60)) for c in claims]
+    return sorted(plain, key=lambda claim: claim.route_id)
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_a_claim_at_once_says_the_lane_that_the_database_says(
+    store: PostgresStore, connection: Connection, priority: Priority
+) -> None:
+    routes = [a_route(channel, claimed=True) for channel in Channel]
+    answer = stored(store, a_notification(routes, priority=priority))
+    assert len(answer.claims) == len(routes)
+    rows = connection.execute("select route_id, lane from dovecote.notification_routes").fetchall()
+    assert {claim.route_id: claim.lane for claim in answer.claims} == dict(rows)
+    assert {lane for _, lane in rows} <= {lane.number for lane in lanes.ALL}
+
+
+def a_device(user: str, session: str) -> Device:
+    return Device(
+        user_id=user,
+        device_session_id=session,
+        platform="fcm",
+        token="t",
+        endpoint=f"arn:aws:sns:us-east-1:000000000000:endpoint/GCM/app/{user}{session}",
+    )
+
+
+ODD = ["u-1", 'u"1', "u\\1", "{u,1}", "null", "u\N{GRINNING FACE}1", " u 1 "]
+
+
+def submit_unless(store: PostgresStore, *users: str) -> NewNotification:
+    notification = a_notification()
+    assert store.submit(notification, a_lease(), unless_devices_of=users) is not None
+    return notification
+
+
+@pytest.mark.parametrize("user", ODD)
+def test_users_who_have_devices_are_told_of_and_nothing_is_stored(
+    store: PostgresStore, connection: Connection, user: str
+) -> None:
+    devices = [a_device(user, session) for session in ("d-2", 'd"\\1')]
+    for device in devices:
+        store.put_device(device)
+    store.put_device(a_device("somebody else", "d"))
+    with pytest.raises(DevicesFound) as found:
+        submit_unless(store, "u-0", user)
+    assert found.value.devices == devices == store.devices([user])
+    assert connection.execute("select count(*) from dovecote.notifications").fetchone() == (0,)
+    submit_unless(store)
+    submit_unless(store, "u-0", "nobody")
+
+
+def test_a_dead_device_is_none(store: PostgresStore) -> None:
+    device = a_device("u-1", "d-1")
+    store.put_device(device)
+    assert store.bury_device(device.endpoint, datetime.now(UTC))
+    submit_unless(store, "u-1")
+
+
+def test_text_with_nul_in_it_is_refused_and_not_cut_short(
+    store: PostgresStore, connection: Connection
+) -> None:
+    with pytest.raises(StoreFailed):
+        stored(store, a_notification(submission=a_submission(key="a\0b")))
+    assert connection.execute("select count(*) from dovecote.notifications").fetchone() == (0,)
+
+
+def test_a_notification_that_cannot_be_stored_with_all_its_routes_is_not_stored(
+    store: PostgresStore, connection: Connection
+) -> None:
+    twice = a_route()
+    with pytest.raises(StoreFailed, match="23505"):
+        store.submit(a_notification([twice, twice]), Lease(token=twice.route_id, seconds=1))
+    assert connection.execute("select count(*) from dovecote.notifications").fetchone() == (0,)
