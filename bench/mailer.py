@@ -118,6 +118,7 @@ def _claim(number: int) -> Claim:
         in_doubt=False,
         expires_in=3600.0,
         lane=2,
+        due=0.0,
         token=uuid.uuid4(),
     )
 

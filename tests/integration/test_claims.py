@@ -341,9 +341,9 @@ def test_what_was_claimed_before_the_store_failed_is_delivered(
     claim, calls = store.claim, iter([True, False])
     emails = {lane.number for lane in lanes.of(Channel.EMAIL)}
 
-    def once(quotas: Any, lease: Lease) -> Any:
+    def once(quotas: Any, lease: Lease, since: Any) -> Any:
         if not emails & set(quotas) or next(calls, True):
-            return claim(quotas, lease)
+            return claim(quotas, lease, since)
         raise StoreUnavailable("gone")
 
     monkeypatch.setattr(store, "claim", once)

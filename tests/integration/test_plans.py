@@ -35,6 +35,7 @@ A_CLAIM = {
     "default_max_attempts": 8,
     "lanes": list(range(12)),
     "limits": [9] * 12,
+    "since": [0.0] * 12,
 }
 STATEMENTS: dict[str, dict[str, Any]] = {
     "claim": A_CLAIM,

@@ -1,12 +1,12 @@
 """What submit is told is what the store holds, and who has devices is heard of before it stores."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from dovecote import lanes
 from dovecote.model import Channel, Claim, Device, Lease, NewNotification, Priority, Target

@@ -22,6 +22,7 @@ from dovecote.ports import (
     Claimed,
     Clock,
     Log,
+    Part,
     Sleep,
     Store,
     StoreBusy,
@@ -45,6 +46,12 @@ HORIZON_SECONDS = 2.0
 
 LOOK_SECONDS = 0.5
 """How long a worker waits before it looks again at a channel that it may not use yet."""
+
+ANEW_SECONDS = 5.0
+"""How long a lane is read from where the last claim ended: what is before that waits so long."""
+
+TICK_SECONDS = 0.001
+"""A moment as a number is not exact to the last digit."""
 
 INTERRUPTED = "interrupted"
 TALLY = (
@@ -83,7 +90,7 @@ class _Line:
 
     `dry` are the lanes that had less than was asked of them, `lapsed_due` is false once a look for
     routes whose lease ran out found none, `heard_beside` is what the batches under way hear of as
-    stopped.
+    stopped. `since` is up to when each lane was read.
     """
 
     channel: Channel
@@ -94,6 +101,25 @@ class _Line:
     dry: set[int] = field(default_factory=set)
     lapsed_due: bool = True
     heard_beside: set[str] = field(default_factory=set)
+    since: dict[int, float] = field(default_factory=dict)
+    anew_at: float = 0.0
+
+    def begin_anew(self, now: float) -> None:
+        """Read all lanes from their beginning, when it is time for that."""
+        if now >= self.anew_at:
+            self.since.clear()
+            self.anew_at = now + ANEW_SECONDS
+
+    def read(self, quotas: Mapping[int, int], parts: Mapping[int, Part]) -> set[int]:
+        """Note how far the lanes were read; return those that are dry, from their beginning on."""
+        short = {n for n, quota in quotas.items() if n not in parts or parts[n].count < quota}
+        dry = short - self.since.keys()
+        for lane in quotas:
+            if lane in short:
+                self.since.pop(lane, None)
+            else:
+                self.since[lane] = parts[lane].until - TICK_SECONDS
+        return dry
 
 
 class Dispatch:
@@ -309,6 +335,7 @@ class Dispatch:
 
     def _fresh(self, line: _Line, room: int) -> Sequence[Claimed]:
         """Claim a batch: each lane its share, then what is missing from those that had more."""
+        line.begin_anew(self._clock())
         lease = self._lease()
         enough = room / 2 if room >= lanes.ROOMY else room
         claimed: list[Claimed] = []
@@ -316,14 +343,14 @@ class Dispatch:
         quotas = lanes.shares(line.channel, room, self._random, line.dry)
         while quotas:
             try:
-                got = self._store.claim(quotas, lease)
+                got = self._store.claim(quotas, lease, line.since)
             except StoreError:
                 if not claimed:
                     raise
                 break  # what is claimed already is not left to lapse
             claimed += [got] if got else []
             missing -= len(got)
-            dry |= {lane for lane, quota in quotas.items() if got.by_lane.get(lane, 0) < quota}
+            dry |= line.read(quotas, got.by_lane)
             quotas = lanes.rest(line.channel, missing, dry) if room - missing < enough else {}
         line.dry = dry
         return claimed

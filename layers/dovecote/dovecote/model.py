@@ -159,9 +159,10 @@ class Claim(msgspec.Struct, frozen=True):
     `attempts` includes this one where `counted`; a claim that is not counted is to be ended
     without a send. `lapsed` says that the claim before this one ran out, `in_doubt` that an
     attempt before this one may have been accepted. `max_attempts` is the effective one.
-    `expires_in` is in seconds by the database's clock at the claim. `payload` and `data` are JSON
-    text, decoded only by whoever needs them. `endpoint` is the SNS endpoint of the device, where
-    the device is registered and alive. Token apart, the fields are in the order of sql/claimed.sql.
+    `expires_in` is in seconds by the database's clock at the claim, `due` in seconds since 1970.
+    `payload` and `data` are JSON text, decoded only by whoever needs them. `endpoint` is the SNS
+    endpoint of the device, where the device is registered and alive. Token apart, the fields are
+    in the order of sql/claimed.sql.
     """
 
     token: UUID
@@ -187,6 +188,7 @@ class Claim(msgspec.Struct, frozen=True):
     in_doubt: bool
     expires_in: float
     lane: int
+    due: float
 
     def __repr__(self) -> str:
         """Name the route and the attempt, and nothing of whom it is for and what it says."""

@@ -72,13 +72,20 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     claims: Sequence[Claim]
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """How many routes of a lane were claimed, and when the last of them was due."""
+
+    count: int
+    until: float
+
+
 class Claimed(Sequence[Claim]):
     """Claimed routes; who first looks at one decodes them all."""
 
     @property
     @abstractmethod
-    def by_lane(self) -> Mapping[int, int]:
-        """Return how many there are of each lane, without decoding them."""
+    def by_lane(self) -> Mapping[int, Part]:
+        """Return what there is of each lane, without decoding the routes."""
 
 
 class Transaction(Protocol):
@@ -145,8 +152,10 @@ class Store(Protocol):
     def notification(self, notification_id: UUID) -> Notification | None:
         """Return a notification with its routes."""
 
-    def claim(self, lanes: Mapping[int, int], lease: Lease) -> Claimed:
-        """Claim due routes, at most so many of each lane."""
+    def claim(
+        self, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float] | None = None
+    ) -> Claimed:
+        """Claim due routes, at most so many of each lane, and none that was due before `since`."""
 
     def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> Claimed:
         """Claim at most one route of these lanes whose lease ran out, and with it the hold."""

@@ -1,7 +1,7 @@
 """The store on PostgreSQL: each method runs the statement of its name in sql/."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, TypeVar, overload
@@ -29,7 +29,7 @@ from dovecote.model import (
     Slots,
     Standing,
 )
-from dovecote.ports import Claimed, DevicesFound, Stored
+from dovecote.ports import Claimed, DevicesFound, Part, Stored
 from dovecote.store.database import Database, Opened
 from dovecote.store.question import Question
 from dovecote.store.statements import statement
@@ -38,8 +38,10 @@ from dovecote.transitions import DeadLetter, Doubt, Publish, Recorded, Refusal, 
 
 Shape = TypeVar("Shape", Device, Route)
 
-LANE = Claim.__struct_fields__.index("lane") - 1
-"""The column of sql/claimed.sql that a claim is counted by."""
+LANE, DUE = (Claim.__struct_fields__.index(name) - 1 for name in ("lane", "due"))
+"""The columns of sql/claimed.sql that a claim is summed up by."""
+
+EVER = -math.inf
 
 
 class PostgresTransaction:
@@ -120,13 +122,15 @@ class PostgresClaimed(Claimed):
         self._claims: list[Claim] | None = None
 
     @property
-    def by_lane(self) -> Mapping[int, int]:
-        """Return how many there are of each lane, without decoding them."""
+    def by_lane(self) -> Mapping[int, Part]:
+        """Return what there is of each lane, without decoding the routes."""
+        due: dict[bytes, list[float]] = {}
         result = self._cursor.pgresult
-        if result is None:
-            return {}
-        lanes = Counter(result.get_value(row, LANE) for row in range(self._count))
-        return {int(lane or 0): count for lane, count in lanes.items()}
+        if result is not None:
+            value: Callable[[int, int], Any] = result.get_value
+            for row in range(self._count):
+                due.setdefault(value(row, LANE), []).append(float(value(row, DUE)))
+        return {int(lane): Part(count=len(times), until=max(times)) for lane, times in due.items()}
 
     def __len__(self) -> int:
         """Return how many were claimed."""
@@ -207,9 +211,17 @@ class PostgresStore:
 
         return self._database.ask(work)
 
-    def claim(self, lanes: Mapping[int, int], lease: Lease) -> PostgresClaimed:
-        """Claim due routes, at most so many of each lane."""
-        return self._claim("claim", lease, lanes=list(lanes), limits=list(lanes.values()))
+    def claim(
+        self, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float] | None = None
+    ) -> PostgresClaimed:
+        """Claim due routes, at most so many of each lane, and none that was due before `since`."""
+        return self._claim(
+            "claim",
+            lease,
+            lanes=list(lanes),
+            limits=list(lanes.values()),
+            since=[(since or {}).get(lane, EVER) for lane in lanes],
+        )
 
     def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> PostgresClaimed:
         """Claim at most one route of these lanes whose lease ran out, and with it the hold."""

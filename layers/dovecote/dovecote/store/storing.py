@@ -89,6 +89,7 @@ class Storing(Struct, frozen=True, kw_only=True):
                 in_doubt=False,
                 expires_in=(self._expires_at - self.created_at).total_seconds(),
                 lane=self._lane(route.channel),
+                due=self.due_at.timestamp(),
                 token=self.token,
             )
 

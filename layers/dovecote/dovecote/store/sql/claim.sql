@@ -1,7 +1,9 @@
 -- Claim due routes that nobody holds, so many of each lane, the oldest first.
 -- Safe: SKIP LOCKED lets dispatchers run side by side; the picked ids come from a subquery that
 -- runs once, so the update cannot exceed the limits. The plan is the due index by
--- (lane, next_attempt_at), then the primary key. Leases that ran out are claim_lapsed's.
+-- (lane, next_attempt_at), then the primary key. Leases that ran out are claim_lapsed's. Each lane is
+-- read from where the caller's last claim of it ended: an old snapshot keeps the entries of what is
+-- done before that from being cleaned up, and they would be passed one by one.
 -- One clock reading for all: a route was counted exactly where it now carries that moment. One at
 -- its last attempt, or past its time, is claimed without counting, to be ended.
 with moment as materialized (
@@ -18,12 +20,14 @@ set attempts = attempts + (expires_at > (select at from moment) and attempts <
     leased_until = (select at from moment) + make_interval(secs => %(lease)s)
 where route_id = any (array(
     select due.route_id
-    from unnest(%(lanes)s::smallint[], %(limits)s::integer[]) as wanted (lane, count)
+    from unnest(%(lanes)s::smallint[], %(limits)s::integer[], %(since)s::float8[])
+        as wanted (lane, count, since)
     cross join lateral (
         select d.route_id
         from dovecote.notification_routes d
         where d.lane = wanted.lane
           and d.status in ('pending', 'retrying')
+          and d.next_attempt_at >= to_timestamp(wanted.since)
           and d.next_attempt_at <= (select at from moment)
           and d.leased_until is null
         order by d.next_attempt_at
@@ -32,7 +36,7 @@ where route_id = any (array(
     ) due
 ))
 returning route_id, notification_id, channel, target, user_id, device_session_id, resolved_email,
-    locale, data, attempts, claims, lane,
+    locale, data, attempts, claims, lane, next_attempt_at,
     case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as effective_max_attempts,
     last_attempt_at is not distinct from (select at from moment) as counted,
     false as lapsed,

@@ -22,7 +22,7 @@ where route_id = any (array(
     for update skip locked
 ))
 returning route_id, notification_id, channel, target, user_id, device_session_id, resolved_email,
-    locale, data, attempts, claims, lane,
+    locale, data, attempts, claims, lane, next_attempt_at,
     case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as effective_max_attempts,
     false as counted,
     false as lapsed,
