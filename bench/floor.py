@@ -1,24 +1,22 @@
 """The floor: Dovecote's own claim and publish statements by pgbench, with no Python around them.
 
-It reads no notification and no channel's state, and holds no loop together: what is left between
-it and the dispatcher is what the dispatcher costs.
+It reads no channel's state and holds no loop together, and claims and publishes in turns.
 """
 
 import re
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dovecote.store.statements import statement
 from local.postgres import installed
 
 BATCH = 500
 LANE = 8  # push, normal, fresh
 
-SCRIPT = """with claimed as ({claim})
-select quote_literal(coalesce(array_agg(route_id)::text, '{{}}')) as ids,
-       quote_literal(coalesce(jsonb_object_agg(route_id, route_id)::text, '{{}}')) as messages
-from claimed
+SCRIPT = """with claimed as ({claim}), told as ({claimed})
+select quote_literal(coalesce(jsonb_object_agg(route_id, route_id)::text, '{{}}')) as messages
+from told
 \\gset
 {publish};
 """
@@ -29,14 +27,14 @@ VALUES = {
     "default_max_attempts": "8",
     "lanes": f"'{{{LANE}}}'",
     "limits": f"'{{{BATCH}}}'",
-    "route_ids": ":ids",
+    "since": "'{-Infinity}'",
     "message_ids": ":messages",
 }
 
 
 def script() -> str:
     """Return the two statements as pgbench reads them: without comments, values put in."""
-    return SCRIPT.format(claim=_written("claim"), publish=_written("publish"))
+    return SCRIPT.format_map({name: _written(name) for name in ("claim", "claimed", "publish")})
 
 
 def rate(url: str, jobs: int, processes: int) -> float:
@@ -58,7 +56,8 @@ def rate(url: str, jobs: int, processes: int) -> float:
 
 
 def _written(name: str) -> str:
-    text = re.sub(r"--.*", "", statement(name).decode())
+    source = files("dovecote.store").joinpath("sql", f"{name}.sql")
+    text = re.sub(r"--.*", "", source.read_text())
     for parameter, value in VALUES.items():
         text = text.replace(f"%({parameter})s", value)
     return text.strip()
