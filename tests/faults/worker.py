@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from dovecote import wiring
-from dovecote.model import Claim
-from dovecote.ports import Stored
+from dovecote.model import Claim, Standing
+from dovecote.ports import Claimed, Stored
 from tests.functions import Context, load
 
 POINTS = {
@@ -175,9 +175,9 @@ def _arm(stop: Stop, held: str) -> None:
 
     store = wiring._store()
     claims = os.open(held, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for name in ("claim", "claim_lapsed", "submit"):
+    for name in ("claim_and_stand", "claim_lapsed", "submit"):
         setattr(store, name, _noted(getattr(store, name), claims))
-    for name, point in (("claim", "claim"), ("submit", "store")):
+    for name, point in (("claim_and_stand", "claim"), ("submit", "store")):
         setattr(store, name, _around(getattr(store, name), at, point))
     store.transaction = _committing(store.transaction, at)  # type: ignore[method-assign]
     events = wiring._session().events
@@ -196,11 +196,11 @@ def _noted(call: Any, file: int) -> Any:
     return wrapped
 
 
-def _claims_of(answer: list[Claim] | Claim | Stored | None) -> Sequence[Claim]:
-    if isinstance(answer, Claim):
-        return [answer]
+def _claims_of(answer: tuple[Claimed, Standing] | Claimed | Stored | None) -> Sequence[Claim]:
     if isinstance(answer, Stored):
         return answer.claims
+    if isinstance(answer, tuple):
+        return answer[0]
     return answer or []
 
 
@@ -208,7 +208,7 @@ def _around(call: Any, at: Any, point: str) -> Any:
     def wrapped(*arguments: Any, **named: Any) -> Any:
         at(f"before {point}")
         answer = call(*arguments, **named)
-        if answer:
+        if answer[0] if isinstance(answer, tuple) else answer:
             at(f"after {point}")
         return answer
 

@@ -338,15 +338,15 @@ def test_what_was_claimed_before_the_store_failed_is_delivered(
     store: PostgresStore, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_routes(store, 50)
-    claim, calls = store.claim, iter([True, False])
+    claim, calls = store.claim_and_stand, iter([True, False])
     emails = {lane.number for lane in lanes.of(Channel.EMAIL)}
 
-    def once(quotas: Any, lease: Lease, since: Any) -> Any:
+    def once(channel: str, quotas: Any, lease: Lease, since: Any) -> Any:
         if not emails & set(quotas) or next(calls, True):
-            return claim(quotas, lease, since)
+            return claim(channel, quotas, lease, since)
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(store, "claim", once)
+    monkeypatch.setattr(store, "claim_and_stand", once)
     tally = a_dispatch(store, ScriptedChannel(), batch_size=40)(forever)
     assert (tally["published"], tally["interrupted"]) == (50, 0)
 
@@ -359,7 +359,7 @@ def test_a_store_out_of_reach_ends_the_line_of_each_channel_and_the_tally_says_s
     def gone(*_: Any) -> Any:
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(store, "claim", gone)
+    monkeypatch.setattr(store, "claim_and_stand", gone)
     log = RecordingLog()
     tally = a_dispatch(store, ScriptedChannel(), log=log)(forever)
     assert (tally["claimed"], tally["interrupted"]) == (0, 2)

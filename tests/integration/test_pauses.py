@@ -500,7 +500,9 @@ def test_the_first_throttle_answer_stops_the_batch_and_one_route_tries_it_after_
     log = RecordingLog()
     tally = a_dispatch(store, channel, sleep=sleep, log=log)(forever)
     assert slept == [1]
-    assert (tally["claimed"], tally["given_back"], tally["published"]) == (40, 20, 20)
+    # Another batch may have been claimed beside it: it is given back without a send.
+    assert tally["claimed"] - tally["given_back"] == tally["published"] == 20
+    assert tally["given_back"] in (20, 40)
     assert routes(connection) == {("order.shipped", "published", 1): 20}
     assert [line[1] for line in log.lines] == [
         "notification channel paused", "notification channel resumed",
@@ -582,10 +584,11 @@ def run_without_waiting(store: PostgresStore, channel: ScriptedChannel, **more: 
 def test_what_failed_in_a_row_counts_over_batches_and_workers(
     store: PostgresStore, connection: Connection
 ) -> None:
-    store_routes(store, 3)
+    store_routes(store, 2)
     channel = ScriptedChannel(answer=lambda _: Failed(error="no route", unreached=True))
     a_dispatch(store, channel, batch_size=1)(lambda: 0.0 if len(channel.asked) == 2 else 90.0)
     assert strained(store) == (2, set())
+    store_routes(store, 1)
     run_without_waiting(store, channel, batch_size=1)
     assert store.stand(EMAIL).paused == {EMAIL}
     assert routes(connection) == {

@@ -50,6 +50,9 @@ LOOK_SECONDS = 0.5
 ANEW_SECONDS = 5.0
 """How long a lane is read from where the last claim ended: what is before that waits so long."""
 
+STANDING_SECONDS = 0.25
+"""How long it counts how a channel stood at the last claim; the next one asks again."""
+
 TICK_SECONDS = 0.001
 """A moment as a number is not exact to the last digit."""
 
@@ -103,6 +106,8 @@ class _Line:
     heard_beside: set[str] = field(default_factory=set)
     since: dict[int, float] = field(default_factory=dict)
     anew_at: float = 0.0
+    standing: Standing | None = None
+    stood_at: float = 0.0
 
     def begin_anew(self, now: float) -> None:
         """Read all lanes from their beginning, when it is time for that."""
@@ -120,6 +125,14 @@ class _Line:
             else:
                 self.since[lane] = parts[lane].until - TICK_SECONDS
         return dry
+
+
+class _Moment(Struct, frozen=True, kw_only=True):
+    """What counts for a batch: until when it is to be delivered, and what is heard beside it."""
+
+    deadline: float
+    lapsed_first: bool
+    heard_beside: set[str]
 
 
 class Dispatch:
@@ -192,9 +205,10 @@ class Dispatch:
         """Begin the delivery of one batch, or wait for something; return whether to go on."""
         if len(line.flights) == flights.MOST:
             self._take_down(line)
-        standing = self._store.stand(line.channel)
+        moment = self._moment(line)
+        standing = self._standing(line)
         trouble = line.channel in standing.paused | standing.recovering
-        if line.flights and (trouble or self._lapsed_first(line)):
+        if line.flights and (trouble or moment.lapsed_first):
             # What is tried, and what killed its worker, is alone.
             self._take_down(line)
             return True
@@ -203,33 +217,50 @@ class Dispatch:
         tried = self._tried(standing)
         if tried is None:
             return self._wait(LOOK_SECONDS, line)
-        return self._claim_and_deliver(standing, tried, line)
+        return self._claim_and_deliver(standing, tried, moment, line)
 
-    def _claim_and_deliver(self, standing: Standing, tried: frozenset[str], line: _Line) -> bool:
+    def _moment(self, line: _Line) -> _Moment:
+        """Return what counts for a batch that is claimed now.
+
+        One that begins before the last part leaves that part the time of one send. Under a backlog
+        that outlasts the run, routes whose lease ran out come first in the last part, so that they
+        move at all.
+        """
+        left = line.left()
+        last = left <= line.last_part
+        kept = FINALISE_SECONDS + (0 if last else self._timing.least)
+        return _Moment(
+            deadline=self._clock() + min(self._timing.lease_seconds, left - kept),
+            lapsed_first=last and line.lapsed_due,
+            heard_beside=line.heard_beside,
+        )
+
+    def _standing(self, line: _Line) -> Standing:
+        """Return how a channel stands: as the last claim found it, where that was just now."""
+        standing, line.standing = line.standing, None
+        if standing is None or self._clock() > line.stood_at + STANDING_SECONDS:
+            return self._store.stand(line.channel)
+        return standing
+
+    def _claim_and_deliver(
+        self, standing: Standing, tried: frozenset[str], moment: _Moment, line: _Line
+    ) -> bool:
         slots = self._reserved(standing, 1 if tried else self._timing.batch_size)
         if not slots.room:
             self._give_up(standing, slots, 0, tried)
             return self._wait(min(LOOK_SECONDS, slots.wait), line)
-        deadline = self._deadline(line)
-        claimed = self._claim(line, slots.room)
+        claimed = self._claim(line, slots.room, lapsed_first=moment.lapsed_first)
         count = sum(map(len, claimed))
         self._give_up(standing, slots, slots.room - count, tried if not count else ())
         if count:
-            self._begin(line, claimed, standing, slots, deadline, tried)
+            # As it stood after the claim; but what is tried is paused for all others since.
+            stood = line.standing if line.standing and not tried else standing
+            self._begin(line, claimed, stood, slots, moment, tried)
         elif line.flights:
             self._take_down(line)  # what it leaves may be due
         else:
             return False
         return True
-
-    def _deadline(self, line: _Line) -> float:
-        """Return when a batch that is claimed now is over, by its lease and the run's time.
-
-        One that begins before the last part leaves that part the time of one send.
-        """
-        left = line.left()
-        kept = FINALISE_SECONDS + (self._timing.least if left > line.last_part else 0)
-        return self._clock() + min(self._timing.lease_seconds, left - kept)
 
     def _begin(
         self,
@@ -237,20 +268,18 @@ class Dispatch:
         claimed: Sequence[Claimed],
         standing: Standing,
         slots: Slots,
-        deadline: float,
+        moment: _Moment,
         tried: frozenset[str] = frozenset(),
     ) -> None:
-        heard_beside = line.heard_beside
-
         def flight() -> Counter[str]:
             claims = [claim for batch in claimed for claim in batch]
             delivery = self._deliver(
                 sorted(claims, key=_urgency),
                 standing=standing,
                 slots=slots,
-                deadline=deadline,
+                deadline=moment.deadline,
                 tried=tried,
-                heard_beside=heard_beside,
+                heard_beside=moment.heard_beside,
             )
             until = self._ends(line) - MARGIN_SECONDS
             tally = self._finaliser.conclude(self._store, delivery, until=until)
@@ -274,7 +303,7 @@ class Dispatch:
             numbers, self._lease(), hold=hold, limit=self._timing.batch_size
         )
         if expired:
-            self._begin(line, [expired], standing, Slots(room=0), self._clock())
+            self._begin(line, [expired], standing, Slots(room=0), self._moment(line))
             self._take_down(line)
             return True
         return self._wait(min(LOOK_SECONDS, standing.paused_for), line, standing.paused_for)
@@ -314,20 +343,12 @@ class Dispatch:
         self._sleep(seconds * (0.5 + self._random() / 2))
         return True
 
-    def _lapsed_first(self, line: _Line) -> bool:
-        """Tell whether it is time for routes whose lease ran out, although others are due.
-
-        Under a backlog that outlasts the run they come first in its last part, so that they move
-        at all.
-        """
-        return line.lapsed_due and line.left() <= line.last_part
-
-    def _claim(self, line: _Line, room: int) -> Sequence[Claimed]:
+    def _claim(self, line: _Line, room: int, *, lapsed_first: bool) -> Sequence[Claimed]:
         """Claim a batch of fresh routes, or one alone whose lease ran out.
 
         Lapsed ones come last: one that kills its worker burns its own attempts and nobody else's.
         """
-        if self._lapsed_first(line):
+        if lapsed_first:
             lapsed = self._lapsed(line)
             line.lapsed_due = bool(lapsed)
             return lapsed or self._fresh(line, room)
@@ -343,11 +364,14 @@ class Dispatch:
         quotas = lanes.shares(line.channel, room, self._random, line.dry)
         while quotas:
             try:
-                got = self._store.claim(quotas, lease, line.since)
+                got, line.standing = self._store.claim_and_stand(
+                    line.channel, quotas, lease, line.since
+                )
             except StoreError:
                 if not claimed:
                     raise
                 break  # what is claimed already is not left to lapse
+            line.stood_at = self._clock()
             claimed += [got] if got else []
             missing -= len(got)
             dry |= line.read(quotas, got.by_lane)

@@ -215,13 +215,22 @@ class PostgresStore:
         self, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float] | None = None
     ) -> PostgresClaimed:
         """Claim due routes, at most so many of each lane, and none that was due before `since`."""
-        return self._claim(
-            "claim",
-            lease,
-            lanes=list(lanes),
-            limits=list(lanes.values()),
-            since=[(since or {}).get(lane, EVER) for lane in lanes],
-        )
+        return self._claim("claim", lease, **_wanted(lanes, since or {}))
+
+    def claim_and_stand(
+        self, channel: str, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float]
+    ) -> tuple[PostgresClaimed, Standing]:
+        """Claim due routes, and return how their channel stands after that, in one round trip."""
+        parameters = self._claiming(lease, _wanted(lanes, since))
+
+        def work(connection: Opened) -> tuple[psycopg.Cursor[Any], psycopg.Cursor[Any]]:
+            with connection.pipeline():
+                claimed = connection.execute(statement("claim"), parameters)
+                stand = connection.cursor(row_factory=dict_row)
+                return claimed, stand.execute(statement("stand"), {"channel": channel})
+
+        claimed, stand = self._database.ask(work)
+        return PostgresClaimed(claimed, lease.token), _standing(channel, stand.fetchall())
 
     def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> PostgresClaimed:
         """Claim at most one route of these lanes whose lease ran out, and with it the hold."""
@@ -318,18 +327,7 @@ class PostgresStore:
 
     def stand(self, channel: str) -> Standing:
         """Return how a channel and its resources stand."""
-        rows = self._rows("stand", channel=channel)
-        whole = next(row for row in rows if row["resource"] == channel)
-        return Standing(
-            channel=channel,
-            paused=frozenset(row["resource"] for row in rows if row["paused"]),
-            recovering=frozenset(row["resource"] for row in rows if row["recovering"]),
-            unreached=whole["unreached"],
-            unanswered=frozenset(whole["unanswered"]),
-            paused_for=whole["paused_for"],
-            rate=whole["rate"],
-            rate_is_old=whole["rate_is_old"],
-        )
+        return _standing(channel, self._rows("stand", channel=channel))
 
     def reserve(self, channel: str, wanted: int, horizon: float) -> Slots:
         """Reserve the next sends of a channel that begin within `horizon` seconds."""
@@ -433,15 +431,17 @@ class PostgresStore:
         self._database.ask(lambda connection: connection.execute(statement(name), parameters))
 
     def _claim(self, name: str, lease: Lease, **parameters: object) -> PostgresClaimed:
-        parameters |= {
+        told = self._claiming(lease, parameters)
+        cursor = self._database.ask(lambda connection: connection.execute(statement(name), told))
+        return PostgresClaimed(cursor, lease.token)
+
+    def _claiming(self, lease: Lease, parameters: Mapping[str, object]) -> dict[str, object]:
+        return {
+            **parameters,
             "token": lease.token,
             "lease": lease.seconds,
             "default_max_attempts": self._default_max_attempts,
         }
-        cursor = self._database.ask(
-            lambda connection: connection.execute(statement(name), parameters)
-        )
-        return PostgresClaimed(cursor, lease.token)
 
     def _submission(
         self, notification: NewNotification, lease: Lease, unless_devices_of: Sequence[str]
@@ -468,6 +468,28 @@ class PostgresStore:
 def _rows(connection: Opened, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement(name), parameters).fetchall()
+
+
+def _wanted(lanes: Mapping[int, int], since: Mapping[int, float]) -> dict[str, object]:
+    return {
+        "lanes": list(lanes),
+        "limits": list(lanes.values()),
+        "since": [since.get(lane, EVER) for lane in lanes],
+    }
+
+
+def _standing(channel: str, rows: Sequence[Mapping[str, Any]]) -> Standing:
+    whole = next(row for row in rows if row["resource"] == channel)
+    return Standing(
+        channel=channel,
+        paused=frozenset(row["resource"] for row in rows if row["paused"]),
+        recovering=frozenset(row["resource"] for row in rows if row["recovering"]),
+        unreached=whole["unreached"],
+        unanswered=frozenset(whole["unanswered"]),
+        paused_for=whole["paused_for"],
+        rate=whole["rate"],
+        rate_is_old=whole["rate_is_old"],
+    )
 
 
 def _news(connection: Opened, feedback: Feedback, parameters: Mapping[str, object]) -> bool:

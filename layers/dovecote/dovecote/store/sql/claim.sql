@@ -41,4 +41,4 @@ returning route_id, notification_id, channel, target, user_id, device_session_id
     last_attempt_at is not distinct from (select at from moment) as counted,
     false as lapsed,
     doubt_until is not null as in_doubt,
-    extract(epoch from expires_at - (select at from moment))::float8 as expires_in
+    date_part('epoch', expires_at - (select at from moment)) as expires_in
