@@ -13,9 +13,11 @@ from dovecote import lanes
 from dovecote.model import (
     Cancellation,
     Channel,
+    Claim,
     Failed,
     Lease,
     NotBegun,
+    Outcome,
     Priority,
     Result,
     Status,
@@ -33,6 +35,7 @@ from tests.builders import (
     a_notification,
     a_route,
     a_submission,
+    accept,
     claim_all,
     claim_lapsed,
     forever,
@@ -130,6 +133,54 @@ def test_the_database_takes_no_live_route_in_a_lane_that_is_not_its_own(
     store_routes(store, 1)
     with pytest.raises(psycopg.errors.CheckViolation, match="notification_routes_lane"):
         connection.execute(f"update dovecote.notification_routes set {change}".encode())  # noqa: S608
+
+
+def test_a_lane_is_read_from_where_the_last_claim_ended(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 10)
+    connection.execute(
+        "update dovecote.notification_routes set next_attempt_at = next_attempt_at"
+        " - (10 - position) * interval '1 second'"
+    )
+    (lane,) = {claim.lane for claim in claim_all(store)}
+    free(connection)
+    first = store.claim({lane: 4}, a_lease())
+    assert first.by_lane[lane].count == 4
+    assert first.by_lane[lane].until == max(claim.due for claim in first)
+    connection.execute(
+        "update dovecote.notification_routes set claim_token = null, leased_until = null"
+        " where position = 0"
+    )
+    since = {lane: first.by_lane[lane].until}
+    assert len(store.claim({lane: 9}, a_lease(), since)) == 6
+    assert len(store.claim({lane: 9}, a_lease())) == 1
+
+
+def free(connection: Connection) -> None:
+    connection.execute(
+        "update dovecote.notification_routes set claim_token = null, leased_until = null"
+    )
+
+
+def test_what_became_due_before_the_place_that_was_read_to_is_delivered_in_the_same_run(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 300)
+
+    def answer(claim: Claim) -> Outcome:
+        """Put one back to the head of its lane, in the middle of the run."""
+        if len(channel.asked) == 150:
+            store_routes(store, 1)
+            connection.execute(
+                "update dovecote.notification_routes r set next_attempt_at = now() - interval '1 h'"
+                " from dovecote.notifications n where n.notification_id = r.notification_id"
+                " and n.created_at = (select max(created_at) from dovecote.notifications)"
+            )
+        return accept(claim)
+
+    channel = ScriptedChannel(answer=answer)
+    assert a_dispatch(store, channel, batch_size=64)(forever)["published"] == 301
 
 
 def test_a_batch_is_filled_when_only_one_lane_has_work(store: PostgresStore) -> None:

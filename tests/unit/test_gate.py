@@ -57,6 +57,16 @@ def a_route() -> Claim:
     return a_claim(route_id=uuid.uuid4())
 
 
+def test_what_one_batch_hears_of_as_stopped_keeps_those_beside_it() -> None:
+    beside: set[str] = set()
+    first, second = (Gate(Standing(channel="email"), (), beside) for _ in range(2))
+    assert second.keeps(SHOP) is None
+    heard(first, Throttled(resource="email/shop.example", error="too fast"))
+    assert second.keeps(SHOP) == "email/shop.example"
+    assert second.keeps(NEWS) is None
+    assert not second.stopped  # it has nothing to tell of it
+
+
 def named(kind: object) -> str:
     return type(kind).__name__
 

@@ -114,6 +114,20 @@ def test_no_lane_is_asked_for_nothing_and_none_of_another_channel(
     assert set(shared) <= numbers(channel)
 
 
+@given(channel=channels, room=rooms, random=chance, dry=st.sets(st.integers(0, 11)))
+def test_lanes_that_were_dry_are_asked_for_a_few_and_the_others_for_what_is_left(
+    channel: Channel, room: int, random: float, dry: set[int]
+) -> None:
+    shared = lanes.shares(channel, room, lambda: random, dry)
+    assert sum(shared.values()) == room
+    wet = numbers(channel) - dry
+    if room >= lanes.ROOMY and wet:
+        assert set(shared) == numbers(channel)
+        assert sum(shared[number] for number in wet) >= room * 0.9
+    else:
+        assert shared == lanes.shares(channel, room, lambda: random)
+
+
 @given(channel=channels, missing=st.integers(-10, 5000), dry=st.sets(st.integers(0, 11)))
 def test_the_rest_comes_from_lanes_that_are_not_dry_and_is_what_is_missing(
     channel: Channel, missing: int, dry: set[int]

@@ -70,17 +70,24 @@ def shares(
     roomy batch the lanes that were `dry` in the one before are asked for a few, so that the batch
     is nearly full at the first claim.
     """
-    dry = dry if room >= ROOMY else ()
-    weights = {
-        lane.number: _share(lane) * (_PROBE if lane.number in dry else 1) for lane in of(channel)
-    }
-    whole = sum(weights.values())
-    exact = {number: room * weight / whole for number, weight in weights.items()}
-    quotas = {number: max(int(quota), int(number in dry)) for number, quota in exact.items()}
-    left = {number: max(0.0, quota - quotas[number]) for number, quota in exact.items()}
+    probes = _probes(channel, room, dry)
+    wet = [lane for lane in of(channel) if lane.number not in probes]
+    room -= sum(probes.values())
+    whole = sum(map(_share, wet))
+    exact = {lane.number: room * _share(lane) / whole for lane in wet}
+    quotas = {number: int(quota) for number, quota in exact.items()}
+    left = {number: quota - quotas[number] for number, quota in exact.items()}
     for number in _drawn(left, room - sum(quotas.values()), random):
         quotas[number] += 1
-    return _asked(quotas)
+    return _asked(quotas | probes)
+
+
+def _probes(channel: Channel, room: int, dry: Collection[int]) -> dict[int, int]:
+    """Return what the dry lanes are asked for: nothing of their own where that is all, or many."""
+    own = [lane for lane in of(channel) if lane.number in dry]
+    if room < ROOMY or len(own) == len(of(channel)):
+        return {}
+    return {lane.number: max(1, int(room * _share(lane) * _PROBE)) for lane in own}
 
 
 def rest(channel: Channel, missing: int, dry: Collection[int]) -> dict[int, int]:
