@@ -24,7 +24,7 @@ def test_a_route_of_the_bench_lies_in_its_lane(
         "status": "'retrying'" if lane.retry else "'pending'",
         "user_id": "'u-2'",
     }
-    statement = routes.insertion(connection, "from dovecote.notifications", **differing)
+    statement = routes.insertion("from dovecote.notifications", **differing)
     connection.execute(statement.encode())
     found = connection.execute(
         "select lane from dovecote.notification_routes where user_id = 'u-2'"
@@ -44,7 +44,7 @@ def test_what_the_bench_copies_is_claimed_too(
 ) -> None:
     values = {"first": 1, "last": 1}
     (notification_id,) = connection.execute(routes.NOTIFICATIONS.encode(), values).fetchall()[0]
-    same = routes.plain(connection)
+    same = routes.plain()
     row = {"route_id": uuid4(), "notification_id": notification_id, "position": 0, **same}
     target = f"copy dovecote.notification_routes ({', '.join(row)}) from stdin"
     with connection.cursor().copy(target.encode()) as copy:
