@@ -29,7 +29,7 @@ from dovecote.model import (
     Target,
 )
 from dovecote.pauses import Pauses
-from dovecote.ports import Clock, Sleep, Store, Stored
+from dovecote.ports import Claimed, Clock, Sleep, Store, Stored
 from dovecote.rates import Rates
 from dovecote.transitions import Backoff
 
@@ -113,9 +113,16 @@ def stored(store: Store, notification: NewNotification, lease: Lease | None = No
     return result
 
 
+def fresh(
+    store: Store, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float] | None = None
+) -> Claimed:
+    """Claim so many of each lane."""
+    return store.claim(Channel.EMAIL, lanes, lease, since or {})[0]
+
+
 def claim_all(store: Store, seconds: float = 60, batch: int = 1000) -> list[Claim]:
     """Claim whatever is due and in nobody's hands."""
-    return list(store.claim(dict.fromkeys(range(12), batch), a_lease(seconds)))
+    return list(fresh(store, dict.fromkeys(range(12), batch), a_lease(seconds)))
 
 
 def claim_lapsed(store: Store, channel: Channel = Channel.EMAIL, hold: float = 0) -> Claim | None:

@@ -46,6 +46,7 @@ from tests.builders import (
     a_notification,
     a_route,
     claim_lapsed,
+    fresh,
     stored,
 )
 
@@ -143,7 +144,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self._is_there(DUE))
     @rule(batch=st.integers(1, 5))
     def claim(self, batch: int) -> None:
-        self._hold(self.store.claim(dict.fromkeys(range(12), batch), a_lease(LEASE)))
+        self._hold(fresh(self.store, dict.fromkeys(range(12), batch), a_lease(LEASE)))
 
     @precondition(lambda self: self._is_there(LAPSED))
     @rule()

@@ -175,9 +175,9 @@ def _arm(stop: Stop, held: str) -> None:
 
     store = wiring._store()
     claims = os.open(held, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for name in ("claim_and_stand", "claim_lapsed", "submit"):
+    for name in ("claim", "claim_lapsed", "submit"):
         setattr(store, name, _noted(getattr(store, name), claims))
-    for name, point in (("claim_and_stand", "claim"), ("submit", "store")):
+    for name, point in (("claim", "claim"), ("submit", "store")):
         setattr(store, name, _around(getattr(store, name), at, point))
     store.transaction = _committing(store.transaction, at)  # type: ignore[method-assign]
     events = wiring._session().events

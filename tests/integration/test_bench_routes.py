@@ -10,6 +10,7 @@ from bench import routes
 from dovecote import lanes
 from dovecote.model import Lease
 from dovecote.store.postgres import PostgresStore
+from tests.builders import fresh
 
 
 @pytest.mark.parametrize("lane", lanes.ALL, ids=lambda lane: str(lane.number))
@@ -36,7 +37,7 @@ def test_the_bench_claims_what_it_filled(
     connection: psycopg.Connection[Any], store: PostgresStore
 ) -> None:
     routes.fill(connection, 3)
-    assert len(store.claim({routes.PUSH: 10}, Lease(token=uuid4(), seconds=60))) == 3
+    assert len(fresh(store, {routes.PUSH: 10}, Lease(token=uuid4(), seconds=60))) == 3
 
 
 def test_what_the_bench_copies_is_claimed_too(
@@ -49,4 +50,4 @@ def test_what_the_bench_copies_is_claimed_too(
     target = f"copy dovecote.notification_routes ({', '.join(row)}) from stdin"
     with connection.cursor().copy(target.encode()) as copy:
         copy.write_row(list(row.values()))
-    assert len(store.claim({routes.PUSH: 10}, Lease(token=uuid4(), seconds=60))) == 1
+    assert len(fresh(store, {routes.PUSH: 10}, Lease(token=uuid4(), seconds=60))) == 1

@@ -39,6 +39,7 @@ from tests.builders import (
     claim_all,
     claim_lapsed,
     forever,
+    fresh,
     middle,
     store_routes,
     stored,
@@ -52,7 +53,7 @@ def test_a_claim_counts_the_attempt_and_takes_a_lease(
 ) -> None:
     store_routes(store, 1)
     lease = a_lease(60)
-    (claim,) = store.claim(dict.fromkeys(range(12), 5), lease)
+    (claim,) = fresh(store, dict.fromkeys(range(12), 5), lease)
     assert (claim.attempts, claim.claims, claim.counted, claim.token) == (1, 1, True, lease.token)
     row = connection.execute(
         "select attempts, claims, claim_token, status, last_attempt_at is not null,"
@@ -93,7 +94,7 @@ def test_the_oldest_of_a_lane_comes_first(store: PostgresStore, connection: Conn
         " set next_attempt_at = clock_timestamp() - position * interval '1 second'"
     )
     number = lanes.Lane(channel=Channel.EMAIL, priority=Priority.NORMAL, retry=False).number
-    picked = {claim.route_id for claim in store.claim({number: 5}, a_lease())}
+    picked = {claim.route_id for claim in fresh(store, {number: 5}, a_lease())}
     oldest = connection.execute(
         "select route_id from dovecote.notification_routes where position >= 15"
     ).fetchall()
@@ -107,7 +108,7 @@ def test_a_claim_takes_no_more_of_a_lane_than_it_names(store: PostgresStore) -> 
         lanes.Lane(channel=channel, priority=Priority.NORMAL, retry=False).number
         for channel in (Channel.EMAIL, Channel.PUSH)
     )
-    got = Counter(claim.lane for claim in store.claim({email: 7, push: 3}, a_lease()))
+    got = Counter(claim.lane for claim in fresh(store, {email: 7, push: 3}, a_lease()))
     assert got == {email: 7, push: 3}
 
 
@@ -117,12 +118,12 @@ def test_the_database_and_the_code_number_the_lanes_alike(
     for channel in Channel:
         for priority in Priority:
             stored(store, a_notification([a_route(channel)], priority=priority))
-    fresh = claim_all(store)
+    new = claim_all(store)
     at_once = a_finaliser(backoff=Backoff(base=0, factor=1, maximum=0, jitter=0))
-    results = [Result(claim=claim, outcome=Failed(error="no luck")) for claim in fresh]
-    assert at_once.settle(store, results, until=0) == {Status.RETRYING: len(fresh)}
+    results = [Result(claim=claim, outcome=Failed(error="no luck")) for claim in new]
+    assert at_once.settle(store, results, until=0) == {Status.RETRYING: len(new)}
     retries = claim_all(store)
-    assert {claim.lane for claim in fresh} == {lane.number for lane in lanes.ALL if not lane.retry}
+    assert {claim.lane for claim in new} == {lane.number for lane in lanes.ALL if not lane.retry}
     assert {claim.lane for claim in retries} == {lane.number for lane in lanes.ALL if lane.retry}
 
 
@@ -145,7 +146,7 @@ def test_a_lane_is_read_from_where_the_last_claim_ended(
     )
     (lane,) = {claim.lane for claim in claim_all(store)}
     free(connection)
-    first = store.claim({lane: 4}, a_lease())
+    first = fresh(store, {lane: 4}, a_lease())
     assert first.by_lane[lane].count == 4
     assert first.by_lane[lane].until == max(claim.due for claim in first)
     connection.execute(
@@ -153,8 +154,8 @@ def test_a_lane_is_read_from_where_the_last_claim_ended(
         " where position = 0"
     )
     since = {lane: first.by_lane[lane].until}
-    assert len(store.claim({lane: 9}, a_lease(), since)) == 6
-    assert len(store.claim({lane: 9}, a_lease())) == 1
+    assert len(fresh(store, {lane: 9}, a_lease(), since)) == 6
+    assert len(fresh(store, {lane: 9}, a_lease())) == 1
 
 
 def free(connection: Connection) -> None:
@@ -199,7 +200,7 @@ def test_retries_do_not_starve_new_work_and_low_priorities_move(
         "update dovecote.notification_routes set status = 'retrying', lane = lane + 1"
         " where position % 2 = 0"
     )
-    claims = store.claim(lanes.shares(Channel.EMAIL, 100, middle), a_lease())
+    claims = fresh(store, lanes.shares(Channel.EMAIL, 100, middle), a_lease())
     by_lane = Counter(claim.lane for claim in claims)
     of_email = {lane.number: lane for lane in lanes.ALL if lane.channel is Channel.EMAIL}
     assert set(by_lane) == set(of_email)
@@ -389,7 +390,7 @@ def test_what_was_claimed_before_the_store_failed_is_delivered(
     store: PostgresStore, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_routes(store, 50)
-    claim, calls = store.claim_and_stand, iter([True, False])
+    claim, calls = store.claim, iter([True, False])
     emails = {lane.number for lane in lanes.of(Channel.EMAIL)}
 
     def once(channel: str, quotas: Any, lease: Lease, since: Any) -> Any:
@@ -397,7 +398,7 @@ def test_what_was_claimed_before_the_store_failed_is_delivered(
             return claim(channel, quotas, lease, since)
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(store, "claim_and_stand", once)
+    monkeypatch.setattr(store, "claim", once)
     tally = a_dispatch(store, ScriptedChannel(), batch_size=40)(forever)
     assert (tally["published"], tally["interrupted"]) == (50, 0)
 
@@ -410,7 +411,7 @@ def test_a_store_out_of_reach_ends_the_line_of_each_channel_and_the_tally_says_s
     def gone(*_: Any) -> Any:
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(store, "claim_and_stand", gone)
+    monkeypatch.setattr(store, "claim", gone)
     log = RecordingLog()
     tally = a_dispatch(store, ScriptedChannel(), log=log)(forever)
     assert (tally["claimed"], tally["interrupted"]) == (0, 2)
@@ -437,7 +438,7 @@ def test_concurrent_claims_share_the_work_and_none_exceeds_its_limit(
         with psycopg.connect(database_url, autocommit=True) as own:
             mine = PostgresStore(Database(lambda: own), default_max_attempts=5)
             for _ in range(10):
-                got = mine.claim({number: 30}, Lease(token=uuid4(), seconds=60))
+                got = fresh(mine, {number: 30}, Lease(token=uuid4(), seconds=60))
                 claims.append([claim.route_id for claim in got])
 
     threads = [threading.Thread(target=work) for _ in range(4)]

@@ -12,7 +12,7 @@ import pytest
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from dovecote.store.statements import statement
-from tests.builders import a_lease, a_notification, a_route, claim_all, store_routes
+from tests.builders import a_lease, a_notification, a_route, claim_all, fresh, store_routes
 
 Connection = psycopg.Connection[Any]
 ROWS = 200_000
@@ -134,7 +134,7 @@ def test_no_statement_scans_the_routes_of_a_large_table_and_no_claim_exceeds_its
     for name in STATEMENTS:
         assert "Seq Scan" not in scans_of(connection, name), name
     for _ in range(5):
-        claims = store.claim(dict.fromkeys(range(12), 9), a_lease())
+        claims = fresh(store, dict.fromkeys(range(12), 9), a_lease())
         lanes = [claim.lane for claim in claims]
         assert {lane: lanes.count(lane) for lane in set(lanes)} == dict.fromkeys(range(12), 9)
         expired = store.claim_expired(range(12), a_lease(), hold=0, limit=50)

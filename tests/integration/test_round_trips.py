@@ -24,9 +24,8 @@ ONE_STATEMENT: dict[str, Ask] = {
     ),
     "devices": lambda store: store.devices(["u-1"]),
     "find": lambda store: store.find("order.shipped", "unknown"),
-    "claim": lambda store: store.claim({0: 1}, a_lease()),
     "claim, and how its channel stands": (
-        lambda store: store.claim_and_stand(Channel.EMAIL, {0: 1}, a_lease(), {})
+        lambda store: store.claim(Channel.EMAIL, {0: 1}, a_lease(), {})
     ),
     "stand": lambda store: store.stand(Channel.EMAIL),
     "set_rate": lambda store: store.set_rate(Channel.EMAIL, 10.0),

@@ -364,9 +364,7 @@ class Dispatch:
         quotas = lanes.shares(line.channel, room, self._random, line.dry)
         while quotas:
             try:
-                got, line.standing = self._store.claim_and_stand(
-                    line.channel, quotas, lease, line.since
-                )
+                got, line.standing = self._store.claim(line.channel, quotas, lease, line.since)
             except StoreError:
                 if not claimed:
                     raise

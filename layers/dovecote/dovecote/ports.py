@@ -153,14 +153,12 @@ class Store(Protocol):
         """Return a notification with its routes."""
 
     def claim(
-        self, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float] | None = None
-    ) -> Claimed:
-        """Claim due routes, at most so many of each lane, and none that was due before `since`."""
-
-    def claim_and_stand(
         self, channel: str, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float]
     ) -> tuple[Claimed, Standing]:
-        """Claim due routes, and return how their channel stands after that."""
+        """Claim due routes, at most so many of each lane, and none that was due before `since`.
+
+        Returns also how the channel stands after that.
+        """
 
     def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> Claimed:
         """Claim at most one route of these lanes whose lease ran out, and with it the hold."""

@@ -212,15 +212,12 @@ class PostgresStore:
         return self._database.ask(work)
 
     def claim(
-        self, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float] | None = None
-    ) -> PostgresClaimed:
-        """Claim due routes, at most so many of each lane, and none that was due before `since`."""
-        return self._claim("claim", lease, **_wanted(lanes, since or {}))
-
-    def claim_and_stand(
         self, channel: str, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float]
     ) -> tuple[PostgresClaimed, Standing]:
-        """Claim due routes, and return how their channel stands after that, in one round trip."""
+        """Claim due routes, at most so many of each lane, and none that was due before `since`.
+
+        Returns also how the channel stands after that, in the same round trip.
+        """
         parameters = self._claiming(lease, _wanted(lanes, since))
 
         def work(connection: Opened) -> tuple[psycopg.Cursor[Any], psycopg.Cursor[Any]]:
