@@ -29,7 +29,7 @@ from dovecote.model import (
     Target,
 )
 from dovecote.pauses import Pauses
-from dovecote.ports import Claimed, Clock, Sleep, Store, Stored
+from dovecote.ports import Claimed, Clock, Early, Sleep, Store, Stored
 from dovecote.rates import Rates
 from dovecote.transitions import Backoff
 
@@ -168,7 +168,12 @@ class ScriptedChannel:
         return (claim.channel,)
 
     def deliver(
-        self, claims: Sequence[Claim], _begin_before: float, slots: Slots, gate: Gate
+        self,
+        claims: Sequence[Claim],
+        _begin_before: float,
+        slots: Slots,
+        gate: Gate,
+        _early: Early | None = None,
     ) -> dict[UUID, Outcome]:
         return {
             claim.route_id: self._one(claim, gate) if place < slots.room else NotBegun()

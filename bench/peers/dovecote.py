@@ -50,10 +50,15 @@ class Immediate:
         return []
 
     def deliver(
-        self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
+        self,
+        claims: Sequence[Claim],
+        begin_before: float,
+        slots: Slots,
+        gate: Gate,
+        early: ports.Early | None = None,
     ) -> dict[UUID, Outcome]:
         """Answer each claim, and let the gate hear it."""
-        del begin_before, slots  # all begin at once
+        del begin_before, slots, early  # all is over at once
         outcomes = {
             claim.route_id: gate.heard(claim, (claim.channel,), self.answer(claim))
             for claim in claims
@@ -92,12 +97,17 @@ class Slow(Immediate):
         )
 
     def deliver(
-        self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
+        self,
+        claims: Sequence[Claim],
+        begin_before: float,
+        slots: Slots,
+        gate: Gate,
+        early: ports.Early | None = None,
     ) -> dict[UUID, Outcome]:
         """Send by the pool."""
         calls = [Call(claims=[claim], slot=place) for place, claim in enumerate(claims)]
         send = one_by_one(self._send)
-        return self._pool.deliver(send, self.resources, calls, begin_before, slots, gate)
+        return self._pool.deliver(send, self.resources, calls, begin_before, slots, gate, early)
 
     def _send(self, claim: Claim) -> Outcome:
         time.sleep(self._seconds)

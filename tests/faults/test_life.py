@@ -426,7 +426,9 @@ class _Within(ScriptedChannel):
         super().__init__(answer=answer)
         self._clock = clock
 
-    def deliver(self, claims: Any, begin_before: float, slots: Slots, gate: Any) -> Any:
+    def deliver(
+        self, claims: Any, begin_before: float, slots: Slots, gate: Any, early: Any = None
+    ) -> Any:
         room = slots if self._clock() < begin_before else Slots(room=0)
         return super().deliver(claims, begin_before, room, gate)
 

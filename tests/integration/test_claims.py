@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -384,6 +385,58 @@ def test_a_lapsed_route_that_is_given_back_stays_in_doubt(
     assert store.cancel(first.notification_id) == Cancellation(cancelled=0, in_flight=1, ended=0)
     assert claim_all(store) == []
     assert claim_lapsed(store) is not None
+
+
+class Halting(ScriptedChannel):
+    """Tells early of all but the last of a batch, and looks how they stand while it waits."""
+
+    def __init__(self, look: Callable[[], Any]) -> None:
+        super().__init__()
+        self._look = look
+        self.seen: list[Any] = []
+
+    def deliver(
+        self, claims: Any, begin_before: float, slots: Any, gate: Any, early: Any = None
+    ) -> Any:
+        outcomes = super().deliver(claims, begin_before, slots, gate)
+        last = claims[-1].route_id
+        early({route_id: outcome for route_id, outcome in outcomes.items() if route_id != last})
+        self.seen.append(self._look())
+        return {last: outcomes[last]}
+
+
+def published(connection: Connection) -> int:
+    return connection.execute(
+        "select count(*) from dovecote.notification_routes where status = 'published'"
+    ).fetchone()[0]
+
+
+def test_what_is_delivered_is_written_down_while_the_slowest_of_its_batch_is_waited_for(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 10)
+    channel = Halting(lambda: published(connection))
+    tally = a_dispatch(store, channel)(forever)
+    assert channel.seen == [9]
+    assert (tally["claimed"], tally["published"]) == (10, 10)
+
+
+def test_what_could_not_be_written_down_early_is_written_down_at_the_end(
+    store: PostgresStore, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_routes(store, 10)
+    transaction, gone = store.transaction, iter([True])
+
+    def once() -> Any:
+        if next(gone, False):
+            raise StoreUnavailable("gone")
+        return transaction()
+
+    monkeypatch.setattr(store, "transaction", once)
+    channel = Halting(lambda: published(connection))
+    tally = a_dispatch(store, channel)(forever)
+    assert channel.seen == [0]
+    assert (tally["published"], tally["interrupted"]) == (10, 0)
 
 
 def test_what_was_claimed_before_the_store_failed_is_delivered(

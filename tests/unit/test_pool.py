@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -125,6 +125,31 @@ def test_a_send_that_overruns_is_left_out_and_told_later_once() -> None:
     released.set()
     assert eventually(pool.late) == [Result(claim=claim, outcome=ACCEPTED)]
     assert pool.late() == []
+
+
+def test_outcomes_that_are_there_do_not_wait_for_the_slowest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dovecote.channels.pool.PORTION_SECONDS", 0.02)
+    released, pool = threading.Event(), a_pool(workers=2, send_seconds=30)
+    slow, *quick = some_claims(4)
+    portions: list[dict[uuid.UUID, Outcome]] = []
+
+    def send(claim: Claim) -> Outcome:
+        return accepting_after(released)(claim) if claim is slow else ACCEPTED
+
+    def early(portion: Mapping[uuid.UUID, Outcome]) -> None:
+        portions.append(dict(portion))
+        if sum(map(len, portions)) == len(quick):
+            released.set()
+
+    calls = alone([slow, *quick])
+    left = pool.deliver(
+        one_by_one(send), through, calls, time.monotonic() + 30, AMPLE, a_gate(), early
+    )
+    told = {route_id: outcome for portion in portions for route_id, outcome in portion.items()}
+    assert told == {claim.route_id: ACCEPTED for claim in quick}
+    assert left == {slow.route_id: ACCEPTED}
 
 
 def test_those_that_waited_behind_it_were_not_begun() -> None:

@@ -1,6 +1,7 @@
 """Deliver claims: find the channel of each, and never send what is on record as accepted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from msgspec import Struct
@@ -9,6 +10,9 @@ from dovecote import model, transitions
 from dovecote.gate import Gate
 from dovecote.model import Claim, Delivered, Failed, NotBegun, Outcome, Result, Slots, Standing
 from dovecote.ports import Channel, Clock, Store
+
+Settle = Callable[[Sequence[Result]], None]
+"""Takes results to write them down at once."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -43,6 +47,7 @@ class Deliver:
         deadline: float,
         tried: frozenset[str] = frozenset(),
         heard_beside: set[str] | None = None,
+        settle: Settle | None = None,
     ) -> Delivery:
         """Deliver claims of one channel by `deadline` on the clock, when lease or time ends.
 
@@ -50,7 +55,8 @@ class Deliver:
         is left out, and its lease runs out; what came of it since is among the results of a later
         call, for its acceptance must not be forgotten. `tried` are the resources that this worker
         tries after their pause; it takes the right to others as it comes to them. What deliveries
-        that are under way at the same time hear of as stopped is `heard_beside` by all.
+        that are under way at the same time hear of as stopped is `heard_beside` by all. While slow
+        sends are waited for, `settle` takes the results of others, which are not returned then.
         """
         channel = self._channels.get(standing.channel)
         outcomes = self._without_a_send(claims)
@@ -63,7 +69,8 @@ class Deliver:
         late = channel.late()
         tried |= self._taken(channel, left, standing, tried)
         gate = Gate(standing, tried, heard_beside)
-        outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate)
+        early = None if settle is None else partial(_settle_early, settle, claims)
+        outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate, early)
         return Delivery(results=[*late, *_results(claims, outcomes)], gate=gate)
 
     def _without_a_send(self, claims: Sequence[Claim]) -> dict[UUID, Outcome]:
@@ -102,6 +109,12 @@ class Deliver:
         return frozenset(
             resource for resource in wanted if self._store.try_resource(resource, seconds)
         )
+
+
+def _settle_early(
+    settle: Settle, claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]
+) -> None:
+    settle(_results(claims, outcomes))
 
 
 def _results(claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]) -> list[Result]:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dovecote import flights, lanes
 from dovecote.deliver import Deliver
 from dovecote.finalise import GIVEN_BACK, Finaliser
 from dovecote.flights import Flights
-from dovecote.model import Channel, Claim, Lease, Slots, Standing
+from dovecote.model import Channel, Claim, Lease, Result, Slots, Standing
 from dovecote.ports import (
     Claimed,
     Clock,
@@ -271,6 +272,16 @@ class Dispatch:
         moment: _Moment,
         tried: frozenset[str] = frozenset(),
     ) -> None:
+        tally: Counter[str] = Counter()
+        unsettled: list[Result] = []
+
+        def settle(results: Sequence[Result]) -> None:
+            """Write results down; keep them to the end where the store does not take them now."""
+            try:
+                tally.update(self._finaliser.settle(self._store, results, until=0))
+            except StoreError:
+                unsettled.extend(results)
+
         def flight() -> Counter[str]:
             claims = [claim for batch in claimed for claim in batch]
             delivery = self._deliver(
@@ -280,9 +291,11 @@ class Dispatch:
                 deadline=moment.deadline,
                 tried=tried,
                 heard_beside=moment.heard_beside,
+                settle=settle,
             )
+            delivery = replace(delivery, results=[*unsettled, *delivery.results])
             until = self._ends(line) - MARGIN_SECONDS
-            tally = self._finaliser.conclude(self._store, delivery, until=until)
+            tally.update(self._finaliser.conclude(self._store, delivery, until=until))
             if delivery.gate.stopped:
                 # From now on the store says so, and for how long.
                 line.heard_beside = set()

@@ -7,7 +7,7 @@ StoreError
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -247,6 +247,10 @@ class Store(Protocol):
         """Forget a device."""
 
 
+Early = Callable[[Mapping[UUID, Outcome]], None]
+"""Takes the outcomes that are there while others of the batch are waited for; raises nothing."""
+
+
 class Channel(Protocol):
     """A way out: a batch of claims in, an outcome for each out.
 
@@ -260,9 +264,14 @@ class Channel(Protocol):
         """Return what a claim is sent through: the channel, and its identity or application."""
 
     def deliver(
-        self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
+        self,
+        claims: Sequence[Claim],
+        begin_before: float,
+        slots: Slots,
+        gate: Gate,
+        early: Early | None = None,
     ) -> dict[UUID, Outcome]:
-        """Deliver claims in their slots, as the gate lets them.
+        """Deliver claims in their slots, as the gate lets them; return what `early` did not take.
 
         Begins no send after `begin_before` on the monotonic clock.
         """

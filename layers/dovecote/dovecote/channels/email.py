@@ -17,7 +17,7 @@ from dovecote.channels.provider import of_the_request, refused, refused_together
 from dovecote.channels.rendering import Renderer, RenderError, variables
 from dovecote.gate import Gate
 from dovecote.model import Ambiguous, Channel, Claim, Delivered, Failed, Outcome, Result, Slots
-from dovecote.ports import ProviderUnavailable
+from dovecote.ports import Early, ProviderUnavailable
 from dovecote.redaction import scrubbed
 
 _LEAST: Mapping[str, Mapping[str, Any]] = {
@@ -56,7 +56,12 @@ class EmailChannel:
         return claim.channel, identity_of(self._head(claim.kind).sender)
 
     def deliver(
-        self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
+        self,
+        claims: Sequence[Claim],
+        begin_before: float,
+        slots: Slots,
+        gate: Gate,
+        early: Early | None = None,
     ) -> dict[UUID, Outcome]:
         """Send each claim's email, not before its slot; begin none after `begin_before`."""
 
@@ -64,7 +69,9 @@ class EmailChannel:
             return self._together(claim, gate)
 
         calls = divided(claims, together, slots, self._bulk_size)
-        return self._pool.deliver(self._send, self.resources, calls, begin_before, slots, gate)
+        return self._pool.deliver(
+            self._send, self.resources, calls, begin_before, slots, gate, early
+        )
 
     def late(self) -> list[Result]:
         """Return what came of sends that were left out, each once."""

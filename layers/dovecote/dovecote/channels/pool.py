@@ -13,7 +13,7 @@ import msgspec
 from dovecote.channels.calls import Call
 from dovecote.gate import Gate
 from dovecote.model import Ambiguous, Claim, NotBegun, Outcome, Result, Slots
-from dovecote.ports import Clock, Sleep
+from dovecote.ports import Clock, Early, Sleep
 from dovecote.redaction import scrubbed
 
 Said = tuple[Sequence[Claim], Outcome]
@@ -33,6 +33,10 @@ class Span(Protocol):
 
     def __call__(self, name: str, /, *traceparents: str | None) -> AbstractContextManager[None]:
         """Return what runs a block in the span."""
+
+
+PORTION_SECONDS = 1.0
+"""How long outcomes wait for the slowest of their batch."""
 
 
 def one_by_one(send: Callable[[Claim], Outcome]) -> Send:
@@ -60,6 +64,12 @@ class _Outcomes:
                     self._late.put(Result(claim=claim, outcome=outcome))
                 else:
                     self._by_route[claim.route_id] = outcome
+
+    def portion(self) -> dict[UUID, Outcome]:
+        """Return what came since the last portion."""
+        with self._lock:
+            portion, self._by_route = self._by_route, {}
+        return portion or {}
 
     def collect(self) -> dict[UUID, Outcome]:
         with self._lock:
@@ -100,11 +110,13 @@ class Pool:
         begin_before: float,
         slots: Slots,
         gate: Gate,
+        early: Early | None = None,
     ) -> dict[UUID, Outcome]:
         """Make calls; a claim of which nothing was said in time is left out, and late.
 
-        The provider's client bounds each wait but not their sum, nor the look-up of its name: an
-        answer that trickles in could last for ever.
+        While some are waited for, `early` takes the outcomes of others. The provider's client
+        bounds each wait but not their sum, nor the look-up of its name: an answer that trickles in
+        could last for ever.
         """
         batch = _Batch(
             send=send,
@@ -118,12 +130,16 @@ class Pool:
         futures: dict[Future[None], Call] = {
             self._executor.submit(self._make, batch, call): call for call in calls
         }
-        left = begin_before + self._send_seconds - self._clock()
-        done, running = wait(futures, timeout=max(0.0, left))
+        ends = begin_before + self._send_seconds
+        running = set(futures)
+        while running and (left := ends - self._clock()) > 0:
+            running = wait(running, timeout=min(left, PORTION_SECONDS)).not_done
+            if running and early is not None and (portion := batch.outcomes.portion()):
+                early(portion)
         for future in running:
             if future.cancel():
                 batch.outcomes.put(futures[future].claims, NotBegun())
-        for future in done:
+        for future in futures.keys() - running:
             future.result()
         return batch.outcomes.collect()
 

@@ -25,6 +25,7 @@ from dovecote.model import (
     Target,
     Unreachable,
 )
+from dovecote.ports import Early
 from dovecote.redaction import scrubbed
 
 
@@ -53,13 +54,18 @@ class PushChannel:
         return claim.channel, self._resource(claim)
 
     def deliver(
-        self, claims: Sequence[Claim], begin_before: float, slots: Slots, gate: Gate
+        self,
+        claims: Sequence[Claim],
+        begin_before: float,
+        slots: Slots,
+        gate: Gate,
+        early: Early | None = None,
     ) -> dict[UUID, Outcome]:
         """Publish each claim's event in its slot; begin none after `begin_before`."""
         calls = [Call(claims=[claim], slot=place) for place, claim in enumerate(claims)]
         client = self._client()
         send = one_by_one(lambda claim: self._send(client, claim))
-        return self._pool.deliver(send, self.resources, calls, begin_before, slots, gate)
+        return self._pool.deliver(send, self.resources, calls, begin_before, slots, gate, early)
 
     def late(self) -> list[Result]:
         """Return what came of sends that were left out, each once."""
