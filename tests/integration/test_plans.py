@@ -1,6 +1,7 @@
 """The plans of submit and dispatch hold, whatever the statistics say."""
 
 import json
+import math
 import uuid
 from collections.abc import Iterator
 from importlib.resources import files
@@ -174,6 +175,61 @@ def test_what_submit_runs_scans_no_table_whatever_was_planned_before(
         found = plans_within_submit(connection, store)
         assert len(found) >= 4  # the devices, the notification, the routes, and the call itself
         assert "Seq Scan" not in {node["Node Type"] for plan in found for node in nodes(plan)}
+
+
+DUE = {"channel": "push", "target": "topic", "lane": 8, "status": "pending", "due_in": "-1 hour"}
+CROWDS: dict[str, dict[str, Any]] = {
+    "due": {**DUE, "due_in": "-1 minute"},
+    "due behind a pause": {**DUE, "channel": "email", "target": "address", "lane": 2},
+    "scheduled": {**DUE, "due_in": "1 day"},
+    "finished": {**DUE, "status": "published", "due_in": None},
+}
+
+
+def crowd(connection: Connection, count: int, values: dict[str, Any]) -> None:
+    """Store so many routes that are alike, a hundred to a notification, and analyse."""
+    connection.execute(
+        "with n as ("
+        "  insert into dovecote.notifications"
+        "   (notification_id, kind, idempotency_key, fingerprint, payload)"
+        "  select uuidv7(), 'k', gen_random_uuid()::text, 'f', '{}'"
+        "  from generate_series(1, %(count)s / 100) returning notification_id)"
+        " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
+        "  target, priority, lane, status, max_attempts, next_attempt_at, expires_at, published_at)"
+        " select uuidv7(), notification_id, i, %(channel)s, %(target)s, 1, %(lane)s, %(status)s, 8,"
+        "  clock_timestamp() + %(due_in)s::interval, clock_timestamp() + interval '2 days',"
+        "  case when %(status)s = 'published' then clock_timestamp() end"
+        " from n, generate_series(1, 100) i",
+        {**values, "count": count},
+    )
+    connection.execute("analyze dovecote.notifications, dovecote.notification_routes")
+
+
+def pages_of_a_claim(connection: Connection) -> int:
+    """Return how many pages a claim of 100 of the routes that are due touches, and undo it."""
+    claim = {**A_CLAIM, "lanes": [8], "limits": [100], "since": [-math.inf]}
+    with connection.transaction(force_rollback=True):
+        explained = connection.execute(
+            b"explain (analyze, buffers, format json) " + statement("claim"), claim
+        ).fetchone()
+    assert explained is not None
+    plan = explained[0][0]["Plan"]
+    assert plan["Actual Rows"] == 100
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+@pytest.mark.parametrize("which", CROWDS)
+def test_a_million_routes_beside_those_that_are_due_change_no_plan(
+    connection: Connection, which: str
+) -> None:
+    connection.execute("set statement_timeout = 0")
+    crowd(connection, 1_000, DUE)
+    alone = pages_of_a_claim(connection)
+    crowd(connection, 1_000_000, CROWDS[which])
+    for name in STATEMENTS:
+        assert "Seq Scan" not in scans_of(connection, name), name
+    # The indexes are deeper by a level or two.
+    assert pages_of_a_claim(connection) <= 2 * alone
 
 
 def scans(connection: Connection, name: str, table: str) -> list[dict[str, Any]]:
