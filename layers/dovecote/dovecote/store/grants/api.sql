@@ -15,6 +15,10 @@ grant select (
 grant select (route_id, notification_id, closed_at), update (closed_at, closed_as)
     on dovecote.notification_dead_letters to {user};
 
+grant select (route_id),
+    insert (route_id, claim, event)
+    on dovecote.notification_events to {user};
+
 -- What is on record of an email bars its redrive.
 grant select (template_id, idempotency_key, message_id) on dovecote.email_deliveries to {user};
 grant select (message_id) on dovecote.email_rejections to {user};

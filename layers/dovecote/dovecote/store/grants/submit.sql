@@ -11,6 +11,10 @@ grant select, insert, update (
 grant select (route_id), insert (route_id, notification_id, reason, error, attempts)
     on dovecote.notification_dead_letters to {user};
 
+grant select (route_id),
+    insert (route_id, claim, event, attempt, reason, detail)
+    on dovecote.notification_events to {user};
+
 grant select (template_id, idempotency_key), insert (template_id, idempotency_key, message_id)
     on dovecote.email_deliveries to {user};
 grant select (message_id) on dovecote.email_rejections to {user};

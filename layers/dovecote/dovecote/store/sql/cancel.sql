@@ -1,11 +1,16 @@
 -- Cancel what of a notification is still to be sent and in nobody's hands.
 -- Safe: each row is locked and read again before it changes, so a claim that comes first keeps
 -- its route. What may have been sent counts as in flight: in doubt, or under a lease that ran out.
-update dovecote.notification_routes
-set status = 'cancelled',
-    next_attempt_at = null
-where notification_id = %(notification_id)s
-  and status in ('pending', 'retrying')
-  and claim_token is null
-  and doubt_until is null
+with cancelled as (
+    update dovecote.notification_routes
+    set status = 'cancelled',
+        next_attempt_at = null
+    where notification_id = %(notification_id)s
+      and status in ('pending', 'retrying')
+      and claim_token is null
+      and doubt_until is null
+    returning route_id, claims
+)
+insert into dovecote.notification_events (route_id, claim, event)
+select route_id, claims, 'cancelled' from cancelled
 returning route_id

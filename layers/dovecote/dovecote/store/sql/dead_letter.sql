@@ -14,9 +14,13 @@ with ended as (
         leased_until = null
     where route_id = any (array(select jsonb_object_keys(%(ends)s::jsonb)::uuid))
       and claim_token = %(token)s
-    returning route_id, notification_id, last_error, attempts
+    returning route_id, notification_id, last_error, attempts, claims,
+        %(ends)s::jsonb -> route_id::text ->> 'reason' as reason,
+        %(ends)s::jsonb -> route_id::text ->> 'error' as error
+), noted as (
+    insert into dovecote.notification_events (route_id, claim, event, attempt, reason, detail)
+    select route_id, claims, 'dead_lettered', attempts, reason, error from ended
 )
 insert into dovecote.notification_dead_letters (route_id, notification_id, reason, error, attempts)
-select route_id, notification_id, %(ends)s::jsonb -> route_id::text ->> 'reason', last_error, attempts
-from ended
+select route_id, notification_id, reason, last_error, attempts from ended
 returning route_id

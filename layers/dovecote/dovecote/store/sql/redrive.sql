@@ -9,7 +9,10 @@ with redriven as (
         expires_at = coalesce(%(expires_at)s, expires_at),
         doubt_until = null
     where route_id = %(route_id)s
-    returning route_id
+    returning route_id, claims
+), noted as (
+    insert into dovecote.notification_events (route_id, claim, event)
+    select route_id, claims, 'redriven' from redriven
 )
 update dovecote.notification_dead_letters
 set closed_at = clock_timestamp(), closed_as = 'redriven'

@@ -10,7 +10,10 @@ with ended as (
         claim_token = null,
         leased_until = null
     where route_id = %(route_id)s
-    returning route_id, notification_id, last_error, attempts
+    returning route_id, notification_id, last_error, attempts, claims
+), noted as (
+    insert into dovecote.notification_events (route_id, claim, event, attempt, detail, message_id)
+    select route_id, claims, 'rejected', attempts, last_error, %(message_id)s from ended
 )
 insert into dovecote.notification_dead_letters (route_id, notification_id, reason, error, attempts)
 select route_id, notification_id, %(reason)s, last_error, attempts from ended

@@ -1,21 +1,29 @@
 -- Routes to retrying, where they still carry the claim. What is said of each rides in one JSON object.
 -- Safe: as publish.sql; due again by the database's clock, at most when it expires, but in doubt not
 -- before the hold is over. An attempt that failed for sure ends the doubt of those before.
-update dovecote.notification_routes
-set status = 'retrying',
-    lane = lane | 1,
-    attempts = attempts
-        - (%(retries)s::jsonb -> route_id::text ->> 'counted' is not distinct from 'false')::integer,
-    next_attempt_at = case when %(retries)s::jsonb -> route_id::text ->> 'hold' is null
-        then least(clock_timestamp() + make_interval(
-            secs => (%(retries)s::jsonb -> route_id::text ->> 'delay')::float8), expires_at)
-        else clock_timestamp() + make_interval(
-            secs => (%(retries)s::jsonb -> route_id::text ->> 'delay')::float8) end,
-    doubt_until = clock_timestamp() + make_interval(
-        secs => (%(retries)s::jsonb -> route_id::text ->> 'hold')::float8),
-    last_error = %(retries)s::jsonb -> route_id::text ->> 'error',
-    claim_token = null,
-    leased_until = null
-where route_id = any (array(select jsonb_object_keys(%(retries)s::jsonb)::uuid))
-  and claim_token = %(token)s
-returning route_id, next_attempt_at
+with retried as (
+    update dovecote.notification_routes
+    set status = 'retrying',
+        lane = lane | 1,
+        attempts = attempts
+            - (%(retries)s::jsonb -> route_id::text ->> 'counted' is not distinct from 'false')::integer,
+        next_attempt_at = case when %(retries)s::jsonb -> route_id::text ->> 'hold' is null
+            then least(clock_timestamp() + make_interval(
+                secs => (%(retries)s::jsonb -> route_id::text ->> 'delay')::float8), expires_at)
+            else clock_timestamp() + make_interval(
+                secs => (%(retries)s::jsonb -> route_id::text ->> 'delay')::float8) end,
+        doubt_until = clock_timestamp() + make_interval(
+            secs => (%(retries)s::jsonb -> route_id::text ->> 'hold')::float8),
+        last_error = %(retries)s::jsonb -> route_id::text ->> 'error',
+        claim_token = null,
+        leased_until = null
+    where route_id = any (array(select jsonb_object_keys(%(retries)s::jsonb)::uuid))
+      and claim_token = %(token)s
+    returning route_id, next_attempt_at, claims, attempts, doubt_until, last_error
+), noted as (
+    insert into dovecote.notification_events (route_id, claim, event, attempt, detail)
+    select route_id, claims, case when doubt_until is null then 'failed' else 'in_doubt' end,
+           attempts, last_error
+    from retried
+)
+select route_id, next_attempt_at from retried

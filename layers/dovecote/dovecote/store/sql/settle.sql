@@ -11,7 +11,10 @@ with settled as (
         claim_token = null,
         leased_until = null
     where route_id = %(route_id)s
-    returning route_id
+    returning route_id, claims
+), noted as (
+    insert into dovecote.notification_events (route_id, claim, event, message_id)
+    select route_id, claims, 'settled', %(message_id)s from settled
 )
 update dovecote.notification_dead_letters
 set closed_at = clock_timestamp(), closed_as = 'settled'
