@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 What = Literal["retry", "dead_letter"]
 MESSAGES: dict[str, What] = {
-    "notification route retry scheduled": "retry",
-    "notification route dead-lettered": "dead_letter",
+    "notification routes retry scheduled": "retry",
+    "notification routes dead-lettered": "dead_letter",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """One log line about one route."""
+    """What a log line tells of one of its routes."""
 
     at: datetime
     what: What
@@ -47,7 +47,7 @@ class Notes:
     def note(self, line: str) -> None:
         """Take a line that was just logged."""
         # Most lines are metrics, and need not be parsed.
-        if "notification route " not in line:
+        if "notification routes " not in line:
             return
         try:
             document = json.loads(line)
@@ -55,19 +55,21 @@ class Notes:
         except (ValueError, AttributeError, TypeError):
             return
         if what is not None:
-            self._notes[str(document.get("route_id"))].append(_note(what, document))
+            at = datetime.strptime(document["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z")
+            for route in document["routes"]:
+                self._notes[route["route_id"]].append(_note(at, what, route))
 
     def _take(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.note(line)
 
 
-def _note(what: What, document: dict[str, Any]) -> Note:
-    due = document.get("next_attempt_at")
+def _note(at: datetime, what: What, route: dict[str, Any]) -> Note:
+    due = route.get("next_attempt_at")
     return Note(
-        at=datetime.strptime(document["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z"),
+        at=at,
         what=what,
-        attempt=int(document.get("attempt") or 0),
-        error=document.get("error"),
+        attempt=route["attempt"],
+        error=route["error"],
         next_attempt_at=None if due is None else datetime.fromisoformat(due),
     )

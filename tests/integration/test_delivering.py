@@ -233,19 +233,20 @@ def test_no_log_line_names_a_recipient_a_token_or_the_payload(
     for _ in range(4):
         house.dispatch()
     printed = capsys.readouterr().out
-    lines = [json.loads(line) for line in printed.splitlines() if "notification route" in line]
-    assert [(line["level"], line["message"], line["attempt"]) for line in lines] == [
-        ("INFO", "notification route retry scheduled", 1),
-        ("INFO", "notification route retry scheduled", 2),
-        ("INFO", "notification route retry scheduled", 3),
-        ("WARNING", "notification route dead-lettered", 4),
+    lines = [json.loads(line) for line in printed.splitlines() if "notification routes" in line]
+    told = [(line["level"], line["message"], route) for line in lines for route in line["routes"]]
+    assert [(level, message, route["attempt"]) for level, message, route in told] == [
+        ("INFO", "notification routes retry scheduled", 1),
+        ("INFO", "notification routes retry scheduled", 2),
+        ("INFO", "notification routes retry scheduled", 3),
+        ("WARNING", "notification routes dead-lettered", 4),
     ]
-    for line in lines:
-        assert line["error"] == (
+    for _, _, route in told:
+        assert route["error"] == (
             "InternalFailure (500): cannot reach <address> with <hidden> or token <token>"
         )
-        assert (line["kind"], line["channel"]) == ("account.password_reset", "email")
-        assert line["route_id"]
+        assert (route["kind"], route["channel"]) == ("account.password_reset", "email")
+        assert route["route_id"]
     assert ADDRESS not in printed
     assert "reset/1" not in printed
     assert "ab12ab12" not in printed

@@ -298,8 +298,9 @@ def test_a_route_with_nobody_to_deliver_to_is_skipped_and_its_attempt_not_counte
     assert row(connection, claim, "last_error") == ("device is dead",)
     assert dead_letters(connection) == []
     ((level, message, fields),) = log.lines
-    assert (level, message) == ("info", "notification route skipped")
-    assert (fields["route_id"], fields["error"]) == (str(claim.route_id), "device is dead")
+    assert (level, message) == ("info", "notification routes skipped")
+    (told,) = fields["routes"]
+    assert (told["route_id"], told["error"]) == (str(claim.route_id), "device is dead")
 
 
 def test_the_device_of_a_disabled_endpoint_is_dead_until_it_registers_anew(
@@ -442,15 +443,31 @@ def test_each_log_line_has_its_fields_and_nothing_of_the_recipient(
     assert isinstance(due, datetime)
     common = {"kind": "order.shipped", "channel": str(channel), "attempt": 1, "error": "no luck"}
     (level, message, fields), dead = log.lines
-    assert (level, message) == ("info", "notification route retry scheduled")
-    assert datetime.fromisoformat(fields.pop("next_attempt_at")) == due
-    assert fields == {**common, "route_id": str(retried.route_id)}
+    assert (level, message) == ("info", "notification routes retry scheduled")
+    (told,) = fields["routes"]
+    assert datetime.fromisoformat(told.pop("next_attempt_at")) == due
+    assert told == {**common, "route_id": str(retried.route_id)}
     assert dead == (
         "warning",
-        "notification route dead-lettered",
-        {**common, "route_id": str(ended.route_id)},
+        "notification routes dead-lettered",
+        {"routes": [{**common, "route_id": str(ended.route_id)}]},
     )
     assert ADDRESS not in repr(log.lines)
+
+
+def test_a_batch_logs_its_failures_together_and_no_more_than_a_hundred_in_a_line(
+    store: PostgresStore,
+) -> None:
+    log = RecordingLog()
+    store_routes(store, 250, max_attempts=1)
+    store_routes(store, 3, max_attempts=2)
+    claims = claim_all(store)
+    results = [Result(claim=claim, outcome=Failed(error="no luck")) for claim in claims]
+    a_finaliser(log).settle(store, results, until=0)
+    counts = [(level, len(fields["routes"])) for level, _, fields in log.lines]
+    assert counts == [("info", 3), ("warning", 100), ("warning", 100), ("warning", 50)]
+    told = [route["route_id"] for _, _, fields in log.lines for route in fields["routes"]]
+    assert sorted(told) == sorted(str(claim.route_id) for claim in claims)
 
 
 BROKEN_ROWS = {

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -38,21 +37,18 @@ PAUSE_SECONDS = 0.5
 
 GIVEN_BACK = "given_back"
 
+MOST_TOLD = 100
+"""How many routes a line of the log tells of: with the longest errors a quarter of a megabyte."""
 
-class Report(Struct, frozen=True, kw_only=True):
-    """What somebody should know of a route that was finalised."""
-
-    claim: Claim
-    status: Status
-    error: str
-    next_attempt_at: datetime | None = None
+Told = dict[str, str | int]
+"""What somebody should know of a route that was finalised."""
 
 
 class Settled(Struct, frozen=True, kw_only=True):
     """What was written: how many routes of each status, or given back, and what is worth a line."""
 
     tally: Counter[str]
-    reports: list[Report]
+    told: dict[Status, list[Told]]
 
 
 class _Planned:
@@ -112,7 +108,7 @@ class Finaliser:
         email is put on record all the same.
         """
         _record_acceptances(transaction, results)
-        settled = Settled(tally=Counter(), reports=[])
+        settled = Settled(tally=Counter(), told={})
         for token, planned in self._planned(results).items():
             _write(transaction, token, planned, settled)
             _give_back(transaction, token, planned, self._holds, settled)
@@ -153,8 +149,8 @@ class Finaliser:
                 settled = self.finalise(transaction, results)
         except StoreFailed as error:
             return self._one_by_one(store, results, error)
-        for report in settled.reports:
-            self._report(report)
+        for status, told in settled.told.items():
+            self._tell(status, told)
         return settled.tally
 
     def _one_by_one(
@@ -175,8 +171,10 @@ class Finaliser:
         """Return the transitions of results by the token of their claim."""
         by_token: dict[UUID, _Planned] = {}
         for result in results:
-            planned = by_token.setdefault(result.claim.token, _Planned())
-            planned.add(result.claim, self._transition(result))
+            token = result.claim.token
+            if token not in by_token:
+                by_token[token] = _Planned()
+            by_token[token].add(result.claim, self._transition(result))
         return by_token
 
     def _transition(self, result: Result) -> Transition:
@@ -187,22 +185,16 @@ class Finaliser:
         hold = self._holds.get(result.claim.channel, 0.0)
         return transitions.after(result.claim, result.outcome, self._backoff, self._random, hold)
 
-    def _report(self, route: Report) -> None:
-        """Log what somebody should know, once it is committed."""
-        fields = {
-            "kind": route.claim.kind,
-            "channel": route.claim.channel,
-            "route_id": str(route.claim.route_id),
-            "attempt": route.claim.attempts,
-            "error": route.error,
-        }
-        if route.status is Status.DEAD_LETTERED:
-            self._log.warning("notification route dead-lettered", **fields)
-        elif route.status is Status.SKIPPED:
-            self._log.info("notification route skipped", **fields)
-        elif route.next_attempt_at is not None:
-            fields["next_attempt_at"] = route.next_attempt_at.isoformat()
-            self._log.info("notification route retry scheduled", **fields)
+    def _tell(self, status: Status, told: Sequence[Told]) -> None:
+        """Log what somebody should know, once it is committed: a line costs more than a route."""
+        for first in range(0, len(told), MOST_TOLD):
+            routes = told[first : first + MOST_TOLD]
+            if status is Status.DEAD_LETTERED:
+                self._log.warning("notification routes dead-lettered", routes=routes)
+            elif status is Status.SKIPPED:
+                self._log.info("notification routes skipped", routes=routes)
+            else:
+                self._log.info("notification routes retry scheduled", routes=routes)
 
 
 def _record_acceptances(transaction: Transaction, results: Sequence[Result]) -> None:
@@ -222,24 +214,33 @@ def _write(transaction: Transaction, token: UUID, planned: _Planned, settled: Se
         settled.tally[Status.PUBLISHED] += transaction.publish(token, planned.published)
     if planned.again:
         for route_id, due in transaction.retry(token, planned.again).items():
-            error = planned.again[route_id].error
-            _note(settled, planned.claims[route_id], Status.RETRYING, error, due)
+            told = _told(planned.claims[route_id], planned.again[route_id].error)
+            told["next_attempt_at"] = due.isoformat()
+            _note(settled, Status.RETRYING, told)
     if planned.dead:
         for route_id in transaction.dead_letter(token, planned.dead):
             end = planned.dead[route_id]
-            error = end.error or str(end.reason)
-            _note(settled, planned.claims[route_id], Status.DEAD_LETTERED, error)
+            told = _told(planned.claims[route_id], end.error or str(end.reason))
+            _note(settled, Status.DEAD_LETTERED, told)
     if planned.skipped:
         for route_id in transaction.skip(token, planned.skipped):
-            error = planned.skipped[route_id]
-            _note(settled, planned.claims[route_id], Status.SKIPPED, error)
+            told = _told(planned.claims[route_id], planned.skipped[route_id])
+            _note(settled, Status.SKIPPED, told)
 
 
-def _note(
-    settled: Settled, claim: Claim, status: Status, error: str, due: datetime | None = None
-) -> None:
+def _told(claim: Claim, error: str) -> Told:
+    return {
+        "route_id": str(claim.route_id),
+        "kind": claim.kind,
+        "channel": claim.channel,
+        "attempt": claim.attempts,
+        "error": error,
+    }
+
+
+def _note(settled: Settled, status: Status, told: Told) -> None:
     settled.tally[status] += 1
-    settled.reports.append(Report(claim=claim, status=status, error=error, next_attempt_at=due))
+    settled.told.setdefault(status, []).append(told)
 
 
 def _give_back(

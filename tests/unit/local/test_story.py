@@ -33,15 +33,21 @@ def attempt(seconds: float, outcome: str, message_id: str | None = None) -> Atte
     )  # fmt: skip
 
 
+def told(route_id: str, due: float) -> dict[str, Any]:
+    return {
+        "route_id": route_id,
+        "attempt": 1,
+        "error": "Throttling (429)",
+        "next_attempt_at": at(due).isoformat(),
+    }
+
+
 def noted(seconds: float, wait: float) -> Notes:
     notes = Notes()
     line = {
-        "message": "notification route retry scheduled",
+        "message": "notification routes retry scheduled",
         "timestamp": at(seconds).strftime("%Y-%m-%d %H:%M:%S,%f")[:23] + "+0000",
-        "route_id": ID,
-        "attempt": 1,
-        "error": "Throttling (429)",
-        "next_attempt_at": at(seconds + wait).isoformat(),
+        "routes": [told("2" * 32, seconds + 9), told(ID, seconds + wait)],
     }
     notes.note(json.dumps(line))
     return notes
@@ -96,6 +102,6 @@ def test_skipped_and_cancelled_routes_say_so() -> None:
 
 def test_a_line_that_is_no_note_is_passed_over() -> None:
     notes = Notes()
-    for line in ("notification route {", '["notification route "]', "null", "START"):
+    for line in ("notification routes {", '["notification routes "]', "null", "START"):
         notes.note(line)
     assert notes.of(ID) == []
