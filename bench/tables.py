@@ -134,8 +134,8 @@ def failing(bench: Bench, size: Size) -> Table:
     share = ratios(measured[badly], measured[well])
     return Table(
         title="Drain with failures",
-        note=f"{DOVECOTE.name}, 1 process, {size.jobs:,} routes; a line of the log for each"
-        " failure.",
+        note=f"{DOVECOTE.name}, 1 process, {size.jobs:,} routes; the failures of a"
+        " batch share their lines of the log.",
         columns=("routes a second", "ratio"),
         rows={
             well: (spread(measured[well]), ""),
