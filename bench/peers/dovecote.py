@@ -134,6 +134,7 @@ def put_together(url: str, channel: Immediate) -> None:
             channels=dict.fromkeys(Channel, channel),
             clock=time.monotonic,
             send_seconds=here.send_seconds,
+            span=wiring.tracing().span,
         )
 
     wiring._deliver = deliver

@@ -9,7 +9,7 @@ from dovecote.gateway import Answer
 
 def handler(event: dict[str, Any], context: Any) -> Answer:
     """Answer an HTTP event."""
-    log = wiring.log_of(context)
+    log = wiring.log_of(context, gateway.header_of(event, "traceparent"))
     return gateway.answered(lambda: ROUTES[event["routeKey"]](event), log)
 
 

@@ -13,7 +13,8 @@ def handler(event: Any, context: Any) -> dict[str, int]:
 
     log = wiring.log_of(context)
     source = event.get("source", "") if isinstance(event, dict) else ""
-    tally = wiring.run()(source, left)
+    with wiring.traced("notification.dispatch"):
+        tally = wiring.run()(source, left)
     log.info("dispatched", **tally)
     wiring.measure(tally, wiring.gauges()(left()))
     return tally

@@ -20,6 +20,6 @@ def handler(event: Any, context: Any) -> Any:
         )
         return gateway.accepted(submit(parsed))
 
-    with wiring.tracing().span("notification.submit", parent):
+    with wiring.traced("notification.submit", parent):
         answer = gateway.answered(accepted, log)
     return answer if http else gateway.document(answer)

@@ -17,7 +17,10 @@ RECENT = timedelta(minutes=3)
 MEASURED = timedelta(minutes=15)
 DISPATCHED = '{ $.message = "dispatched" }'
 # Of a log line: what every one has, and what only says which run it was.
-NO_TALLY = {"level", "location", "timestamp", "message", "service", "request_id", "xray_trace_id"}
+NO_TALLY = {
+    "level", "location", "timestamp", "message", "service", "request_id", "trace_id",
+    "xray_trace_id",
+}  # fmt: skip
 
 
 def schedule(site: Site) -> Iterator[Finding]:

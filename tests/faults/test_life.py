@@ -47,6 +47,7 @@ from tests.builders import (
     a_route,
     claim_lapsed,
     fresh,
+    no_span,
     stored,
 )
 
@@ -187,6 +188,7 @@ class Life(RuleBasedStateMachine):
             channels={Channel.EMAIL: _Within(answer, lambda: self.now)},
             clock=lambda: self.now,
             send_seconds=1,
+            span=no_span,
         )
         delivery = deliver(
             held.claims,

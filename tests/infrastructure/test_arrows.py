@@ -16,7 +16,7 @@ PACKAGE = ROOT / "layers" / "dovecote"
 # What use cases, store and channels all speak in: values, rules and interfaces, no I/O.
 WORDS = {
     "addresses", "bodies", "catalog", "gate", "lanes", "model", "ports", "problems", "redaction",
-    "scale", "strict_json", "strict_yaml", "transitions",
+    "scale", "strict_json", "strict_yaml", "traceparent", "transitions",
 }  # fmt: skip
 # Modules that stand around the use cases; all others at the top of the package are use cases.
 EDGES = {
@@ -100,7 +100,7 @@ ARROWS = {
     "channels": {"channels", "words"},
     "words": {"words"},
     "settings": set(),
-    "telemetry": set(),
+    "telemetry": {"words"},
 }
 
 

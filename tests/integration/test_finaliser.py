@@ -33,11 +33,13 @@ from tests.builders import (
     a_finaliser,
     a_notification,
     a_route,
+    a_submission,
     claim_all,
     claim_lapsed,
     store_routes,
     stored,
 )
+from tests.unit.examples import TRACEPARENT
 
 Connection = psycopg.Connection[Any]
 both_channels = pytest.mark.parametrize("channel", Channel)
@@ -430,18 +432,25 @@ def test_an_acceptance_is_written_down_by_a_worker_that_outlives_an_outage(
     assert row(connection, claim, "status, provider_message_id") == ("published", "m-1")
 
 
+def traced_claim(store: PostgresStore, channel: Channel, max_attempts: int) -> Claim:
+    submission = a_submission(traceparent=TRACEPARENT)
+    return claim_one(store, channel, submission=submission, max_attempts=max_attempts)
+
+
 @both_channels
 def test_each_log_line_has_its_fields_and_nothing_of_the_recipient(
     store: PostgresStore, connection: Connection, channel: Channel
 ) -> None:
     log = RecordingLog()
-    retried = claim_one(store, channel, max_attempts=2)
+    retried, ended = (traced_claim(store, channel, most) for most in (2, 1))
     settle(store, retried, Failed(error="no luck"), log)
-    ended = claim_one(store, channel, max_attempts=1)
     settle(store, ended, Failed(error="no luck"), log)
     (due,) = row(connection, retried, "next_attempt_at")
     assert isinstance(due, datetime)
-    common = {"kind": "order.shipped", "channel": str(channel), "attempt": 1, "error": "no luck"}
+    common = {
+        "kind": "order.shipped", "channel": str(channel), "attempt": 1, "error": "no luck",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    }  # fmt: skip
     (level, message, fields), dead = log.lines
     assert (level, message) == ("info", "notification routes retry scheduled")
     (told,) = fields["routes"]

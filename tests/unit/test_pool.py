@@ -423,7 +423,12 @@ def test_no_further_request_of_a_call_begins_after_its_time_or_behind_a_closed_g
     assert answers == [None, NotBegun(), NotBegun(behind="email")]
 
 
-def test_a_call_has_one_span_of_the_traces_of_all_its_claims() -> None:
+@pytest.mark.parametrize(
+    ("given", "continued"), [(["0", "0"], ["0"]), (["0", "1"], []), ([None], [None])]
+)
+def test_a_call_has_one_span_which_continues_the_trace_of_its_claims_where_that_is_one(
+    given: list[str | None], continued: list[str | None]
+) -> None:
     spans: list[tuple[str, ...]] = []
 
     def span(*given: str) -> Any:
@@ -431,6 +436,6 @@ def test_a_call_has_one_span_of_the_traces_of_all_its_claims() -> None:
         return nullcontext()
 
     pool = Pool(workers=1, send_seconds=1, clock=time.monotonic, sleep=time.sleep, span=span)
-    claims = [a_claim(route_id=uuid.uuid4(), traceparent=str(n)) for n in range(3)]
+    claims = [a_claim(route_id=uuid.uuid4(), traceparent=one) for one in given]
     in_one_call(pool, lambda claims, _: iter([(claims, ACCEPTED)]), claims)
-    assert spans == [("notification.attempt", "0", "1", "2")]
+    assert spans == [("notification.attempt", *continued)]

@@ -9,7 +9,7 @@ from msgspec import Struct
 from dovecote import model, transitions
 from dovecote.gate import Gate
 from dovecote.model import Claim, Delivered, Failed, NotBegun, Outcome, Result, Slots, Standing
-from dovecote.ports import Channel, Clock, Store
+from dovecote.ports import Channel, Clock, Span, Store
 
 Settle = Callable[[Sequence[Result]], None]
 """Takes results to write them down at once."""
@@ -32,11 +32,13 @@ class Deliver:
         channels: Mapping[str, Channel],
         clock: Clock,
         send_seconds: float,
+        span: Span,
     ) -> None:
         self._store = store
         self._channels = channels
         self._clock = clock
         self._send_seconds = send_seconds
+        self._span = span
 
     def __call__(
         self,
@@ -57,6 +59,7 @@ class Deliver:
         tries after their pause; it takes the right to others as it comes to them. What deliveries
         that are under way at the same time hear of as stopped is `heard_beside` by all. While slow
         sends are waited for, `settle` takes the results of others, which are not returned then.
+        The batch has a span, which is linked to the traces of its claims.
         """
         channel = self._channels.get(standing.channel)
         outcomes = self._without_a_send(claims)
@@ -70,7 +73,8 @@ class Deliver:
         tried |= self._taken(channel, left, standing, tried)
         gate = Gate(standing, tried, heard_beside)
         early = None if settle is None else partial(_settle_early, settle, claims)
-        outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate, early)
+        with self._span("notification.deliver", *(claim.traceparent for claim in left)):
+            outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate, early)
         return Delivery(results=[*late, *_results(claims, outcomes)], gate=gate)
 
     def _without_a_send(self, claims: Sequence[Claim]) -> dict[UUID, Outcome]:

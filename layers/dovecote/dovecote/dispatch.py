@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -178,7 +179,8 @@ class Dispatch:
                 _Line(channel=channel, left=time_left, last_part=last_part, flights=Flights(air))
                 for channel in Channel
             ]
-            tallies = list(executor.map(self._run, lines))
+            runs = [executor.submit(copy_context().run, self._run, line) for line in lines]
+            tallies = [run.result() for run in runs]
         return {name: sum(tally[name] for tally in tallies) for name in TALLY}
 
     def _run(self, line: _Line) -> Counter[str]:

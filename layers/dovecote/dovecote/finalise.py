@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from dovecote import transitions
+from dovecote import traceparent, transitions
 from dovecote.deliver import Delivery
 from dovecote.model import Channel, Claim, Delivered, Permanent, Result, Status
 from dovecote.pauses import Pauses
@@ -229,12 +229,14 @@ def _write(transaction: Transaction, token: UUID, planned: _Planned, settled: Se
 
 
 def _told(claim: Claim, error: str) -> Told:
+    producer = traceparent.read(claim.traceparent)
     return {
         "route_id": str(claim.route_id),
         "kind": claim.kind,
         "channel": claim.channel,
         "attempt": claim.attempts,
         "error": error,
+        "trace_id": "" if producer is None else producer.trace_id,
     }
 
 

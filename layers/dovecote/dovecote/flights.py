@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from queue import SimpleQueue
 
 MOST = 2
@@ -27,7 +28,7 @@ class Flights:
     def begin(self, flight: Flight) -> None:
         """Begin a flight."""
         self._under_way += 1
-        self._executor.submit(flight).add_done_callback(self._over.put)
+        self._executor.submit(copy_context().run, flight).add_done_callback(self._over.put)
 
     def take_down(self) -> Counter[str]:
         """Wait for a flight that is over, and return its tally; raise what it raised."""

@@ -306,6 +306,13 @@ class Invoke(Protocol):
         """Begin a run, which is told what it comes from; raise NotInvoked."""
 
 
+class Span(Protocol):
+    """Opens a span by name that continues a traceparent, or is linked to several."""
+
+    def __call__(self, name: str, /, *traceparents: str | None) -> AbstractContextManager[None]:
+        """Return what runs a block in the span."""
+
+
 class Clock(Protocol):
     """A clock that only goes forward, in seconds; what is due is the database's to say."""
 

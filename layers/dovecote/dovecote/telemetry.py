@@ -1,15 +1,13 @@
 """Traces across the queue: the producer's context is stored and continued by every attempt."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-_W3C = TraceContextTextMapPropagator()
-_STORABLE = re.compile(r"[!-~]{55,512}")
+from dovecote import traceparent
 
 
 class Tracing:
@@ -22,28 +20,43 @@ class Tracing:
     def span(self, name: str, *traceparents: str | None) -> Iterator[None]:
         """Run a block in a span that continues the traceparent; a malformed one starts a trace.
 
-        Of several that differ it continues none: it starts a trace that is linked to each of them.
+        Of several that differ it continues none, but is linked to each of them. Then, and where
+        none is given, it belongs to the active span.
         """
-        parents = [_context(traceparent) for traceparent in dict.fromkeys(traceparents)]
-        several = len(parents) > 1
+        several = dict.fromkeys(traceparents)
         with self._tracer.start_as_current_span(
-            # Exceptions could carry a recipient or a payload.
             name,
-            context=Context() if several or not parents else parents[0],
-            links=_links(parents) if several else (),
+            context=_continuing(*several) if len(several) == 1 else None,
+            links=_links([*several]) if len(several) > 1 else (),
+            # Exceptions could carry a recipient or a payload.
             record_exception=False,
             set_status_on_exception=False,
         ):
             yield
 
 
-def _context(traceparent: str | None) -> Context:
-    return _W3C.extract({"traceparent": traceparent} if traceparent else {}, Context())
+def _continuing(given: str | None) -> Context:
+    parent = _context(given)
+    if parent is None:
+        return Context()
+    return trace.set_span_in_context(NonRecordingSpan(parent), Context())
 
 
-def _links(contexts: Sequence[Context]) -> list[trace.Link]:
-    spans = (trace.get_current_span(context).get_span_context() for context in contexts)
-    return [trace.Link(span) for span in spans if span.is_valid]
+def _links(traceparents: Sequence[str | None]) -> list[trace.Link]:
+    contexts = map(_context, traceparents)
+    return [trace.Link(context) for context in contexts if context is not None]
+
+
+def _context(given: str | None) -> SpanContext | None:
+    parent = traceparent.read(given)
+    if parent is None:
+        return None
+    return SpanContext(
+        trace_id=int(parent.trace_id, 16),
+        span_id=int(parent.span_id, 16),
+        is_remote=True,
+        trace_flags=TraceFlags(int(parent.flags, 16)),
+    )
 
 
 def trace_id() -> str:
@@ -52,12 +65,11 @@ def trace_id() -> str:
     return trace.format_trace_id(context.trace_id) if context.is_valid else ""
 
 
-def continued(traceparent: str | None) -> str | None:
+def continued(given: str | None) -> str | None:
     """Return the producer's traceparent where it is valid, else that of the active span."""
-    if traceparent is not None:
-        parent = trace.get_current_span(_context(traceparent))
-        if parent.get_span_context().is_valid and _STORABLE.fullmatch(traceparent):
-            return traceparent
-    carrier: dict[str, str] = {}
-    _W3C.inject(carrier)
-    return carrier.get("traceparent")
+    if traceparent.read(given) is not None:
+        return traceparent.trimmed(given)
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"

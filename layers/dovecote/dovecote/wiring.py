@@ -12,6 +12,7 @@ import random
 import threading
 import time
 import uuid
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,7 +22,7 @@ from dovecote.store.database import Connection, Database
 from dovecote.store.postgres import PostgresStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from aws_lambda_powertools import Logger
 
@@ -70,14 +71,14 @@ def settings() -> Settings:
 class _Log:
     """Powertools' Logger, loaded for the first line: most of what submit and api do writes none."""
 
-    request_id: str | None = None
+    def __init__(self) -> None:
+        self.keys = {"trace_id": ""}
 
     def __getattr__(self, name: str) -> Any:
-        """Return what writes a line, in the name of the request."""
+        """Return what writes a line, in the name of the request and of its trace."""
         with _MAKING:
             logger = _logger()
-        if self.request_id is not None:
-            logger.append_keys(request_id=self.request_id)
+        logger.append_keys(**self.keys)
         return getattr(logger, name)
 
 
@@ -91,9 +92,16 @@ def log() -> ports.Log:
     return cast("ports.Log", _log())
 
 
-def log_of(context: Any) -> ports.Log:
-    """Return the log of one invocation: each line names its request."""
-    _log().request_id = context.aws_request_id
+def log_of(context: Any, parent: str | None = None) -> ports.Log:
+    """Return the log of one invocation: each line names its request, and a trace.
+
+    It is that of the caller's traceparent, or the invocation's own.
+    """
+    from dovecote import traceparent
+
+    caller = traceparent.read(parent)
+    trace_id = uuid.uuid4().hex if caller is None else caller.trace_id
+    _log().keys = {"request_id": context.aws_request_id, "trace_id": trace_id}
     return log()
 
 
@@ -124,11 +132,24 @@ def _service() -> str:
 @cache
 def tracing() -> Tracing:
     """Return the spans of this function."""
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
     from dovecote.telemetry import Tracing
 
-    return Tracing(TracerProvider(shutdown_on_exit=False).get_tracer("dovecote"))
+    # A batch is linked to as many traces as it has routes.
+    limits = SpanLimits(max_links=SpanLimits.UNSET)
+    provider = TracerProvider(shutdown_on_exit=False, span_limits=limits)
+    return Tracing(provider.get_tracer("dovecote"))
+
+
+@contextmanager
+def traced(name: str, parent: str | None = None) -> Iterator[None]:
+    """Run an invocation in a span; each line of its log names the span's trace."""
+    from dovecote.telemetry import trace_id
+
+    with tracing().span(name, parent):
+        _log().keys |= {"trace_id": trace_id()}
+        yield
 
 
 @cache
@@ -363,6 +384,7 @@ def _deliver(here: Settings, channels: Mapping[str, ports.Channel]) -> Deliver:
         channels=channels,
         clock=time.monotonic,
         send_seconds=here.send_seconds,
+        span=tracing().span,
     )
 
 

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
+from contextvars import copy_context
 from queue import Empty, SimpleQueue
-from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from dovecote.channels.calls import Call
 from dovecote.gate import Gate
 from dovecote.model import Ambiguous, Claim, NotBegun, Outcome, Result, Slots
-from dovecote.ports import Clock, Early, Sleep
+from dovecote.ports import Clock, Early, Sleep, Span
 from dovecote.redaction import scrubbed
 
 Said = tuple[Sequence[Claim], Outcome]
@@ -26,13 +26,6 @@ Send = Callable[[Sequence[Claim], MayBegin], Iterator[Said]]
 """Sends the claims of a call, whose first request may begin; asks before each further one."""
 
 Resources = Callable[[Claim], Sequence[str]]
-
-
-class Span(Protocol):
-    """Opens a span by name that continues a traceparent, or is linked to several."""
-
-    def __call__(self, name: str, /, *traceparents: str | None) -> AbstractContextManager[None]:
-        """Return what runs a block in the span."""
 
 
 PORTION_SECONDS = 1.0
@@ -128,7 +121,8 @@ class Pool:
             outcomes=_Outcomes(self._late),
         )
         futures: dict[Future[None], Call] = {
-            self._executor.submit(self._make, batch, call): call for call in calls
+            self._executor.submit(copy_context().run, self._make, batch, call): call
+            for call in calls
         }
         ends = begin_before + self._send_seconds
         running = set(futures)
@@ -163,12 +157,13 @@ class Pool:
             self._hear(batch, call.claims, through)
 
     def _hear(self, batch: _Batch, claims: Sequence[Claim], through: Sequence[str]) -> None:
-        """Send the claims of a call in a span.
+        """Send the claims of a call in a span, which continues their trace where they have one.
 
         What was said once of many claims, as of a call whose answer was lost, the gate hears once.
         """
         unsaid = {claim.route_id: claim for claim in claims}
-        with self._span("notification.attempt", *(claim.traceparent for claim in claims)):
+        traces = {claim.traceparent for claim in claims}
+        with self._span("notification.attempt", *(traces if len(traces) == 1 else ())):
             try:
                 for some, outcome in batch.send(claims, lambda: self._held(batch, through)):
                     batch.outcomes.put(some, batch.gate.heard(some[0], through, outcome))
