@@ -213,6 +213,7 @@ def a_finaliser(
         log=log or RecordingLog(),
         clock=time.monotonic,
         sleep=time.sleep,
+        measure=lambda _: None,
     )
 
 

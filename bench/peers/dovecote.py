@@ -94,6 +94,7 @@ class Slow(Immediate):
             clock=time.monotonic,
             sleep=time.sleep,
             span=wiring.tracing().span,
+            sent=wiring.measures().sent,
         )
 
     def deliver(

@@ -22,4 +22,5 @@ def handler(event: Any, context: Any) -> Any:
 
     with wiring.traced("notification.submit", parent):
         answer = gateway.answered(accepted, log)
+    wiring.measure_tries()
     return answer if http else gateway.document(answer)

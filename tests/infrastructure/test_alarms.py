@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from dovecote.dispatch import TALLY
+from dovecote.measures import MEASURED
 from dovecote.model import Gauges
 from local.intrinsic import load
 from tests.infrastructure.reading import STACK, present, resolver, resources
 from tests.infrastructure.transform import ROOT, transformed
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
-EMITTED = {*TALLY, *Gauges.__struct_fields__}
+EMITTED = {*TALLY, *Gauges.__struct_fields__, *MEASURED}
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
 EMAIL = {"EmailIdentity": "example.com"}
 

@@ -1,16 +1,19 @@
 """What alarms look at, at the end of each run of dispatch."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from dovecote import wiring
 from dovecote.gauges import ReadGauges
+from dovecote.measures import SAMPLED
 from dovecote.model import Channel, Failed, Gauges
 from dovecote.store.postgres import PostgresStore
-from local.provider import Running
+from local.provider import Fault, Running
 from tests.builders import (
     RecordingLog,
     ScriptedChannel,
@@ -20,7 +23,7 @@ from tests.builders import (
     store_routes,
 )
 from tests.functions import Functions, environment, functions
-from tests.integration.test_best_effort import email_only
+from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import unreachable
 
 Connection = psycopg.Connection[Any]
@@ -136,9 +139,45 @@ def test_a_run_emits_its_tally_and_the_gauges_in_one_line(
     assert set(house.dispatch()) == set(TALLY)
     (line,) = metrics_of(capsys.readouterr().out)
     assert units_of(line) == TALLY | GAUGES
+    assert re.fullmatch("[0-9a-f]{32}", line["trace_id"])
     assert line["oldest_due_seconds"][0] >= 90
     assert (line["email_paused"], line["push_paused"]) == ([1], [0])
     assert line["service"] == "dovecote"
+
+
+def test_a_run_emits_what_channels_answered_how_often_was_tried_and_how_long_it_took(
+    house: Functions, provider: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order(provider, Fault.ERROR, times=1)
+    order(provider, Fault.STALL, seconds=0.3, times=1)
+    house.post(email_only())
+    house.post(email_only(idempotency_key="another", deliver_at="2000-01-01T00:00:00Z"))
+    capsys.readouterr()
+    house.dispatch()
+    (line,) = metrics_of(capsys.readouterr().out)
+    counted = {name: line[name] for name in line if name.startswith(("email_", "push_"))}
+    assert counted == {
+        "email_paused": [0], "push_paused": [0], "email_ambiguous": [1], "email_delivered": [2],
+    }  # fmt: skip
+    assert sorted(line["attempts_to_success"]) == [1, 2]
+    assert len(line["send_seconds"]) == 3
+    assert 0.3 <= max(line["send_seconds"]) < 2
+    assert len(line["delivery_seconds"]) == 2
+    assert 0.3 <= max(line["delivery_seconds"]) < 10
+    assert units_of(line)["delivery_seconds"] == units_of(line)["send_seconds"] == "Seconds"
+
+
+def test_submit_emits_what_its_tries_came_to_once_in_a_while(
+    house: Functions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.post(email_only())
+    assert metrics_of(capsys.readouterr().out) == []
+    monkeypatch.setattr(wiring, "TRIES_SECONDS", 0)
+    house.post(email_only(idempotency_key="another"))
+    house.post(email_only(idempotency_key="later", deliver_at="2999-01-01T00:00:00Z"))
+    (line,) = metrics_of(capsys.readouterr().out)
+    assert line["email_delivered"] == [2]
+    assert set(units_of(line)) == {"email_delivered", *SAMPLED}
 
 
 def test_a_run_without_a_database_emits_its_tally_and_leaves_the_gauges_out(

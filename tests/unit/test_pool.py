@@ -25,6 +25,7 @@ from dovecote.model import (
     Throttled,
     Unavailable,
 )
+from tests.builders import no_span
 from tests.unit.examples import ANN, a_claim
 
 ACCEPTED = Delivered(message_id="m-1")
@@ -57,7 +58,8 @@ def a_pool(
         send_seconds=send_seconds,
         clock=clock,
         sleep=sleep,
-        span=lambda _name, *_traceparents: nullcontext(),
+        span=no_span,
+        sent=lambda _: None,
     )
 
 
@@ -435,7 +437,16 @@ def test_a_call_has_one_span_which_continues_the_trace_of_its_claims_where_that_
         spans.append(given)
         return nullcontext()
 
-    pool = Pool(workers=1, send_seconds=1, clock=time.monotonic, sleep=time.sleep, span=span)
+    took: list[float] = []
+    pool = Pool(
+        workers=1,
+        send_seconds=1,
+        clock=time.monotonic,
+        sleep=time.sleep,
+        span=span,
+        sent=took.append,
+    )
     claims = [a_claim(route_id=uuid.uuid4(), traceparent=one) for one in given]
     in_one_call(pool, lambda claims, _: iter([(claims, ACCEPTED)]), claims)
     assert spans == [("notification.attempt", *continued)]
+    assert len(took) == 1

@@ -1,7 +1,7 @@
 """Finalise: write what became of claimed routes. The one finaliser of dispatch and of submit."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -36,6 +36,9 @@ PAUSE_SECONDS = 0.5
 """How long a store that is out of reach is left alone."""
 
 GIVEN_BACK = "given_back"
+
+Measure = Callable[[Sequence[Result]], None]
+"""Takes results that are written down, for metrics."""
 
 MOST_TOLD = 100
 """How many routes a line of the log tells of: with the longest errors a quarter of a megabyte."""
@@ -92,6 +95,7 @@ class Finaliser:
         log: Log,
         clock: Clock,
         sleep: Sleep,
+        measure: Measure,
     ) -> None:
         self._backoff = backoff
         self._holds = holds
@@ -100,6 +104,7 @@ class Finaliser:
         self._log = log
         self._clock = clock
         self._sleep = sleep
+        self._measure = measure
 
     def finalise(self, transaction: Transaction, results: Sequence[Result]) -> Settled:
         """Write the transitions of results within the caller's transaction; never commit.
@@ -130,7 +135,9 @@ class Finaliser:
         """
         delivered = [result for result in results if isinstance(result.outcome, Delivered)]
         others = [result for result in results if not isinstance(result.outcome, Delivered)]
-        return self._persist(store, delivered, until) + self._persist(store, others, until)
+        tally = self._persist(store, delivered, until) + self._persist(store, others, until)
+        self._measure(results)
+        return tally
 
     def _persist(self, store: Store, results: Sequence[Result], until: float) -> Counter[str]:
         while True:

@@ -22,7 +22,7 @@ from dovecote.store.database import Connection, Database
 from dovecote.store.postgres import PostgresStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aws_lambda_powertools import Logger
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dovecote.finalise import Finaliser
     from dovecote.gauges import ReadGauges
     from dovecote.hand_over import HandOver
+    from dovecote.measures import Measures
     from dovecote.notifications import Notifications
     from dovecote.run import Run
     from dovecote.store.provision import Provision
@@ -52,6 +53,9 @@ CONNECTIONS = 2
 
 INVOKE_SECONDS = 1
 """How long Lambda may take to be connected to, and to take a call."""
+
+TRIES_SECONDS = 60
+"""How often submit emits metrics at most: a line for each request would cost more than it tells."""
 
 TOKEN_SECONDS = 900
 """How long IAM takes a token of a database user: as long as it may be."""
@@ -112,15 +116,37 @@ def _logger() -> Logger:
     return Logger(service=_service())
 
 
+@cache
+def measures() -> Measures:
+    """Return what this function's deliveries come to."""
+    from dovecote.measures import Measures
+
+    return Measures(now=time.time, random=random.random)
+
+
 def measure(tally: Mapping[str, int], gauges: Mapping[str, float]) -> None:
-    """Emit the tally of a run and what the gauges show as metrics, in one line of the log."""
+    """Emit a run's tally, what the gauges show and what was measured, in one line of the log."""
+    shown = {name: [value] for name, value in {**tally, **gauges}.items()}
+    _emit({**shown, **measures().take()})
+
+
+def measure_tries() -> None:
+    """Emit what was measured of submit's tries, at most once in a while."""
+    if measures().age >= TRIES_SECONDS and (taken := measures().take()):
+        _emit(taken)
+
+
+def _emit(values: Mapping[str, Sequence[float]]) -> None:
     from aws_lambda_powertools import Metrics
     from aws_lambda_powertools.metrics import MetricUnit
 
     metrics = Metrics(namespace="Dovecote", service=_service())
-    for name, value in {**tally, **gauges}.items():
+    for name, several in values.items():
         unit = MetricUnit.Seconds if name.endswith("_seconds") else MetricUnit.Count
-        metrics.add_metric(name=name, unit=unit, value=value)
+        for value in several:
+            metrics.add_metric(name=name, unit=unit, value=value)
+    for key, named in _log().keys.items():
+        metrics.add_metadata(key=key, value=named)
     metrics.flush_metrics()
 
 
@@ -351,6 +377,7 @@ def _finaliser() -> Finaliser:
         log=log(),
         clock=time.monotonic,
         sleep=time.sleep,
+        measure=measures().settled,
     )
 
 
@@ -424,6 +451,7 @@ def _pool(here: Settings) -> Pool:
         clock=time.monotonic,
         sleep=time.sleep,
         span=tracing().span,
+        sent=measures().sent,
     )
 
 

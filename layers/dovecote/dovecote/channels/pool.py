@@ -86,13 +86,21 @@ class Pool:
     """A pool of threads; each makes one call at a time."""
 
     def __init__(
-        self, *, workers: int, send_seconds: float, clock: Clock, sleep: Sleep, span: Span
+        self,
+        *,
+        workers: int,
+        send_seconds: float,
+        clock: Clock,
+        sleep: Sleep,
+        span: Span,
+        sent: Callable[[float], None],
     ) -> None:
         self._executor = ThreadPoolExecutor(max_workers=workers)
         self._send_seconds = send_seconds
         self._clock = clock
         self._sleep = sleep
         self._span = span
+        self._sent = sent
         self._late: SimpleQueue[Result] = SimpleQueue()
 
     def deliver(
@@ -163,6 +171,7 @@ class Pool:
         """
         unsaid = {claim.route_id: claim for claim in claims}
         traces = {claim.traceparent for claim in claims}
+        begun = self._clock()
         with self._span("notification.attempt", *(traces if len(traces) == 1 else ())):
             try:
                 for some, outcome in batch.send(claims, lambda: self._held(batch, through)):
@@ -175,6 +184,7 @@ class Pool:
                 for claim in claims:
                     text = scrubbed(text, claim)
                 batch.outcomes.put(list(unsaid.values()), Ambiguous(error=text))
+        self._sent(self._clock() - begun)
 
     def _held(self, batch: _Batch, through: Sequence[str]) -> NotBegun | None:
         """Return why one more request of a call may not begin, or None: it may."""

@@ -1,0 +1,145 @@
+"""One span for each batch, linked to the producers' traces, and a trace in each line of the log."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from dovecote import wiring
+from local.provider import Fault, Running
+from tests.functions import Functions, environment, functions
+from tests.integration.test_best_effort import email_only, order
+from tests.integration.test_delivering import applications, sent_pushes
+
+__all__ = ["applications"]
+TRACE = re.compile("[0-9a-f]{32}")
+TRACES = [f"{number:032x}" for number in range(1, 4)]
+
+
+@pytest.fixture
+def later(
+    database_url: str, provider: Running, catalog_folder: Path, applications: dict[str, str]
+) -> Iterator[Functions]:
+    """The functions, of which submit tries nothing at once and pushes go to a topic."""
+    values = environment(
+        database_url,
+        provider.url,
+        catalog_folder,
+        BACKOFF_BASE_SECONDS="0",
+        INLINE_ROUTES="0",
+        PUSH_TOPIC_ARN=applications["topic"],
+    )
+    with functions(values) as wired:
+        yield wired
+
+
+def traceparent(trace: str) -> dict[str, str]:
+    return {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+
+
+def post(house: Functions, headers: Mapping[str, str], **body: Any) -> None:
+    document = email_only(**body)
+    assert house.post(json.dumps(document).encode(), headers).status == 202
+
+
+def ended_spans() -> InMemorySpanExporter:
+    """Return what keeps the spans that end from now on."""
+    exporter = InMemorySpanExporter()
+    tracer: Any = wiring.tracing()._tracer
+    tracer.span_processor.add_span_processor(SimpleSpanProcessor(exporter))
+    return exporter
+
+
+def named(spans: Sequence[ReadableSpan], name: str) -> list[ReadableSpan]:
+    return [span for span in spans if span.name == name]
+
+
+def trace_of(span: Any) -> str:
+    return f"{span.context.trace_id:032x}"
+
+
+def links_of(span: ReadableSpan) -> set[str]:
+    return {f"{link.context.trace_id:032x}" for link in span.links}
+
+
+def test_a_batch_has_one_span_of_its_run_linked_to_the_traces_of_its_producers(
+    later: Functions,
+) -> None:
+    for key, trace in zip("abc", TRACES, strict=True):
+        post(later, traceparent(trace), idempotency_key=key)
+    post(later, {"traceparent": "00-malformed"}, idempotency_key="d")
+    exporter = ended_spans()
+    assert later.dispatch()["published"] == 4
+    spans = exporter.get_finished_spans()
+    (run,) = named(spans, "notification.dispatch")
+    (batch,) = named(spans, "notification.deliver")
+    (call,) = named(spans, "notification.attempt")
+    assert links_of(batch) > set(TRACES)
+    assert len(batch.links) == 4  # the malformed one was given a trace by submit
+    assert {trace_of(one) for one in (run, batch, call)} == {trace_of(run)}
+    assert batch.parent is not None
+    assert call.parent is not None
+    assert (batch.parent.span_id, call.parent.span_id) == (
+        run.context and run.context.span_id,
+        batch.context and batch.context.span_id,
+    )
+
+
+def test_each_push_of_a_batch_continues_its_own_producer_s_trace(
+    later: Functions, provider: Running
+) -> None:
+    pushed: dict[str, Any] = {
+        "kind": "order.arriving",
+        "recipients": [{"user_id": "u-1"}],
+        "payload": {"order_id": "1", "carrier": "DHL", "minutes": 20},
+    }
+    for key, trace in zip("abc", TRACES, strict=True):
+        post(later, traceparent(trace), idempotency_key=key, **pushed)
+    assert later.dispatch()["published"] == 3
+    events = [json.loads(push.message) for push in sent_pushes(provider)]
+    assert {event["request_id"]: event["trace_id"] for event in events} == dict(
+        zip("abc", TRACES, strict=True)
+    )
+
+
+def lines(printed: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+
+
+def test_each_line_of_the_log_has_a_trace_and_a_failure_its_producer_s(
+    later: Functions, provider: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order(provider, Fault.ERROR, times=1)
+    post(later, traceparent(TRACES[0]))
+    later.dispatch()
+    later.feedback("no event")
+    printed = lines(capsys.readouterr().out)
+    assert all(TRACE.fullmatch(line["trace_id"]) for line in printed)
+    told = [line for line in printed if "routes retry scheduled" in line.get("message", "")]
+    assert [route["trace_id"] for line in told for route in line["routes"]] == [TRACES[0]]
+    (ran,) = [line for line in printed if line.get("message") == "dispatched"]
+    (measured,) = [line for line in printed if "_aws" in line]
+    assert {told[0]["trace_id"], measured["trace_id"]} == {ran["trace_id"]}
+    (took,) = [line for line in printed if line.get("message") == "feedback taken"]
+    assert took["trace_id"] != ran["trace_id"]
+
+
+def test_a_request_s_lines_name_its_caller_s_trace(
+    database_url: str, provider: Running, catalog_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = "postgresql://nobody@127.0.0.1:1/none"
+    values = environment(nowhere, provider.url, catalog_folder)
+    with functions(values) as house:
+        body = json.dumps(email_only()).encode()
+        assert house.post(body, traceparent(TRACES[1])).status == 503
+        assert house.post(body, {"traceparent": "00-malformed"}).status == 503
+    first, second = lines(capsys.readouterr().out)
+    assert first["trace_id"] == TRACES[1]
+    assert TRACE.fullmatch(second["trace_id"])
+    assert second["trace_id"] != TRACES[1]
