@@ -112,7 +112,8 @@ fix: .venv/.check ## let ruff mend what it can
 build: .venv/.runtime .venv-sam/.sam ## what sam deploy uploads, in .aws-sam; for ENV [default]
 	@rm -f .aws-sam/.built
 	@architecture=$$($(bin)/python -m operate.parameter $(ENV) Architecture x86_64) && \
-	ENV=$(ENV) ARCHITECTURE=$$architecture PATH="$(CURDIR)/.venv-sam/bin:$$PATH" \
+	otlp=$$($(bin)/python -m operate.parameter $(ENV) OtlpEndpoint "") && \
+	ENV=$(ENV) ARCHITECTURE=$$architecture OTLP=$$otlp PATH="$(CURDIR)/.venv-sam/bin:$$PATH" \
 		$(sam) build --no-cached --parameter-overrides Architecture=$$architecture
 	@$(bin)/python -m dovecote.compile .aws-sam/build/CatalogLayer/catalog
 
@@ -146,6 +147,8 @@ layer_lock := layers/dovecote/requirements.txt
 # Each lock takes the pins of those above it, so that they agree; the last four are alone.
 lock: .venv/.check ## pin anew what changed in *.in; UPGRADE=--upgrade pins all anew
 	$(compile) layers/dovecote/requirements.in -o $(layer_lock) >/dev/null
+	$(compile) layers/dovecote/requirements-otlp.in -c $(layer_lock) \
+		-o layers/dovecote/requirements-otlp.txt >/dev/null
 	$(compile) local/requirements.in -c $(layer_lock) -o local/requirements.txt >/dev/null
 	$(compile) tests/requirements.in -c $(layer_lock) -c local/requirements.txt \
 		-o tests/requirements.txt >/dev/null

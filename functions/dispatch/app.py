@@ -13,8 +13,8 @@ def handler(event: Any, context: Any) -> dict[str, int]:
 
     log = wiring.log_of(context)
     source = event.get("source", "") if isinstance(event, dict) else ""
-    with wiring.traced("notification.dispatch"):
+    with wiring.traced(context, "notification.dispatch"):
         tally = wiring.run()(source, left)
-    log.info("dispatched", **tally)
-    wiring.measure(tally, wiring.gauges()(left()))
+        log.info("dispatched", **tally)
+        wiring.measure(tally, wiring.gauges()(left()))
     return tally

@@ -20,7 +20,7 @@ def handler(event: Any, context: Any) -> Any:
         )
         return gateway.accepted(submit(parsed))
 
-    with wiring.traced("notification.submit", parent):
+    with wiring.traced(context, "notification.submit", parent):
         answer = gateway.answered(accepted, log)
     wiring.measure_tries()
     return answer if http else gateway.document(answer)

@@ -11,11 +11,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
 LOCK = HERE / "requirements.txt"
+OTLP_LOCK = HERE / "requirements-otlp.txt"
 PACKAGE = HERE / "dovecote"
 
 # A machine by Lambda's word for it: what wheels call it, and its number in an ELF header.
@@ -30,9 +31,10 @@ SHARED = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-confi
 
 # What costs a cold start and is used by none, wherever it may come from.
 FORBIDDEN = (
-    "awscrt", "aws_xray_sdk", "opentelemetry/exporter", "pip", "pkg_resources", "pydantic",
-    "pydantic_core", "setuptools",
+    "awscrt", "aws_xray_sdk", "pip", "pkg_resources", "pydantic", "pydantic_core", "setuptools",
 )  # fmt: skip
+# What only a layer that is built with OTLP has.
+EXPORTER = "opentelemetry/exporter"
 
 # The lock's markers, and whether they hold on Lambda. A new one is to be judged by a person.
 MARKERS = {"": True, "implementation_name != 'pypy'": True, "sys_platform == 'win32'": False}
@@ -59,24 +61,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="build the layer")
     parser.add_argument("--architecture", choices=MACHINES, required=True)
     parser.add_argument("--env", help="prod refuses a layer whose modules are not compiled")
+    parser.add_argument("--otlp", action="store_true", help="with the exporter of spans")
     parser.add_argument("target", type=Path, help="what becomes /opt/python")
     given = parser.parse_args()
+    locks = (LOCK, OTLP_LOCK) if given.otlp else (LOCK,)
     try:
-        build(given.target, given.architecture, strict=given.env == "prod")
+        build(given.target, given.architecture, strict=given.env == "prod", locks=locks)
     except BuildError as error:
         sys.exit(f"layer: {error}")
 
 
-def build(target: Path, architecture: str, *, strict: bool) -> None:
-    """Fill the target anew."""
+def build(
+    target: Path, architecture: str, *, strict: bool, locks: Sequence[Path] = (LOCK,)
+) -> None:
+    """Fill the target anew with what the locks pin."""
     machine, number = MACHINES[architecture]
     python = find_python()
     if python is None and strict:
         raise BuildError(NOT_COMPILED)
-    install(target, machine)
+    install(target, machine, locks)
     shutil.copytree(PACKAGE, target / PACKAGE.name)
     cut(target)
-    require_packages(target)
+    require_packages(target, locks)
     require_machine(target, machine, number)
     if python is None:
         warn(NOT_COMPILED)
@@ -85,18 +91,20 @@ def build(target: Path, architecture: str, *, strict: bool) -> None:
     print(f"layer: {weigh(target):,} bytes unzipped, for {architecture}")
 
 
-def install(target: Path, machine: str) -> None:
-    """Install the wheels of the lock for the machine, whatever machine and python3 build it."""
+def install(target: Path, machine: str, locks: Sequence[Path]) -> None:
+    """Install the wheels of the locks for the machine, whatever machine and python3 build it."""
     shutil.rmtree(target, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     wheels = ["--only-binary=:all:", "--implementation=cp", "--python-version=3.13"]
     wheels += [f"--platform={platform}_{machine}" for platform in PLATFORMS]
     strict = ["--require-hashes", "--no-deps", "--no-compile"]
+    named = [f"--requirement={lock}" for lock in locks]
     installed = subprocess.run(  # noqa: S603 - all of it is ours
-        [*pip, *wheels, *strict, f"--target={target}", f"--requirement={LOCK}"], check=False
+        [*pip, *wheels, *strict, f"--target={target}", *named], check=False
     )
     if installed.returncode != 0:
-        raise BuildError(f"{sys.executable} -m pip could not install {LOCK.name}")
+        names = " and ".join(lock.name for lock in locks)
+        raise BuildError(f"{sys.executable} -m pip could not install {names}")
 
 
 def cut(target: Path) -> None:
@@ -123,15 +131,17 @@ def cut_data(data: Path) -> None:
             path.unlink()
 
 
-def require_packages(target: Path) -> None:
-    """Raise where a pin of the lock or an import of dovecote is missing, or what is forbidden."""
+def require_packages(target: Path, locks: Sequence[Path] = (LOCK,)) -> None:
+    """Raise where a pin of the locks or an import of dovecote is missing, or what is forbidden."""
     found = {_plain(path.stem) for path in target.glob("*.dist-info")}
-    if missing := sorted(set(pinned(LOCK.read_text())) - found):
-        raise BuildError(f"these pins of {LOCK.name} are not in it: {', '.join(missing)}")
+    for lock in locks:
+        if missing := sorted(set(pinned(lock.read_text())) - found):
+            raise BuildError(f"these pins of {lock.name} are not in it: {', '.join(missing)}")
     names = {path.name.split(".")[0] for path in target.iterdir()}
     if missing := sorted(set(imported(PACKAGE)) - names - sys.stdlib_module_names):
         raise BuildError(f"dovecote imports what {LOCK.name} does not pin: {', '.join(missing)}")
-    if unwanted := [name for name in FORBIDDEN if Path(target, name).exists()]:
+    forbidden = FORBIDDEN if OTLP_LOCK in locks else (*FORBIDDEN, EXPORTER)
+    if unwanted := [name for name in forbidden if Path(target, name).exists()]:
         raise BuildError(f"it has what no function uses: {', '.join(unwanted)}")
 
 

@@ -26,6 +26,7 @@ EDGES = {
     "check",
     "compile",
     "invocation",
+    "otlp",
     "settings",
     "telemetry",
 }
@@ -36,7 +37,7 @@ WORLDLY = {
     "boto3": ("dovecote.wiring",),
     "botocore": ("dovecote.channels", "dovecote.invocation", "dovecote.wiring"),
     "aws_lambda_powertools": ("dovecote.wiring", "dovecote.gateway", "functions"),
-    "opentelemetry": ("dovecote.telemetry", "dovecote.wiring"),
+    "opentelemetry": ("dovecote.otlp", "dovecote.telemetry", "dovecote.wiring"),
 }
 
 
@@ -87,6 +88,7 @@ ARROWS = {
         "store",
         "channels",
         "invocation",
+        "otlp",
         "settings",
         "telemetry",
     },
@@ -99,6 +101,7 @@ ARROWS = {
     "store": {"store", "words"},
     "channels": {"channels", "words"},
     "words": {"words"},
+    "otlp": set(),
     "settings": set(),
     "telemetry": {"words"},
 }

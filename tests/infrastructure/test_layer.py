@@ -37,7 +37,7 @@ def made(
 ) -> subprocess.CompletedProcess[str]:
     """Run the target that sam runs, in a copy of the folder, as sam does."""
     shutil.copytree(LAYER, directory / "source")
-    outer = re.compile(r"MAKE|MFLAGS|ENV$|ARCHITECTURE$|PYENV")
+    outer = re.compile(r"MAKE|MFLAGS|ENV$|ARCHITECTURE$|OTLP$|PYENV")
     inherited = {name: value for name, value in os.environ.items() if not outer.match(name)}
     return subprocess.run(
         ["make", "build-DovecoteLayer", f"ARTIFACTS_DIR={directory}/artefacts", *variables],  # noqa: S607
@@ -204,7 +204,8 @@ def test_nothing_lies_beside_dovecote_but_packages(layer: Path) -> None:
     beside = {path.name for path in layer.iterdir()}
     assert "dovecote" in beside
     assert not beside & {"Makefile", "bin", "build.py", "requirements.in", "requirements.txt"}
-    assert not [name for name in build.FORBIDDEN if (layer / name).exists()]
+    unwanted = (*build.FORBIDDEN, build.EXPORTER)
+    assert not [name for name in unwanted if (layer / name).exists()]
 
 
 def test_a_package_keeps_its_licence_and_what_python_reads_of_it(layer: Path) -> None:

@@ -13,6 +13,8 @@ LOCKS = (
     "tests/requirements.txt",
     "tests/requirements-check.txt",
 )
+# What a layer has beside the first of those, where it is built with OTLP.
+OTLP = "layers/dovecote/requirements-otlp.txt"
 # Each of these has a venv of its own, and pins of its own.
 ALONE = (
     "tests/requirements-sam.txt",
@@ -20,7 +22,7 @@ ALONE = (
     "tests/requirements-checkov.txt",
     "bench/requirements.txt",
 )
-ALL_LOCKS = (*LOCKS, *ALONE)
+ALL_LOCKS = (*LOCKS, OTLP, *ALONE)
 
 REGISTRY = re.compile(r"\b(pypi|pythonhosted|npmjs|debian|anaconda)\.(org|com)", re.IGNORECASE)
 OPTION = re.compile(r"^\s*(-i|-f|--(extra-)?index-url|--find-links|--trusted-host)\b", re.M)
@@ -68,6 +70,11 @@ def test_the_locks_of_one_venv_agree() -> None:
     for lock in LOCKS:
         for name, version in versions(lock).items():
             assert agreed.setdefault(name, version) == version, f"{name} in {lock}"
+
+
+def test_the_locks_of_one_layer_agree() -> None:
+    agreed = versions(LOCKS[0]) | versions(OTLP)
+    assert agreed == versions(OTLP) | versions(LOCKS[0])
 
 
 def test_no_function_has_requirements_of_its_own() -> None:

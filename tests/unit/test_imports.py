@@ -36,13 +36,14 @@ assert not (loaded := [name for name in sys.argv[2:] if name in sys.modules]), l
 # What no function needs before it knows what it is asked for.
 LATER = (
     "aws_lambda_powertools", "boto3", "botocore.auth", "botocore.client", "dovecote.catalog",
-    "dovecote.channels", "dovecote.deliver", "dovecote.finalise", "dovecote.plan",
+    "dovecote.channels", "dovecote.deliver", "dovecote.finalise", "dovecote.measures",
+    "dovecote.plan",
     "email_validator", "fastjsonschema", "jinja2", "multiprocessing", "opentelemetry.sdk",
     "s3transfer", "urllib3", "xml", "yaml",
 )  # fmt: skip
 # What none needs at all.
 NEVER = (
-    "aws_xray_sdk", "dns", "opentelemetry.exporter", "pydantic", "requests",
+    "aws_xray_sdk", "dns", "dovecote.otlp", "opentelemetry.exporter", "pydantic", "requests",
 )  # fmt: skip
 # What another function's requests need; provision is to answer even where the rest is broken.
 OTHERS = {

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dovecote.hand_over import HandOver
     from dovecote.measures import Measures
     from dovecote.notifications import Notifications
+    from dovecote.otlp import Export
     from dovecote.run import Run
     from dovecote.store.provision import Provision
     from dovecote.submit import Submit
@@ -59,6 +60,9 @@ TRIES_SECONDS = 60
 
 TOKEN_SECONDS = 900
 """How long IAM takes a token of a database user: as long as it may be."""
+
+EXPORT_MARGIN_SECONDS = 0.1
+"""What a function needs to return after its spans are exported."""
 
 _MAKING = threading.Lock()
 """Held to make what a thread may be the first to need: a client, or the log."""
@@ -158,24 +162,52 @@ def _service() -> str:
 @cache
 def tracing() -> Tracing:
     """Return the spans of this function."""
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
     from dovecote.telemetry import Tracing
 
-    # A batch is linked to as many traces as it has routes.
-    limits = SpanLimits(max_links=SpanLimits.UNSET)
-    provider = TracerProvider(shutdown_on_exit=False, span_limits=limits)
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": _service()}),
+        shutdown_on_exit=False,
+        # A batch is linked to as many traces as it has routes.
+        span_limits=SpanLimits(max_links=SpanLimits.UNSET),
+    )
+    if (export := _export()) is not None:
+        provider.add_span_processor(export.processor)
     return Tracing(provider.get_tracer("dovecote"))
 
 
 @contextmanager
-def traced(name: str, parent: str | None = None) -> Iterator[None]:
-    """Run an invocation in a span; each line of its log names the span's trace."""
+def traced(context: Any, name: str, parent: str | None = None) -> Iterator[None]:
+    """Run an invocation in a span; each line of its log names the span's trace.
+
+    Where spans are exported, those that ended are sent away in the time that it has left.
+    """
     from dovecote.telemetry import trace_id
 
-    with tracing().span(name, parent):
-        _log().keys |= {"trace_id": trace_id()}
-        yield
+    try:
+        with tracing().span(name, parent):
+            _log().keys |= {"trace_id": trace_id()}
+            yield
+    finally:
+        if (export := _export()) is not None:
+            left = context.get_remaining_time_in_millis() / 1000
+            if not export.flush(left - EXPORT_MARGIN_SECONDS):
+                log().warning("spans not exported")
+
+
+@cache
+def _export() -> Export | None:
+    """Return what sends spans away, where somebody takes them and the build put it in."""
+    if not settings().otel_exporter_otlp_endpoint:
+        return None
+    try:
+        from dovecote.otlp import Export
+    except ImportError:
+        log().warning("spans not exported: the layer was built without OTLP")
+        return None
+    return Export()
 
 
 @cache
