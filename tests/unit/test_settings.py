@@ -42,6 +42,7 @@ DEFAULTS = {
     "dispatch_function": "",
     "inline_routes": 2,
     "inline_budget_seconds": 3,
+    "otel_exporter_otlp_endpoint": "",
     "catalog_path": "/opt/catalog",
 }
 
@@ -94,6 +95,8 @@ def test_what_is_set_is_read() -> None:
         # not one of its words
         ("EMAIL_FEEDBACK", "yes"),
         ("EMAIL_FEEDBACK", "ON"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https:///v1"),
         ("EMAIL_MAX_PER_SECOND", "fast"),
         ("EMAIL_MAX_PER_SECOND", "Auto"),
         ("EMAIL_MAX_PER_SECOND", "1e3"),
