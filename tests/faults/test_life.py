@@ -48,6 +48,7 @@ from tests.builders import (
     claim_lapsed,
     fresh,
     no_span,
+    redrive_one,
     stored,
 )
 
@@ -266,7 +267,7 @@ class Life(RuleBasedStateMachine):
     def redrive(self, data: st.DataObject) -> None:
         route_id = data.draw(st.sampled_from(sorted(self.acknowledged)))
         before = self._rows()[route_id]
-        answer = self.store.redrive(route_id, None)
+        answer = redrive_one(self.store, route_id)
         if isinstance(answer, UUID):
             assert before["status"] == "dead_lettered"
             assert not before["held"]

@@ -44,7 +44,11 @@ ROUTES = {
     "DELETE /notifications/{notification_id}",
     "PUT /users/{user_id}/devices/{device_session_id}",
     "DELETE /users/{user_id}/devices/{device_session_id}",
+    "GET /notifications",
+    "GET /dead-letters",
+    "POST /dead-letters/redrive",
     "POST /dead-letters/{route_id}/redrive",
+    "GET /redrives",
 }
 
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
