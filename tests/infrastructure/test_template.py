@@ -42,6 +42,8 @@ ROUTES = {
     "POST /notifications",
     "GET /notifications/{notification_id}",
     "DELETE /notifications/{notification_id}",
+    "GET /users/{user_id}/devices",
+    "GET /users/{user_id}/devices/{device_session_id}",
     "PUT /users/{user_id}/devices/{device_session_id}",
     "DELETE /users/{user_id}/devices/{device_session_id}",
     "POST /dead-letters/{route_id}/redrive",

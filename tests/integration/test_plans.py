@@ -62,6 +62,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "redrive, with a new time": {**A_TALE, "expires_at": "2999-01-01T00:00:00Z"},
     "routes": {"notification_id": uuid.uuid4()},
     "cancel": {"notification_id": uuid.uuid4()},
+    "skip_device": {"user_id": "u-1", "device_session_id": "d-1"},
     "gauges": {"lanes": list(range(12))},
     "backlog": {
         "channels": ["email"] * 6 + ["push"] * 6, "lanes": list(range(12)), "most": 5_000,

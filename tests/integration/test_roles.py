@@ -22,7 +22,7 @@ Connection = psycopg.Connection[Any]
 
 FINALISER = {
     "record_acceptances", "publish", "retry", "dead_letter", "skip", "give_back", "bury_device",
-    "stand", "reserve", "pause", "resume", "strain",
+    "skip_device", "stand", "reserve", "pause", "resume", "strain",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
@@ -34,11 +34,12 @@ RUNS: Mapping[str, set[str]] = {
     },
     "Api": {
         "notification", "routes", "cancel", "lock_route", "recorded", "redrive",
-        "devices", "release_endpoint", "put_device", "delete_device",
+        "registrations", "endpoint", "release_endpoint", "put_device", "delete_device",
+        "skip_device",
     },
     "Feedback": {
         "kind_of", "record_acceptances", "record_rejection", "lock_route", "forget_acceptance",
-        "recorded", "settle", "reject", "bury_device",
+        "recorded", "settle", "reject", "bury_device", "skip_device",
     },
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""

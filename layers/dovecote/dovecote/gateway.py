@@ -3,13 +3,13 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dovecote.feedback import BadEvent, Taken
-from dovecote.model import Cancellation, Device, Notification, Route
+from dovecote.model import Cancellation, Device, Notification, Registration, Route
 from dovecote.ports import Log, ProviderUnavailable, StoreBusy, StoreError, StoreUnavailable
 from dovecote.problems import Malformed, Problem, Unavailable
 
@@ -159,6 +159,16 @@ def registered(device: Device) -> Answer:
             "platform": device.platform,
         },
     )
+
+
+def listed(registrations: Sequence[Registration]) -> Answer:
+    """Return the 200 of a user's devices."""
+    return answer(200, {"devices": registrations})
+
+
+def shown(registration: Registration) -> Answer:
+    """Return the 200 of one device."""
+    return answer(200, registration)
 
 
 def forgotten() -> Answer:

@@ -240,12 +240,6 @@ class Store(Protocol):
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users."""
 
-    def put_device(self, device: Device) -> None:
-        """Register a device, or give it its new token and endpoint."""
-
-    def delete_device(self, user_id: str, device_session_id: str) -> None:
-        """Forget a device."""
-
 
 Early = Callable[[Mapping[UUID, Outcome]], None]
 """Takes the outcomes that are there while others of the batch are waited for; raises nothing."""

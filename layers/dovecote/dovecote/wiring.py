@@ -238,10 +238,11 @@ def devices() -> Devices:
     """Return the use cases of a user's devices."""
     from dovecote.channels.endpoints import SnsEndpoints
     from dovecote.devices import Devices
+    from dovecote.store.devices import PostgresDevices
 
     here = settings()
     endpoints = SnsEndpoints(client=_client("sns", here), applications=here.push_applications)
-    return Devices(store=_store(), endpoints=endpoints)
+    return Devices(store=PostgresDevices(database()), endpoints=endpoints)
 
 
 @cache
