@@ -18,10 +18,28 @@ if TYPE_CHECKING:  # all functions answer through here; submit alone has a catal
 
 Answer = dict[str, Any]
 
+MOST_ROUTES = 10_000
+"""An answer of 16,000 would be over the 6 MiB that Lambda takes."""
+
 
 def is_http(event: Any) -> bool:
     """Return whether API Gateway sent this event; any other is a direct invocation."""
     return isinstance(event, dict) and event.get("version") == "2.0" and "requestContext" in event
+
+
+def is_queued(event: Any) -> bool:
+    """Return whether SQS sent this event."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    return isinstance(records, list) and all(
+        isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records
+    )
+
+
+def is_batch(event: Any) -> bool:
+    """Return whether an HTTP event or a direct invocation is for many notifications."""
+    if is_http(event):
+        return bool(event["routeKey"] == "POST /notifications/batch")
+    return isinstance(event, dict) and "notifications" in event
 
 
 def body_of(event: Mapping[str, Any]) -> bytes:
@@ -33,6 +51,17 @@ def body_of(event: Mapping[str, Any]) -> bytes:
         except binascii.Error:
             raise Malformed("The body is not the Base64 that it is said to be.") from None
     return str(body).encode("utf-8", "surrogatepass")
+
+
+def message_of(record: Mapping[str, Any]) -> bytes:
+    """Return the body of a message of SQS as bytes."""
+    return str(record["body"]).encode("utf-8", "surrogatepass")
+
+
+def attribute_of(record: Mapping[str, Any], name: str) -> str | None:
+    """Return an attribute that the sender gave a message of SQS."""
+    value = record.get("messageAttributes", {}).get(name, {}).get("stringValue")
+    return None if value is None else str(value)
 
 
 def direct_body_of(event: Any) -> bytes:
@@ -84,13 +113,36 @@ def accepted(receipt: "Receipt") -> Answer:
     headers = {"Location": f"/notifications/{receipt.notification_id}"}
     if receipt.replayed:
         headers["Idempotent-Replayed"] = "true"
-    document = {
+    return answer(202, receipt_document(receipt), headers)
+
+
+def batched(results: Iterable["Receipt | Problem"]) -> Answer:
+    """Return the 200 of a batch: for each notification what it would be answered alone.
+
+    Past so many routes in all an answer leaves them out, which are stored like the others.
+    """
+    routes = 0
+    documents: list[dict[str, Any]] = []
+    for result in results:
+        if isinstance(result, Problem):
+            documents.append({"status": int(result.status), "problem": result.document()})
+            continue
+        routes += len(result.routes)
+        document = receipt_document(result)
+        if routes > MOST_ROUTES:
+            del document["routes"]
+        documents.append({"status": 202, "replayed": result.replayed, "notification": document})
+    return answer(200, {"results": documents})
+
+
+def receipt_document(receipt: "Receipt") -> dict[str, Any]:
+    """Return what a producer sees of a notification that is stored."""
+    return {
         "notification_id": receipt.notification_id,
         "kind": receipt.kind,
         "created_at": receipt.created_at,
         "routes": [route_document(route) for route in receipt.routes],
     }
-    return answer(202, document, headers)
 
 
 def told(notification: Notification) -> Answer:
@@ -134,6 +186,23 @@ def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], Taken], lo
     routes = sorted({str(one.route_id) for one in took if one.route_id is not None})
     settled = sum(one.settled for one in took)
     log.info("feedback taken", settled=settled, failed=len(failed), routes=routes)
+    return {"batchItemFailures": failed}
+
+
+def submitted(
+    records: Sequence[Mapping[str, Any]], results: Sequence["Receipt | Problem"], log: Log
+) -> Answer:
+    """Return which messages of an SQS batch are not stored, for SQS to bring again.
+
+    What can never be taken too: SQS puts it into the dead-letter queue in the end, where somebody
+    is told of it.
+    """
+    failed: list[dict[str, str]] = []
+    for record, result in zip(records, results, strict=True):
+        if isinstance(result, Problem):
+            _log_untaken(record["messageId"], result, log)
+            failed.append({"itemIdentifier": record["messageId"]})
+    log.info("messages taken", stored=len(records) - len(failed), failed=len(failed))
     return {"batchItemFailures": failed}
 
 
@@ -202,3 +271,15 @@ def route_document(route: Route) -> dict[str, Any]:
 
 def _refusal(problem: Problem) -> Answer:
     return answer(int(problem.status), problem.document(), problem.headers())
+
+
+def _log_untaken(message_id: str, problem: Problem, log: Log) -> None:
+    """Say what is wrong with a message, and nothing of what it says."""
+    say = log.error if problem.retry_after is None else log.warning
+    say(
+        "message not taken",
+        message_id=message_id,
+        status=int(problem.status),
+        problem=problem.detail,
+        errors=[f"{fault.pointer}: {fault.detail}" for fault in problem.errors],
+    )

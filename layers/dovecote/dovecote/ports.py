@@ -67,6 +67,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """A notification that has just been stored; `claims` are for the caller to deliver."""
 
     notification_id: UUID
+    kind: str
     created_at: datetime
     routes: Sequence[Route]
     claims: Sequence[Claim]

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dovecote.run import Run
     from dovecote.store.provision import Provision
     from dovecote.submit import Submit
+    from dovecote.submit_batch import SubmitBatch
     from dovecote.telemetry import Tracing
 
 CONNECT_SECONDS = 3
@@ -138,7 +139,7 @@ def submit() -> Submit:
     from dovecote.ids import uuid7
     from dovecote.plan import Plan
     from dovecote.routing import MailRule, Routing
-    from dovecote.submit import Submit
+    from dovecote.submit import BestEffort, Submit
 
     here = settings()
     inline = here.inline
@@ -154,7 +155,6 @@ def submit() -> Submit:
             ),
             store=_store(),
             new_id=uuid7,
-            at_once=here.inline_routes,
         ),
         store=_store(),
         # What tries nothing at once needs no client.
@@ -164,8 +164,25 @@ def submit() -> Submit:
         clock=time.monotonic,
         log=log(),
         new_id=uuid.uuid4,
-        budget_seconds=inline.inline_budget_seconds,
-        lease_seconds=inline.lease_seconds,
+        best_effort=BestEffort(
+            at_once=here.inline_routes,
+            budget_seconds=inline.inline_budget_seconds,
+            lease_seconds=inline.lease_seconds,
+        ),
+    )
+
+
+@cache
+def submit_batch() -> SubmitBatch:
+    """Return the use case of many notifications at once."""
+    from dovecote.submit_batch import SubmitBatch
+
+    return SubmitBatch(
+        submit=submit(),
+        store=_store(),
+        clock=time.monotonic,
+        log=log(),
+        at_once=settings().inline_routes,
     )
 
 
