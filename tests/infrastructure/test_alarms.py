@@ -79,6 +79,8 @@ def test_every_part_of_the_service_has_an_alarm() -> None:
         "ApiFailures",
         "ScheduleDeadLetters",
         "FailedInvocations",
+        "SubmitWaits",
+        "SubmitDeadLetters",
         "FeedbackDeadLetters",
         "BounceRate",
         "ComplaintRate",
