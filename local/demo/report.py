@@ -120,7 +120,8 @@ def _remark(answer: Sent) -> str:
         counts = Counter(route["status"] for route in routes)
         told = ", ".join(f"{count} {status}" for status, count in counts.items())
         return f"{answer.document['notification_id'][:8]}: {told}"
-    return ", ".join(f"{name} {value}" for name, value in answer.document.items())
+    said = answer.document.items()
+    return ", ".join(f"{name} {len(v) if isinstance(v, list) else v}" for name, v in said)
 
 
 def _short(answer: Sent) -> str:

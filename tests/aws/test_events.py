@@ -23,6 +23,7 @@ STATUS: Mapping[str, int | None] = {
     "cancel": 200,
     "dead-letter": 202,
     "device": 200,
+    "devices": 200,
     "email": 202,
     "fails-twice": 202,
     "feedback": None,
