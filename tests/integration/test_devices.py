@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -30,6 +30,13 @@ Connection = psycopg.Connection[Any]
 GONE = "device is dead or no longer registered"
 TOKEN = "a-token-of-ann-s-phone"
 PHONE = "/users/u-1/devices/phone"
+LATER = {
+    "kind": "order.shipped",
+    "idempotency_key": "later",
+    "payload": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
+    "recipients": [{"user_id": "u-1"}],
+    "deliver_at": "2999-01-01T00:00:00Z",
+}
 
 
 # Over HTTP
@@ -123,14 +130,7 @@ def test_a_token_that_changes_hands_goes_to_the_new_user_and_nothing_of_the_old_
     house: Functions, connection: Connection, provider: Running
 ) -> None:
     put(house)
-    body = {
-        "kind": "order.shipped",
-        "idempotency_key": "for-u-1",
-        "payload": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
-        "recipients": [{"user_id": "u-1"}],
-        "deliver_at": "2999-01-01T00:00:00Z",
-    }
-    notification = house.post(body).body["notification_id"]
+    notification = house.post(LATER).body["notification_id"]
     put(house, "/users/u-2/devices/phone")
     assert house.call("GET", "/users/u-1/devices").body == {"devices": []}
     assert house.call("GET", "/users/u-2/devices/phone").status == 200
@@ -145,20 +145,33 @@ def test_what_waits_for_a_deleted_device_is_skipped_and_the_rest_of_its_user_s_i
 ) -> None:
     put(house)
     put(house, "/users/u-1/devices/tablet", "another")
-    body = {
-        "kind": "order.shipped",
-        "idempotency_key": "later",
-        "payload": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
-        "recipients": [{"user_id": "u-1"}],
-        "deliver_at": "2999-01-01T00:00:00Z",
-    }
-    house.post(body)
+    house.post(LATER)
     assert house.call("DELETE", PHONE).status == 204
     found = connection.execute(
         "select device_session_id, status from dovecote.notification_routes"
         " where channel = 'push' order by 1"
     ).fetchall()
     assert found == [("phone", "skipped"), ("tablet", "pending")]
+
+
+def test_what_sns_tells_of_a_device_skips_what_waits_for_it(
+    house: Functions, provider: Running
+) -> None:
+    put(house)
+    (endpoint,) = provider.provider.registry.endpoints
+    notification = house.post(LATER).body["notification_id"]
+    told = {
+        "EventType": "DeliveryFailure",
+        "FailureType": "EndpointDisabled",
+        "EndpointArn": endpoint,
+        "Time": (datetime.now(UTC) + timedelta(minutes=1)).isoformat(),
+    }
+    assert house.feedback(json.dumps(told)) == {"batchItemFailures": []}
+    assert house.call("GET", PHONE).body["dead_at"] is not None
+    routes = house.call("GET", f"/notifications/{notification}").body["routes"]
+    assert ("skipped", GONE) in [(route["status"], route["last_error"]) for route in routes]
+    put(house)
+    assert house.call("GET", PHONE).body["dead_at"] is None
 
 
 # In the store
