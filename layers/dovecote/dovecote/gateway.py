@@ -30,8 +30,10 @@ def is_http(event: Any) -> bool:
 def is_queued(event: Any) -> bool:
     """Return whether SQS sent this event."""
     records = event.get("Records") if isinstance(event, dict) else None
-    return isinstance(records, list) and all(
-        isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records
+    return (
+        isinstance(records, list)
+        and records != []
+        and all(isinstance(one, dict) and one.get("eventSource") == "aws:sqs" for one in records)
     )
 
 
@@ -281,5 +283,5 @@ def _log_untaken(message_id: str, problem: Problem, log: Log) -> None:
         message_id=message_id,
         status=int(problem.status),
         problem=problem.detail,
-        errors=[f"{fault.pointer}: {fault.detail}" for fault in problem.errors],
+        errors=[f"{fault.pointer}: {fault.detail}"[:200] for fault in problem.errors[:10]],
     )
