@@ -276,6 +276,29 @@ def test_a_backlog_is_counted_along_the_due_index_and_no_further_than_it_is_aske
     assert {one.channel: one.due for one in store.backlog(5_000)} == {"email": 5_000, "push": 5_000}
 
 
+@pytest.mark.parametrize("live", ["hardly any", "all"])
+def test_what_waits_for_a_device_is_found_by_its_user_however_much_is_live(
+    connection: Connection, live: str
+) -> None:
+    fill(connection, 20_000)
+    connection.execute(
+        "update dovecote.notification_routes set user_id = case position % 20"
+        " when 0 then 'u-1' else notification_id::text end, device_session_id = 'd-1'"
+    )
+    if live == "hardly any":
+        connection.execute(
+            "update dovecote.notification_routes set status = 'cancelled', next_attempt_at = null"
+            " where position <> 20"
+        )
+    connection.execute("vacuum analyze dovecote.notification_routes")
+    explained = connection.execute(
+        b"explain (format json) " + statement("skip_device"), STATEMENTS["skip_device"]
+    ).fetchone()
+    assert explained is not None
+    used = {node["Index Name"] for node in nodes(explained[0][0]["Plan"]) if "Index Name" in node}
+    assert used == {"notification_routes_user", "notification_routes_pkey"}
+
+
 def test_a_claim_changes_no_indexed_column_and_stays_on_its_page(connection: Connection) -> None:
     store = PostgresStore(Database(lambda: connection), default_max_attempts=5)
     store_routes(store, 200)
