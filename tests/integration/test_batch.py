@@ -280,6 +280,14 @@ def test_past_10_000_routes_an_answer_leaves_them_out(
     assert found == (12_000,)
 
 
+def test_faults_without_number_do_not_make_an_answer_too_large(house: Functions) -> None:
+    nobody = [good(f"key-{number}", recipients=[{}] * 1000) for number in range(99)]
+    body = json.dumps({"notifications": [*nobody, good("key")]}, separators=(",", ":")).encode()
+    answer = house.post_batch(body)
+    assert statuses(answer) == [422] * 99 + [202]
+    assert len(json.dumps(answer.body)) < 2 * 1024 * 1024
+
+
 # Messages of SQS
 
 

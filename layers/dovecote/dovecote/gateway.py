@@ -21,6 +21,9 @@ Answer = dict[str, Any]
 MOST_ROUTES = 10_000
 """An answer of 16,000 would be over the 6 MiB that Lambda takes."""
 
+MOST_ERRORS = 100
+"""Of one of a batch: a hundred with a thousand each would be over that too."""
+
 
 def is_http(event: Any) -> bool:
     """Return whether API Gateway sent this event; any other is a direct invocation."""
@@ -121,13 +124,17 @@ def accepted(receipt: "Receipt") -> Answer:
 def batched(results: Iterable["Receipt | Problem"]) -> Answer:
     """Return the 200 of a batch: for each notification what it would be answered alone.
 
-    Past so many routes in all an answer leaves them out, which are stored like the others.
+    Past so many routes in all an answer leaves them out, which are stored like the others, and past
+    so many errors those of a problem.
     """
     routes = 0
     documents: list[dict[str, Any]] = []
     for result in results:
         if isinstance(result, Problem):
-            documents.append({"status": int(result.status), "problem": result.document()})
+            problem = result.document()
+            if result.errors:
+                problem["errors"] = problem["errors"][:MOST_ERRORS]
+            documents.append({"status": problem["status"], "problem": problem})
             continue
         routes += len(result.routes)
         document = receipt_document(result)
