@@ -40,13 +40,13 @@ def put_device(event: Mapping[str, Any]) -> Answer:
 def get_devices(event: Mapping[str, Any]) -> Answer:
     """Return the devices of a user."""
     (user_id,) = gateway.parameters_of(event, "user_id")
-    return gateway.listed(wiring.devices().all(user_id))
+    return gateway.listed(wiring.registrations().all(user_id))
 
 
 def get_device(event: Mapping[str, Any]) -> Answer:
     """Return a device."""
     user_id, session = gateway.parameters_of(event, "user_id", "device_session_id")
-    return gateway.shown(wiring.devices().get(user_id, session))
+    return gateway.shown(wiring.registrations().get(user_id, session))
 
 
 def delete_device(event: Mapping[str, Any]) -> Answer:

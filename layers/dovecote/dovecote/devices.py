@@ -41,12 +41,11 @@ class DeviceStore(Protocol):
         """Forget a device; what waits for it is skipped."""
 
 
-class Devices:
-    """Use cases of a user's devices."""
+class Registrations:
+    """Show the devices of users."""
 
-    def __init__(self, *, store: DeviceStore, endpoints: Endpoints) -> None:
+    def __init__(self, *, store: DeviceStore) -> None:
         self._store = store
-        self._endpoints = endpoints
 
     def all(self, user_id: str) -> Sequence[Registration]:
         """Return the devices of a user, the oldest first; none of one who is unknown."""
@@ -58,6 +57,14 @@ class Devices:
             if device.device_session_id == device_session_id:
                 return device
         raise NotFound(UNKNOWN)
+
+
+class Devices:
+    """Register and forget the devices of users."""
+
+    def __init__(self, *, store: DeviceStore, endpoints: Endpoints) -> None:
+        self._store = store
+        self._endpoints = endpoints
 
     def put(self, user_id: str, device_session_id: str, body: bytes) -> Device:
         """Register a device, or give it another token; raise Malformed or Invalid."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dovecote.channels.rendering import Renderer
     from dovecote.dead_letters import DeadLetters
     from dovecote.deliver import Deliver
-    from dovecote.devices import Devices
+    from dovecote.devices import Devices, Registrations
     from dovecote.dispatch import Dispatch
     from dovecote.feedback import TakeFeedback
     from dovecote.finalise import Finaliser
@@ -248,6 +248,15 @@ def notifications() -> Notifications:
     from dovecote.notifications import Notifications
 
     return Notifications(store=_store())
+
+
+@cache
+def registrations() -> Registrations:
+    """Return the use case of looking at devices, which asks nothing of the provider."""
+    from dovecote.devices import Registrations
+    from dovecote.store.devices import PostgresDevices
+
+    return Registrations(store=PostgresDevices(database()))
 
 
 @cache

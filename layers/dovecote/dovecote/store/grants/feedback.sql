@@ -5,7 +5,7 @@ grant select (notification_id, kind) on dovecote.notifications to {user};
 
 grant select (
         route_id, notification_id, target, user_id, device_session_id, status, attempts, claims,
-        claim_token, last_error, expires_at, doubt_until
+        claim_token, next_attempt_at, last_error, expires_at, doubt_until
     ),
     update (
         status, claim_token, leased_until, next_attempt_at, doubt_until, published_at,
