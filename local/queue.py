@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ class Message:
     id: str
     body: str
     sent_at: float
+    attributes: dict[str, Any] = field(default_factory=dict)  # as Lambda hands them on
     received_at: float = 0.0  # for the first time
     receives: int = 0
 
@@ -65,8 +66,15 @@ class MessageQueue:
 
     def send(self, document: object) -> None:
         """Take a message, whose body is the JSON text of a document."""
-        message = Message(id=str(uuid.uuid4()), body=json.dumps(document), sent_at=time.time())
+        self.put(json.dumps(document))
+
+    def put(self, body: str, attributes: dict[str, Any] | None = None) -> Message:
+        """Take a message and return it."""
+        message = Message(
+            id=str(uuid.uuid4()), body=body, sent_at=time.time(), attributes=attributes or {}
+        )
         self._visible.put_nowait(message)
+        return message
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[None]:
@@ -144,7 +152,7 @@ def _record(message: Message, source: Source) -> dict[str, Any]:
             "SenderId": "events.amazonaws.com",
             "ApproximateFirstReceiveTimestamp": str(int(message.received_at * 1000)),
         },
-        "messageAttributes": {},
+        "messageAttributes": message.attributes,
         "md5OfBody": hashlib.md5(message.body.encode(), usedforsecurity=False).hexdigest(),
         "eventSource": "aws:sqs",
         "eventSourceARN": source.queue.arn,

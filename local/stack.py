@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from aiohttp import web
 
-from local import gateway, invoke, page
+from local import gateway, invoke, page, sqs
 from local.keeper import Keeper
 from local.logs import Logs
 from local.postgres import Server
@@ -122,7 +122,7 @@ class Stack:
         await self._serve_aws(aws)
         if PROVISION in functions:
             await self.invoke(PROVISION, {"users": dict(self._users)})
-        await self._feed_back()
+        await self._take_messages()
         await self._serve_api(api)
         schedules = firing(
             self.template.schedules, self._fire, tick_seconds=self.options.tick_seconds
@@ -185,18 +185,20 @@ class Stack:
     async def _serve_aws(self, listener: socket.socket) -> None:
         app = create_app(self.provider)
         invoke.add_routes(app, self.runtime)
+        sqs.serve(app, self.queues)
         await self._serve(app, listener)
 
-    async def _feed_back(self) -> None:
-        """Put SES's events into the template's queues, and take them to their functions.
+    async def _take_messages(self) -> None:
+        """Take the messages of the template's queues to their functions.
 
-        In place of EventBridge: its rules are not read, and nothing else puts into a queue here.
+        All events of SES go to those that a rule of EventBridge feeds, whatever its pattern.
         """
         for source in self.template.sources:
             queue = MessageQueue(source, self.runtime.invoke, self.logs.write)
             await self._exits.enter_async_context(queue.delivering())
-            self.provider.listeners.append(queue.send)
-            self._exits.callback(self.provider.listeners.remove, queue.send)
+            if source.queue.fed:
+                self.provider.listeners.append(queue.send)
+                self._exits.callback(self.provider.listeners.remove, queue.send)
             self.queues[source.queue.id] = queue
 
     async def _serve(self, app: web.Application, listener: socket.socket) -> None:

@@ -67,8 +67,11 @@ class Queue:
     """One queue of SQS."""
 
     id: str  # its name in the template
+    name: str
     arn: str
+    url: str
     max_receives: int | None  # after so many a message is dead; None: never
+    fed: bool  # a rule of EventBridge puts events into it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +204,7 @@ class _Reader:
         ids = {alias: one.id for one in functions for alias in (one.id, one.name, one.arn)}
         queues = {queue.arn: queue for queue in map(self._queue, self._of_type(QUEUE))}
         for logical_id in self._of_type("AWS::Lambda::EventSourceMapping"):
-            properties = self._resolver.value(self._resources[logical_id]["Properties"])
+            properties = self._properties(logical_id)
             queue = queues.get(properties["EventSourceArn"])
             if queue is None or not properties.get("Enabled", True):
                 continue
@@ -221,13 +224,28 @@ class _Reader:
         }
 
     def _queue(self, logical_id: str) -> Queue:
-        own = self._resolver.value(self._resources[logical_id].get("Properties", {}))
+        own = self._properties(logical_id)
         receives = own.get("RedrivePolicy", {}).get("maxReceiveCount")
         return Queue(
             id=logical_id,
+            name=str(own.get("QueueName", logical_id)),
             arn=_queue_arn(logical_id),
+            url=self._physical(logical_id),
             max_receives=None if receives is None else int(receives),
+            fed=_queue_arn(logical_id) in self._fed(),
         )
+
+    def _fed(self) -> set[str]:
+        """Return the ARNs that rules of EventBridge put events into."""
+        rules = map(self._properties, self._of_type("AWS::Events::Rule"))
+        return {target["Arn"] for rule in rules for target in rule["Targets"]}
+
+    def _properties(self, logical_id: str) -> dict[str, Any]:
+        """Return the properties of a resource, with their values resolved."""
+        properties: dict[str, Any] = self._resolver.value(
+            self._resources[logical_id].get("Properties", {})
+        )
+        return properties
 
     def _physical(self, logical_id: str) -> str:
         """Return what Ref gives: a function's name, a topic's ARN, a queue's URL, else the id."""

@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 
 from dovecote.store.database import Connection, Database
+from dovecote.store.devices import PostgresDevices
 from dovecote.store.migrate import migrate
 from dovecote.store.postgres import PostgresStore
 from local.postgres import Server
@@ -88,13 +89,25 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[PostgresStore]:
-    """The store on this test's database."""
-    database = Database(
+def database(database_url: str) -> Iterator[Database]:
+    """This test's database, as the code under test asks it."""
+    opened = Database(
         lambda: Connection.connect(database_url, autocommit=True, prepare_threshold=None)
     )
-    yield PostgresStore(database, default_max_attempts=DEFAULT_MAX_ATTEMPTS)
-    database.close()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresStore:
+    """The store on this test's database."""
+    return PostgresStore(database, default_max_attempts=DEFAULT_MAX_ATTEMPTS)
+
+
+@pytest.fixture
+def devices(database: Database) -> PostgresDevices:
+    """The devices in this test's database."""
+    return PostgresDevices(database)
 
 
 @pytest.fixture

@@ -95,6 +95,28 @@ class Functions:
         event = http_event("POST", "/notifications", raw, headers)
         return _answer(self._submit.handler(event, Context()))
 
+    def post_batch(
+        self, body: bytes | list[Any], headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """POST /notifications/batch: a whole body, or its notifications."""
+        raw = body if isinstance(body, bytes) else json.dumps({"notifications": body}).encode()
+        event = http_event("POST", "/notifications/batch", raw, headers)
+        return _answer(self._submit.handler(event, Context()))
+
+    def submit_messages(self, *bodies: str, **attributes: str) -> Any:
+        """Bring submit messages of its queue, numbered from 0."""
+        said = {name: {"dataType": "String", "stringValue": v} for name, v in attributes.items()}
+        records = [
+            {
+                "messageId": f"message-{number}",
+                "body": body,
+                "eventSource": "aws:sqs",
+                "messageAttributes": said,
+            }
+            for number, body in enumerate(bodies)
+        ]
+        return self._submit.handler({"Records": records}, Context())
+
     def invoke_submit(self, event: Any) -> Any:
         """Invoke submit directly."""
         return self._submit.handler(event, Context())

@@ -63,6 +63,18 @@ def put_device(event: Mapping[str, Any]) -> Answer:
     return gateway.registered(wiring.devices().put(user_id, session, gateway.body_of(event)))
 
 
+def get_devices(event: Mapping[str, Any]) -> Answer:
+    """Return the devices of a user."""
+    (user_id,) = gateway.parameters_of(event, "user_id")
+    return gateway.listed(wiring.registrations().all(user_id))
+
+
+def get_device(event: Mapping[str, Any]) -> Answer:
+    """Return a device."""
+    user_id, session = gateway.parameters_of(event, "user_id", "device_session_id")
+    return gateway.shown(wiring.registrations().get(user_id, session))
+
+
 def delete_device(event: Mapping[str, Any]) -> Answer:
     """Forget a device."""
     user_id, session = gateway.parameters_of(event, "user_id", "device_session_id")
@@ -78,6 +90,8 @@ ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "POST /dead-letters/redrive": redrive_dead_letters,
     "POST /dead-letters/{route_id}/redrive": redrive_dead_letter,
     "GET /redrives": find_redrives,
+    "GET /users/{user_id}/devices": get_devices,
+    "GET /users/{user_id}/devices/{device_session_id}": get_device,
     "PUT /users/{user_id}/devices/{device_session_id}": put_device,
     "DELETE /users/{user_id}/devices/{device_session_id}": delete_device,
 }

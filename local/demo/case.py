@@ -50,6 +50,13 @@ class Sent:
         """Return the id of the notification that the answer is about."""
         return self.document.get("notification_id")
 
+    @property
+    def notification_ids(self) -> list[str]:
+        """Return the ids of all notifications that the answer is about."""
+        told = [result.get("notification", {}) for result in self.document.get("results", ())]
+        ids = [document.get("notification_id") for document in [self.document, *told]]
+        return [one for one in ids if one is not None]
+
 
 def read_cases(directory: Path) -> list[Case]:
     """Read the cases in the order in which they are to be sent."""

@@ -19,7 +19,7 @@ def show_stack(stack: Stack, seconds: float) -> None:
     """Say what runs where."""
     _say(f"Dovecote's demo: the local stack is up after {seconds:.1f} s")
     _say(f"  HTTP API    {stack.api_url}")
-    _say(f"  AWS         {stack.aws_url} (SES v2, SNS, Lambda)")
+    _say(f"  AWS         {stack.aws_url} (SES v2, SNS, SQS, Lambda)")
     _say(f"  PostgreSQL  {stack.database_url}")
 
 
@@ -113,11 +113,15 @@ def _remark(answer: Sent) -> str:
         return "replayed"
     if errors := answer.document.get("errors"):
         return f"{errors[0].get('pointer')}: {errors[0].get('detail')}"
+    if results := answer.document.get("results"):
+        counts = Counter(result["status"] for result in results)
+        return "each: " + ", ".join(f"{count} {status}" for status, count in counts.items())
     if routes := answer.document.get("routes"):
         counts = Counter(route["status"] for route in routes)
         told = ", ".join(f"{count} {status}" for status, count in counts.items())
         return f"{answer.document['notification_id'][:8]}: {told}"
-    return ", ".join(f"{name} {value}" for name, value in answer.document.items())
+    said = answer.document.items()
+    return ", ".join(f"{name} {len(v) if isinstance(v, list) else v}" for name, v in said)
 
 
 def _short(answer: Sent) -> str:
@@ -129,8 +133,8 @@ def _names(sent: Cases) -> dict[str, str]:
     """Return the event's name by notification; the one that made it, not the one that replayed."""
     names: dict[str, str] = {}
     for case, answer in sent:
-        if answer.notification_id is not None:
-            names.setdefault(answer.notification_id, case.name.removesuffix(".json"))
+        for notification_id in answer.notification_ids:
+            names.setdefault(notification_id, case.name.removesuffix(".json"))
     return names
 
 

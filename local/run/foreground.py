@@ -114,7 +114,7 @@ Dovecote runs on this machine. Nothing of it leaves it.
 
   Page          {stack.api_url}/
   HTTP API      {stack.api_url}/notifications
-  AWS endpoint  {stack.aws_url}  (SES v2, SNS, Lambda: AWS_ENDPOINT_URL)
+  AWS endpoint  {stack.aws_url}  (SES v2, SNS, SQS, Lambda: AWS_ENDPOINT_URL)
   DATABASE_URL  {stack.database_url}{own}
   Logs          {here.directory}/log
   Data          {here.directory}

@@ -9,6 +9,7 @@ from operate.stack import Stack
 
 QUEUES = {
     "FeedbackDeadLetterQueueUrl": "what functions/feedback failed on",
+    "SubmitDeadLetterQueueUrl": "what functions/submit could not store",
     "ScheduleDeadLetterQueueUrl": "runs that the schedule could not start",
     "FailedInvocationsQueueUrl": "invocations that failed for good",
 }

@@ -22,6 +22,7 @@ from local.sam.house import House, house
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "both": ("device",),
     "cancel": ("scheduled",),
+    "devices": ("device",),
     "get": ("both",),
     "push": ("device",),
     "replay": ("email",),

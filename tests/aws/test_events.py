@@ -15,13 +15,15 @@ from tests.aws.conftest import Answers, body_of
 pytestmark = pytest.mark.timeout(300)
 
 # The status of each event behind HTTP; None for the schedule's, which returns the tally, and for
-# SES's, which returns what failed.
+# those of SQS, which return what failed.
 STATUS: Mapping[str, int | None] = {
     "bad-payload": 422,
+    "batch": 200,
     "both": 202,
     "cancel": 200,
     "dead-letter": 202,
     "device": 200,
+    "devices": 200,
     "email": 202,
     "fails-twice": 202,
     "feedback": None,
@@ -29,6 +31,7 @@ STATUS: Mapping[str, int | None] = {
     "locale": 202,
     "many-recipients": 202,
     "push": 202,
+    "queue": None,
     "replay": 202,
     "schedule": None,
     "scheduled": 202,
@@ -109,6 +112,15 @@ def test_a_failure_at_the_provider_is_a_202_and_a_retry(
     assert statuses(answers.to(name)) == [("email", "retrying")]
     address = body_of(read_event(name).document)["recipients"][0]["email"]
     assert outcomes(opened, address)[0] == "InternalServiceErrorException"
+
+
+def test_each_of_a_batch_has_an_answer_of_its_own(answers: Answers) -> None:
+    results = body_of(answers.to("batch"))["results"]
+    assert [result["status"] for result in results] == [202, 422, 202, 202]
+
+
+def test_a_message_of_the_queue_is_stored(answers: Answers) -> None:
+    assert answers.to("queue") == {"batchItemFailures": []}
 
 
 def test_an_event_of_ses_about_an_unknown_route_is_taken(answers: Answers) -> None:

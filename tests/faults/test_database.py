@@ -177,6 +177,33 @@ def test_submit_answers_within_fifteen_seconds_whatever_the_provider_and_the_lin
     assert notifications(connection) == ["k-1"]
 
 
+def test_a_link_that_goes_silent_within_a_batch_leaves_each_notification_told_of_truly(
+    house: Functions, connection: Connection, link: Link
+) -> None:
+    link.delay = 0.02
+    batch = [{**BODY, "idempotency_key": f"k-{number:02}"} for number in range(40)]
+
+    def go_silent() -> None:
+        until(lambda: len(notifications(connection)) == 10)
+        link.silent = True
+
+    silence = threading.Thread(target=go_silent)
+    silence.start()
+    began = time.monotonic()
+    answer = house.post_batch(batch)
+    silence.join()
+    assert time.monotonic() - began < 20
+    told = [result["status"] for result in answer.body["results"]]
+    acknowledged = told.count(202)
+    assert told == [202] * acknowledged + [503] * (40 - acknowledged)
+    # One may have been stored without an answer.
+    assert 9 <= acknowledged <= len(notifications(connection)) <= acknowledged + 1
+    link.silent, link.delay = False, 0
+    again = house.post_batch(batch).body["results"]
+    assert {result["status"] for result in again} == {202}
+    assert len(notifications(connection)) == 40
+
+
 def test_two_transactions_in_each_others_way_both_come_through(
     database_url: str, connection: Connection
 ) -> None:

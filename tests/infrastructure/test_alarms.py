@@ -80,6 +80,8 @@ def test_every_part_of_the_service_has_an_alarm() -> None:
         "ApiFailures",
         "ScheduleDeadLetters",
         "FailedInvocations",
+        "SubmitWaits",
+        "SubmitDeadLetters",
         "FeedbackDeadLetters",
         "BounceRate",
         "ComplaintRate",

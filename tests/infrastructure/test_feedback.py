@@ -144,7 +144,7 @@ def accepted(address: str, tags: dict[str, str], configuration_set: str | None) 
 def test_only_the_rule_and_the_topic_may_put_events_into_the_queue() -> None:
     (target,) = only("AWS::Events::Rule")["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": ["FeedbackQueue", "Arn"]}
-    policy = only("AWS::SQS::QueuePolicy")
+    policy = resources("AWS::SQS::QueuePolicy")["FeedbackQueuePolicy"]
     assert policy["Queues"] == [{"Ref": "FeedbackQueue"}]
 
     def who(**parameters: str) -> dict[str, str]:
@@ -170,7 +170,7 @@ def test_the_topic_tells_the_queue_as_it_was_told() -> None:
 
 
 def test_the_function_takes_events_in_batches_and_names_those_that_failed() -> None:
-    source = only("AWS::Lambda::EventSourceMapping")
+    source = resources("AWS::Lambda::EventSourceMapping")["FeedbackSource"]
     assert source["EventSourceArn"] == {"Fn::GetAtt": ["FeedbackQueue", "Arn"]}
     assert source["FunctionName"] == {"Ref": "FeedbackFunctionAliaslive"}
     assert source["BatchSize"] == 10

@@ -40,8 +40,11 @@ WIDE = {
 
 ROUTES = {
     "POST /notifications",
+    "POST /notifications/batch",
     "GET /notifications/{notification_id}",
     "DELETE /notifications/{notification_id}",
+    "GET /users/{user_id}/devices",
+    "GET /users/{user_id}/devices/{device_session_id}",
     "PUT /users/{user_id}/devices/{device_session_id}",
     "DELETE /users/{user_id}/devices/{device_session_id}",
     "GET /notifications",
@@ -59,7 +62,7 @@ SENDING = {*EMAIL, "sns:Publish"}
 KEPT = "sqs:SendMessage"  # what came to nothing, by Lambda
 INVOKE = "lambda:InvokeFunction"  # dispatch, and nothing else
 ALLOWED = {
-    "SubmitFunction": {"rds-db:connect", INVOKE, *SENDING, KEPT, *LOGS},
+    "SubmitFunction": {"rds-db:connect", INVOKE, *QUEUE, *SENDING, KEPT, *LOGS},
     "DispatchFunction": {"rds-db:connect", "ses:GetAccount", INVOKE, *SENDING, KEPT, *LOGS},
     "ApiFunction": {"rds-db:connect", "sns:CreatePlatformEndpoint", *DEVICES, *LOGS},
     "FeedbackFunction": {"rds-db:connect", *QUEUE, *LOGS},
@@ -274,9 +277,12 @@ def test_a_producer_may_submit_and_no_more() -> None:
         one["Sid"]: one
         for one in statements(resources("AWS::IAM::ManagedPolicy")["ProducerPolicy"])
     }
-    assert may.keys() == {"Post", "Invoke"}
-    resource = resolver().value(may["Post"]["Resource"])
-    assert resource.endswith(":HttpApi/*/POST/notifications")
+    assert may.keys() == {"Post", "Send", "Invoke"}
+    one, batch = resolver().value(may["Post"]["Resource"])
+    assert one.endswith(":HttpApi/*/POST/notifications")
+    assert batch == f"{one}/batch"
+    assert may["Send"]["Action"] == "sqs:SendMessage"
+    assert may["Send"]["Resource"] == {"Fn::GetAtt": ["SubmitQueue", "Arn"]}
     assert may["Invoke"]["Resource"] == {"Ref": "SubmitFunctionAliaslive"}
 
 

@@ -31,7 +31,7 @@ def test_the_demo_ends_well_and_shows_each_end_of_a_route() -> None:
 
 
 def test_every_event_of_the_api_is_sent_by_the_demo() -> None:
-    others = {"schedule.json", "feedback.json"}  # the schedule's, and SES's
+    others = {"schedule.json", "feedback.json", "queue.json"}  # the schedule's, SES's and SQS's
     assert {entry["event"] for entry in SCRIPT} | others == set(EVENTS)
 
 
@@ -39,6 +39,20 @@ def test_every_event_of_the_api_is_sent_by_the_demo() -> None:
 def test_a_bad_event_is_refused(house: Functions, name: str) -> None:
     event = json.loads((ROOT / "events" / name).read_text())
     assert house.post(event["body"].encode(), event["headers"]).status == 422
+
+
+def test_the_batch_s_event_is_answered_as_it_says(house: Functions) -> None:
+    event = json.loads((ROOT / "events" / "batch.json").read_text())
+    answer = house.post_batch(event["body"].encode(), event["headers"])
+    assert [result["status"] for result in answer.body["results"]] == [202, 422, 202, 202]
+    assert answer.body["results"][3]["replayed"] is True
+
+
+def test_the_queue_s_event_is_stored(house: Functions) -> None:
+    event = json.loads((ROOT / "events" / "queue.json").read_text())
+    assert house.invoke_submit(event) == {"batchItemFailures": []}
+    (record,) = event["Records"]
+    assert house.post(record["body"].encode()).headers["idempotent-replayed"] == "true"
 
 
 def test_the_schedules_event_dispatches(house: Functions) -> None:

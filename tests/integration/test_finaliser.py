@@ -26,6 +26,7 @@ from dovecote.model import (
 )
 from dovecote.ports import StoreUnavailable
 from dovecote.store.database import Database
+from dovecote.store.devices import PostgresDevices
 from dovecote.store.postgres import PostgresStore
 from tests.builders import (
     ADDRESS,
@@ -306,25 +307,27 @@ def test_a_route_with_nobody_to_deliver_to_is_skipped_and_its_attempt_not_counte
 
 
 def test_the_device_of_a_disabled_endpoint_is_dead_until_it_registers_anew(
-    store: PostgresStore, connection: Connection
+    store: PostgresStore, devices: PostgresDevices
 ) -> None:
-    devices = [
+    own = [
         Device(user_id="u-1", device_session_id=s, platform="fcm", token=s, endpoint=f"arn:{s}")
         for s in ("phone", "tablet")
     ]
-    for device in devices:
-        store.put_device(device)
+    for device in own:
+        devices.put(device)
     claim = claim_one(store, Channel.PUSH)
     settle(store, claim, Permanent(error="no", dead_endpoint="arn:phone"), RecordingLog())
     assert [(d.device_session_id, d.dead) for d in store.devices(["u-1"])] == [
         ("phone", True), ("tablet", False),
     ]  # fmt: skip
-    store.put_device(devices[0])
+    devices.put(own[0])
     assert not any(device.dead for device in store.devices(["u-1"]))
 
 
-def test_a_late_worker_too_tells_of_a_dead_device(store: PostgresStore) -> None:
-    store.put_device(
+def test_a_late_worker_too_tells_of_a_dead_device(
+    store: PostgresStore, devices: PostgresDevices
+) -> None:
+    devices.put(
         Device(user_id="u-1", device_session_id="d", platform="fcm", token="t", endpoint="arn:d")
     )
     store_routes(store, 1, Channel.PUSH)

@@ -155,6 +155,14 @@ def test_dispatch_is_called_for_what_is_left_and_due(
     assert aws.calls == [CALL] * case.calls
 
 
+def test_a_batch_calls_dispatch_once_and_in_the_end(wired: Wired) -> None:
+    aws = Lambda()
+    with wired(aws, INLINE_ROUTES="0") as house:
+        answer = house.post_batch([email_only(idempotency_key=str(n)) for n in range(50)])
+        assert [result["status"] for result in answer.body["results"]] == [202] * 50
+    assert aws.calls == [CALL]
+
+
 def test_the_same_key_again_calls_nobody(wired: Wired) -> None:
     aws = Lambda()
     with wired(aws, INLINE_ROUTES="0") as house:

@@ -310,7 +310,7 @@ def test_a_direct_invocation_takes_as_many_letters_as_http(house: Functions) -> 
     assert house.post(json.dumps(body, ensure_ascii=False).encode()).status == 422
 
 
-@pytest.mark.parametrize("event", [[], "text", None, 7, {}, {"kind": "\ud800"}])
+@pytest.mark.parametrize("event", [[], "text", None, 7, {}, {"kind": "\ud800"}, {"Records": []}])
 def test_a_direct_invocation_of_anything_is_a_400(house: Functions, event: Any) -> None:
     assert house.invoke_submit(event)["status"] == 400
 

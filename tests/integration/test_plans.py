@@ -78,6 +78,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "email": "ann@example.com", "after": uuid.uuid4(), "limit": 51,
     },
     "cancel": {"notification_id": uuid.uuid4()},
+    "skip_device": {"user_id": "u-1", "device_session_id": "d-1"},
     "gauges": {"lanes": list(range(12))},
     "backlog": {
         "channels": ["email"] * 6 + ["push"] * 6, "lanes": list(range(12)), "most": 5_000,
@@ -289,6 +290,29 @@ def test_a_backlog_is_counted_along_the_due_index_and_no_further_than_it_is_aske
     # 10,000 are due of each channel; a channel is done with its last lane once 5,000 are counted.
     assert counted["Actual Loops"] * counted["Actual Rows"] == pytest.approx(10_000, rel=0.01)
     assert {one.channel: one.due for one in store.backlog(5_000)} == {"email": 5_000, "push": 5_000}
+
+
+@pytest.mark.parametrize("live", ["hardly any", "all"])
+def test_what_waits_for_a_device_is_found_by_its_user_however_much_is_live(
+    connection: Connection, live: str
+) -> None:
+    fill(connection, 20_000)
+    connection.execute(
+        "update dovecote.notification_routes set user_id = case position % 20"
+        " when 0 then 'u-1' else notification_id::text end, device_session_id = 'd-1'"
+    )
+    if live == "hardly any":
+        connection.execute(
+            "update dovecote.notification_routes set status = 'cancelled', next_attempt_at = null"
+            " where position <> 20"
+        )
+    connection.execute("vacuum analyze dovecote.notification_routes")
+    explained = connection.execute(
+        b"explain (format json) " + statement("skip_device"), STATEMENTS["skip_device"]
+    ).fetchone()
+    assert explained is not None
+    used = {node["Index Name"] for node in nodes(explained[0][0]["Plan"]) if "Index Name" in node}
+    assert used == {"notification_routes_user", "notification_routes_pkey"}
 
 
 def test_a_claim_changes_no_indexed_column_and_stays_on_its_page(connection: Connection) -> None:

@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
+from dovecote.channels.endpoints import SnsEndpoints
 from local.provider import Provider, running
 
 SENDER = "shop@example.com"
@@ -190,6 +191,19 @@ def test_creating_an_endpoint_with_other_user_data_is_refused_in_words_that_name
         f"Invalid parameter: Token Reason: Endpoint {arn} already exists with the same Token, "
         "but different attributes."
     )
+
+
+def test_a_token_that_has_an_endpoint_with_other_attributes_gets_that_one_enabled(
+    sns: Any, application: str
+) -> None:
+    token = {"PlatformApplicationArn": application, "Token": "left behind"}
+    arn = sns.create_platform_endpoint(**token, CustomUserData="u-1")["EndpointArn"]
+    sns.set_endpoint_attributes(EndpointArn=arn, Attributes={"Enabled": "false"})
+
+    endpoints = SnsEndpoints(client=sns, applications={"APNS": application})
+    assert [endpoints.create("apns", "left behind") for _ in range(2)] == [arn, arn]
+
+    assert sns.get_endpoint_attributes(EndpointArn=arn)["Attributes"]["Enabled"] == "true"
 
 
 def test_an_endpoint_of_an_unknown_application_is_not_found(sns: Any, application: str) -> None:

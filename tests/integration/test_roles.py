@@ -22,7 +22,7 @@ Connection = psycopg.Connection[Any]
 
 FINALISER = {
     "record_acceptances", "publish", "retry", "dead_letter", "skip", "give_back", "bury_device",
-    "stand", "reserve", "pause", "resume", "strain",
+    "skip_device", "stand", "reserve", "pause", "resume", "strain",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
@@ -36,11 +36,12 @@ RUNS: Mapping[str, set[str]] = {
         "notification", "routes", "story", "find", "find_by_user", "find_by_email", "cancel",
         "dead_letters", "count_dead_letters", "lock_routes", "recorded_routes", "redriven_by",
         "record_redrive", "redrive", "redrives",
-        "devices", "release_endpoint", "put_device", "delete_device",
+        "registrations", "endpoint", "release_endpoint", "put_device", "delete_device",
+        "skip_device",
     },
     "Feedback": {
         "kind_of", "record_acceptances", "record_rejection", "lock_route", "forget_acceptance",
-        "recorded", "settle", "reject", "bury_device",
+        "recorded", "settle", "reject", "bury_device", "skip_device",
     },
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from dovecote import lanes
 from dovecote.model import Channel, Claim, Device, Lease, NewNotification, Priority, Target
 from dovecote.ports import DevicesFound, StoreFailed
+from dovecote.store.devices import PostgresDevices
 from dovecote.store.postgres import PostgresStore
 from tests.builders import (
     a_lease,
@@ -116,23 +117,23 @@ def submit_unless(store: PostgresStore, *users: str) -> NewNotification:
 
 @pytest.mark.parametrize("user", ODD)
 def test_users_who_have_devices_are_told_of_and_nothing_is_stored(
-    store: PostgresStore, connection: Connection, user: str
+    store: PostgresStore, devices: PostgresDevices, connection: Connection, user: str
 ) -> None:
-    devices = [a_device(user, session) for session in ("d-2", 'd"\\1')]
-    for device in devices:
-        store.put_device(device)
-    store.put_device(a_device("somebody else", "d"))
+    own = [a_device(user, session) for session in ("d-2", 'd"\\1')]
+    for device in own:
+        devices.put(device)
+    devices.put(a_device("somebody else", "d"))
     with pytest.raises(DevicesFound) as found:
         submit_unless(store, "u-0", user)
-    assert found.value.devices == devices == store.devices([user])
+    assert found.value.devices == own == store.devices([user])
     assert connection.execute("select count(*) from dovecote.notifications").fetchone() == (0,)
     submit_unless(store)
     submit_unless(store, "u-0", "nobody")
 
 
-def test_a_dead_device_is_none(store: PostgresStore) -> None:
+def test_a_dead_device_is_none(store: PostgresStore, devices: PostgresDevices) -> None:
     device = a_device("u-1", "d-1")
-    store.put_device(device)
+    devices.put(device)
     assert store.bury_device(device.endpoint, datetime.now(UTC))
     submit_unless(store, "u-1")
 

@@ -1,14 +1,15 @@
 """Planning: what the preview is asked, so that one answer holds for all who share it."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from dovecote.catalog import Kind, load
-from dovecote.model import Device, Recipient, Submission
+from dovecote.model import Device, NewNotification, Recipient, Submission
 from dovecote.plan import Plan
 from dovecote.ports import Store
 from dovecote.problems import Invalid
@@ -44,15 +45,17 @@ class Preview:
         return self._fault if size <= self._fits else "is too large"
 
 
-def a_plan(folder: Path, preview: Preview, *sessions: str) -> Plan:
-    return Plan(
+def a_plan(
+    folder: Path, preview: Preview, *sessions: str
+) -> Callable[[Submission], NewNotification]:
+    plan = Plan(
         catalog=load(catalog_folder(folder)),
         preview=preview,
         routing=Routing(mail=MailRule(), topic=True, new_id=uuid.uuid4),
         store=cast(Store, Devices(*sessions)),
         new_id=uuid.uuid4,
-        at_once=2,
     )
+    return partial(plan, at_once=2)
 
 
 def submission(recipients: list[dict[str, Any]]) -> Submission:

@@ -94,8 +94,20 @@ documents = st.recursive(
     ids=lambda body: ascii(body[:24])[2:-1] + (f"… {len(body)}" if len(body) > 24 else ""),
 )
 def test_what_two_readers_could_read_differently_is_malformed(body: bytes) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(Malformed) as whole:
         strict_json.read(body)
+    with pytest.raises(Malformed) as in_parts:
+        strict_json.inspect(strict_json.read_uninspected(body))
+    assert in_parts.value.detail == whole.value.detail
+
+
+def test_a_flaw_is_in_the_part_where_it_stands_alone() -> None:
+    good, bad, other = strict_json.read_uninspected(b'[{"a": 1.5}, {"a": [{"b": NaN}]}, [1]]')
+    strict_json.inspect(good)
+    strict_json.inspect(other)
+    assert good == {"a": Decimal("1.5")}
+    with pytest.raises(Malformed, match="NaN"):
+        strict_json.inspect(bad)
 
 
 @pytest.mark.parametrize("levels", [1, 63, 64])
@@ -116,6 +128,7 @@ def test_what_is_nested_up_to_64_levels_is_read(levels: int) -> None:
 )
 def test_plain_json_is_read(body: bytes, document: Any) -> None:
     assert strict_json.read(body) == document
+    assert strict_json.read_uninspected(body) == document
 
 
 def test_a_syntax_error_is_told_with_its_place() -> None:

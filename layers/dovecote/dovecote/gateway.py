@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +16,7 @@ from dovecote.model import (
     OpenDeadLetter,
     RecordedRedrive,
     Redrive,
+    Registration,
     Route,
     Story,
 )
@@ -30,10 +31,33 @@ Answer = dict[str, Any]
 COUNTS = ("matched", "redriven", "refused")
 """What a redrive by filter is answered with."""
 
+MOST_ROUTES = 10_000
+"""An answer of 16,000 would be over the 6 MiB that Lambda takes."""
+
+MOST_ERRORS = 100
+"""Of one of a batch: a hundred with a thousand each would be over that too."""
+
 
 def is_http(event: Any) -> bool:
     """Return whether API Gateway sent this event; any other is a direct invocation."""
     return isinstance(event, dict) and event.get("version") == "2.0" and "requestContext" in event
+
+
+def is_queued(event: Any) -> bool:
+    """Return whether SQS sent this event."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    return (
+        isinstance(records, list)
+        and records != []
+        and all(isinstance(one, dict) and one.get("eventSource") == "aws:sqs" for one in records)
+    )
+
+
+def is_batch(event: Any) -> bool:
+    """Return whether an HTTP event or a direct invocation is for many notifications."""
+    if is_http(event):
+        return bool(event["routeKey"] == "POST /notifications/batch")
+    return isinstance(event, dict) and "notifications" in event
 
 
 def body_of(event: Mapping[str, Any]) -> bytes:
@@ -45,6 +69,17 @@ def body_of(event: Mapping[str, Any]) -> bytes:
         except binascii.Error:
             raise Malformed("The body is not the Base64 that it is said to be.") from None
     return str(body).encode("utf-8", "surrogatepass")
+
+
+def message_of(record: Mapping[str, Any]) -> bytes:
+    """Return the body of a message of SQS as bytes."""
+    return str(record["body"]).encode("utf-8", "surrogatepass")
+
+
+def attribute_of(record: Mapping[str, Any], name: str) -> str | None:
+    """Return an attribute that the sender gave a message of SQS."""
+    value = record.get("messageAttributes", {}).get(name, {}).get("stringValue")
+    return None if value is None else str(value)
 
 
 def direct_body_of(event: Any) -> bytes:
@@ -107,13 +142,40 @@ def accepted(receipt: "Receipt") -> Answer:
     headers = {"Location": f"/notifications/{receipt.notification_id}"}
     if receipt.replayed:
         headers["Idempotent-Replayed"] = "true"
-    document = {
+    return answer(202, receipt_document(receipt), headers)
+
+
+def batched(results: Iterable["Receipt | Problem"]) -> Answer:
+    """Return the 200 of a batch: for each notification what it would be answered alone.
+
+    Past so many routes in all an answer leaves them out, which are stored like the others, and past
+    so many errors those of a problem.
+    """
+    routes = 0
+    documents: list[dict[str, Any]] = []
+    for result in results:
+        if isinstance(result, Problem):
+            problem = result.document()
+            if result.errors:
+                problem["errors"] = problem["errors"][:MOST_ERRORS]
+            documents.append({"status": problem["status"], "problem": problem})
+            continue
+        routes += len(result.routes)
+        document = receipt_document(result)
+        if routes > MOST_ROUTES:
+            del document["routes"]
+        documents.append({"status": 202, "replayed": result.replayed, "notification": document})
+    return answer(200, {"results": documents})
+
+
+def receipt_document(receipt: "Receipt") -> dict[str, Any]:
+    """Return what a producer sees of a notification that is stored."""
+    return {
         "notification_id": receipt.notification_id,
         "kind": receipt.kind,
         "created_at": receipt.created_at,
         "routes": [route_document(route) for route in receipt.routes],
     }
-    return answer(202, document, headers)
 
 
 def told(story: Story) -> Answer:
@@ -191,6 +253,23 @@ def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], Taken], lo
     return {"batchItemFailures": failed}
 
 
+def submitted(
+    records: Sequence[Mapping[str, Any]], results: Sequence["Receipt | Problem"], log: Log
+) -> Answer:
+    """Return which messages of an SQS batch are not stored, for SQS to bring again.
+
+    What can never be taken too: SQS puts it into the dead-letter queue in the end, where somebody
+    is told of it.
+    """
+    failed: list[dict[str, str]] = []
+    for record, result in zip(records, results, strict=True):
+        if isinstance(result, Problem):
+            _log_untaken(record["messageId"], result, log)
+            failed.append({"itemIdentifier": record["messageId"]})
+    log.info("messages taken", stored=len(records) - len(failed), failed=len(failed))
+    return {"batchItemFailures": failed}
+
+
 def cancelled(cancellation: Cancellation) -> Answer:
     """Return the 200 of a cancel: what became of how many routes."""
     return answer(
@@ -213,6 +292,16 @@ def registered(device: Device) -> Answer:
             "platform": device.platform,
         },
     )
+
+
+def listed(registrations: Sequence[Registration]) -> Answer:
+    """Return the 200 of a user's devices."""
+    return answer(200, {"devices": registrations})
+
+
+def shown(registration: Registration) -> Answer:
+    """Return the 200 of one device."""
+    return answer(200, registration)
 
 
 def forgotten() -> Answer:
@@ -246,3 +335,15 @@ def route_document(route: Route) -> dict[str, Any]:
 
 def _refusal(problem: Problem) -> Answer:
     return answer(int(problem.status), problem.document(), problem.headers())
+
+
+def _log_untaken(message_id: str, problem: Problem, log: Log) -> None:
+    """Say what is wrong with a message, and nothing of what it says."""
+    say = log.error if problem.retry_after is None else log.warning
+    say(
+        "message not taken",
+        message_id=message_id,
+        status=int(problem.status),
+        problem=problem.detail,
+        errors=[f"{fault.pointer}: {fault.detail}"[:200] for fault in problem.errors[:10]],
+    )

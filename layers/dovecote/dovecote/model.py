@@ -314,6 +314,17 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         return f"Device({self.user_id!r}, {self.device_session_id!r}, dead={self.dead})"
 
 
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's device as whoever asks is told of it: neither token nor endpoint."""
+
+    user_id: str
+    device_session_id: str
+    platform: str
+    dead_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
 class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
     """How the routes of a notification answered a cancel."""
 

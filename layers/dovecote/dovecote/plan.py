@@ -56,19 +56,18 @@ class Plan:
         routing: Routing,
         store: Store,
         new_id: Callable[[], UUID],
-        at_once: int,
     ) -> None:
         self._catalog = catalog
         self._preview = preview
         self._routing = routing
         self._store = store
         self._new_id = new_id
-        self._at_once = at_once
 
-    def __call__(self, submission: Submission) -> NewNotification:
+    def __call__(self, submission: Submission, *, at_once: int) -> NewNotification:
         """Return the notification to store, with its routes where nobody has a device.
 
-        Raises Invalid with every fault.
+        The first `at_once` of them are claimed, to be tried as soon as it is stored. Raises Invalid
+        with every fault.
         """
         kind = self._catalog.get(submission.kind)
         if kind is None:
@@ -81,7 +80,7 @@ class Plan:
         return NewNotification(
             notification_id=self._new_id(),
             submission=submission,
-            routes=self._routes(submission, ()),
+            routes=self._routes(submission, (), at_once),
             priority=kind.priority,
             max_attempts=kind.max_attempts,
             expires_in=kind.time_to_live,
@@ -94,18 +93,21 @@ class Plan:
         return [r.user_id for r in submission.recipients if r.user_id is not None]
 
     def with_devices(
-        self, notification: NewNotification, devices: Sequence[Device]
+        self, notification: NewNotification, devices: Sequence[Device], *, at_once: int
     ) -> NewNotification:
         """Return a planned notification with routes to these devices too; raise TooLarge."""
-        return replace(notification, routes=self._routes(notification.submission, devices))
+        routes = self._routes(notification.submission, devices, at_once)
+        return replace(notification, routes=routes)
 
     def _devices(self, submission: Submission) -> Sequence[Device]:
         users = self.users(submission)
         return [d for d in self._store.devices(users) if not d.dead] if users else []
 
-    def _routes(self, submission: Submission, devices: Sequence[Device]) -> Sequence[NewRoute]:
+    def _routes(
+        self, submission: Submission, devices: Sequence[Device], at_once: int
+    ) -> Sequence[NewRoute]:
         kind = self._catalog[submission.kind]
-        routes = self._routing.routes(kind, submission.recipients, devices, at_once=self._at_once)
+        routes = self._routing.routes(kind, submission.recipients, devices, at_once=at_once)
         if len(routes) > MAX_ROUTES:
             raise TooLarge(
                 f"The recipients have so many devices that there are {len(routes)} routes."

@@ -67,6 +67,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """A notification that has just been stored; `claims` are for the caller to deliver."""
 
     notification_id: UUID
+    kind: str
     created_at: datetime
     routes: Sequence[Route]
     claims: Sequence[Claim]
@@ -236,12 +237,6 @@ class Store(Protocol):
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users."""
-
-    def put_device(self, device: Device) -> None:
-        """Register a device, or give it its new token and endpoint."""
-
-    def delete_device(self, user_id: str, device_session_id: str) -> None:
-        """Forget a device."""
 
 
 Early = Callable[[Mapping[UUID, Outcome]], None]

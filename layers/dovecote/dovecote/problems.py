@@ -8,6 +8,7 @@ Problem
   Conflict      409  what is asked for does not fit how it stands
     InProgress       the same key, still being stored
   NotFound      404
+  Failure       500  it could not be stored, and that is not the producer's fault
   Unavailable   503  the database or the push provider is out of reach
 """
 
@@ -104,6 +105,13 @@ class NotFound(Problem):
 
     status = HTTPStatus.NOT_FOUND
     title = "Not Found"
+
+
+class Failure(Problem):
+    """It could not be stored; coming again is harmless, and may help after the next release."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    title = "Internal Server Error"
 
 
 class Unavailable(Problem):

@@ -5,7 +5,7 @@ NUL, and what is nested deeper than anyone needs. Numbers keep the digits that w
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -25,8 +25,15 @@ _READER = msgspec.json.Decoder(float_hook=Decimal)
 
 def read(body: bytes) -> Any:
     """Return what a body says: floats and long integers as Decimal; raise Malformed."""
+    document = _decoded(body, _STRICT)
+    if not _plainly_well(body):
+        inspect(document)
+    return document
+
+
+def _decoded(body: bytes, decoder: json.JSONDecoder) -> Any:
     try:
-        document = _STRICT.decode(body.decode("utf-8"))
+        return decoder.decode(body.decode("utf-8"))
     except UnicodeDecodeError:
         raise Malformed("The body is not UTF-8.") from None
     except RecursionError:
@@ -35,9 +42,15 @@ def read(body: bytes) -> Any:
         raise Malformed(
             f"The body is not JSON: {error.msg}, line {error.lineno} column {error.colno}."
         ) from None
-    if not _plainly_well(body):
-        inspect(document)
-    return document
+
+
+def read_uninspected(body: bytes) -> Any:
+    """Return what a body says, of which each part is to be inspected before it is used.
+
+    What two readers would not read alike is then the fault of the part that it is in. Raises
+    Malformed where the body is not JSON at all.
+    """
+    return _decoded(body, _TOLERANT)
 
 
 def inspect(document: Any) -> None:
@@ -111,6 +124,8 @@ def _integer(digits: str) -> int | Decimal:
 
 
 def _parts(value: Any) -> Iterator[Any]:
+    if isinstance(value, _Flaw):
+        raise Malformed(value.detail)
     if isinstance(value, str):
         _inspect_text(value)
     elif isinstance(value, dict):
@@ -130,6 +145,30 @@ def _inspect_text(value: str) -> None:
         raise Malformed("The body holds half of a surrogate pair.") from None
 
 
+class _Flaw(msgspec.Struct, frozen=True):
+    """What stands in a document where it is no good, and why."""
+
+    detail: str
+
+
+def _or_flaw(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let a hook of the reader leave a flaw where it would refuse the document."""
+
+    def hooked(said: Any) -> Any:
+        try:
+            return hook(said)
+        except Malformed as refused:
+            return _Flaw(refused.detail)
+
+    return hooked
+
+
+_TOLERANT = json.JSONDecoder(
+    object_pairs_hook=_or_flaw(_members),
+    parse_constant=_or_flaw(_constant),
+    parse_float=_or_flaw(_number),
+    parse_int=_or_flaw(_integer),
+)
 _STRICT = json.JSONDecoder(
     object_pairs_hook=_members,
     parse_constant=_constant,

@@ -12,9 +12,10 @@ from msgspec import Meta
 from dovecote import strict_json
 from dovecote.addresses import BadAddress, normalised
 from dovecote.model import Recipient, Submission
-from dovecote.problems import Fault, Invalid, Malformed, TooLarge, pointer
+from dovecote.problems import Fault, Invalid, Malformed, Problem, TooLarge, pointer
 
 MAX_BODY_BYTES = 1024 * 1024
+MAX_NOTIFICATIONS = 100
 MAX_RECIPIENTS = 1000
 MAX_PAYLOAD_BYTES = 64 * 1024
 
@@ -31,6 +32,10 @@ class _Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     recipients: Annotated[list[Any], Meta(min_length=1)]
     idempotency_key: Annotated[str, Meta(max_length=255)] | None = None
     deliver_at: Instant | None = None
+
+
+class _Batch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    notifications: Annotated[list[Any], Meta(min_length=1)]
 
 
 class _Recipient(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +62,10 @@ def parse(body: bytes, *, key: str | None, traceparent: str | None) -> Submissio
     """
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge("The body is larger than 1 MiB.")
-    raw = strict_json.read(body)
+    return _taken(strict_json.read(body), key, traceparent)
+
+
+def _taken(raw: Any, key: str | None, traceparent: str | None) -> Submission:
     if not isinstance(raw, dict):
         raise Malformed("The body is not a JSON object.")
     key = _key(raw, key)
@@ -81,6 +89,50 @@ def parse(body: bytes, *, key: str | None, traceparent: str | None) -> Submissio
         fingerprint=_fingerprint(raw),
         traceparent=traceparent,
     )
+
+
+def parse_batch(body: bytes, *, traceparent: str | None) -> list[Submission | Problem]:
+    """Read requests to notify, each as `parse` reads one, or what is wrong with it.
+
+    Raises Malformed, TooLarge or Invalid where it is the batch itself that cannot be taken.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLarge("The body is larger than 1 MiB.")
+    items = _items(strict_json.read_uninspected(body))
+    if len(items) > MAX_NOTIFICATIONS:
+        raise TooLarge(f"There are more than {MAX_NOTIFICATIONS} notifications.")
+    return [_inspected(item, traceparent) for item in items]
+
+
+def parsed(body: bytes, *, traceparent: str | None) -> Submission | Problem:
+    """Read one request of several, with its key within; return what is wrong with it."""
+    try:
+        return parse(body, key=None, traceparent=traceparent)
+    except Problem as problem:
+        return problem
+
+
+def _inspected(raw: Any, traceparent: str | None) -> Submission | Problem:
+    """Take one request of a batch; return what is wrong with it."""
+    try:
+        strict_json.inspect(raw)
+        return _taken(raw, None, traceparent)
+    except Problem as problem:
+        return problem
+
+
+def _items(raw: Any) -> list[Any]:
+    """Return the notifications of a batch, none of which is inspected yet."""
+    if not isinstance(raw, dict):
+        strict_json.inspect(raw)
+        raise Malformed("The body is not a JSON object.")
+    strict_json.inspect(list(raw))
+    faults: list[Fault] = []
+    values = _one_by_one(raw, _Batch, (), faults)
+    if faults:
+        raise Invalid("The batch cannot be taken.", faults)
+    items: list[Any] = values["notifications"]
+    return items
 
 
 def _key(raw: Mapping[str, Any], header: str | None) -> str:

@@ -1,6 +1,6 @@
 """Submit: store a notification with its routes, then try the first of them at once."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from uuid import UUID
@@ -42,6 +42,14 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool
 
 
+class BestEffort(msgspec.Struct, frozen=True, kw_only=True):
+    """What is tried as soon as it is stored: so many routes, so long, under a lease beyond that."""
+
+    at_once: int
+    budget_seconds: float
+    lease_seconds: float
+
+
 class Submit:
     """Store notifications, each once for its kind and key."""
 
@@ -56,8 +64,7 @@ class Submit:
         clock: Clock,
         log: Log,
         new_id: Callable[[], UUID],
-        budget_seconds: float,
-        lease_seconds: float,
+        best_effort: BestEffort,
     ) -> None:
         self._plan = plan
         self._store = store
@@ -67,8 +74,7 @@ class Submit:
         self._clock = clock
         self._log = log
         self._new_id = new_id
-        self._budget_seconds = budget_seconds
-        self._lease_seconds = lease_seconds
+        self._best_effort = best_effort
 
     def __call__(self, submission: Submission) -> Receipt:
         """Store a submission, or answer as its first one was answered.
@@ -77,36 +83,53 @@ class Submit:
         not known.
         """
         with self._store.within(ANSWER_SECONDS):
-            stored = self._stored(submission)
-        if isinstance(stored, Notification):
-            return _replayed(stored, submission)
-        ends = self._clock() + self._budget_seconds
-        tried = self._tried(stored.notification_id, stored.claims)
-        self._leave(_left(stored, tried), ends - self._clock())
-        return Receipt(
-            notification_id=stored.notification_id,
-            kind=submission.kind,
-            created_at=stored.created_at,
-            routes=tried or stored.routes,
-            replayed=False,
-        )
+            stored = self.store(submission, self.lease(), at_once=self._best_effort.at_once)
+        if isinstance(stored, Receipt):
+            return stored
+        (receipt,) = self.deliver([stored], self._clock())
+        return receipt
 
-    def _stored(self, submission: Submission) -> Stored | Notification:
+    def lease(self, longer: float = 0) -> Lease:
+        """Return a lease that outlasts the best effort, which begins within `longer` seconds."""
+        return Lease(token=self._new_id(), seconds=self._best_effort.lease_seconds + longer)
+
+    def store(self, submission: Submission, lease: Lease, *, at_once: int) -> Stored | Receipt:
+        """Store a submission and claim its first routes, or return what its first one is told.
+
+        Raises as a call does.
+        """
+        stored = self._stored(submission, lease, at_once)
+        return _replayed(stored, submission) if isinstance(stored, Notification) else stored
+
+    def deliver(self, stored: Sequence[Stored], began: float) -> list[Receipt]:
+        """Try what was claimed, leave to dispatch what is due beyond it, and return the receipts.
+
+        All of it takes the budget of one best effort, which began on the clock.
+        """
+        ends = began + self._best_effort.budget_seconds
+        tried = self._tried(stored, ends)
+        left = (_left(one, tried.get(one.notification_id, ())) for one in stored)
+        self._leave(set().union(*left), ends - self._clock())
+        return [_receipt(one, tried.get(one.notification_id, ())) for one in stored]
+
+    def _stored(self, submission: Submission, lease: Lease, at_once: int) -> Stored | Notification:
         """Store a submission, or return the notification that has its key."""
         try:
-            notification = self._plan(submission)
+            notification = self._plan(submission, at_once=at_once)
         except Invalid:
             # A replay is answered whatever the catalog says by now.
             existing = self._store.find(submission.kind, submission.idempotency_key)
             if existing is None:
                 raise
             return existing
-        return self._new(notification)
+        return self._new(notification, lease, at_once)
 
-    def _new(self, notification: NewNotification) -> Stored | Notification:
+    def _new(
+        self, notification: NewNotification, lease: Lease, at_once: int
+    ) -> Stored | Notification:
         submission = notification.submission
         try:
-            stored = self._with_devices(notification)
+            stored = self._with_devices(notification, lease, at_once)
         except StoreBusy:
             raise InProgress("The first request with this key is still being stored.") from None
         if stored is not None:
@@ -116,35 +139,37 @@ class Submit:
             raise InProgress("The first request with this key has just been withdrawn.")
         return existing
 
-    def _with_devices(self, notification: NewNotification) -> Stored | None:
+    def _with_devices(
+        self, notification: NewNotification, lease: Lease, at_once: int
+    ) -> Stored | None:
         """Store a notification, with routes to the devices of its users where they have any."""
-        lease = Lease(token=self._new_id(), seconds=self._lease_seconds)
         users = self._plan.users(notification.submission)
         try:
             return self._store.submit(notification, lease, unless_devices_of=users)
         except DevicesFound as found:
-            notification = self._plan.with_devices(notification, found.devices)
+            notification = self._plan.with_devices(notification, found.devices, at_once=at_once)
         return self._store.submit(notification, lease)
 
-    def _tried(self, notification_id: UUID, claims: Sequence[Claim]) -> Sequence[Route]:
-        """Try the claimed routes; return how all stand then, or nothing where that is not known.
+    def _tried(self, stored: Sequence[Stored], ends: float) -> Mapping[UUID, Sequence[Route]]:
+        """Try the claimed routes; return how all of their notifications stand then.
 
-        The producer never sees a failure: the routes are stored, and dispatch will retry them.
+        Nothing where that is not known. The producer never sees a failure: the routes are stored,
+        and dispatch will retry them.
         """
+        claims = [claim for one in stored for claim in one.claims]
         if not claims:
-            return ()
+            return {}
         try:
-            with self._store.within(self._budget_seconds + SETTLE_SECONDS):
-                self._try(claims)
-                notification = self._store.notification(notification_id)
+            with self._store.within(ends - self._clock() + SETTLE_SECONDS):
+                self._try(claims, ends)
+                read = [self._store.notification(o.notification_id) for o in stored if o.claims]
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is 202
             self._log.debug("best effort failed", error=type(error).__name__)
-            return ()
-        return () if notification is None else notification.routes
+            return {}
+        return {one.notification_id: one.routes for one in read if one is not None}
 
-    def _try(self, claims: Sequence[Claim]) -> None:
+    def _try(self, claims: Sequence[Claim], deadline: float) -> None:
         """Deliver claims, the channels side by side, and write down what became of them."""
-        deadline = self._clock() + self._budget_seconds
         by_channel: dict[str, list[Claim]] = {}
         for claim in claims:
             by_channel.setdefault(claim.channel, []).append(claim)
@@ -194,6 +219,16 @@ def _left(stored: Stored, tried: Sequence[Route]) -> set[str]:
         and route.next_attempt_at <= stored.created_at
         and route.route_id not in held
     }
+
+
+def _receipt(stored: Stored, tried: Sequence[Route]) -> Receipt:
+    return Receipt(
+        notification_id=stored.notification_id,
+        kind=stored.kind,
+        created_at=stored.created_at,
+        routes=tried or stored.routes,
+        replayed=False,
+    )
 
 
 def _replayed(existing: Notification, submission: Submission) -> Receipt:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dovecote.channels.rendering import Renderer
     from dovecote.dead_letters import DeadLetters
     from dovecote.deliver import Deliver
-    from dovecote.devices import Devices
+    from dovecote.devices import Devices, Registrations
     from dovecote.dispatch import Dispatch
     from dovecote.feedback import TakeFeedback
     from dovecote.finalise import Finaliser
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from dovecote.run import Run
     from dovecote.store.provision import Provision
     from dovecote.submit import Submit
+    from dovecote.submit_batch import SubmitBatch
     from dovecote.telemetry import Tracing
 
 CONNECT_SECONDS = 3
@@ -218,7 +219,7 @@ def submit() -> Submit:
     from dovecote.ids import uuid7
     from dovecote.plan import Plan
     from dovecote.routing import MailRule, Routing
-    from dovecote.submit import Submit
+    from dovecote.submit import BestEffort, Submit
 
     here = settings()
     inline = here.inline
@@ -234,7 +235,6 @@ def submit() -> Submit:
             ),
             store=_store(),
             new_id=uuid7,
-            at_once=here.inline_routes,
         ),
         store=_store(),
         # What tries nothing at once needs no client.
@@ -244,8 +244,25 @@ def submit() -> Submit:
         clock=time.monotonic,
         log=log(),
         new_id=uuid.uuid4,
-        budget_seconds=inline.inline_budget_seconds,
-        lease_seconds=inline.lease_seconds,
+        best_effort=BestEffort(
+            at_once=here.inline_routes,
+            budget_seconds=inline.inline_budget_seconds,
+            lease_seconds=inline.lease_seconds,
+        ),
+    )
+
+
+@cache
+def submit_batch() -> SubmitBatch:
+    """Return the use case of many notifications at once."""
+    from dovecote.submit_batch import SubmitBatch
+
+    return SubmitBatch(
+        submit=submit(),
+        store=_store(),
+        clock=time.monotonic,
+        log=log(),
+        at_once=settings().inline_routes,
     )
 
 
@@ -315,14 +332,24 @@ def notifications() -> Notifications:
 
 
 @cache
+def registrations() -> Registrations:
+    """Return the use case of looking at devices, which asks nothing of the provider."""
+    from dovecote.devices import Registrations
+    from dovecote.store.devices import PostgresDevices
+
+    return Registrations(store=PostgresDevices(database()))
+
+
+@cache
 def devices() -> Devices:
     """Return the use cases of a user's devices."""
     from dovecote.channels.endpoints import SnsEndpoints
     from dovecote.devices import Devices
+    from dovecote.store.devices import PostgresDevices
 
     here = settings()
     endpoints = SnsEndpoints(client=_client("sns", here), applications=here.push_applications)
-    return Devices(store=_store(), endpoints=endpoints)
+    return Devices(store=PostgresDevices(database()), endpoints=endpoints)
 
 
 @cache

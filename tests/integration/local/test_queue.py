@@ -18,7 +18,9 @@ from local.template import Queue, Source, TemplateError, read_template
 
 ROOT = Path(__file__).parents[3]
 ARN = "arn:aws:sqs:us-east-1:123456789012:Events"
-SOURCE = Source(queue=Queue(id="Events", arn=ARN, max_receives=3), function="Reader", batch_size=10)
+URL = "https://sqs.us-east-1.amazonaws.com/123456789012/Events"
+EVENTS = Queue(id="Events", name="Events", arn=ARN, url=URL, max_receives=3, fed=True)
+SOURCE = Source(queue=EVENTS, function="Reader", batch_size=10)
 DONE = Answer(payload=b'{"batchItemFailures": []}')
 ERROR = Answer.error("Unhandled", "no")
 
@@ -199,6 +201,9 @@ Resources:
       RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}
   Dead:
     Type: AWS::SQS::Queue
+  Rule:
+    Type: AWS::Events::Rule
+    Properties: {Targets: [{Id: queue, Arn: !GetAtt Events.Arn}]}
   Source:
     Type: AWS::Lambda::EventSourceMapping
     Condition: Listens
@@ -236,10 +241,8 @@ def path(tmp_path: Path) -> Path:
 def test_a_template_says_which_function_reads_a_queue(path: Path) -> None:
     template = read_template(path)
 
-    queue = Queue(id="Events", arn=ARN, max_receives=3)
-    assert template.sources == (Source(queue=queue, function="ReaderFunction", batch_size=5),)
-    environment = template.functions["ReaderFunction"].environment
-    assert environment["QUEUE_URL"] == "https://sqs.us-east-1.amazonaws.com/123456789012/Events"
+    assert template.sources == (Source(queue=EVENTS, function="ReaderFunction", batch_size=5),)
+    assert template.functions["ReaderFunction"].environment["QUEUE_URL"] == URL
 
 
 def test_a_source_whose_condition_does_not_hold_is_absent(path: Path) -> None:
@@ -259,13 +262,17 @@ def test_a_source_of_no_function_is_an_error(path: Path) -> None:
         read_template(path)
 
 
-def test_dovecotes_feedback_has_a_source_where_it_is_on() -> None:
-    assert read_template(ROOT / "template.yaml").sources == ()
+def test_dovecotes_submit_has_a_source_and_its_feedback_where_it_is_on() -> None:
+    (submit,) = read_template(ROOT / "template.yaml").sources
+    assert (submit.function, submit.batch_size) == ("SubmitFunction", 10)
+    assert (submit.queue.id, submit.queue.max_receives) == ("SubmitQueue", 10)
+    assert (submit.queue.name, submit.queue.fed) == ("dovecote-submit", False)
 
-    (source,) = read_template(ROOT / "template.yaml", {"EmailIdentity": "example.com"}).sources
-
-    assert (source.function, source.batch_size) == ("FeedbackFunction", 10)
-    assert (source.queue.id, source.queue.max_receives) == ("FeedbackQueue", 5)
+    parameters = {"EmailIdentity": "example.com"}
+    _, feedback = read_template(ROOT / "template.yaml", parameters).sources
+    assert (feedback.function, feedback.batch_size) == ("FeedbackFunction", 10)
+    assert (feedback.queue.id, feedback.queue.max_receives) == ("FeedbackQueue", 5)
+    assert feedback.queue.fed
 
 
 def test_the_event_of_ses_in_events_is_for_feedback_and_about_no_notification() -> None:

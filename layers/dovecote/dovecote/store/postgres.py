@@ -32,6 +32,7 @@ from dovecote.model import (
 )
 from dovecote.ports import Claimed, DevicesFound, Part, Stored
 from dovecote.store.database import Database, Opened
+from dovecote.store.devices import bury
 from dovecote.store.question import Question
 from dovecote.store.rows import rows as _rows
 from dovecote.store.statements import statement
@@ -102,7 +103,7 @@ class PostgresTransaction:
 
     def bury_device(self, endpoint: str) -> None:
         """Mark the device of an endpoint dead."""
-        self._connection.execute(statement("bury_device"), {"endpoint": endpoint, "told_at": None})
+        bury(self._connection, endpoint)
 
     def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
         return _rows(self._connection, name, parameters)
@@ -303,12 +304,7 @@ class PostgresStore:
 
     def bury_device(self, endpoint: str, told_at: datetime) -> bool:
         """Mark a device dead that the provider told of; return whether that was news."""
-        parameters = {"endpoint": endpoint, "told_at": told_at}
-
-        def work(connection: Opened) -> bool:
-            return connection.execute(statement("bury_device"), parameters).rowcount > 0
-
-        return self._database.ask(work)
+        return self._database.run(lambda connection: bury(connection, endpoint, told_at))
 
     def stand(self, channel: str) -> Standing:
         """Return how a channel and its resources stand."""
@@ -394,20 +390,6 @@ class PostgresStore:
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""
         return [_picked(Device, row) for row in self._rows("devices", user_ids=list(user_ids))]
-
-    def put_device(self, device: Device) -> None:
-        """Register a device, or give it its new token and endpoint."""
-        parameters = {name: getattr(device, name) for name in Device.__struct_fields__}
-
-        def work(connection: Opened) -> None:
-            connection.execute(statement("release_endpoint"), parameters)
-            connection.execute(statement("put_device"), parameters)
-
-        self._database.run(work)
-
-    def delete_device(self, user_id: str, device_session_id: str) -> None:
-        """Forget a device."""
-        self._do("delete_device", user_id=user_id, device_session_id=device_session_id)
 
     def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
         return self._database.ask(lambda connection: _rows(connection, name, parameters))

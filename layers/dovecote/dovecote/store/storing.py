@@ -27,6 +27,7 @@ class Storing(Struct, frozen=True, kw_only=True):
         """Return the routes, and the claims of those that are to be tried at once."""
         return Stored(
             notification_id=self.notification.notification_id,
+            kind=self.notification.submission.kind,
             created_at=self.created_at,
             routes=[self._route(route) for route in self.notification.routes],
             claims=list(self._claims()),

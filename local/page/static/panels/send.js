@@ -125,6 +125,10 @@ function told(one, { status, document, replayed }, number, times) {
     replayed ? " Replayed: stored before." : status === 202 ? ` Stored${of}.` : " Done.",
   ];
   if (document.routes) what.push(` ${count(document.routes.length, "route")}. `);
+  if (document.results) {
+    const stored = document.results.filter((result) => result.status === 202).length;
+    what.push(` ${stored} of ${count(document.results.length, "notification")} stored.`);
+  }
   if (document.cancelled !== undefined) what.push(` ${document.cancelled} cancelled.`);
   if (id) what.push(el("a", { href: `#notifications/${id}` }, "Its story"));
   return el("p", { class: "good" }, what);

@@ -6,12 +6,12 @@ grant select (notification_id, kind, idempotency_key, fingerprint, created_at, d
     on dovecote.notifications to {user};
 
 grant select (
-        route_id, notification_id, position, channel, lane, status, user_id, device_session_id,
+        route_id, notification_id, position, channel, target, lane, status, user_id, device_session_id,
         resolved_email, attempts, max_attempts, claims, claim_token, next_attempt_at,
         last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id,
         created_at
     ),
-    update (lane, status, attempts, next_attempt_at, expires_at, doubt_until)
+    update (lane, status, attempts, next_attempt_at, expires_at, doubt_until, last_error)
     on dovecote.notification_routes to {user};
 
 grant select (
@@ -29,10 +29,12 @@ grant select (
     on dovecote.redrives to {user};
 
 grant select (route_id, claim, event, at, attempt, reason, detail, message_id),
-    insert (route_id, claim, event)
+    insert (route_id, claim, event, reason)
     on dovecote.notification_events to {user};
 
-grant select (user_id, device_session_id, platform, token, endpoint, created_at, dead_at),
+grant select (
+        user_id, device_session_id, platform, token, endpoint, created_at, updated_at, dead_at
+    ),
     insert (user_id, device_session_id, platform, token, endpoint),
     update (platform, token, endpoint, updated_at, dead_at),
     delete on dovecote.push_devices to {user};

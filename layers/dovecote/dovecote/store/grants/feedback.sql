@@ -1,10 +1,11 @@
 -- What functions/feedback may do: settle routes by what SES told of their emails, and mark devices
--- dead. It reads no payload and no recipient, and of a device no more than its endpoint.
+-- dead. It reads no payload and no address, and of a device no more than whose it is and its endpoint.
 
 grant select (notification_id, kind) on dovecote.notifications to {user};
 
 grant select (
-        route_id, notification_id, status, attempts, claims, last_error, expires_at, doubt_until
+        route_id, notification_id, target, user_id, device_session_id, status, attempts, claims,
+        claim_token, next_attempt_at, last_error, expires_at, doubt_until
     ),
     update (
         status, claim_token, leased_until, next_attempt_at, doubt_until, published_at,
@@ -15,7 +16,7 @@ grant select (route_id, closed_at),
     insert (route_id, notification_id, reason, error, attempts),
     update (closed_at, closed_as) on dovecote.notification_dead_letters to {user};
 
-grant insert (route_id, claim, event, attempt, detail, message_id)
+grant insert (route_id, claim, event, attempt, reason, detail, message_id)
     on dovecote.notification_events to {user};
 
 -- An acceptance is taken off the record where the message was not sent after all.
@@ -24,4 +25,5 @@ grant select (template_id, idempotency_key, message_id),
     on dovecote.email_deliveries to {user};
 grant select (message_id), insert (message_id, route_id) on dovecote.email_rejections to {user};
 
-grant select (endpoint, dead_at, updated_at), update (dead_at) on dovecote.push_devices to {user};
+grant select (user_id, device_session_id, endpoint, dead_at, updated_at), update (dead_at)
+    on dovecote.push_devices to {user};

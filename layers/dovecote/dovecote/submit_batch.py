@@ -1,0 +1,80 @@
+"""Submit many notifications at once, each for itself: one that is no good hurts no other."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from dovecote.model import Lease, Submission
+from dovecote.ports import ANSWER_SECONDS, Clock, Log, Store, Stored, StoreUnavailable
+from dovecote.problems import Failure, Problem, Unavailable
+from dovecote.submit import Receipt, Submit
+
+STORING_SECONDS = 10.0
+"""How long notifications are stored: with the best effort after it, a function's 25 s cover it."""
+
+AWAY = "The database is out of reach; come back later."
+LATE = "There was no time left for it; come back later."
+
+
+class _Room(Struct, kw_only=True):
+    """What there is for the rest of a batch: routes to be tried at once, time, and a database."""
+
+    lease: Lease
+    at_once: int
+    ends: float
+    away: bool = False
+
+
+class SubmitBatch:
+    """Store notifications in their order, then try the first routes of all of them at once."""
+
+    def __init__(
+        self, *, submit: Submit, store: Store, clock: Clock, log: Log, at_once: int
+    ) -> None:
+        self._submit = submit
+        self._store = store
+        self._clock = clock
+        self._log = log
+        self._at_once = at_once
+
+    def __call__(self, items: Sequence[Submission | Problem]) -> list[Receipt | Problem]:
+        """Return the receipt of each submission, or its problem; a problem stays what it is.
+
+        What is tried at once, how long that takes and the call of dispatch are those of one
+        submission.
+        """
+        room = _Room(
+            lease=self._submit.lease(STORING_SECONDS),
+            at_once=self._at_once,
+            ends=self._clock() + STORING_SECONDS,
+        )
+        results = [
+            item if isinstance(item, Problem) else self._stored(item, room) for item in items
+        ]
+        stored = [result for result in results if isinstance(result, Stored)]
+        receipts = iter(self._submit.deliver(stored, min(room.ends, self._clock())))
+        return [next(receipts) if isinstance(one, Stored) else one for one in results]
+
+    def _stored(self, submission: Submission, room: _Room) -> Stored | Receipt | Problem:
+        """Store a submission, in the room that is left; return its problem where it is not.
+
+        A database that is out of reach is not asked for the others.
+        """
+        left = room.ends - self._clock()
+        if room.away or left <= 0:
+            return Unavailable(AWAY if room.away else LATE)
+        try:
+            with self._store.within(min(left, ANSWER_SECONDS)):
+                stored = self._submit.store(submission, room.lease, at_once=room.at_once)
+        except Problem as problem:
+            return problem
+        except StoreUnavailable as error:
+            self._log.error("database out of reach", error=str(error))
+            room.away = True
+            return Unavailable(AWAY)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not to hurt the others
+            self._log.error("notification not stored", error=type(error).__name__)
+            return Failure("The notification could not be stored.")
+        if isinstance(stored, Stored):
+            room.at_once -= len(stored.claims)
+        return stored

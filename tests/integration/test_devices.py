@@ -1,0 +1,317 @@
+"""Whose which device is, and what becomes of the routes to one that dies, goes or changes hands."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote.model import Channel, Device, Permanent, Result, Target
+from dovecote.store.database import Database
+from dovecote.store.devices import PostgresDevices
+from dovecote.store.postgres import PostgresStore
+from local.provider import Running
+from tests.builders import (
+    RecordingLog,
+    a_finaliser,
+    a_notification,
+    a_route,
+    claim_all,
+    stored,
+)
+from tests.conftest import DEFAULT_MAX_ATTEMPTS
+from tests.functions import PROBLEM, Functions, environment, functions
+
+Connection = psycopg.Connection[Any]
+GONE = "device is dead or no longer registered"
+TOKEN = "a-token-of-ann-s-phone"
+PHONE = "/users/u-1/devices/phone"
+LATER = {
+    "kind": "order.shipped",
+    "idempotency_key": "later",
+    "payload": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
+    "recipients": [{"user_id": "u-1"}],
+    "deliver_at": "2999-01-01T00:00:00Z",
+}
+
+
+# Over HTTP
+
+
+@pytest.fixture
+def house(database_url: str, provider: Running, catalog_folder: Any) -> Iterator[Functions]:
+    """The functions with a platform application to register devices at."""
+    application = provider.provider.registry.create_application("shop", "GCM", {})
+    values = environment(
+        database_url, provider.url, catalog_folder, PUSH_APPLICATION_ARNS=application.arn
+    )
+    with functions(values) as wired:
+        yield wired
+
+
+def put(house: Functions, path: str = PHONE, token: str = TOKEN) -> Any:
+    body = json.dumps({"platform": "fcm", "token": token}).encode()
+    answer = house.call("PUT", path, body)
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
+def test_a_device_is_shown_alone_and_with_the_others_and_never_its_token(house: Functions) -> None:
+    put(house)
+    put(house, "/users/u-1/devices/tablet", "another")
+    put(house, "/users/u-2/devices/phone", "of somebody else")
+    listed = house.call("GET", "/users/u-1/devices")
+    assert listed.status == 200
+    phone, tablet = listed.body["devices"]
+    assert set(phone) == {
+        "user_id", "device_session_id", "platform", "dead_at", "created_at", "updated_at",
+    }  # fmt: skip
+    assert (phone["user_id"], phone["device_session_id"]) == ("u-1", "phone")
+    assert (phone["platform"], phone["dead_at"]) == ("fcm", None)
+    assert datetime.fromisoformat(phone["created_at"]) <= datetime.now(UTC)
+    assert tablet["device_session_id"] == "tablet"
+    assert house.call("GET", PHONE).body == phone
+    assert TOKEN not in json.dumps(listed.body)
+
+
+@pytest.mark.parametrize(
+    "path", [PHONE, "/users/u-2/devices/tablet", "/users/%00/devices/%00", "/users/u-2/devices/%00"]
+)
+def test_a_device_that_is_none_is_a_404(house: Functions, path: str) -> None:
+    put(house, "/users/u-2/devices/phone")
+    for method in ("GET", "DELETE"):
+        answer = house.call(method, path)
+        assert (answer.status, answer.headers["content-type"]) == (404, PROBLEM)
+
+
+@pytest.mark.parametrize("user", ["nobody", "%00", "x" * 300])
+def test_who_is_unknown_has_no_devices(house: Functions, user: str) -> None:
+    answer = house.call("GET", f"/users/{user}/devices")
+    assert (answer.status, answer.body) == (200, {"devices": []})
+
+
+def test_registering_twice_is_registering_once(house: Functions, provider: Running) -> None:
+    assert put(house) == put(house)
+    before = house.call("GET", PHONE).body
+    put(house)
+    after = house.call("GET", PHONE).body
+    assert {**after, "updated_at": None} == {**before, "updated_at": None}
+    assert after["updated_at"] > before["updated_at"]
+    assert len(provider.provider.registry.endpoints) == 1
+
+
+def test_an_endpoint_with_other_attributes_is_taken_over_and_told_of_no_user(
+    house: Functions, provider: Running, connection: Connection
+) -> None:
+    registry = provider.provider.registry
+    (application,) = registry.applications
+    left_behind = registry.create_endpoint(application, TOKEN, "", {"Enabled": "false"})
+    put(house)
+    (endpoint,) = registry.endpoints.values()
+    assert endpoint.arn == left_behind.arn
+    assert (endpoint.enabled, endpoint.attributes["CustomUserData"]) == (True, "")
+    found = connection.execute("select user_id, endpoint from dovecote.push_devices").fetchall()
+    assert found == [("u-1", endpoint.arn)]
+
+
+def test_a_new_token_takes_the_place_of_the_old_one(house: Functions, provider: Running) -> None:
+    put(house)
+    put(house, token="a-new-one")
+    (endpoint,) = provider.provider.registry.endpoints.values()
+    assert endpoint.attributes["Token"] == "a-new-one"
+    assert len(house.call("GET", "/users/u-1/devices").body["devices"]) == 1
+
+
+def test_a_token_that_changes_hands_goes_to_the_new_user_and_nothing_of_the_old_with_it(
+    house: Functions, connection: Connection, provider: Running
+) -> None:
+    put(house)
+    notification = house.post(LATER).body["notification_id"]
+    put(house, "/users/u-2/devices/phone")
+    assert house.call("GET", "/users/u-1/devices").body == {"devices": []}
+    assert house.call("GET", "/users/u-2/devices/phone").status == 200
+    routes = house.call("GET", f"/notifications/{notification}").body["routes"]
+    push = next(route for route in routes if route["channel"] == "push")
+    assert (push["status"], push["last_error"], push["next_attempt_at"]) == ("skipped", GONE, None)
+    assert len(provider.provider.registry.endpoints) == 1
+
+
+def test_what_waits_for_a_deleted_device_is_skipped_and_the_rest_of_its_user_s_is_not(
+    house: Functions, connection: Connection
+) -> None:
+    put(house)
+    put(house, "/users/u-1/devices/tablet", "another")
+    house.post(LATER)
+    assert house.call("DELETE", PHONE).status == 204
+    found = connection.execute(
+        "select device_session_id, status from dovecote.notification_routes"
+        " where channel = 'push' order by 1"
+    ).fetchall()
+    assert found == [("phone", "skipped"), ("tablet", "pending")]
+
+
+def test_what_sns_tells_of_a_device_skips_what_waits_for_it(
+    house: Functions, provider: Running
+) -> None:
+    put(house)
+    (endpoint,) = provider.provider.registry.endpoints
+    notification = house.post(LATER).body["notification_id"]
+    told = {
+        "EventType": "DeliveryFailure",
+        "FailureType": "EndpointDisabled",
+        "EndpointArn": endpoint,
+        "Time": (datetime.now(UTC) + timedelta(minutes=1)).isoformat(),
+    }
+    assert house.feedback(json.dumps(told)) == {"batchItemFailures": []}
+    assert house.call("GET", PHONE).body["dead_at"] is not None
+    routes = house.call("GET", f"/notifications/{notification}").body["routes"]
+    assert ("skipped", GONE) in [(route["status"], route["last_error"]) for route in routes]
+    put(house)
+    assert house.call("GET", PHONE).body["dead_at"] is None
+
+
+# In the store
+
+STATES = {
+    "pending": ("", "skipped"),
+    "retrying": ("status = 'retrying', lane = lane | 1, attempts = 1, claims = 1", "skipped"),
+    "held by a worker": (
+        "claim_token = gen_random_uuid(), leased_until = clock_timestamp() + interval '1 minute',"
+        " attempts = 1, claims = 1",
+        "pending",
+    ),
+    "in doubt": (
+        "status = 'retrying', lane = lane | 1, doubt_until = clock_timestamp()", "retrying",
+    ),
+    "ended": ("status = 'cancelled', next_attempt_at = null", "cancelled"),
+    "to the topic": ("target = 'topic'", "pending"),
+    "to another device": ("device_session_id = 'tablet'", "pending"),
+    "to another user's": ("user_id = 'u-2'", "pending"),
+}  # fmt: skip
+
+
+def a_device(user: str = "u-1", session: str = "phone") -> Device:
+    return Device(
+        user_id=user, device_session_id=session, platform="fcm", token=session,
+        endpoint=f"arn:{user}/{session}",
+    )  # fmt: skip
+
+
+def a_push(session: str = "phone", **more: Any) -> Any:
+    return a_route(
+        Channel.PUSH, target=Target.DEVICE, user_id="u-1", device_session_id=session, **more
+    )
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_dead_device_skips_what_waits_for_it_and_leaves_alone_what_may_be_sent(
+    store: PostgresStore, devices: PostgresDevices, connection: Connection, state: str
+) -> None:
+    becomes, status = STATES[state]
+    devices.put(a_device())
+    stored(store, a_notification([a_push()]))
+    if becomes:
+        connection.execute(
+            f"update dovecote.notification_routes set {becomes}".encode()  # noqa: S608 - our own
+        )
+    assert store.bury_device("arn:u-1/phone", datetime.now(UTC))
+    assert connection.execute("select status from dovecote.notification_routes").fetchone() == (
+        status,
+    )
+    told = connection.execute("select event, reason from dovecote.notification_events").fetchall()
+    assert told == ([("skipped", GONE)] if status == "skipped" else [])
+
+
+def test_a_send_that_finds_a_device_dead_skips_what_else_waits_for_it(
+    store: PostgresStore, devices: PostgresDevices, connection: Connection
+) -> None:
+    devices.put(a_device())
+    stored(store, a_notification([a_push()]))
+    (claim,) = claim_all(store)
+    stored(store, a_notification([a_push(), a_push("tablet")]))
+    outcome = Permanent(error="no", dead_endpoint="arn:u-1/phone")
+    a_finaliser(log=RecordingLog()).settle(store, [Result(claim=claim, outcome=outcome)], until=0)
+    found = connection.execute(
+        "select device_session_id, status, attempts from dovecote.notification_routes"
+        " order by created_at, position"
+    ).fetchall()
+    assert found == [
+        ("phone", "dead_lettered", 1), ("phone", "skipped", 0), ("tablet", "pending", 0),
+    ]  # fmt: skip
+
+
+def test_a_route_that_somebody_has_locked_is_not_waited_for(
+    store: PostgresStore, devices: PostgresDevices, connection: Connection, database_url: str
+) -> None:
+    devices.put(a_device())
+    stored(store, a_notification([a_push(), a_push()]))
+    with psycopg.connect(database_url) as other:
+        other.execute("select from dovecote.notification_routes where position = 0 for update")
+        began = time.monotonic()
+        devices.forget("u-1", "phone")
+        assert time.monotonic() - began < 1  # lock_timeout is 2 s
+        other.rollback()
+    found = connection.execute(
+        "select status from dovecote.notification_routes order by position"
+    ).fetchall()
+    assert found == [("pending",), ("skipped",)]
+
+
+def test_devices_that_die_while_their_routes_are_claimed_and_cancelled_meet_no_deadlock(
+    store: PostgresStore, devices: PostgresDevices, connection: Connection, database_url: str
+) -> None:
+    sessions = [f"d-{number}" for number in range(8)]
+    notifications = [a_notification([a_push(session) for session in sessions]) for _ in range(40)]
+    for session in sessions:
+        devices.put(a_device(session=session))
+    for notification in notifications:
+        stored(store, notification)
+    ids = [notification.notification_id for notification in reversed(notifications)]
+    side_by_side(
+        database_url,
+        lambda own: [PostgresDevices(own).forget("u-1", session) for session in sessions],
+        lambda own: [claim_all(a_store(own), batch=8) for _ in range(20)],
+        lambda own: [a_store(own).cancel(notification_id) for notification_id in ids],
+    )
+    assert deadlocks(connection) == 0
+    untouched = " where status = 'pending' and claim_token is null"
+    assert count(connection, "notification_routes" + untouched) == 0
+    skipped = count(connection, "notification_routes where status = 'skipped'")
+    assert skipped == count(connection, "notification_events where event = 'skipped'")
+
+
+def a_store(database: Database) -> PostgresStore:
+    return PostgresStore(database, default_max_attempts=DEFAULT_MAX_ATTEMPTS)
+
+
+def side_by_side(url: str, *works: Callable[[Database], Any]) -> None:
+    """Do works at the same time, each on a connection of its own."""
+
+    def alone(work: Callable[[Database], Any]) -> None:
+        own = Database(lambda: psycopg.connect(url, autocommit=True, prepare_threshold=None))
+        try:
+            work(own)
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor() as executor:
+        list(executor.map(alone, works))
+
+
+def count(connection: Connection, what: str) -> int:
+    found = connection.execute(f"select count(*) from dovecote.{what}".encode()).fetchone()  # noqa: S608 - a test's own words
+    assert found is not None
+    return int(found[0])
+
+
+def deadlocks(connection: Connection) -> int:
+    connection.execute("select pg_stat_force_next_flush()")
+    found = connection.execute(
+        "select deadlocks from pg_stat_database where datname = current_database()"
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
