@@ -1,4 +1,4 @@
-"""Reads, cancels, redrives and devices: each route of the template by its key."""
+"""Reads, cancels, redrives, devices and how all stands: each route of the template by its key."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -44,10 +44,16 @@ def delete_device(event: Mapping[str, Any]) -> Answer:
     return gateway.forgotten()
 
 
+def get_overview(_: Mapping[str, Any]) -> Answer:
+    """Return how all stands."""
+    return gateway.answer(200, wiring.overview()())
+
+
 ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /notifications/{notification_id}": get_notification,
     "DELETE /notifications/{notification_id}": cancel_notification,
     "POST /dead-letters/{route_id}/redrive": redrive_dead_letter,
     "PUT /users/{user_id}/devices/{device_session_id}": put_device,
     "DELETE /users/{user_id}/devices/{device_session_id}": delete_device,
+    "GET /overview": get_overview,
 }

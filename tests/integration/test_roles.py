@@ -35,6 +35,7 @@ RUNS: Mapping[str, set[str]] = {
     "Api": {
         "notification", "routes", "cancel", "lock_route", "recorded", "redrive",
         "devices", "release_endpoint", "put_device", "delete_device",
+        "use_indexes", "live", "paused", "open_dead_letters", "minutes",
     },
     "Feedback": {
         "kind_of", "record_acceptances", "record_rejection", "lock_route", "forget_acceptance",
@@ -204,7 +205,8 @@ REFUSED = {
         "select data from notification_routes",
         "insert into notifications (notification_id) values (gen_random_uuid())",
         "insert into email_deliveries values ('t', 'k', 'm')",
-        "select from channel_state",
+        "select rate from channel_state",
+        "update channel_state set paused_until = null",
     ],
     "Feedback": [
         "insert into notifications (notification_id) values (gen_random_uuid())",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dovecote.gauges import ReadGauges
     from dovecote.hand_over import HandOver
     from dovecote.notifications import Notifications
+    from dovecote.overview import Look
     from dovecote.run import Run
     from dovecote.store.provision import Provision
     from dovecote.submit import Submit
@@ -250,6 +251,15 @@ def dead_letters() -> DeadLetters:
     from dovecote.dead_letters import DeadLetters
 
     return DeadLetters(store=_store())
+
+
+@cache
+def overview() -> Look:
+    """Return the use case of the console's first screen."""
+    from dovecote.overview import Look
+    from dovecote.store.overview import PostgresOverview
+
+    return Look(store=PostgresOverview(database()))
 
 
 @cache

@@ -32,6 +32,7 @@ from dovecote.model import (
 from dovecote.ports import Claimed, DevicesFound, Part, Stored
 from dovecote.store.database import Database, Opened
 from dovecote.store.question import Question
+from dovecote.store.rows import rows as _rows
 from dovecote.store.statements import statement
 from dovecote.store.storing import Storing
 from dovecote.transitions import DeadLetter, Doubt, Publish, Recorded, Refusal, Retry
@@ -460,11 +461,6 @@ class PostgresStore:
             "routes": _routes_json(notification.routes),
             "unless_devices_of": list(unless_devices_of),
         }
-
-
-def _rows(connection: Opened, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement(name), parameters).fetchall()
 
 
 def _wanted(lanes: Mapping[int, int], since: Mapping[int, float]) -> dict[str, object]:

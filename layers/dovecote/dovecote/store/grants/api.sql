@@ -1,4 +1,5 @@
--- What functions/api may do: show and cancel notifications, redrive dead letters, keep devices.
+-- What functions/api may do: show and cancel notifications, redrive dead letters, keep devices, and say
+-- how all stands.
 -- It reads no payload and no recipient's data, and nothing that it may change is sent.
 
 grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at)
@@ -6,16 +7,16 @@ grant select (notification_id, kind, idempotency_key, fingerprint, created_at, d
 
 grant select (
         route_id, notification_id, position, channel, lane, status, user_id, device_session_id,
-        resolved_email, attempts, max_attempts, claims, claim_token, next_attempt_at,
+        resolved_email, attempts, max_attempts, claims, claim_token, leased_until, next_attempt_at,
         last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id
     ),
     update (lane, status, attempts, next_attempt_at, expires_at, doubt_until)
     on dovecote.notification_routes to {user};
 
-grant select (route_id, notification_id, closed_at), update (closed_at, closed_as)
+grant select (route_id, notification_id, reason, dead_lettered_at, closed_at), update (closed_at, closed_as)
     on dovecote.notification_dead_letters to {user};
 
-grant select (route_id),
+grant select (route_id, event, at),
     insert (route_id, claim, event)
     on dovecote.notification_events to {user};
 
@@ -27,3 +28,6 @@ grant select (user_id, device_session_id, platform, token, endpoint, created_at,
     insert (user_id, device_session_id, platform, token, endpoint),
     update (platform, token, endpoint, updated_at, dead_at),
     delete on dovecote.push_devices to {user};
+
+grant select (resource, channel, paused_until, trying_until, in_a_row, error)
+    on dovecote.channel_state to {user};
