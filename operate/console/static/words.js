@@ -72,3 +72,15 @@ export function target(route) {
 export function short(id) {
   return el("code", { title: id }, id.slice(0, 8));
 }
+
+const WHOLE = new Intl.NumberFormat("en");
+
+/** Write a number so that thousands can be told apart. */
+export function whole(number) {
+  return WHOLE.format(number);
+}
+
+/** Write a number that was counted no further than `most`. */
+export function bounded(number, most) {
+  return number >= most ? `${whole(most)}+` : whole(number);
+}
