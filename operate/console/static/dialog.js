@@ -1,6 +1,7 @@
 // One question at a time, above the page: the browser's own dialog keeps the focus in it.
 
 import { el, show } from "./dom.js";
+import { instant, local } from "./words.js";
 
 const HOUR = 3_600_000;
 
@@ -9,13 +10,13 @@ export function confirmed(title, { text, act, until = false }) {
   const dialog = document.getElementById("dialog");
   return new Promise((resolve) => {
     const moment = until ? el("input", { type: "datetime-local", name: "until", step: "1" }) : null;
-    if (moment) moment.value = inAnHour();
+    if (moment) moment.value = local(Date.now() + HOUR);
     const close = (said) => {
       dialog.onclose = null;
       dialog.close();
       resolve(said);
     };
-    const yes = () => close(moment ? { until: new Date(moment.value).toISOString() } : {});
+    const yes = () => close(moment ? { until: instant(moment.value) } : {});
     show(
       dialog,
       el("h2", { id: "dialog-title" }, title),
@@ -31,9 +32,4 @@ export function confirmed(title, { text, act, until = false }) {
     dialog.onclose = () => resolve(null); // by the Escape key
     dialog.showModal();
   });
-}
-
-function inAnHour() {
-  const at = new Date(Date.now() + HOUR);
-  return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }

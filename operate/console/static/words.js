@@ -73,6 +73,17 @@ export function short(id) {
   return el("code", { title: id }, id.slice(0, 8));
 }
 
+/** Write a moment that a control of the browser's has, in the time of this place, as RFC 3339. */
+export function instant(value) {
+  return new Date(value).toISOString();
+}
+
+/** Write a moment as such a control takes it. */
+export function local(moment) {
+  const at = new Date(moment);
+  return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
 const WHOLE = new Intl.NumberFormat("en");
 
 /** Write a number so that thousands can be told apart. */

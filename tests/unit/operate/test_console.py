@@ -1,13 +1,11 @@
 """The console of a deployed stack: who may use it, what it passes on, and how that is signed."""
 
-import asyncio
 import http.client
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -19,10 +17,11 @@ from botocore.exceptions import NoCredentialsError
 
 from operate import ROOT
 from operate.aws import Answer, Boto
-from operate.console.__main__ import main, serving
+from operate.console.__main__ import main
 from operate.console.gallery import Gallery
 from operate.samconfig import Section
 from operate.site import Site
+from tests.consoles import console
 from tests.unit.operate.sites import REGION, StubbedAws, a_site, a_stack
 
 CREDENTIALS = Credentials("AKIAEXAMPLE", "example", "of-a-session")
@@ -76,7 +75,7 @@ def api() -> Iterator[Api]:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         one.url = f"http://127.0.0.1:{server.server_port}"
         yield one
@@ -122,36 +121,10 @@ class Browser:
             return answer.status, answer.headers, content
 
 
-@contextmanager
-def console(site: Site) -> Iterator[Browser]:
-    """Serve a site's console, in a thread of its own."""
-    addresses: list[str] = []
-    begun = Event()
-
-    async def scenario() -> None:
-        async with serving(site, 0) as address:
-            addresses.append(address)
-            done = asyncio.get_running_loop().create_future()
-            addresses_done.append((asyncio.get_running_loop(), done))
-            begun.set()
-            await done
-
-    addresses_done: list[Any] = []
-    thread = Thread(target=lambda: asyncio.run(scenario()))
-    thread.start()
-    assert begun.wait(10)
-    try:
-        yield Browser(addresses[0])
-    finally:
-        loop, done = addresses_done[0]
-        loop.call_soon_threadsafe(done.set_result, None)
-        thread.join()
-
-
 @pytest.fixture
 def browser(site: Site) -> Iterator[Browser]:
-    with console(site) as one:
-        yield one
+    with console(site) as address:
+        yield Browser(address)
 
 
 # Who may.
@@ -276,7 +249,8 @@ def test_an_api_that_is_not_reached_and_credentials_that_are_none_are_told_in_wo
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
     site.stack = a_stack(ApiUrl=nobody)
-    with console(site) as browser:
+    with console(site) as address:
+        browser = Browser(address)
         browser.open()
         status, _, answer = browser.ask("GET", "/overview")
     assert status == 502
@@ -286,7 +260,8 @@ def test_an_api_that_is_not_reached_and_credentials_that_are_none_are_told_in_wo
         def send(self, method: str, url: str, body: bytes = b"") -> Answer:
             raise NoCredentialsError
 
-    with console(a_site(SignedOut(), stack=a_stack())) as browser:
+    with console(a_site(SignedOut(), stack=a_stack())) as address:
+        browser = Browser(address)
         browser.open()
         status, _, answer = browser.ask("GET", "/overview")
     assert status == 502

@@ -1,13 +1,14 @@
 // Dead letters: filtered, previewed, redriven one by one or all that match.
 
 import { ask, withQuery } from "../api.js";
+import { confirmed } from "../dialog.js";
 import { el, icon, nothing, show } from "../dom.js";
 import { read } from "../live.js";
+import { count, instant, local, moment, REASONS } from "../words.js";
 import { bulk } from "./redrive.js";
-import { confirmed } from "../dialog.js";
-import { count, moment, REASONS } from "../words.js";
 
 const FILTERS = ["kind", "channel", "reason", "from", "to"];
+const MOMENTS = new Set(["from", "to"]);
 
 export function deadLetters(container, { query }) {
   const list = el("ol", { class: "letters", "aria-label": "Dead letters, newest first" });
@@ -54,7 +55,8 @@ function form(filter) {
     kinds,
   );
   for (const name of FILTERS) {
-    made.elements[name].value = name === "from" || name === "to" ? local(filter[name]) : filter[name];
+    const value = filter[name];
+    made.elements[name].value = value && MOMENTS.has(name) ? local(value) : value;
   }
   made.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -70,17 +72,9 @@ function given(elements) {
   return Object.fromEntries(
     FILTERS.map((name) => {
       const { value } = elements[name];
-      const moment = value && (name === "from" || name === "to");
-      return [name, moment ? new Date(value).toISOString() : value.trim()];
+      return [name, value && MOMENTS.has(name) ? instant(value) : value.trim()];
     }),
   );
-}
-
-/** Write a moment as a control of the browser's takes it, in the time of this place. */
-function local(text) {
-  if (!text) return "";
-  const at = new Date(text);
-  return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
 function field(name, control) {
@@ -106,11 +100,14 @@ function letter(one) {
       el("span", { class: "chip dead_lettered" }, one.reason),
       moment(one.dead_lettered_at),
     ),
-    el("p", { class: "to" }, icon(one.channel), ` ${one.channel}, ${count(one.attempts, "attempt")}. `,
-      REASONS[one.reason] ?? ""),
+    el("p", { class: "to" }, icon(one.channel), said(one)),
     one.error ? el("p", { class: "error" }, one.error) : null,
     el("div", { class: "act" }, press, answer),
   );
+}
+
+function said(one) {
+  return ` ${one.channel}, ${count(one.attempts, "attempt")}. ${REASONS[one.reason] ?? ""}`;
 }
 
 async function redrive(one, press, answer, body = {}) {

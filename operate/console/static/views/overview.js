@@ -34,7 +34,7 @@ export function overview(container) {
 
 function shown(one) {
   return [
-    one.paused.map(pause),
+    ...one.paused.map(pause),
     el("div", { class: "channels" }, CHANNELS.map((channel) => card(channel, one))),
     el(
       "div",

@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { confirmed } from "../dialog.js";
 import { el, show } from "../dom.js";
-import { count, moment, whole } from "../words.js";
+import { count, instant, moment } from "../words.js";
 
 const LIMIT = 1000;
 const RATE = 10;
@@ -13,9 +13,14 @@ export function bulk(filter, done) {
   const chosen = Object.fromEntries(Object.entries(filter).filter(([, value]) => value));
   const limit = el("input", { type: "number", name: "limit", min: 1, max: 10_000, value: LIMIT });
   const rate = el("input", { type: "number", name: "rate", min: 0.1, step: "any", value: RATE });
+  const until = el("input", { type: "datetime-local", name: "until", step: "1" });
   const answer = el("div", { class: "answer", role: "status" });
   const past = el("div", {});
-  const terms = () => ({ limit: limit.valueAsNumber, per_second: rate.valueAsNumber });
+  const terms = () => ({
+    limit: limit.valueAsNumber,
+    per_second: rate.valueAsNumber,
+    ...(until.value && { expires_at: instant(until.value) }),
+  });
 
   async function tried(work) {
     try {
@@ -34,7 +39,7 @@ export function bulk(filter, done) {
   const redrive = () =>
     tried(async () => {
       const { matched } = await post({ filter: chosen, dry_run: true, ...terms() });
-      const text = `${count(matched, "dead letter")}, ${words(chosen)}, at most ${whole(rate.value)} a second.`;
+      const text = `${count(matched, "dead letter")}, ${words(chosen)}, at most ${limit.value} of them, ${rate.value} a second.`;
       if (!(await confirmed("Redrive all that match", { text, act: `Redrive ${matched}` }))) return;
       const said = await post({ filter: chosen, dry_run: false, ...terms() });
       show(answer, told(said));
@@ -53,6 +58,7 @@ export function bulk(filter, done) {
       { class: "filter" },
       el("label", {}, "At most", limit),
       el("label", {}, "A second", rate),
+      el("label", {}, "Until, for those that expired", until),
       el("button", { type: "button", onclick: preview }, "Count"),
       el("button", { type: "button", class: "primary", onclick: redrive }, "Redrive …"),
     ),
