@@ -23,6 +23,7 @@ from dovecote.model import (
     NotBegun,
     Outcome,
     Priority,
+    Redrive,
     Result,
     Slots,
     Submission,
@@ -31,7 +32,9 @@ from dovecote.model import (
 from dovecote.pauses import Pauses
 from dovecote.ports import Claimed, Clock, Early, Sleep, Store, Stored
 from dovecote.rates import Rates
-from dovecote.transitions import Backoff
+from dovecote.store.dead_letters import PostgresDeadLetters
+from dovecote.store.postgres import PostgresStore
+from dovecote.transitions import Backoff, Refusal
 
 KIND = "order.shipped"
 ADDRESS = "success+ann@simulator.amazonses.com"
@@ -129,6 +132,18 @@ def claim_lapsed(store: Store, channel: Channel = Channel.EMAIL, hold: float = 0
     """Claim a route of a channel whose lease, and hold, ran out."""
     numbers = [lane.number for lane in lanes.of(channel)]
     return next(iter(store.claim_lapsed(numbers, a_lease(), hold=hold)), None)
+
+
+def a_redrive(**overrides: Any) -> Redrive:
+    return Redrive(redrive_id=uuid.uuid4(), who="an operator", filter={}, **overrides)
+
+
+def redrive_one(
+    store: PostgresStore, route_id: UUID, expires_at: datetime | None = None
+) -> UUID | Refusal | None:
+    """Redrive one dead letter in the store's database."""
+    letters = PostgresDeadLetters(store._database)
+    return letters.redrive(a_redrive(expires_at=expires_at), route_id)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Reads, cancels, redrives, devices and how all stands: each route of the template by its key."""
+"""Reads, finds, cancels, redrives, devices, how all stands: each route of the template by its key."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,8 +13,14 @@ def handler(event: dict[str, Any], context: Any) -> Answer:
     return gateway.answered(lambda: ROUTES[event["routeKey"]](event), log)
 
 
+def find_notifications(event: Mapping[str, Any]) -> Answer:
+    """Return the notifications of a person, or the one that holds a key."""
+    found = wiring.notifications().find(gateway.query_of(event))
+    return gateway.page_of("notifications", found, gateway.notification_document)
+
+
 def get_notification(event: Mapping[str, Any]) -> Answer:
-    """Return a notification with its routes."""
+    """Return a notification with its routes and their histories."""
     (notification_id,) = gateway.parameters_of(event, "notification_id")
     return gateway.told(wiring.notifications().get(notification_id))
 
@@ -25,10 +31,29 @@ def cancel_notification(event: Mapping[str, Any]) -> Answer:
     return gateway.cancelled(wiring.notifications().cancel(notification_id))
 
 
+def find_dead_letters(event: Mapping[str, Any]) -> Answer:
+    """Return the open dead letters of a filter."""
+    found = wiring.dead_letters().find(gateway.query_of(event))
+    return gateway.page_of("dead_letters", found, gateway.dead_letter_document)
+
+
 def redrive_dead_letter(event: Mapping[str, Any]) -> Answer:
     """Give a dead letter a fresh set of attempts."""
     (route_id,) = gateway.parameters_of(event, "route_id")
-    return gateway.redriven(wiring.dead_letters().redrive(route_id, gateway.body_of(event)))
+    body, who = gateway.body_of(event), gateway.caller_of(event)
+    return gateway.redriven(wiring.dead_letters().redrive(route_id, body, who))
+
+
+def redrive_dead_letters(event: Mapping[str, Any]) -> Answer:
+    """Give the dead letters of a filter a fresh set of attempts, or count them."""
+    body, who = gateway.body_of(event), gateway.caller_of(event)
+    return gateway.redriven_by_filter(wiring.redrives().redrive(body, who))
+
+
+def find_redrives(event: Mapping[str, Any]) -> Answer:
+    """Return who redrove what."""
+    found = wiring.redrives().find(gateway.query_of(event))
+    return gateway.page_of("redrives", found, gateway.redrive_document)
 
 
 def put_device(event: Mapping[str, Any]) -> Answer:
@@ -50,9 +75,13 @@ def get_overview(_: Mapping[str, Any]) -> Answer:
 
 
 ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
+    "GET /notifications": find_notifications,
     "GET /notifications/{notification_id}": get_notification,
     "DELETE /notifications/{notification_id}": cancel_notification,
+    "GET /dead-letters": find_dead_letters,
+    "POST /dead-letters/redrive": redrive_dead_letters,
     "POST /dead-letters/{route_id}/redrive": redrive_dead_letter,
+    "GET /redrives": find_redrives,
     "PUT /users/{user_id}/devices/{device_session_id}": put_device,
     "DELETE /users/{user_id}/devices/{device_session_id}": delete_device,
     "GET /overview": get_overview,

@@ -47,6 +47,7 @@ from tests.builders import (
     a_route,
     claim_lapsed,
     fresh,
+    redrive_one,
     stored,
 )
 
@@ -264,7 +265,7 @@ class Life(RuleBasedStateMachine):
     def redrive(self, data: st.DataObject) -> None:
         route_id = data.draw(st.sampled_from(sorted(self.acknowledged)))
         before = self._rows()[route_id]
-        answer = self.store.redrive(route_id, None)
+        answer = redrive_one(self.store, route_id)
         if isinstance(answer, UUID):
             assert before["status"] == "dead_lettered"
             assert not before["held"]

@@ -36,6 +36,7 @@ from tests.builders import (
     claim_all,
     claim_lapsed,
     forever,
+    redrive_one,
     store_routes,
 )
 from tests.functions import ROOT, Functions, environment, functions
@@ -326,7 +327,7 @@ def test_after_a_rejection_a_redriven_route_is_sent_again(
     claim = a_claim(store)
     settle(store, claim, Delivered(message_id="m-1"))
     store.tell(an_event(claim, REJECTED))
-    assert isinstance(store.redrive(claim.route_id, None), uuid.UUID)
+    assert isinstance(redrive_one(store, claim.route_id, None), uuid.UUID)
     channel = ScriptedChannel(answer=lambda _: Delivered(message_id="m-2"))
     assert a_dispatch(store, channel)(forever)["published"] == 1
     assert channel.asked == [claim.route_id]
@@ -344,7 +345,7 @@ def test_a_rejection_that_is_told_twice_does_not_end_what_was_redriven_in_betwee
 ) -> None:
     claim = a_claim(store)
     assert store.tell(an_event(claim, REJECTED))
-    store.redrive(claim.route_id, None)
+    redrive_one(store, claim.route_id, None)
     assert not store.tell(an_event(claim, REJECTED))
     assert row(connection, "status, attempts") == ("pending", 0)
     assert letters(connection) == [("permanent", ERROR, "redriven")]

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from dovecote.model import Reason
-from dovecote.store import postgres
+from dovecote.store import dead_letters, postgres, rows, stories
 from dovecote.store.postgres import PostgresStore
 from dovecote.transitions import DeadLetter
 from local.provider import Fault, Running
@@ -27,6 +27,7 @@ Connection = psycopg.Connection[Any]
 As = Callable[[str], AbstractContextManager[Functions]]
 
 __all__ = ["applications", "names", "users"]
+STORES = (dead_letters, postgres, rows, stories)
 PERMANENT = {"status": 400, "code": "MessageRejected", "message": "refused"}
 
 
@@ -47,7 +48,8 @@ def as_function(
     def wired(function: str) -> Iterator[Functions]:
         ran: set[str] = set()
         real = postgres.statement
-        monkeypatch.setattr(postgres, "statement", lambda name: ran.add(name) or real(name))
+        for module in STORES:
+            monkeypatch.setattr(module, "statement", lambda name: ran.add(name) or real(name))
         values = environment(
             as_user(connection, database_url, users[function]),
             provider.url,
@@ -60,7 +62,8 @@ def as_function(
         )
         with functions(values) as house:
             yield house
-        monkeypatch.setattr(postgres, "statement", real)
+        for module in STORES:
+            monkeypatch.setattr(module, "statement", real)
         printed = capsys.readouterr().out
         # What the best effort of submit failed on is said at debug alone, by its kind.
         assert not [word for word in ("InsufficientPrivilege", "StoreFailed") if word in printed]

@@ -17,6 +17,7 @@ from tests.builders import (
     a_dispatch,
     claim_all,
     forever,
+    redrive_one,
     store_routes,
 )
 from tests.functions import Functions, environment, functions
@@ -69,7 +70,7 @@ def test_open_dead_letters_of_the_last_hour_are_counted(
     a_dispatch(store, ScriptedChannel(answer=lambda _: Failed(error="no luck")))(forever)
     assert store.gauges().dead_letters_hour == 3
     ids = [r for (r,) in connection.execute("select route_id from notification_dead_letters")]
-    store.redrive(ids[0], None)
+    redrive_one(store, ids[0], None)
     assert store.gauges().dead_letters_hour == 2
     connection.execute(
         "update notification_dead_letters"

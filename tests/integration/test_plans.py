@@ -22,7 +22,14 @@ ROWS = 200_000
 A_TALE = {"route_id": uuid.uuid4(), "message_id": "m", "error": "e", "expires_at": None}
 SOME_ROUTES = {"route_ids": [uuid.uuid4() for _ in range(100)], "token": uuid.uuid4()}
 
-BIG = {"notification_routes", "notifications", "push_devices"}
+A_REDRIVE = {
+    **SOME_ROUTES, "redrive_id": uuid.uuid4(), "expires_at": None, "wait": 0.0, "spacing": 0.1,
+}  # fmt: skip
+
+BIG = {
+    "notification_routes", "notifications", "notification_events", "notification_dead_letters",
+    "push_devices",
+}  # fmt: skip
 
 
 def of_some(name: str, said: object) -> dict[str, Any]:
@@ -57,11 +64,20 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "kind_of": A_TALE,
     "lock_route": A_TALE,
     "recorded": A_TALE,
+    "lock_routes": SOME_ROUTES,
+    "recorded_routes": {**SOME_ROUTES, "expires_at": None, "wait": 10.0},
     "settle": A_TALE,
     "reject": {**A_TALE, "reason": "permanent"},
-    "redrive": A_TALE,
-    "redrive, with a new time": {**A_TALE, "expires_at": "2999-01-01T00:00:00Z"},
+    "redrive": A_REDRIVE,
+    "redrive, with a new time": {**A_REDRIVE, "expires_at": "2999-01-01T00:00:00Z"},
     "routes": {"notification_id": uuid.uuid4()},
+    "story": {"notification_id": uuid.uuid4()},
+    "find_by_user": {"user_id": "u-1", "after": None, "limit": 51},
+    "find_by_user, from a place on": {"user_id": "u-1", "after": uuid.uuid4(), "limit": 51},
+    "find_by_email": {"email": "ann@example.com", "after": None, "limit": 51},
+    "find_by_email, from a place on": {
+        "email": "ann@example.com", "after": uuid.uuid4(), "limit": 51,
+    },
     "cancel": {"notification_id": uuid.uuid4()},
     "gauges": {"lanes": list(range(12))},
     "backlog": {

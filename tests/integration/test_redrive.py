@@ -13,7 +13,14 @@ from dovecote.model import Channel, Failed, Permanent
 from dovecote.store.postgres import PostgresStore
 from dovecote.transitions import Refusal
 from local.provider import Fault, Running
-from tests.builders import ScriptedChannel, a_dispatch, claim_all, forever, store_routes
+from tests.builders import (
+    ScriptedChannel,
+    a_dispatch,
+    claim_all,
+    forever,
+    redrive_one,
+    store_routes,
+)
 from tests.functions import Answer, Functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import assert_problem
@@ -63,7 +70,7 @@ def test_a_dead_letter_is_pending_with_a_fresh_set_of_attempts(
 ) -> None:
     route_id = a_dead_letter(store, connection, channel)
     (notification_id, expires_at) = row(connection, "notification_id, expires_at")
-    assert store.redrive(route_id, None) == notification_id
+    assert redrive_one(store, route_id, None) == notification_id
     assert row(connection, "status, attempts, claims, claim_token, doubt_until, expires_at") == (
         "pending", 0, 2, None, None, expires_at,
     )  # fmt: skip
@@ -76,7 +83,7 @@ def test_a_dead_letter_is_pending_with_a_fresh_set_of_attempts(
 
 def test_its_history_is_kept(store: PostgresStore, connection: Connection) -> None:
     route_id = a_dead_letter(store, connection)
-    store.redrive(route_id, None)
+    redrive_one(store, route_id, None)
     assert row(connection, "last_error, last_attempt_at is not null") == ("no luck", True)
     assert letters(connection) == [("attempts", "no luck", 2, "redriven", True)]
     refused = ScriptedChannel(answer=lambda _: Permanent(error="MessageRejected"))
@@ -85,7 +92,7 @@ def test_its_history_is_kept(store: PostgresStore, connection: Connection) -> No
         ("attempts", "no luck", 2, "redriven", True),
         ("permanent", "MessageRejected", 1, None, False),
     ]
-    assert store.redrive(route_id, None) is not None
+    assert redrive_one(store, route_id, None) is not None
     assert [closed for *_, closed, _ in letters(connection)] == ["redriven", "redriven"]
 
 
@@ -105,12 +112,12 @@ def test_what_is_no_dead_letter_is_left_as_it_is(
     store_routes(store, 1)
     connection.execute(f"update dovecote.notification_routes set {assignment}".encode())  # noqa: S608
     before = row(connection, "*")
-    assert store.redrive(the_route(connection), None) is Refusal.NO_DEAD_LETTER
+    assert redrive_one(store, the_route(connection), None) is Refusal.NO_DEAD_LETTER
     assert row(connection, "*") == before
 
 
 def test_a_route_that_is_none_has_no_answer(store: PostgresStore) -> None:
-    assert store.redrive(uuid.uuid4(), None) is None
+    assert redrive_one(store, uuid.uuid4(), None) is None
 
 
 def test_one_in_doubt_is_refused_until_its_hold_is_over(
@@ -121,10 +128,10 @@ def test_one_in_doubt_is_refused_until_its_hold_is_over(
         "update dovecote.notification_routes set doubt_until = clock_timestamp() + interval '1 h'"
     )
     let_expire(connection)
-    assert store.redrive(route_id, None) is Refusal.IN_DOUBT
+    assert redrive_one(store, route_id, None) is Refusal.IN_DOUBT
     assert row(connection, "status") == ("dead_lettered",)
     connection.execute("update dovecote.notification_routes set doubt_until = clock_timestamp()")
-    assert isinstance(store.redrive(route_id, in_an_hour()), uuid.UUID)
+    assert isinstance(redrive_one(store, route_id, in_an_hour()), uuid.UUID)
     assert row(connection, "status, doubt_until") == ("pending", None)
 
 
@@ -135,11 +142,11 @@ def in_an_hour() -> datetime:
 def test_one_that_expired_needs_a_new_time(store: PostgresStore, connection: Connection) -> None:
     route_id = a_dead_letter(store, connection)
     let_expire(connection)
-    assert store.redrive(route_id, None) is Refusal.EXPIRED
-    assert store.redrive(route_id, datetime.now(UTC) - timedelta(seconds=1)) is Refusal.EXPIRED
+    assert redrive_one(store, route_id, None) is Refusal.EXPIRED
+    assert redrive_one(store, route_id, datetime.now(UTC) - timedelta(seconds=1)) is Refusal.EXPIRED
     assert letters(connection) == [("attempts", "no luck", 2, None, False)]
     later = in_an_hour()
-    assert isinstance(store.redrive(route_id, later), uuid.UUID)
+    assert isinstance(redrive_one(store, route_id, later), uuid.UUID)
     assert row(connection, "status, expires_at") == ("pending", later)
 
 
@@ -147,9 +154,9 @@ def test_one_in_time_may_have_another_time_too(
     store: PostgresStore, connection: Connection
 ) -> None:
     route_id = a_dead_letter(store, connection)
-    assert store.redrive(route_id, datetime.now(UTC)) is Refusal.EXPIRED
+    assert redrive_one(store, route_id, datetime.now(UTC)) is Refusal.EXPIRED
     sooner = datetime.now(UTC) + timedelta(minutes=1)
-    assert isinstance(store.redrive(route_id, sooner), uuid.UUID)
+    assert isinstance(redrive_one(store, route_id, sooner), uuid.UUID)
     assert row(connection, "expires_at") == (sooner,)
 
 
@@ -157,7 +164,7 @@ def test_of_many_that_redrive_it_at_once_one_does(
     store: PostgresStore, connection: Connection, database_url: str
 ) -> None:
     route_id = a_dead_letter(store, connection)
-    answers = at_once(database_url, lambda own: own.redrive(route_id, None))
+    answers = at_once(database_url, lambda own: redrive_one(own, route_id, None))
     assert answers.count(Refusal.NO_DEAD_LETTER) == 7
     assert letters(connection) == [("attempts", "no luck", 2, "redriven", True)]
 
@@ -177,7 +184,7 @@ def test_what_is_on_record_as_accepted_is_not_sent_again(
         "  (route_id, notification_id, reason, attempts)"
         " select route_id, notification_id, 'ambiguous', attempts from ended"
     )
-    store.redrive(claim.route_id, in_an_hour())
+    redrive_one(store, claim.route_id, in_an_hour())
     channel = ScriptedChannel()
     assert a_dispatch(store, channel)(forever)["published"] == 1
     assert channel.asked == []

@@ -10,7 +10,7 @@ import pytest
 
 from dovecote import gateway
 from dovecote.feedback import BadEvent, Taken
-from dovecote.model import Cancellation, Device, Notification, Route, Status
+from dovecote.model import Cancellation, Device, Event, Notification, Route, Status, Story
 from dovecote.ports import StoreBusy, StoreError, StoreFailed, StoreUnavailable
 from dovecote.problems import Conflict, Fault, InProgress, Invalid, Malformed
 from dovecote.submit import Receipt
@@ -204,9 +204,24 @@ def test_a_replay_says_so() -> None:
 
 
 def test_a_notification_is_told_with_all_of_its_routes() -> None:
-    answer = gateway.told(NOTIFICATION)
+    event = Event(
+        at=NOON, event="failed", attempt=1, claim=1, reason=None, detail="e",
+        message_id=None,
+    )  # fmt: skip
+    answer = gateway.told(Story(notification=NOTIFICATION, histories={ROUTE_ID: [event]}))
     body = json.loads(answer["body"])
     assert answer["statusCode"] == 200
+    assert body["routes"][0]["history"] == [
+        {
+            "at": "2026-11-23T12:00:00Z",
+            "event": "failed",
+            "attempt": 1,
+            "claim": 1,
+            "reason": None,
+            "detail": "e",
+            "message_id": None,
+        }
+    ]
     assert (body["idempotency_key"], body["deliver_at"]) == ("k-1", None)
     assert {
         "route_id",
@@ -229,7 +244,25 @@ def test_a_notification_is_told_with_all_of_its_routes() -> None:
 def test_what_was_redriven_is_a_202_with_its_notification() -> None:
     answer = gateway.redriven(NOTIFICATION)
     assert answer["statusCode"] == 202
-    assert answer["body"] == gateway.told(NOTIFICATION)["body"]
+    (route,) = json.loads(answer["body"])["routes"]
+    assert route["route_id"] == str(ROUTE_ID)
+    assert "history" not in route
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "who"),
+    [
+        (
+            {"authorizer": {"iam": {"userArn": "arn:aws:iam::1:user/ann"}}},
+            "arn:aws:iam::1:user/ann",
+        ),
+        ({"authorizer": {"iam": {"userArn": None}}}, "unknown"),
+        ({"authorizer": None}, "unknown"),
+        ({}, "unknown"),
+    ],
+)
+def test_who_calls_is_whom_api_gateway_authorised(authorizer: dict[str, Any], who: str) -> None:
+    assert gateway.caller_of({"requestContext": authorizer}) == who
 
 
 def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None:

@@ -23,5 +23,5 @@ def read(body: bytes, shape: type[Body], refused: str) -> Body:
         return msgspec.convert(raw, shape)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
-        pointer = f"/{where.rstrip('`')}" if where else ""
+        pointer = f"/{where.rstrip('`').replace('.', '/')}" if where else ""
         raise Invalid(refused, [Fault(pointer, what)]) from None

@@ -9,14 +9,27 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dovecote.feedback import BadEvent, Taken
-from dovecote.model import Cancellation, Device, Notification, Route
+from dovecote.model import (
+    Cancellation,
+    Device,
+    Event,
+    Notification,
+    OpenDeadLetter,
+    RecordedRedrive,
+    Redrive,
+    Route,
+    Story,
+)
 from dovecote.ports import Log, ProviderUnavailable, StoreBusy, StoreError, StoreUnavailable
 from dovecote.problems import Malformed, Problem, Unavailable
 
-if TYPE_CHECKING:  # all functions answer through here; submit alone has a catalog to read
+if TYPE_CHECKING:  # all functions answer through here; what one of them asks is loaded by it
+    from dovecote.queries import Item, Page
     from dovecote.submit import Receipt
 
 Answer = dict[str, Any]
+COUNTS = ("matched", "redriven", "refused")
+"""What a redrive by filter is answered with."""
 
 
 def is_http(event: Any) -> bool:
@@ -56,6 +69,17 @@ def parameters_of(event: Mapping[str, Any], *names: str) -> tuple[str, ...]:
     return tuple(event["pathParameters"][name] for name in names)
 
 
+def query_of(event: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the parameters of an HTTP event's query; one that stands twice is joined by commas."""
+    return event.get("queryStringParameters") or {}
+
+
+def caller_of(event: Mapping[str, Any]) -> str:
+    """Return the ARN of who signed an HTTP event; sam local and the local stack know nobody."""
+    authorizer = event["requestContext"].get("authorizer") or {}
+    return str((authorizer.get("iam") or {}).get("userArn") or "unknown")
+
+
 def answer(status: int, document: Any, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an answer with a JSON body."""
     return {
@@ -93,14 +117,32 @@ def accepted(receipt: "Receipt") -> Answer:
     return answer(202, document, headers)
 
 
-def told(notification: Notification) -> Answer:
-    """Return the 200 of a notification that was asked for."""
-    return answer(200, notification_document(notification))
+def told(story: Story) -> Answer:
+    """Return the 200 of a notification that was asked for, with the history of each route."""
+    document = notification_document(story.notification)
+    for route in document["routes"]:
+        events = story.histories.get(route["route_id"], ())
+        route["history"] = [event_document(event) for event in events]
+    return answer(200, document)
+
+
+def page_of(name: str, found: "Page[Item]", document: "Callable[[Item], Any]") -> Answer:
+    """Return the 200 of a page of things, each as its document, and where the next begins."""
+    items = [document(item) for item in found.items]
+    return answer(200, {name: items, "next": found.next})
 
 
 def redriven(notification: Notification) -> Answer:
     """Return the 202 of a dead letter that is pending again."""
     return answer(202, notification_document(notification))
+
+
+def redriven_by_filter(done: Redrive | int) -> Answer:
+    """Return the 202 of a redrive by filter, or the 200 of a dry run, which counts alone."""
+    if isinstance(done, int):
+        return answer(200, {"matched": done})
+    document = redrive_document(done)
+    return answer(202, {name: document[name] for name in ("redrive_id", *COUNTS)})
 
 
 def notification_document(notification: Notification) -> dict[str, Any]:
@@ -113,6 +155,24 @@ def notification_document(notification: Notification) -> dict[str, Any]:
         "deliver_at": notification.deliver_at,
         "routes": [route_document(route) for route in notification.routes],
     }
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """Return what a client sees of what happened to a route."""
+    return msgspec.structs.asdict(event)
+
+
+def dead_letter_document(letter: OpenDeadLetter) -> dict[str, Any]:
+    """Return what a client sees of a dead letter."""
+    document = msgspec.structs.asdict(letter)
+    del document["dead_letter_id"]
+    return document
+
+
+def redrive_document(redrive: Redrive | RecordedRedrive) -> dict[str, Any]:
+    """Return what a client sees of a redrive."""
+    document = msgspec.structs.asdict(redrive)
+    return {**document, "limit": document.pop("most")}
 
 
 def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], Taken], log: Log) -> Answer:

@@ -6,7 +6,7 @@ Most are Structs of msgspec: to define a frozen dataclass takes a cold start ten
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -151,6 +151,25 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     deliver_at: datetime | None
     routes: Sequence[Route]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened to a route; `claim` is 0 where it is about none."""
+
+    at: datetime
+    event: str
+    attempt: int | None
+    claim: int
+    reason: str | None
+    detail: str | None
+    message_id: str | None
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification, and what happened to each of its routes in the order of time."""
+
+    notification: Notification
+    histories: Mapping[UUID, Sequence[Event]]
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -362,6 +381,66 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     due: int
     rate: float | None
+
+
+class OpenDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter that nobody has redriven and no event has settled."""
+
+    dead_letter_id: int
+    route_id: UUID
+    notification_id: UUID
+    kind: str
+    channel: str
+    reason: str
+    error: str | None
+    attempts: int
+    dead_lettered_at: datetime
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which open dead letters are meant: all for which each of these that is given is so.
+
+    `since` is within the span of time, `until` is not.
+    """
+
+    kind: str | None = None
+    channel: Channel | None = None
+    reason: Reason | None = None
+    since: Annotated[datetime, msgspec.Meta(tz=True)] | None = msgspec.field(
+        default=None, name="from"
+    )
+    until: Annotated[datetime, msgspec.Meta(tz=True)] | None = msgspec.field(
+        default=None, name="to"
+    )
+
+
+class Redrive(msgspec.Struct, frozen=True, kw_only=True):
+    """A redrive on record: who asked for it, for what, and what came of it so far.
+
+    `filter` is as it was asked for. `most` bounds how many are redriven, `per_second` how fast they
+    are due. `matched` counts the dead letters that it was about, before it began.
+    """
+
+    redrive_id: UUID
+    who: str
+    filter: Mapping[str, Any]
+    per_second: float | None = None
+    most: int = 1
+    expires_at: datetime | None = None
+    matched: int = 1
+    redriven: int = 0
+    refused: int = 0
+
+    @property
+    def spacing(self) -> float:
+        """Return the seconds from one that is due to the next."""
+        return 1 / self.per_second if self.per_second else 0.0
+
+
+class RecordedRedrive(Redrive, frozen=True, kw_only=True):
+    """A redrive as it was found on record, with when it was asked for."""
+
+    at: datetime
 
 
 class Known(StrEnum):

@@ -1,26 +1,70 @@
-"""Read and cancel notifications."""
+"""Read, find and cancel notifications."""
 
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 from uuid import UUID
 
-from dovecote.model import Cancellation, Notification
+from dovecote import queries
+from dovecote.model import Cancellation, Notification, Story
 from dovecote.ports import Store
-from dovecote.problems import NotFound
+from dovecote.problems import Fault, Invalid, NotFound
+from dovecote.queries import Page, Reader
 
 UNKNOWN = "There is no such notification."
+REFUSED = "Notifications cannot be found so."
+PERSON: Mapping[str, Reader] = {
+    "user_id": queries.identifier,
+    "email": queries.email,
+    "after": queries.uuid,
+    "limit": queries.limit,
+}
+KEY: Mapping[str, Reader] = {"kind": queries.text, "idempotency_key": queries.text}
+"""The parameters by which a person's are found, and the one that holds a key."""
+
+
+class Stories(Protocol):
+    """The store as people ask it. Every call may raise StoreError."""
+
+    def story(self, notification_id: UUID) -> Story | None:
+        """Return a notification with its routes and their histories."""
+
+    def of_user(self, user_id: str, after: UUID | None, limit: int) -> list[Notification]:
+        """Return those of a user from a place on, the newest first, with the user's routes."""
+
+    def of_email(self, email: str, after: UUID | None, limit: int) -> list[Notification]:
+        """Return those of an address from a place on, the newest first, with its routes."""
 
 
 class Notifications:
     """Use cases of a stored notification."""
 
-    def __init__(self, *, store: Store) -> None:
+    def __init__(self, *, store: Store, stories: Stories) -> None:
         self._store = store
+        self._stories = stories
 
-    def get(self, notification_id: str) -> Notification:
-        """Return a notification with its routes; raise NotFound."""
-        notification = self._store.notification(_parsed(notification_id))
-        if notification is None:
+    def get(self, notification_id: str) -> Story:
+        """Return a notification with its routes and their histories; raise NotFound."""
+        story = self._stories.story(_parsed(notification_id))
+        if story is None:
             raise NotFound(UNKNOWN)
-        return notification
+        return story
+
+    def find(self, query: Mapping[str, str]) -> Page[Notification]:
+        """Return a page of the notifications of a user or an address, or of the one with a key.
+
+        Raises Invalid.
+        """
+        given = queries.read(query, {**PERSON, **KEY}, REFUSED)
+        ways = given.keys() - {"after", "limit"}
+        if ways == {"user_id"}:
+            return _page(self._stories.of_user, given["user_id"], given)
+        if ways == {"email"}:
+            return _page(self._stories.of_email, given["email"], given)
+        if given.keys() == KEY.keys():
+            found = self._store.find(given["kind"], given["idempotency_key"])
+            return Page(items=[] if found is None else [found], next=None)
+        ask = "name user_id, or email, or kind with idempotency_key, which is no page"
+        raise Invalid(REFUSED, [Fault("", ask)])
 
     def cancel(self, notification_id: str) -> Cancellation:
         """Cancel what is still to be sent and in nobody's hands; raise NotFound."""
@@ -28,6 +72,16 @@ class Notifications:
         if cancellation is None:
             raise NotFound(UNKNOWN)
         return cancellation
+
+
+def _page(
+    find: Callable[[str, UUID | None, int], list[Notification]],
+    person: str,
+    given: Mapping[str, Any],
+) -> Page[Notification]:
+    limit = given.get("limit", queries.USUAL)
+    found = find(person, given.get("after"), limit + 1)
+    return queries.page(found, limit, lambda one: one.notification_id)
 
 
 def _parsed(notification_id: str) -> UUID:

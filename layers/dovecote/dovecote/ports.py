@@ -33,7 +33,7 @@ from dovecote.model import (
     Slots,
     Standing,
 )
-from dovecote.transitions import DeadLetter, Doubt, Refusal, Retry
+from dovecote.transitions import DeadLetter, Doubt, Retry
 
 ANSWER_SECONDS = 4.5
 """What a request may ask of the store in all: one that is out of reach is a 503 within 5 s."""
@@ -175,12 +175,9 @@ class Store(Protocol):
         """Open a transaction; it commits when the context ends well."""
 
     def cancel(self, notification_id: UUID) -> Cancellation | None:
-        """Cancel what is still to be sent; None where there is no such notification."""
+        """Cancel what is still to be sent; None where there is no such notification.
 
-    def redrive(self, route_id: UUID, expires_at: datetime | None) -> UUID | Refusal | None:
-        """Give a dead letter a fresh set of attempts; return its notification, or why not.
-
-        None where there is no such route.
+        What an earlier call cancelled counts again.
         """
 
     def tell(self, feedback: Feedback) -> bool:

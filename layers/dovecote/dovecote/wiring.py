@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dovecote.hand_over import HandOver
     from dovecote.notifications import Notifications
     from dovecote.overview import Look
+    from dovecote.redrives import Redrives
     from dovecote.run import Run
     from dovecote.store.provision import Provision
     from dovecote.submit import Submit
@@ -230,8 +231,9 @@ def run() -> Run:
 def notifications() -> Notifications:
     """Return the use cases of a stored notification."""
     from dovecote.notifications import Notifications
+    from dovecote.store.stories import PostgresStories
 
-    return Notifications(store=_store())
+    return Notifications(store=_store(), stories=PostgresStories(database()))
 
 
 @cache
@@ -249,8 +251,20 @@ def devices() -> Devices:
 def dead_letters() -> DeadLetters:
     """Return the use cases of dead letters."""
     from dovecote.dead_letters import DeadLetters
+    from dovecote.ids import uuid7
+    from dovecote.store.dead_letters import PostgresDeadLetters
 
-    return DeadLetters(store=_store())
+    return DeadLetters(letters=PostgresDeadLetters(database()), store=_store(), new_id=uuid7)
+
+
+@cache
+def redrives() -> Redrives:
+    """Return the use cases of redrives by filter."""
+    from dovecote.ids import uuid7
+    from dovecote.redrives import Redrives
+    from dovecote.store.dead_letters import PostgresDeadLetters
+
+    return Redrives(letters=PostgresDeadLetters(database()), new_id=uuid7, clock=time.monotonic)
 
 
 @cache

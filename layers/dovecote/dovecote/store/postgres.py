@@ -28,6 +28,7 @@ from dovecote.model import (
     Route,
     Slots,
     Standing,
+    Status,
 )
 from dovecote.ports import Claimed, DevicesFound, Part, Stored
 from dovecote.store.database import Database, Opened
@@ -35,7 +36,7 @@ from dovecote.store.question import Question
 from dovecote.store.rows import rows as _rows
 from dovecote.store.statements import statement
 from dovecote.store.storing import Storing
-from dovecote.transitions import DeadLetter, Doubt, Publish, Recorded, Refusal, Retry
+from dovecote.transitions import DeadLetter, Doubt, Publish, Recorded, Retry
 
 Shape = TypeVar("Shape", Device, Route)
 
@@ -256,38 +257,24 @@ class PostgresStore:
             yield PostgresTransaction(connection)
 
     def cancel(self, notification_id: UUID) -> Cancellation | None:
-        """Cancel what is still to be sent; None where there is no such notification."""
+        """Cancel what is still to be sent; None where there is no such notification.
+
+        What an earlier call cancelled counts again: the answer to its commit may have been lost.
+        """
         parameters = {"notification_id": notification_id}
 
-        def work(connection: Opened) -> tuple[int, list[dict[str, Any]]]:
-            cancelled = len(_rows(connection, "cancel", parameters))
-            return cancelled, _rows(connection, "routes", parameters)
+        def work(connection: Opened) -> list[dict[str, Any]]:
+            connection.execute(statement("cancel"), parameters)
+            return _rows(connection, "routes", parameters)
 
-        cancelled, routes = self._database.run(work)
+        routes = self._database.run(work)
+        cancelled = sum(row["status"] == Status.CANCELLED for row in routes)
         in_flight = sum(row["next_attempt_at"] is not None for row in routes)
         if not routes:
             return None
         return Cancellation(
             cancelled=cancelled, in_flight=in_flight, ended=len(routes) - cancelled - in_flight
         )
-
-    def redrive(self, route_id: UUID, expires_at: datetime | None) -> UUID | Refusal | None:
-        """Give a dead letter a fresh set of attempts; return its notification, or why not.
-
-        None where there is no such route.
-        """
-        parameters = {"route_id": route_id, "expires_at": expires_at, "message_id": None}
-
-        def work(connection: Opened) -> UUID | Refusal | None:
-            if not _rows(connection, "lock_route", parameters):
-                return None
-            refusal = transitions.redriven(_recorded(connection, parameters))
-            if refusal is not None:
-                return refusal
-            redriven: UUID = _rows(connection, "redrive", parameters)[0]["notification_id"]
-            return redriven
-
-        return self._database.run(work)
 
     def tell(self, feedback: Feedback) -> bool:
         """Write down what the provider told of a send; return whether its route changed."""

@@ -1,4 +1,4 @@
-"""The rows of a statement, by the names of its columns."""
+"""The rows that a statement of sql/ answers with."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +10,6 @@ from dovecote.store.statements import statement
 
 
 def rows(connection: Opened, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
-    """Run the statement of a name and return its rows."""
+    """Run the statement of a name and return its rows by their columns."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement(name), parameters).fetchall()

@@ -9,14 +9,22 @@ _NAMED = re.compile(rb"%\((\w+)\)s")
 
 @cache
 def statement(name: str) -> bytes:
-    """Return the text of sql/<name>.sql; a claim's is followed by what is told of its routes."""
+    """Return the text of sql/<name>.sql; a claim's is followed by what is told of its routes.
+
+    One that takes lapsed claims over notes them before.
+    """
     text = files("dovecote.store").joinpath("sql", f"{name}.sql").read_bytes()
+    if name in LAPSED:
+        text += b"), noted as (\n%b" % statement("lapsed")
     if name in CLAIMS:
         return b"with claimed as (\n%b)\n%b" % (text, statement("claimed"))
     return text
 
 
-CLAIMS = frozenset({"claim", "claim_lapsed", "claim_expired"})
+LAPSED = frozenset({"claim_lapsed", "claim_expired"})
+"""The statements that claim routes whose lease may have run out."""
+
+CLAIMS = LAPSED | {"claim"}
 """The statements that claim routes."""
 
 

@@ -1,5 +1,5 @@
--- What functions/api may do: show and cancel notifications, redrive dead letters, keep devices, and say
--- how all stands.
+-- What functions/api may do: find, show and cancel notifications, find and redrive dead letters, keep
+-- devices, and say how all stands.
 -- It reads no payload and no recipient's data, and nothing that it may change is sent.
 
 grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at)
@@ -8,21 +8,29 @@ grant select (notification_id, kind, idempotency_key, fingerprint, created_at, d
 grant select (
         route_id, notification_id, position, channel, lane, status, user_id, device_session_id,
         resolved_email, attempts, max_attempts, claims, claim_token, leased_until, next_attempt_at,
-        last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id
+        last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id,
+        created_at
     ),
     update (lane, status, attempts, next_attempt_at, expires_at, doubt_until)
     on dovecote.notification_routes to {user};
 
-grant select (route_id, notification_id, reason, dead_lettered_at, closed_at), update (closed_at, closed_as)
+grant select (
+        dead_letter_id, route_id, notification_id, kind, channel, reason, error, attempts,
+        dead_lettered_at, closed_at, redrive_id
+    ),
+    update (closed_at, closed_as, redrive_id)
     on dovecote.notification_dead_letters to {user};
 
-grant select (route_id, event, at),
+grant select (
+        redrive_id, who, at, filter, per_second, most, expires_at, matched, redriven, refused
+    ),
+    insert (redrive_id, who, filter, per_second, most, expires_at, matched, redriven, refused),
+    update (redriven, refused)
+    on dovecote.redrives to {user};
+
+grant select (route_id, claim, event, at, attempt, reason, detail, message_id),
     insert (route_id, claim, event)
     on dovecote.notification_events to {user};
-
--- What is on record of an email bars its redrive.
-grant select (template_id, idempotency_key, message_id) on dovecote.email_deliveries to {user};
-grant select (message_id) on dovecote.email_rejections to {user};
 
 grant select (user_id, device_session_id, platform, token, endpoint, created_at, dead_at),
     insert (user_id, device_session_id, platform, token, endpoint),

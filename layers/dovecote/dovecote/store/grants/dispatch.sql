@@ -13,7 +13,7 @@ grant select (route_id, dead_lettered_at, closed_at),
     insert (route_id, notification_id, reason, error, attempts)
     on dovecote.notification_dead_letters to {user};
 
-grant select (route_id),
+grant select (route_id, event, at, attempt),
     insert (route_id, claim, event, attempt, reason, detail)
     on dovecote.notification_events to {user};
 

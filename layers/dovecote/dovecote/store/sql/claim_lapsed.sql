@@ -37,5 +37,6 @@ returning route_id, notification_id, channel, target, user_id, device_session_id
     case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as effective_max_attempts,
     last_attempt_at is not distinct from (select at from moment) as counted,
     true as lapsed,
+    true as ran_out,
     true as in_doubt,
     date_part('epoch', expires_at - (select at from moment)) as expires_in

@@ -1,0 +1,118 @@
+"""The parameters of a query string to values, or a problem that names those at fault."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from dovecote import addresses
+from dovecote.addresses import BadAddress
+from dovecote.problems import Fault, Invalid
+from dovecote.submission import Instant, in_range, is_identifier
+
+MOST = 100
+USUAL = 50
+"""How many things are on a page, at most and where the caller names no number."""
+
+Item = TypeVar("Item")
+Reader = Callable[[str], Any]
+
+
+class BadValue(ValueError):
+    """A parameter says what cannot be taken; the message says why and repeats nothing of it."""
+
+
+class Page(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
+    """Some of many things, and the place that the next page begins after; None on the last."""
+
+    items: Sequence[Item]
+    next: str | None
+
+
+def read(query: Mapping[str, str], readers: Mapping[str, Reader], refused: str) -> dict[str, Any]:
+    """Return what the parameters say, by name; raise Invalid with `refused` and all faults."""
+    faults = [Fault("", f"{name}: is no parameter here") for name in query if name not in readers]
+    values: dict[str, Any] = {}
+    for name, reader in readers.items():
+        try:
+            values |= {name: reader(query[name])} if name in query else {}
+        except BadValue as error:
+            faults.append(Fault("", f"{name}: {error}"))
+    if faults:
+        raise Invalid(refused, faults)
+    return values
+
+
+def page(found: Sequence[Item], limit: int, place: Callable[[Item], object]) -> Page[Item]:
+    """Return the first `limit` of what was found, of which one more was asked for."""
+    items = found[:limit]
+    more = len(found) > limit
+    return Page(items=items, next=str(place(items[-1])) if more else None)
+
+
+def limit(text: str) -> int:
+    """Read how many things there are to be on a page."""
+    if not (len(text) <= 3 and text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST):
+        raise BadValue(f"is not a number from 1 to {MOST}")
+    return int(text)
+
+
+def uuid(text: str) -> UUID:
+    """Read an id of Dovecote's."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadValue("is no id") from None
+
+
+def identifier(text: str) -> str:
+    """Read an id of the producer's."""
+    if not (is_identifier(text) and _is_storable(text)):
+        raise BadValue("is not 1 to 255 characters without control characters")
+    return text
+
+
+def text(said: str) -> str:
+    """Read a key or a name."""
+    if not (1 <= len(said) <= 255 and _is_storable(said)):
+        raise BadValue("is not 1 to 255 characters")
+    return said
+
+
+def email(text: str) -> str:
+    """Read an address as submit does."""
+    try:
+        return addresses.normalised(text if _is_storable(text) else "")
+    except BadAddress as error:
+        raise BadValue(str(error)) from None
+
+
+def instant(text: str) -> datetime:
+    """Read a time of RFC 3339."""
+    try:
+        said = msgspec.convert(text, Instant)
+    except msgspec.ValidationError:
+        raise BadValue("is not a time with its zone (RFC 3339), a + written as %2B") from None
+    if not in_range(said):
+        raise BadValue("is out of range")
+    return said
+
+
+def one_of(words: type[StrEnum]) -> Reader:
+    """Return what reads a word of these."""
+
+    def read_word(text: str) -> StrEnum:
+        try:
+            return words(text)
+        except ValueError:
+            raise BadValue(f"is none of {', '.join(words)}") from None
+
+    return read_word
+
+
+def _is_storable(text: str) -> bool:
+    """Tell whether PostgreSQL can hold a text: neither NUL nor a lone surrogate is in it."""
+    return "\0" not in text and text.encode("utf-8", "replace").decode() == text

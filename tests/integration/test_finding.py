@@ -1,0 +1,308 @@
+"""Finding: the notifications of a person, and the story of each route."""
+
+import json
+import uuid
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+import pytest
+
+from dovecote import queries
+from dovecote.store.postgres import PostgresStore
+from dovecote.store.statements import statement
+from local.provider import Fault, Running
+from tests.builders import (
+    a_lease,
+    a_notification,
+    a_route,
+    claim_all,
+    claim_lapsed,
+    redrive_one,
+    stored,
+)
+from tests.functions import Answer, Functions
+from tests.integration.test_best_effort import email_only, order
+from tests.integration.test_http import ADDRESS, a_body, assert_problem
+from tests.integration.test_plans import nodes
+
+Connection = psycopg.Connection[Any]
+
+
+def find(house: Functions, **query: object) -> Answer:
+    return house.call("GET", f"/notifications?{urlencode(query)}")
+
+
+def ids(answer: Answer) -> list[str]:
+    assert answer.status == 200, answer.body
+    return [one["notification_id"] for one in answer.body["notifications"]]
+
+
+def a_recipient(number: int) -> dict[str, Any]:
+    email = f"success+{number}@simulator.amazonses.com"
+    return {"user_id": f"u-{number}", "email": email, "data": {"first_name": "Bea"}}
+
+
+def post(house: Functions, number: int, **overrides: Any) -> str:
+    body = a_body(idempotency_key=f"order-{number}", deliver_at="2999-01-01T00:00:00Z")
+    return str(house.post(body | overrides).body["notification_id"])
+
+
+# Of one person.
+
+
+def test_a_user_s_notifications_are_paged_newest_first(house: Functions) -> None:
+    posted = [post(house, number) for number in range(5)]
+    post(house, 6, recipients=[a_recipient(2)])
+    first = find(house, user_id="u-1", limit=2)
+    second = find(house, user_id="u-1", limit=2, after=first.body["next"])
+    third = find(house, user_id="u-1", limit=2, after=second.body["next"])
+    assert ids(first) + ids(second) + ids(third) == posted[::-1]
+    assert third.body["next"] is None
+    assert ids(find(house, user_id="u-1")) == posted[::-1]
+    assert ids(find(house, user_id="nobody")) == []
+
+
+def test_of_many_recipients_one_sees_the_own_routes_alone(house: Functions) -> None:
+    recipients = [*a_body()["recipients"], a_recipient(2), a_recipient(3)]
+    posted = post(house, 1, recipients=recipients)
+    by_user = find(house, user_id="u-3").body["notifications"]
+    by_email = find(house, email="success+3@simulator.amazonses.com").body["notifications"]
+    assert [one["notification_id"] for one in by_user + by_email] == [posted] * 2
+    assert [(r["channel"], r["user_id"]) for r in by_user[0]["routes"]] == [
+        ("email", "u-3"), ("push", "u-3"),
+    ]  # fmt: skip
+    assert [r["email"] for r in by_email[0]["routes"]] == ["success+3@simulator.amazonses.com"]
+    assert "history" not in by_user[0]["routes"][0]
+
+
+def test_an_address_is_found_however_it_is_spelt(house: Functions) -> None:
+    posted = post(house, 1)
+    for spelt in (ADDRESS, ADDRESS.replace("amazonses", "AmazonSES"), ADDRESS.upper()):
+        assert ids(find(house, email=spelt)) == [posted]
+
+
+def test_a_key_finds_one_notification_with_all_of_its_routes(house: Functions) -> None:
+    posted = post(house, 1)
+    answer = find(house, kind="order.shipped", idempotency_key="order-1")
+    assert ids(answer) == [posted]
+    assert [r["channel"] for r in answer.body["notifications"][0]["routes"]] == ["email", "push"]
+    assert answer.body["next"] is None
+    assert ids(find(house, kind="order.shipped", idempotency_key="another")) == []
+
+
+REFUSED: dict[str, tuple[dict[str, str], str]] = {
+    "nothing": ({}, "name user_id, or email, or kind with idempotency_key, which is no page"),
+    "two ways": ({"user_id": "u", "email": ADDRESS}, "name user_id, or email"),
+    "half a key": ({"kind": "order.shipped"}, "name user_id, or email"),
+    "a page of a key": ({"kind": "k", "idempotency_key": "i", "limit": "2"}, "name user_id"),
+    "another parameter": ({"user_id": "u", "colour": "red"}, "colour: is no parameter here"),
+    "no address": ({"email": "ann"}, "email: is not a single email address"),
+    "NUL in an address": ({"email": "a\0@example.com"}, "email: is not a single email address"),
+    "no user": ({"user_id": ""}, "user_id: is not 1 to 255 characters"),
+    "NUL in a user": ({"user_id": "a\0"}, "user_id: is not 1 to 255 characters"),
+    "a long user": ({"user_id": "u" * 256}, "user_id: is not 1 to 255 characters"),
+    "NUL in a key": ({"kind": "k", "idempotency_key": "\0"}, "idempotency_key: is not 1 to 255"),
+    "no number": ({"user_id": "u", "limit": "many"}, "limit: is not a number from 1 to 100"),
+    "no page": ({"user_id": "u", "limit": "0"}, "limit: is not a number from 1 to 100"),
+    "too long a page": ({"user_id": "u", "limit": "101"}, "limit: is not a number from 1 to 100"),
+    "two numbers": ({"user_id": "u", "limit": "1,2"}, "limit: is not a number from 1 to 100"),
+    "no place": ({"user_id": "u", "after": "7"}, "after: is no id"),
+}
+
+
+@pytest.mark.parametrize(("query", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_query_that_cannot_be_taken_is_a_422_that_says_why(
+    house: Functions, query: dict[str, str], words: str
+) -> None:
+    answer = find(house, **query)
+    assert_problem(answer, 422)
+    assert [error["pointer"] for error in answer.body["errors"]] == [""]
+    assert answer.body["errors"][0]["detail"].startswith(words)
+
+
+@pytest.mark.parametrize("read", [queries.text, queries.identifier, queries.email])
+def test_what_postgresql_cannot_hold_is_not_asked_for(read: queries.Reader) -> None:
+    with pytest.raises(queries.BadValue):
+        read("\ud800")
+
+
+# How they are found.
+
+
+@pytest.fixture
+def crowded(connection: Connection) -> Connection:
+    """Beside 100,000 routes of others, one user with 20,000, all due."""
+    connection.execute("set statement_timeout = 0")
+    connection.execute(
+        "with n as (insert into dovecote.notifications"
+        "  (notification_id, kind, idempotency_key, fingerprint, payload)"
+        "  select uuidv7(), 'k', i::text, 'f', '{}' from generate_series(1, 20000) i"
+        "  returning notification_id)"
+        " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
+        "  target, user_id, resolved_email, priority, lane, status, max_attempts,"
+        "  next_attempt_at, expires_at)"
+        " select gen_random_uuid(), notification_id, i, 'email', 'address',"
+        "  case i when 1 then 'u-1' else 'u-' || notification_id || i end,"
+        "  case i when 1 then 'Ann@example.com' else notification_id || '@example.com' end,"
+        "  1, 2, 'pending', 8, now(), now() + interval '1 day'"
+        " from n, generate_series(1, 6) i"
+    )
+    connection.execute("analyze dovecote.notifications, dovecote.notification_routes")
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("name", "person", "index"),
+    [
+        ("find_by_user", {"user_id": "u-1"}, "notification_routes_user"),
+        ("find_by_email", {"email": "ann@EXAMPLE.com"}, "notification_routes_email"),
+    ],
+)
+def test_a_page_of_somebody_with_many_reads_no_more_than_the_page(
+    crowded: Connection, name: str, person: dict[str, str], index: str
+) -> None:
+    (middle,) = crowded.execute(
+        "select notification_id from dovecote.notifications"
+        " order by notification_id offset 10000 limit 1"
+    ).fetchone() or (None,)
+    for after in (None, middle):
+        explained = crowded.execute(
+            b"explain (analyze, format json) " + statement(name),
+            {**person, "after": after, "limit": 51},
+        ).fetchone()
+        assert explained is not None
+        found = list(nodes(explained[0][0]["Plan"]))
+        reads = [node for node in found if node.get("Relation Name") == "notification_routes"]
+        assert {node["Index Name"] for node in reads} == {index}
+        assert sum(node["Actual Rows"] * node["Actual Loops"] for node in reads) <= 200
+        assert found[0]["Actual Rows"] == 51
+
+
+# The story of a route.
+
+
+def history(house: Functions, notification_id: object) -> list[dict[str, Any]]:
+    answer = house.call("GET", f"/notifications/{notification_id}")
+    assert answer.status == 200
+    (route,) = answer.body["routes"]
+    at = [event["at"] for event in route["history"]]
+    assert at == sorted(at)
+    return list(route["history"])
+
+
+def told(history: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(event[name] for name in ("event", *names)) for event in history]
+
+
+def test_every_attempt_is_told_from_the_submit_to_the_delivery(
+    house: Functions, provider: Running
+) -> None:
+    order(provider, Fault.ERROR, times=2)
+    posted = house.post(email_only()).body
+    assert "history" not in posted["routes"][0]
+    house.dispatch()
+    (accepted,) = provider.provider.ledger.accepted
+    found = history(house, posted["notification_id"])
+    assert told(found, "attempt", "claim", "message_id") == [
+        ("submitted", None, 0, None),
+        ("failed", 1, 1, None),
+        ("failed", 2, 2, None),
+        ("published", 3, 3, accepted.message_id),
+    ]
+    assert found[0]["at"] == posted["created_at"]
+    assert found[1]["detail"].startswith("InternalFailure (500)")
+
+
+def test_a_dead_letter_keeps_its_history_over_a_redrive(
+    house: Functions, store: PostgresStore, provider: Running
+) -> None:
+    order(provider, Fault.ERROR, status=400, code="MessageRejected", times=1)
+    posted = house.post(email_only()).body
+    redrive_one(store, uuid.UUID(posted["routes"][0]["route_id"]))
+    house.call("DELETE", f"/notifications/{posted['notification_id']}")
+    found = history(house, posted["notification_id"])
+    assert told(found, "attempt", "claim", "reason") == [
+        ("submitted", None, 0, None),
+        ("dead_lettered", 1, 1, "permanent"),
+        ("redriven", None, 1, None),
+        ("cancelled", None, 1, None),
+    ]
+
+
+def test_what_the_provider_told_of_a_lost_reply_is_told_once(
+    house: Functions, provider: Running
+) -> None:
+    order(provider, Fault.CLOSE_AFTER_ACCEPTING, times=1)
+    posted = house.post(email_only()).body
+    (accepted,) = provider.provider.ledger.accepted
+    mail = {
+        "messageId": accepted.message_id,
+        "tags": {"route_id": [posted["routes"][0]["route_id"]], "claim": ["1"]},
+    }
+    detail = {"eventType": "Send", "mail": mail}
+    house.feedback(json.dumps({"source": "aws.ses", "detail": detail}))
+    found = history(house, posted["notification_id"])
+    assert told(found, "message_id")[0] == ("submitted", None)
+    assert told(found, "message_id")[-1] == ("settled", accepted.message_id)
+    assert "published" not in {event["event"] for event in found}
+
+
+def test_a_route_that_nothing_reaches_says_why(house: Functions, store: PostgresStore) -> None:
+    route = a_route(resolved_email=None, skip="recipient has no email")
+    posted = stored(store, a_notification([route]))
+    assert told(history(house, posted.notification_id), "reason") == [
+        ("submitted", None), ("skipped", "recipient has no email"),
+    ]  # fmt: skip
+
+
+def events(connection: Connection) -> list[Any]:
+    return connection.execute(
+        "select event, claim, attempt from dovecote.notification_events order by at"
+    ).fetchall()
+
+
+def let_lapse(connection: Connection) -> None:
+    connection.execute(
+        "update dovecote.notification_routes"
+        " set leased_until = clock_timestamp() - interval '1 hour' where claim_token is not null"
+    )
+
+
+def test_a_claim_that_ran_out_is_told_with_its_own_number(
+    store: PostgresStore, connection: Connection
+) -> None:
+    stored(store, a_notification([a_route()]))
+    assert len(claim_all(store)) == 1
+    let_lapse(connection)
+    assert claim_lapsed(store) is not None
+    assert events(connection) == [("lapsed", 1, 1)]
+    let_lapse(connection)
+    assert claim_lapsed(store) is not None
+    assert events(connection) == [("lapsed", 1, 1), ("lapsed", 2, 2)]
+
+
+def test_one_that_is_given_back_has_not_run_out_again(
+    store: PostgresStore, connection: Connection
+) -> None:
+    stored(store, a_notification([a_route()]))
+    claim_all(store)
+    let_lapse(connection)
+    for _ in range(3):
+        claim = claim_lapsed(store)
+        assert claim is not None
+        with store.transaction() as transaction:
+            transaction.give_back(claim.token, [claim.route_id], lapsed=True, hold=0)
+    assert events(connection) == [("lapsed", 1, 1)]
+
+
+def test_what_expires_under_a_lease_that_ran_out_is_told_so_and_no_other(
+    store: PostgresStore, connection: Connection
+) -> None:
+    stored(store, a_notification([a_route()]))
+    claim_all(store)
+    let_lapse(connection)
+    stored(store, a_notification([a_route()]))
+    connection.execute("update dovecote.notification_routes set expires_at = created_at")
+    assert len(store.claim_expired([2], a_lease(), hold=0, limit=10)) == 2
+    assert events(connection) == [("lapsed", 1, 1)]
