@@ -1,4 +1,4 @@
-"""Reads, finds, cancels, redrives, devices, how all stands: each route of the template by its key."""
+"""Reads, finds, cancels, redrives, devices, an overview: each route of the template by its key."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
