@@ -19,6 +19,8 @@ SERVICE_ACCOUNT =
 SEND =
 EVENT =
 given = $(if $($(1)),--$(2) '$(subst ','\'',$($(1)))')
+# What the command line itself says: every shell has a USER, and why asks the local stack without ENV.
+said = $(if $(findstring command line,$(origin $(1))),--$(2) '$(subst ','\'',$($(1)))')
 bin := .venv/bin
 sam := .venv-sam/bin/sam
 
@@ -34,7 +36,7 @@ runtime_locks := layers/dovecote/requirements.txt local/requirements.txt
 install := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .PHONY: help setup demo run migrate test soak bench bench-quick e2e pictures test-aws docker sam-api check fix build \
-	deploy doctor console push-app lock clean
+	deploy doctor console why push-app lock clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' Makefile | sed 's/%/<event>/' | expand -t 24
@@ -125,6 +127,10 @@ doctor: .venv/.runtime .venv-sam/.sam ## what is wrong with ENV and what to do; 
 
 console: .venv/.runtime ## what ENV does, fails at and redrives, on a page of this machine; PORT [8484]
 	@$(bin)/python -m operate.console --env '$(ENV)' $(call given,PORT,port)
+
+why: .venv/.runtime ## why somebody got nothing: USER, EMAIL, KIND and KEY, or ID; here, or in ENV
+	@$(bin)/python -m operate.why $(call said,ENV,env) $(call said,USER,user) \
+		$(call said,EMAIL,email) $(call said,KIND,kind) $(call said,KEY,key) $(call said,ID,id)
 
 push-app: .venv/.runtime ## an SNS platform application: PLATFORM, NAME, KEY… or SERVICE_ACCOUNT
 	@$(bin)/python -m operate.push_app --env '$(ENV)' $(call given,PLATFORM,platform) \

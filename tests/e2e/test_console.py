@@ -90,7 +90,7 @@ def test_a_dead_letter_is_redriven_by_a_click_and_its_story_tells_it(
     tab.wait("document.querySelector('.story')?.dataset.status === 'published'")
     told = tab.tab.locator(".step strong").all_inner_texts()
     assert told == [
-        "Stored",
+        "Submitted",
         "Attempt 1 failed",
         "Attempt 2 failed",
         "Attempt 3 failed",
@@ -187,7 +187,7 @@ def test_a_person_is_found_with_the_story_of_each_route(console: Console, run: R
     newest.locator("a").click()
     console.wait("document.querySelector('.story')?.dataset.status === 'published'")
     told = console.tab.locator(".step strong").all_inner_texts()
-    assert told[:3] == ["Stored", "Attempt 1 failed", "Attempt 2 failed"]
+    assert told[:3] == ["Submitted", "Attempt 1 failed", "Attempt 2 failed"]
     assert told[3] == "Published on attempt 3"
     assert console.tab.locator("img[src=x]").count() == 0
 

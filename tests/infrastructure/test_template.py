@@ -40,11 +40,15 @@ WIDE = {
 
 ROUTES = {
     "POST /notifications",
+    "GET /notifications",
     "GET /notifications/{notification_id}",
     "DELETE /notifications/{notification_id}",
     "PUT /users/{user_id}/devices/{device_session_id}",
     "DELETE /users/{user_id}/devices/{device_session_id}",
+    "GET /dead-letters",
+    "POST /dead-letters/redrive",
     "POST /dead-letters/{route_id}/redrive",
+    "GET /redrives",
     "GET /overview",
 }
 

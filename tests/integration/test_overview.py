@@ -96,6 +96,7 @@ def test_minutes_tell_what_was_published_what_failed_and_what_ended(
         "  where status = 'published')"
     )
     told = overview.overview(100)
+    assert told.minutes is not None
     assert len(told.minutes) == 60
     assert {one.at.second for one in told.minutes} == {0}
     assert sum(one.published for one in told.minutes) == 2
@@ -144,7 +145,7 @@ def pages(plan: dict[str, Any]) -> int:
 
 
 def test_what_was_published_long_ago_and_what_is_due_are_not_read_in_full(
-    connection: Connection,
+    connection: Connection, overview: PostgresOverview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection.execute("set statement_timeout = 0")
     done = {"channel": "push", "target": "topic", "lane": 8, "status": "published", "due_in": None}
@@ -173,6 +174,11 @@ def test_what_was_published_long_ago_and_what_is_due_are_not_read_in_full(
     assert {node.get("Index Name") for node in nodes(minutes)} >= {
         "notification_routes_published", "notification_events_minute",
     }  # fmt: skip
+    # What cannot be counted in time is left out, and the rest is told.
+    monkeypatch.setattr("dovecote.store.overview.MINUTES_MS", 1)
+    told = overview.overview(500)
+    assert told.minutes is None
+    assert sum(one.due for one in told.live) == 500
     live = explained(connection, "live", **LANES, most=500)
     read = [node for node in nodes(live) if node.get("Relation Name") == "notification_routes"]
     assert [node["Index Name"] for node in read] == ["notification_routes_due"]

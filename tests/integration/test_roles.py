@@ -37,7 +37,7 @@ RUNS: Mapping[str, set[str]] = {
         "dead_letters", "count_dead_letters", "lock_routes", "recorded_routes", "redriven_by",
         "record_redrive", "redrive", "redrives",
         "devices", "release_endpoint", "put_device", "delete_device",
-        "use_indexes", "live", "paused", "open_dead_letters", "minutes",
+        "use_indexes", "live", "paused", "open_dead_letters", "bound", "minutes",
     },
     "Feedback": {
         "kind_of", "record_acceptances", "record_rejection", "lock_route", "forget_acceptance",

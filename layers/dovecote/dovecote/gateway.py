@@ -172,7 +172,8 @@ def dead_letter_document(letter: OpenDeadLetter) -> dict[str, Any]:
 def redrive_document(redrive: Redrive | RecordedRedrive) -> dict[str, Any]:
     """Return what a client sees of a redrive."""
     document = msgspec.structs.asdict(redrive)
-    return {**document, "limit": document.pop("most")}
+    document["limit"] = document.pop("most")
+    return document
 
 
 def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], Taken], log: Log) -> Answer:

@@ -57,13 +57,16 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """How it stands as a whole; every count but those of the minutes ends at `counted_to`."""
+    """How it stands as a whole; every count but those of the minutes ends at `counted_to`.
+
+    `minutes` is None where more happened within the hour than can be counted while somebody waits.
+    """
 
     counted_to: int
     live: Sequence[Live]
     paused: Sequence[Paused]
     dead_letters: Sequence[OpenDeadLetters]
-    minutes: Sequence[Minute]
+    minutes: Sequence[Minute] | None
 
 
 class OverviewStore(Protocol):

@@ -2,6 +2,8 @@
 
 from contextlib import AbstractContextManager
 
+from psycopg import errors
+
 from dovecote import lanes
 from dovecote.overview import Live, Minute, OpenDeadLetters, Overview, Paused
 from dovecote.store.database import Database, Opened
@@ -32,11 +34,24 @@ class PostgresOverview:
                 dead_letters=[
                     OpenDeadLetters(**row) for row in rows(connection, "open_dead_letters", limit)
                 ],
-                minutes=[Minute(**row) for row in rows(connection, "minutes", {})],
+                minutes=_minutes(connection),
             )
 
         return self._database.run(work)
 
+
+def _minutes(connection: Opened) -> list[Minute] | None:
+    """Count the minutes, or give up: the rest of the overview does not wait for them."""
+    try:
+        with connection.transaction():
+            rows(connection, "bound", {"milliseconds": MINUTES_MS})
+            return [Minute(**row) for row in rows(connection, "minutes", {})]
+    except errors.QueryCanceled:
+        return None
+
+
+MINUTES_MS = 2500
+"""How long the minutes may take: some millions of deliveries an hour, with a second to spare."""
 
 LANES = {
     "channels": [lane.channel for lane in lanes.ALL],

@@ -36,17 +36,22 @@ function shown(one) {
   return [
     ...one.paused.map(pause),
     el("div", { class: "channels" }, CHANNELS.map((channel) => card(channel, one))),
-    el(
-      "div",
-      { class: "charts" },
-      chart("Published a minute", one.minutes, [["published", "published"]]),
-      chart("Failures a minute", one.minutes, [
-        ["failed", "failed attempts"],
-        ["dead_lettered", "dead letters"],
-      ]),
-    ),
+    charts(one.minutes),
     letters(one),
   ];
+}
+
+function charts(minutes) {
+  if (!minutes) return nothing("More happened within the hour than can be counted while you wait.");
+  return el(
+    "div",
+    { class: "charts" },
+    chart("Published a minute", minutes, [["published", "published"]]),
+    chart("Failures a minute", minutes, [
+      ["failed", "failed attempts"],
+      ["dead_lettered", "dead letters"],
+    ]),
+  );
 }
 
 function pause(one) {

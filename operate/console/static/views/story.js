@@ -6,13 +6,15 @@ import { chip, countdown, duration, moment, REASONS } from "../words.js";
 
 // Each event of the history: its tone, its words, and what is said below them.
 const EVENTS = {
+  submitted: () => ["plain", "Submitted"],
+  published: (one) => ["good", `Published on attempt ${one.attempt}`, accepted(one)],
   failed: (one) => ["wait", `Attempt ${one.attempt} failed`, one.detail],
   in_doubt: (one) => ["doubt", `Attempt ${one.attempt} may have been accepted`, one.detail],
   lapsed: () => ["doubt", "A worker died with it, or was too late to write down what it sent"],
   dead_lettered: (one) => ["bad", `Dead letter: ${one.reason}`, one.detail, REASONS[one.reason]],
-  skipped: (one) => ["plain", "Skipped", one.detail],
+  skipped: (one) => ["plain", "Skipped", one.detail ?? one.reason],
   cancelled: () => ["plain", "Cancelled"],
-  settled: () => ["good", "The provider told that it had accepted it"],
+  settled: (one) => ["good", "The provider told that it had accepted it", accepted(one)],
   rejected: (one) => ["bad", "The provider told that it did not send it", one.detail],
   redriven: () => ["plain", "Redriven, with a fresh set of attempts"],
   released: () => ["plain", "Released: its address is no longer suppressed"],
@@ -73,30 +75,18 @@ function timeline(notification, route) {
     el(
       "ol",
       { class: "timeline" },
-      steps(notification, route).map((one) => step(one, notification.created_at)),
+      [...route.history.map(past), ...now(route)].map((one) => step(one, notification.created_at)),
     ),
     el("p", { class: "hint" }, "Route ", el("code", {}, route.route_id)),
   );
 }
 
-/** Return what happened, in order, and how it stands. */
-function steps(notification, route) {
-  const past = [
-    { at: notification.created_at, said: ["plain", "Stored"] },
-    ...(route.history ?? []).map((one) => ({ at: one.at, said: words(one) })),
-  ];
-  if (route.published_at) past.push({ at: route.published_at, said: published(route) });
-  past.sort((a, b) => new Date(a.at) - new Date(b.at));
-  return [...past, ...now(route)];
+function past(one) {
+  return { at: one.at, said: EVENTS[one.event]?.(one) ?? ["plain", one.event, one.detail] };
 }
 
-function words(one) {
-  return EVENTS[one.event]?.(one) ?? ["plain", one.event, one.detail];
-}
-
-function published(route) {
-  const message = route.provider_message_id;
-  return ["good", `Published on attempt ${route.attempts}`, message && `Message ${message}`];
+function accepted(one) {
+  return one.message_id && `Message ${one.message_id}`;
 }
 
 function now(route) {

@@ -1,0 +1,121 @@
+"""Tell why somebody got something or nothing: python -m operate.why --user u-1."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from operate import ROOT, aws, story, trouble
+from operate.api import Api, Document, Refused
+from operate.samconfig import BadConfiguration
+from operate.site import Site
+
+LOCAL = "http://127.0.0.1:{port}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the story of a person, a key or a notification; return 0 where there is one."""
+    given = _given(arguments)
+    try:
+        for line in told(_api(given.env), given):
+            print(line, flush=True)
+    except (Refused, BadConfiguration) as error:
+        sys.stderr.write(f"why: {error}: {error.remedy}\n")
+        return 1
+    except trouble.ERRORS as error:
+        what, remedy = trouble.in_words(error)
+        sys.stderr.write(f"why: {what}: {remedy if given.env else 'is make run running?'}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def told(api: Api, given: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines: each notification, the newest first, then the addresses and users."""
+    emails = dict.fromkeys([given.email] if given.email else [])
+    users = dict.fromkeys([given.user] if given.user else [])
+    count = 0
+    for found, routes in _stories(api, given):
+        count += 1
+        yield from story.told(found, datetime.now(UTC), [route["route_id"] for route in routes])
+        emails |= dict.fromkeys(route["email"] for route in routes if route["email"])
+        users |= dict.fromkeys(route["user_id"] for route in routes if route["user_id"])
+    if not count:
+        yield "No notification is known: none was submitted so, or it is no longer kept."
+    for email in emails:
+        yield _suppression(api, email)
+    for user in users:
+        yield _devices(api, user)
+
+
+def _stories(api: Api, given: argparse.Namespace) -> Iterator[tuple[Document, Sequence[Document]]]:
+    """Yield notifications with their histories, each with the routes that are asked for."""
+    for one in _notifications(api, given):
+        found = api.read("notifications", one["notification_id"])
+        if found is not None:
+            yield found, one["routes"]
+
+
+def _notifications(api: Api, given: argparse.Namespace) -> Iterator[Document]:
+    if given.id:
+        found = api.read("notifications", given.id)
+        yield from [] if found is None else [found]
+    elif given.key:
+        yield from api.pages("notifications", kind=given.kind, idempotency_key=given.key)
+    elif given.email:
+        yield from api.pages("notifications", email=given.email)
+    else:
+        yield from api.pages("notifications", user_id=given.user)
+
+
+def _suppression(api: Api, email: str) -> str:
+    found = api.read("suppressions", email)
+    if found is None:
+        return f"{email} is not suppressed"
+    since = story.moment(found["created_at"])
+    return f"{email} is suppressed since {since} UTC, and not mailed: {found['reason']}"
+
+
+def _devices(api: Api, user_id: str) -> str:
+    devices = (api.read("users", user_id, "devices") or {"devices": []})["devices"]
+    if not devices:
+        return f"user {user_id} has no device"
+    return f"user {user_id} has {', '.join(_device(device) for device in devices)}"
+
+
+def _device(device: Document) -> str:
+    dead = device["dead_at"]
+    stands = f"dead since {story.moment(dead)} UTC" if dead else "alive"
+    return f"{device['platform']} device {device['device_session_id']} ({stands})"
+
+
+def _api(environment: str | None) -> Api:
+    """Return the API of an environment, or of the local stack where none is named."""
+    if environment is None:
+        return Api(LOCAL.format(port=os.environ.get("PORT") or "8080"), aws.get_unsigned)
+    site = Site(root=ROOT, environment=environment)
+    url = site.output("ApiUrl")
+    if url is None:
+        raise Refused(f"{environment} is not deployed", site.deploy)
+    return Api(url, site.aws.get)
+
+
+def _given(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make why", description="why did somebody get nothing?")
+    parser.add_argument("--env", help="a section of samconfig.toml; without it the local stack")
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--user", help="a user's id")
+    way.add_argument("--email", help="an address")
+    way.add_argument("--key", help="an idempotency key, with its kind")
+    way.add_argument("--id", help="a notification's id")
+    parser.add_argument("--kind", help="the kind of the key")
+    given = parser.parse_args(arguments)
+    if bool(given.key) != bool(given.kind):
+        parser.error("a key is looked for within its kind: KIND= and KEY=")
+    return given
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

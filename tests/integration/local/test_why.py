@@ -1,0 +1,100 @@
+"""A bad day over HTTP: who got nothing is found, told in words, counted and redriven."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from local.provider import Fault, Order
+from local.stack import Options, Stack
+from tests.functions import ROOT
+from tests.integration.test_best_effort import email_only
+
+ANN = "success+ann@simulator.amazonses.com"
+SECRET = "https://nestbox.example/reset/canary-7f3a"
+
+
+def why(stack: Stack, **asked: str) -> str:
+    """Run make why's command against the stack, and return what it prints."""
+    given = [part for name, value in asked.items() for part in (f"--{name}", value)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "operate.why", *given],
+        cwd=ROOT,
+        env={**os.environ, "PORT": str(urlsplit(stack.api_url).port)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+async def asked(
+    session: aiohttp.ClientSession, method: str, path: str, status: int, **more: Any
+) -> Any:
+    async with session.request(method, path, **more) as answer:
+        assert answer.status == status, await answer.text()
+        return await answer.json()
+
+
+async def refused(stack: Stack, session: aiohttp.ClientSession, key: str) -> Any:
+    """Submit an email that SES refuses for good."""
+    stack.provider.give(Order(do=Fault.ERROR, status=400, code="MessageRejected", times=1))
+    payload = {**email_only()["payload"], "reset_url": SECRET}
+    body = email_only(idempotency_key=key, payload=payload)
+    return await asked(session, "POST", "/notifications", 202, json=body)
+
+
+async def find_out(stack: Stack, session: aiohttp.ClientSession, posted: list[Any]) -> None:
+    """Find what Ann should have got, and be told why she did not."""
+    found = await asked(session, "GET", "/notifications", 200, params={"email": ANN})
+    ids = [one["notification_id"] for one in found["notifications"]]
+    assert ids == [one["notification_id"] for one in reversed(posted)]
+    told = await asyncio.to_thread(why, stack, user="u-1")
+    assert told.count("not delivered: the provider refused it") == 3
+    assert SECRET not in told
+    assert told.endswith(f"{ANN} is not suppressed\nuser u-1 has no device\n")
+
+
+async def redrive(session: aiohttp.ClientSession) -> None:
+    """Count the dead letters, redrive them, and look at the record."""
+    path, filter_ = "/dead-letters/redrive", {"channel": "email", "reason": "permanent"}
+    dry = await asked(session, "POST", path, 200, json={"filter": filter_, "dry_run": True})
+    assert dry == {"matched": 3}
+    done = await asked(session, "POST", path, 202, json={"filter": filter_, "per_second": 100})
+    assert (done["matched"], done["redriven"], done["refused"]) == (3, 3, 0)
+    (record,) = (await asked(session, "GET", "/redrives", 200))["redrives"]
+    assert (record["redrive_id"], record["who"]) == (done["redrive_id"], "unknown")
+    left = await asked(session, "GET", "/dead-letters", 200, params={"limit": "1"})
+    assert left == {"dead_letters": [], "next": None}
+
+
+def test_ann_who_got_nothing_is_told_why_and_gets_it_after_a_redrive(tmp_path: Path) -> None:
+    options = Options(
+        directory=tmp_path / "stack",
+        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
+        durable=False,
+        tick_seconds=3600,
+    )
+
+    async def scenario() -> None:
+        async with Stack(options) as stack, aiohttp.ClientSession(stack.api_url) as session:
+            posted = [await refused(stack, session, f"reset-{n}") for n in range(3)]
+            await find_out(stack, session, posted)
+            await redrive(session)
+            await asyncio.sleep(0.1)  # the last of them is due 0.02 s after the first
+            await stack.invoke("DispatchFunction", {})
+            assert len(stack.provider.ledger.accepted) == 3
+            told = await asyncio.to_thread(why, stack, kind="account.password_reset", key="reset-1")
+            assert "redriven: a fresh set of attempts" in told
+            assert "=> accepted by SES" in told
+            route_id = posted[0]["routes"][0]["route_id"]
+            await asked(session, "POST", f"/dead-letters/{route_id}/redrive", 409)
+
+    asyncio.run(scenario())

@@ -1,0 +1,262 @@
+"""Why somebody got something or nothing, told in words from what the API says."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from operate import story, why
+from operate.api import Api, Refused
+from operate.aws import Answer
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+EARLIER = "2026-11-24T11:00:00.123456Z"
+LATER = "2026-11-24T13:00:00Z"
+ANN = "ann+a@example.com"
+
+
+def an_event(event: str, at: str = EARLIER, **more: Any) -> dict[str, Any]:
+    nothing = dict.fromkeys(("attempt", "reason", "detail", "message_id"))
+    return {"at": at, "event": event, "claim": 1, **nothing, **more}
+
+
+def a_route(status: str, *history: dict[str, Any], **more: Any) -> dict[str, Any]:
+    live = status in ("pending", "retrying")
+    return {
+        "route_id": "r-1",
+        "channel": "email",
+        "status": status,
+        "attempts": 0,
+        "next_attempt_at": EARLIER if live else None,
+        "last_attempt_at": EARLIER,
+        "last_error": None,
+        "expires_at": LATER,
+        "published_at": None,
+        "provider_message_id": None,
+        "user_id": "u-1",
+        "device_session_id": None,
+        "email": ANN,
+        "history": [an_event("submitted"), *history],
+        **more,
+    }
+
+
+def a_notification(*routes: dict[str, Any], number: int = 1) -> dict[str, Any]:
+    return {
+        "notification_id": f"n-{number}",
+        "kind": "order.shipped",
+        "idempotency_key": f"order-{number}",
+        "created_at": EARLIER,
+        "deliver_at": None,
+        "routes": list(routes),
+    }
+
+
+FAILED = an_event("failed", attempt=1, detail="InternalFailure (500)")
+PUBLISHED = an_event("published", attempt=1, message_id="m-1")
+REFUSED = an_event("dead_lettered", attempt=1, reason="permanent", detail="MessageRejected (400)")
+ENDS: dict[str, tuple[dict[str, Any], str]] = {
+    "accepted": (a_route("published", PUBLISHED), "accepted by SES, which has told nothing else"),
+    "pushed": (
+        a_route("published", PUBLISHED, channel="push"), "accepted by SNS; whether the device",
+    ),
+    "delivered": (
+        a_route("published", PUBLISHED, an_event("delayed"), an_event("delivered")),
+        "delivered: the recipient's server took it",
+    ),
+    "delayed": (a_route("published", PUBLISHED, an_event("delayed")), "not yet: the recipient's"),
+    "bounced": (
+        a_route("published", PUBLISHED, an_event("bounced", reason="Permanent")),
+        "not delivered: the recipient's server sent it back (Permanent)",
+    ),
+    "complained of": (
+        a_route("published", PUBLISHED, an_event("delivered"), an_event("complained")),
+        "delivered, and reported as spam",
+    ),
+    "scheduled": (
+        a_route("pending", next_attempt_at=LATER),
+        "not yet: it is to be sent from 2026-11-24 13:00:00 UTC on",
+    ),
+    "due": (a_route("pending"), "not yet: it has been due since 2026-11-24 11:00:00 UTC; is its"),
+    "under way": (a_route("pending", attempts=1), "not known yet: attempt 1 was begun 2026-11-24"),
+    "under way again": (
+        a_route("retrying", FAILED, attempts=2), "not known yet: attempt 2 was begun",
+    ),
+    "retrying": (
+        a_route("retrying", FAILED, attempts=1, last_error="InternalFailure (500)"),
+        "not yet: attempt 1 failed (InternalFailure (500)); the next is due 2026-11-24 11:00:00",
+    ),
+    "in doubt": (
+        a_route("retrying", an_event("in_doubt", attempt=1), attempts=1),
+        "not known yet: it may have been accepted; an event",
+    ),
+    "redriven": (a_route("pending", REFUSED, an_event("redriven")), "not yet: it has been due"),
+    "refused": (
+        a_route("dead_lettered", REFUSED, last_error="MessageRejected (400)"),
+        "not delivered: the provider refused it, and would refuse it again (MessageRejected (400));"
+        " once that is mended, POST /dead-letters/r-1/redrive",
+    ),
+    "expired": (
+        a_route("dead_lettered", FAILED, an_event("dead_lettered", reason="expired")),
+        "not delivered: its time was over before it could be sent",
+    ),
+    "rejected": (
+        a_route("dead_lettered", an_event("rejected")), "not delivered: the provider refused it",
+    ),
+    "skipped": (
+        a_route("skipped", last_error="user has no device"),
+        "not sent: the user had no living device when it was submitted",
+    ),
+    "skipped for another reason": (
+        a_route("skipped", last_error="the address is suppressed"),
+        "not sent: the address is suppressed",
+    ),
+    "cancelled": (
+        a_route("cancelled", an_event("cancelled")),
+        "not sent: it was cancelled 2026-11-24 11:00:00 UTC",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("route", "words"), ENDS.values(), ids=ENDS)
+def test_how_a_route_stands_is_one_sentence_that_says_why(
+    route: dict[str, Any], words: str
+) -> None:
+    assert story.conclusion(route, NOW).startswith(words)
+
+
+def test_every_event_of_the_schema_has_words() -> None:
+    route = a_route("published", *(an_event(name, attempt=1) for name in story.EVENTS))
+    lines = list(story.told(a_notification(route), NOW))
+    assert not [line for line in lines if "{" in line or "None" in line]
+
+
+def test_a_story_is_told_event_by_event() -> None:
+    done = a_route("published", FAILED, an_event("published", LATER, attempt=2, message_id="m-2"))
+    assert list(story.told(a_notification(done), NOW)) == [
+        "order.shipped, key order-1, submitted 2026-11-24 11:00:00 UTC",
+        "notification n-1",
+        f"  email to {ANN}, route r-1",
+        "    2026-11-24 11:00:00  submitted",
+        "    2026-11-24 11:00:00  attempt 1 failed: InternalFailure (500)",
+        "    2026-11-24 13:00:00  attempt 2 was accepted by the provider as m-2",
+        "    => accepted by SES, which has told nothing else of it: look into the spam folder",
+        "",
+    ]
+
+
+def an_api(pages: Mapping[str, Any], asked: list[str] | None = None) -> Api:
+    """Return an API that has these documents by path, and no other."""
+
+    def get(url: str) -> Answer:
+        path = url.removeprefix("https://api.example.com/")
+        if asked is not None:
+            asked.append(path)
+        found = pages.get(path)
+        return Answer(status=404 if found is None else 200, body=json.dumps(found).encode())
+
+    return Api("https://api.example.com/", get)
+
+
+def lines(api: Api, *arguments: str) -> list[str]:
+    return list(why.told(api, why._given(arguments)))
+
+
+def test_everything_of_one_person_is_told_page_by_page() -> None:
+    mine, other = a_route("pending"), a_route("pending", route_id="r-2", email="bea@example.com")
+    first, second = a_notification(mine, number=1), a_notification(mine, other, number=2)
+    api = an_api(
+        {
+            "notifications?user_id=u-1": {
+                "notifications": [{**second, "routes": [mine]}], "next": "n-2",
+            },
+            "notifications?user_id=u-1&after=n-2": {"notifications": [first], "next": None},
+            "notifications/n-1": first,
+            "notifications/n-2": second,
+            "suppressions/ann%2Ba%40example.com": {
+                "email": ANN, "reason": "bounced", "created_at": EARLIER,
+            },
+            "users/u-1/devices": {
+                "devices": [
+                    {"device_session_id": "phone", "platform": "apns", "dead_at": None},
+                    {"device_session_id": "tablet", "platform": "fcm", "dead_at": EARLIER},
+                ]
+            },
+        }
+    )  # fmt: skip
+    told = lines(api, "--user", "u-1")
+    assert [line for line in told if line.startswith("notification")] == [
+        "notification n-2", "notification n-1",
+    ]  # fmt: skip
+    assert "bea@example.com" not in "".join(told)
+    assert told[-2:] == [
+        f"{ANN} is suppressed since 2026-11-24 11:00:00 UTC, and not mailed: bounced",
+        "user u-1 has apns device phone (alive),"
+        " fcm device tablet (dead since 2026-11-24 11:00:00 UTC)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        (["--user", "u&1"], "notifications?user_id=u%261"),
+        (["--email", ANN], "notifications?email=ann%2Ba%40example.com"),
+        (["--kind", "k", "--key", "a/b"], "notifications?kind=k&idempotency_key=a%2Fb"),
+        (["--id", "../n"], "notifications/..%2Fn"),
+    ],
+)
+def test_each_way_asks_for_what_was_named(arguments: list[str], asked: str) -> None:
+    paths: list[str] = []
+    told = lines(an_api({}, paths), *arguments)
+    assert paths[0] == asked
+    assert told[0] == "No notification is known: none was submitted so, or it is no longer kept."
+
+
+def test_where_the_api_knows_no_suppressions_and_no_devices_there_are_none() -> None:
+    assert lines(an_api({}), "--email", ANN)[1:] == [f"{ANN} is not suppressed"]
+    assert lines(an_api({}), "--user", "u-1")[1:] == ["user u-1 has no device"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--user", "u-1", "--email", ANN], ["--key", "k"], ["--user", "u-1", "--kind", "k"]],
+)
+def test_one_way_is_named_and_no_other(
+    arguments: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        why.main(arguments)
+    assert ended.value.code == 2
+    assert "make why" in capsys.readouterr().err
+
+
+REFUSALS = {
+    "no right": (403, b"{}", "the API refuses these credentials (403)"),
+    "a problem": (
+        422,
+        b'{"detail": "Notifications cannot be found so.", "errors": [{"detail": "email: no"}]}',
+        "the API answered 422: Notifications cannot be found so.; email: no",
+    ),
+    "no JSON": (502, b"<html>", "the API answered 502"),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "words"), REFUSALS.values(), ids=REFUSALS)
+def test_what_the_api_refuses_is_said_with_what_to_do(status: int, body: bytes, words: str) -> None:
+    api = Api("https://api.example.com", lambda _: Answer(status=status, body=body))
+    with pytest.raises(Refused, match=r".") as refused:
+        lines(api, "--email", ANN)
+    assert str(refused.value) == words
+    assert refused.value.remedy
+
+
+def test_an_environment_that_is_none_and_a_stack_that_is_not_up_are_said_in_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert why.main(["--env", "nowhere", "--user", "u-1"]) == 1
+    assert "has no section [nowhere." in capsys.readouterr().err
+    monkeypatch.setenv("PORT", "9")
+    assert why.main(["--user", "u-1"]) == 1
+    assert capsys.readouterr().err.endswith("is make run running?\n")
