@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from operate.aws import Boto
@@ -141,6 +142,24 @@ def test_all_that_match_are_counted_confirmed_and_redriven(console: Console, run
     console.tab.locator("#bulk").get_by_text("redriven.").first.wait_for()
     until(lambda: status_of(run, order) == "published", 20)
     console.tab.get_by_text(f"{matching} of {matching}, kind order.shipped").first.wait_for()
+
+
+def test_one_that_expired_asks_until_when_it_may_be_sent(console: Console, run: Run) -> None:
+    reset, _ = end_badly(run, "expired")
+    known = json.loads((run.directory / "run.json").read_text())
+    with psycopg.connect(known["database_url"]) as connection:
+        connection.execute(
+            "update dovecote.notification_routes set expires_at = created_at"
+            " where notification_id = %s",
+            (reset,),
+        )
+    console.open("dead-letters")
+    letter = console.tab.locator(f".letter:has(a[href='#notifications/{reset}'])")
+    letter.get_by_role("button", name="Redrive").click()
+    console.tab.locator("dialog").get_by_text("It has expired").wait_for()
+    console.tab.click("dialog .primary")
+    letter.get_by_text("Redriven: it is pending again.").wait_for()
+    until(lambda: status_of(run, reset) == "published", 20)
 
 
 def test_the_overview_shows_numbers_pauses_and_the_last_hour(console: Console, run: Run) -> None:
