@@ -1,6 +1,6 @@
 """What became of a notification, in words: each route's events, and why it stands as it does."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -45,18 +45,17 @@ EVENTS = {
 """What each event of a route's history says."""
 
 
-def told(
-    notification: Document, now: datetime, only: Collection[str] | None = None
-) -> Iterator[str]:
-    """Yield the lines of a notification; of its routes `only` those of these ids, if any."""
+def told(notification: Document, now: datetime) -> Iterator[str]:
+    """Yield the lines of a notification, route by route."""
     yield (
         f"{notification['kind']}, key {notification['idempotency_key']},"
         f" submitted {moment(notification['created_at'])} UTC"
     )
     yield f"notification {notification['notification_id']}"
+    if any(route["history"] is None for route in notification["routes"]):
+        yield "  of so many routes no history is told: name one person of them"
     for route in notification["routes"]:
-        if only is None or route["route_id"] in only:
-            yield from _route(route, now)
+        yield from _route({**route, "history": route["history"] or []}, now)
     yield ""
 
 
@@ -102,13 +101,13 @@ def _event(event: Document) -> str:
 
 def _live(route: Document, now: datetime) -> str:
     due, attempts = route["next_attempt_at"], route["attempts"]
-    if attempts > _told_attempts(route):
+    if route["history"] and attempts > _told_attempts(route):
         begun = moment(route["last_attempt_at"])
         return (
             f"not known yet: attempt {attempts} was begun {begun} UTC; it is under way, or its"
             " worker was lost, and then it is tried again when its lease is over"
         )
-    if route["history"][-1]["event"] in {"in_doubt", "lapsed"}:
+    if route["history"] and route["history"][-1]["event"] in {"in_doubt", "lapsed"}:
         return (
             "not known yet: it may have been accepted; an event of the provider's is waited for,"
             f" and it is tried again from {moment(due)} UTC on"

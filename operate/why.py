@@ -37,11 +37,11 @@ def told(api: Api, given: argparse.Namespace) -> Iterator[str]:
     emails = dict.fromkeys([given.email] if given.email else [])
     users = dict.fromkeys([given.user] if given.user else [])
     count = 0
-    for found, routes in _stories(api, given):
+    for found in _notifications(api, given):
         count += 1
-        yield from story.told(found, datetime.now(UTC), [route["route_id"] for route in routes])
-        emails |= dict.fromkeys(route["email"] for route in routes if route["email"])
-        users |= dict.fromkeys(route["user_id"] for route in routes if route["user_id"])
+        yield from story.told(found, datetime.now(UTC))
+        emails |= dict.fromkeys(one["email"] for one in found["routes"] if one["email"])
+        users |= dict.fromkeys(one["user_id"] for one in found["routes"] if one["user_id"])
     if not count:
         yield "No notification is known: none was submitted so, or it is no longer kept."
     for email in emails:
@@ -50,24 +50,19 @@ def told(api: Api, given: argparse.Namespace) -> Iterator[str]:
         yield _devices(api, user)
 
 
-def _stories(api: Api, given: argparse.Namespace) -> Iterator[tuple[Document, Sequence[Document]]]:
-    """Yield notifications with their histories, each with the routes that are asked for."""
-    for one in _notifications(api, given):
-        found = api.read("notifications", one["notification_id"])
-        if found is not None:
-            yield found, one["routes"]
-
-
 def _notifications(api: Api, given: argparse.Namespace) -> Iterator[Document]:
-    if given.id:
-        found = api.read("notifications", given.id)
-        yield from [] if found is None else [found]
-    elif given.key:
-        yield from api.pages("notifications", kind=given.kind, idempotency_key=given.key)
-    elif given.email:
-        yield from api.pages("notifications", email=given.email)
-    else:
-        yield from api.pages("notifications", user_id=given.user)
+    """Yield notifications with their histories, each with the routes that are asked for."""
+    person = _named(user_id=given.user, email=given.email)
+    key = _named(kind=given.kind, idempotency_key=given.key)
+    listed = api.pages("notifications", **person, **key) if person or key else ()
+    for notification_id in [given.id] if given.id else (one["notification_id"] for one in listed):
+        found = api.read("notifications", notification_id, **person)
+        if found is not None:
+            yield found
+
+
+def _named(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
 
 
 def _suppression(api: Api, email: str) -> str:

@@ -20,9 +20,10 @@ def find_notifications(event: Mapping[str, Any]) -> Answer:
 
 
 def get_notification(event: Mapping[str, Any]) -> Answer:
-    """Return a notification with its routes and their histories."""
+    """Return a notification with its routes, or those of a person, and their histories."""
     (notification_id,) = gateway.parameters_of(event, "notification_id")
-    return gateway.told(wiring.notifications().get(notification_id))
+    story = wiring.notifications().get(notification_id, gateway.query_of(event))
+    return gateway.told(story)
 
 
 def cancel_notification(event: Mapping[str, Any]) -> Answer:

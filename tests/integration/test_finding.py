@@ -127,6 +127,35 @@ def test_what_postgresql_cannot_hold_is_not_asked_for(read: queries.Reader) -> N
         read("\ud800")
 
 
+def test_of_a_notification_to_many_the_story_of_one_person_can_be_asked_for(
+    house: Functions,
+) -> None:
+    posted = post(house, 1, recipients=[a_recipient(1), a_recipient(2)])
+    everybody = house.call("GET", f"/notifications/{posted}").body["routes"]
+    for query in ("user_id=u-2", "email=Success%2B2@simulator.amazonses.com"):
+        found = house.call("GET", f"/notifications/{posted}?{query}").body["routes"]
+        assert found == [r for r in everybody if r["user_id"] == "u-2"][: len(found)]
+        assert found[0]["history"][0]["event"] == "submitted"
+    assert house.call("GET", f"/notifications/{posted}?user_id=u-3").body["routes"] == []
+    assert_problem(house.call("GET", f"/notifications/{posted}?colour=red"), 422)
+
+
+def test_what_is_more_than_lambda_answers_with_is_left_out(
+    house: Functions, store: PostgresStore
+) -> None:
+    """6 MB are all that a function may answer with, and 10,000 routes a notification may have."""
+    routes = [a_route(user_id="u-9", skip="not allowed here") for _ in range(10_000)]
+    large = stored(store, a_notification(routes))
+    stored(store, a_notification(routes=[a_route(user_id="u-9")]))
+    answer = house.call("GET", f"/notifications/{large.notification_id}")
+    assert (len(answer.body["routes"]), answer.body["routes"][0]["history"]) == (10_000, None)
+    assert len(json.dumps(answer.body, separators=(",", ":"))) < 6_000_000
+    first = find(house, user_id="u-9")
+    second = find(house, user_id="u-9", after=first.body["next"])
+    assert [len(page.body["notifications"]) for page in (first, second)] == [1, 1]
+    assert second.body["next"] is None
+
+
 # How they are found.
 
 

@@ -280,7 +280,11 @@ def test_a_database_out_of_reach_is_a_503(unreachable: Functions) -> None:
     assert_problem(answer, 503)
     assert int(answer.headers["retry-after"]) >= 1
     assert_problem(unreachable.call("GET", f"/notifications/{'0' * 32}"), 503)
+    assert_problem(unreachable.call("GET", "/notifications?user_id=u-1"), 503)
+    assert_problem(unreachable.call("GET", "/dead-letters"), 503)
+    assert_problem(unreachable.call("GET", "/redrives"), 503)
     assert_problem(unreachable.call("POST", f"/dead-letters/{'0' * 32}/redrive"), 503)
+    assert_problem(unreachable.call("POST", "/dead-letters/redrive", b'{"filter": {}}'), 503)
 
 
 def test_a_database_out_of_reach_interrupts_dispatch_which_says_so(

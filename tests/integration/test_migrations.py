@@ -139,3 +139,32 @@ def test_a_connection_that_was_ended_while_idle_costs_no_request(
     assert len(claim_all(store)) == 1
     assert len(opened) == 2
     database.close()
+
+
+def test_dead_letters_of_an_older_release_learn_their_kind_and_channel(
+    empty_database_url: str,
+) -> None:
+    letter = (
+        "with r as (insert into dovecote.notification_routes (route_id, notification_id, position,"
+        "  channel, target, priority, lane, status, max_attempts, expires_at)"
+        "  select gen_random_uuid(), notification_id, %s, 'push', 'topic', 1, 9, 'dead_lettered',"
+        "  8, now() from dovecote.notifications returning route_id, notification_id)"
+        " insert into dovecote.notification_dead_letters"
+        "  (route_id, notification_id, reason, attempts)"
+        " select route_id, notification_id, 'expired', 0 from r"
+    )
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        migrate_with(connection, [one for one in known() if one.version < 9])
+        connection.execute(
+            "insert into dovecote.notifications"
+            " (notification_id, kind, idempotency_key, fingerprint, payload)"
+            " values (gen_random_uuid(), 'order.shipped', 'k', 'f', '{}')"
+        )
+        connection.execute(letter, (1,))
+        migrate_with(connection, known())
+        # It runs on for a while beside this one, and after a rollback.
+        connection.execute(letter, (2,))
+        found = connection.execute(
+            "select kind, channel from dovecote.notification_dead_letters"
+        ).fetchall()
+    assert found == [("order.shipped", "push")] * 2

@@ -12,7 +12,6 @@ from dovecote.feedback import BadEvent, Taken
 from dovecote.model import (
     Cancellation,
     Device,
-    Event,
     Notification,
     OpenDeadLetter,
     RecordedRedrive,
@@ -118,11 +117,10 @@ def accepted(receipt: "Receipt") -> Answer:
 
 
 def told(story: Story) -> Answer:
-    """Return the 200 of a notification that was asked for, with the history of each route."""
+    """Return the 200 of a notification, with the history of each route where it is told."""
     document = notification_document(story.notification)
     for route in document["routes"]:
-        events = story.histories.get(route["route_id"], ())
-        route["history"] = [event_document(event) for event in events]
+        route["history"] = story.histories.get(route["route_id"])
     return answer(200, document)
 
 
@@ -155,11 +153,6 @@ def notification_document(notification: Notification) -> dict[str, Any]:
         "deliver_at": notification.deliver_at,
         "routes": [route_document(route) for route in notification.routes],
     }
-
-
-def event_document(event: Event) -> dict[str, Any]:
-    """Return what a client sees of what happened to a route."""
-    return msgspec.structs.asdict(event)
 
 
 def dead_letter_document(letter: OpenDeadLetter) -> dict[str, Any]:

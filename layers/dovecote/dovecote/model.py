@@ -166,7 +166,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification, and what happened to each of its routes in the order of time."""
+    """A notification, and what happened to its routes in the order of time, where that is told."""
 
     notification: Notification
     histories: Mapping[UUID, Sequence[Event]]

@@ -1,25 +1,28 @@
 """Read, find and cancel notifications."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Protocol
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from dovecote import queries
-from dovecote.model import Cancellation, Notification, Story
+from dovecote.model import Cancellation, Notification, Route, Story
 from dovecote.ports import Store
 from dovecote.problems import Fault, Invalid, NotFound
 from dovecote.queries import Page, Reader
 
 UNKNOWN = "There is no such notification."
 REFUSED = "Notifications cannot be found so."
-PERSON: Mapping[str, Reader] = {
-    "user_id": queries.identifier,
-    "email": queries.email,
-    "after": queries.uuid,
-    "limit": queries.limit,
-}
+
+PERSON: Mapping[str, Reader] = {"user_id": queries.identifier, "email": queries.email}
 KEY: Mapping[str, Reader] = {"kind": queries.text, "idempotency_key": queries.text}
-"""The parameters by which a person's are found, and the one that holds a key."""
+PAGE: Mapping[str, Reader] = {"after": queries.uuid, "limit": queries.limit}
+"""The parameters that name a person, the holder of a key, and a page."""
+
+MOST_TOLD = 1_000
+"""Of more routes than these no histories are told, and a page ends: Lambda answers with 6 MB."""
 
 
 class Stories(Protocol):
@@ -42,20 +45,26 @@ class Notifications:
         self._store = store
         self._stories = stories
 
-    def get(self, notification_id: str) -> Story:
-        """Return a notification with its routes and their histories; raise NotFound."""
+    def get(self, notification_id: str, query: Mapping[str, str]) -> Story:
+        """Return a notification with its routes, or a person's of these, and their histories.
+
+        Without histories where there are more than MOST_TOLD. Raises NotFound and Invalid.
+        """
+        person = queries.read(query, PERSON, REFUSED)
         story = self._stories.story(_parsed(notification_id))
         if story is None:
             raise NotFound(UNKNOWN)
-        return story
+        routes = [route for route in story.notification.routes if _is_of(route, person)]
+        told = story.histories if len(routes) <= MOST_TOLD else {}
+        return Story(notification=replace(story.notification, routes=routes), histories=told)
 
     def find(self, query: Mapping[str, str]) -> Page[Notification]:
         """Return a page of the notifications of a user or an address, or of the one with a key.
 
         Raises Invalid.
         """
-        given = queries.read(query, {**PERSON, **KEY}, REFUSED)
-        ways = given.keys() - {"after", "limit"}
+        given = queries.read(query, {**PERSON, **KEY, **PAGE}, REFUSED)
+        ways = given.keys() - PAGE.keys()
         if ways == {"user_id"}:
             return _page(self._stories.of_user, given["user_id"], given)
         if ways == {"email"}:
@@ -81,7 +90,21 @@ def _page(
 ) -> Page[Notification]:
     limit = given.get("limit", queries.USUAL)
     found = find(person, given.get("after"), limit + 1)
-    return queries.page(found, limit, lambda one: one.notification_id)
+    return queries.page(found, _fitting(found[:limit]), lambda one: one.notification_id)
+
+
+def _fitting(found: Sequence[Notification]) -> int:
+    """Return how many have no more than MOST_TOLD routes together; but one at least."""
+    counts = accumulate(len(one.routes) for one in found)
+    return max(1, sum(count <= MOST_TOLD for count in counts))
+
+
+def _is_of(route: Route, person: Mapping[str, str]) -> bool:
+    mailed = (route.resolved_email or "").lower()
+    return (
+        person.get("user_id") in (None, route.user_id)
+        and person.get("email", mailed).lower() == mailed
+    )
 
 
 def _parsed(notification_id: str) -> UUID:

@@ -15,26 +15,27 @@ const WAYS = {
 export function find(container, { query }) {
   const way = wayOf(query);
   const list = el("ol", { class: "notifications", "aria-label": "Notifications, newest first" });
-  const person = el("div", {});
+  const known = el("div", {});
   const more = el("div", { class: "more", role: "status" });
   const fields = el("div", { class: "fields" });
   container.append(
     el("h2", { class: "unseen", tabindex: "-1" }, "Find"),
     form(way, fields, query),
-    person,
+    known,
     list,
     more,
   );
   const wanted = Object.fromEntries(query);
+  const person = { user_id: wanted.user_id, email: wanted.email };
   if (Object.values(wanted).some(Boolean)) {
     load();
-    about(person, wanted);
+    about(known, person);
   } else show(more, nothing("Why did somebody get nothing? Ask by user, address, key or id."));
 
   async function load(after = "") {
     try {
       const page = await ask("GET", withQuery("/notifications", { ...wanted, after }));
-      list.append(...page.notifications.map((one) => el("li", {}, notification(one))));
+      list.append(...page.notifications.map((one) => el("li", {}, notification(one, person))));
       const none = list.children.length ? null : nothing("Nothing was submitted so.");
       const press = { type: "button", onclick: () => load(page.next) };
       show(more, none, page.next && el("button", press, "More"));
@@ -100,8 +101,8 @@ async function about(container, { email, user_id: user }) {
   }
 }
 
-function notification(one) {
-  const href = `#notifications/${one.notification_id}`;
+function notification(one, whose) {
+  const href = withQuery(`#notifications/${one.notification_id}`, whose);
   return el(
     "article",
     { class: "card notification", "data-kind": one.kind },

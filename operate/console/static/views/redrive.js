@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { confirmed } from "../dialog.js";
 import { el, show } from "../dom.js";
-import { count, instant, moment } from "../words.js";
+import { count, instant, moment, whole } from "../words.js";
 
 const LIMIT = 1000;
 const RATE = 10;
@@ -80,7 +80,9 @@ function words(filter) {
 
 function told(said) {
   const refused = said.refused ? ` ${count(said.refused, "was", "were")} refused.` : "";
-  return el("p", { class: "good" }, `${count(said.redriven, "dead letter")} redriven.${refused}`);
+  const left = said.matched - said.redriven - said.refused;
+  const more = left > 0 ? ` ${whole(left)} are left for another time.` : "";
+  return el("p", { class: "good" }, `${count(said.redriven, "dead letter")} redriven.${refused}${more}`);
 }
 
 /** List who redrove what, as the audit has it. */

@@ -1,6 +1,6 @@
 // One notification: what happened to each of its routes, in words.
 
-import { ask } from "../api.js";
+import { ask, withQuery } from "../api.js";
 import { el, facts, nothing, show } from "../dom.js";
 import { chip, countdown, duration, moment, REASONS } from "../words.js";
 
@@ -25,7 +25,7 @@ const EVENTS = {
   complained: () => ["bad", "The recipient complained"],
 };
 
-export function story(container, { id }) {
+export function story(container, { id, query }) {
   const title = el("h2", { tabindex: "-1" }, "Notification");
   const body = el("div", {});
   container.append(el("p", { class: "back" }, el("a", { href: "#find" }, "← Find")), title, body);
@@ -33,7 +33,8 @@ export function story(container, { id }) {
 
   async function load() {
     try {
-      const one = await ask("GET", `/notifications/${encodeURIComponent(id)}`);
+      const path = `/notifications/${encodeURIComponent(id)}`;
+      const one = await ask("GET", withQuery(path, Object.fromEntries(query)));
       title.textContent = one.kind;
       show(body, about(one), one.routes.map((route) => timeline(one, route)));
     } catch (refusal) {
@@ -75,8 +76,12 @@ function timeline(notification, route) {
     el(
       "ol",
       { class: "timeline" },
-      [...route.history.map(past), ...now(route)].map((one) => step(one, notification.created_at)),
+      [...(route.history ?? []).map(past), ...now(route)].map((one) =>
+        step(one, notification.created_at),
+      ),
     ),
+    // The API tells the history of a notification to very many for one person at a time.
+    route.history ? null : el("p", { class: "hint" }, "Find a person to see the history."),
     el("p", { class: "hint" }, "Route ", el("code", {}, route.route_id)),
   );
 }
