@@ -67,9 +67,11 @@ def _take(browser: Any, run: Run, directory: Path) -> None:
     light.open("pushes")
     light.tab.wait_for_selector(".phone")
     _save(light, directory / "push.png")
-    _take_console(browser, run, directory)
     light.open("routes")
     _take_routes(light, _page(browser, run, color_scheme="dark"), _narrow(browser, run), directory)
+    run.mend()
+    run.ended()
+    _take_console(browser, run, directory)
 
 
 def _take_console(browser: Any, run: Run, directory: Path) -> None:

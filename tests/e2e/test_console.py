@@ -248,8 +248,7 @@ def test_every_view_fits_has_names_and_can_be_left_by_keyboard(
         console.tab.wait_for_timeout(500)
         assert not console.scrolls_sideways(), view
         assert console.nameless() == [], view
-    console.tab.keyboard.press("Shift+Tab")
     console.tab.focus("#tabs a[href='#dead-letters']")
     console.tab.keyboard.press("Enter")
-    console.wait("document.activeElement.textContent === 'Dead letters'")
+    console.wait("document.activeElement.tagName === 'H2'")
     assert console.tab.locator("[role=status]").count() >= 1

@@ -125,7 +125,7 @@ def test_all_can_be_done_by_keyboard(seen: Seen) -> None:
     keys = seen.tab.keyboard
     keys.press("Tab")
     assert focused(seen) == "Skip to the routes"
-    for _ in range(2):  # the form's heading, which folds it, and the form
+    for _ in range(3):  # the console, the form's heading, which folds it, and the form
         keys.press("Tab")
     assert seen.tab.evaluate("document.activeElement.id") == "sample"
     keys.type("Email")

@@ -1,12 +1,12 @@
 // Small charts of the last hour: a bar a minute. What they show is said in words as well.
 
 import { el, svg } from "./dom.js";
-import { whole } from "./words.js";
+import { count, whole } from "./words.js";
 
 const HEIGHT = 100;
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 
-/** Draw minutes; `series` are pairs of a member of theirs and how it is called. */
+/** Draw minutes; `series` are members of theirs, each with how one and how many are called. */
 export function chart(title, minutes, series) {
   const sum = (one) => series.reduce((total, [name]) => total + one[name], 0);
   const most = Math.max(...minutes.map(sum), 1);
@@ -33,17 +33,15 @@ export function chart(title, minutes, series) {
 }
 
 function said(minutes, series) {
-  return series.map(([name, called]) => `${whole(all(minutes, name))} ${called}`).join(", ");
+  return series.map((one) => words(minutes, one)).join(", ");
 }
 
-function all(minutes, name) {
-  return minutes.reduce((total, one) => total + one[name], 0);
+function words(minutes, [name, one, many]) {
+  return count(minutes.reduce((total, minute) => total + minute[name], 0), one, many);
 }
 
 function legend(minutes, series) {
-  return series.map(([name, called]) =>
-    el("span", { class: `key ${name}` }, `${whole(all(minutes, name))} ${called}`),
-  );
+  return series.map((one) => el("span", { class: `key ${one[0]}` }, words(minutes, one)));
 }
 
 function column(one, place, series, scale) {
@@ -53,14 +51,14 @@ function column(one, place, series, scale) {
     top -= height;
     return svg("rect", { class: name, x: place + 0.1, y: top, width: 0.8, height });
   });
-  const said = series.map(([name, called]) => `${one[name]} ${called}`).join(", ");
-  return svg("g", {}, svg("title", {}, `${CLOCK.format(new Date(one.at))}: ${said}`), bars);
+  const at = CLOCK.format(new Date(one.at));
+  return svg("g", {}, svg("title", {}, `${at}: ${said([one], series)}`), bars);
 }
 
 function numbers(title, minutes, series) {
   const busy = minutes.filter((one) => series.some(([name]) => one[name])).reverse();
   if (!busy.length) return null;
-  const head = ["Minute", ...series.map(([, called]) => called)];
+  const head = ["Minute", ...series.map(([, , many]) => many)];
   return el(
     "details",
     { "data-key": title },

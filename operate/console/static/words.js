@@ -54,7 +54,7 @@ setInterval(() => document.querySelectorAll("[data-due]").forEach(tick), 500);
 
 /** Write a count with its noun. */
 export function count(number, one, many = `${one}s`) {
-  return `${number} ${number === 1 ? one : many}`;
+  return `${whole(number)} ${number === 1 ? one : many}`;
 }
 
 export function chip(status) {

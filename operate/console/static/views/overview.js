@@ -46,10 +46,10 @@ function charts(minutes) {
   return el(
     "div",
     { class: "charts" },
-    chart("Published a minute", minutes, [["published", "published"]]),
+    chart("Published a minute", minutes, [["published", "published", "published"]]),
     chart("Failures a minute", minutes, [
-      ["failed", "failed attempts"],
-      ["dead_lettered", "dead letters"],
+      ["failed", "failed attempt", "failed attempts"],
+      ["dead_lettered", "dead letter", "dead letters"],
     ]),
   );
 }
@@ -117,7 +117,7 @@ function letters(one) {
   return el(
     "section",
     { class: "card open", "aria-labelledby": "open-letters" },
-    el("h3", { id: "open-letters" }, `${bounded(all, one.counted_to)} open dead letters`),
+    el("h3", { id: "open-letters" }, `${bounded(all, one.counted_to)} open dead letter${all === 1 ? "" : "s"}`),
     rows.length ? el("ul", {}, rows) : nothing("Nobody has to redrive anything."),
   );
 }
