@@ -36,7 +36,7 @@ runtime_locks := layers/dovecote/requirements.txt local/requirements.txt
 install := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .PHONY: help setup demo run migrate test soak bench bench-quick e2e pictures test-aws docker sam-api check fix build \
-	deploy doctor why push-app lock clean
+	deploy doctor console why push-app lock clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' Makefile | sed 's/%/<event>/' | expand -t 24
@@ -125,6 +125,9 @@ deploy: build ## bring the stack of ENV to this checkout: docs/deploy.md
 doctor: .venv/.runtime .venv-sam/.sam ## what is wrong with ENV and what to do; SEND=yes sends an email
 	@$(bin)/python -m operate.doctor --env '$(ENV)' \
 		$(if $(filter yes,$(SEND)),--send) $(call given,EVENT,event)
+
+console: .venv/.runtime ## what ENV does, fails at and redrives, on a page of this machine; PORT [8484]
+	@$(bin)/python -m operate.console --env '$(ENV)' $(call given,PORT,port)
 
 why: .venv/.runtime ## why somebody got nothing: USER, EMAIL, KIND and KEY, or ID; here, or in ENV
 	@$(bin)/python -m operate.why $(call said,ENV,env) $(call said,USER,user) \

@@ -50,7 +50,7 @@ class Options:
     tick_seconds: float | None = None
     api_port: int = 0
     aws_port: int = 0
-    page: bool = False  # serve the page at / and below /_local/
+    page: bool = False  # serve the page at / and below /_local/, and the console
     lock_seconds: float = 1.0  # how long a PostgreSQL of the run before gets to end
     durable: bool = True  # false: the data is thrown away, so that PostgreSQL need not sync it
 
@@ -179,7 +179,7 @@ class Stack:
             keeper=self.keeper,
             logs=self.logs,
             database_url=self.database_url,
-            events=self.options.root / "events",
+            root=self.options.root,
         )
 
     async def _serve_aws(self, listener: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""What a team runs beside a stack: the doctor, why somebody got nothing, and push applications."""
+"""What a team runs beside a stack: doctor, console, why somebody got nothing, push applications."""
 
 from pathlib import Path
 

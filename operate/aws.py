@@ -48,6 +48,9 @@ class Aws(Protocol):
     def get(self, url: str) -> Answer:
         """Return the answer to a GET that is signed for the HTTP API."""
 
+    def send(self, method: str, url: str, body: bytes = b"") -> Answer:
+        """Return the answer to a request that is signed for the HTTP API."""
+
 
 class Boto:
     """AWS by boto3, in the region and by the profile of a section."""
@@ -70,12 +73,17 @@ class Boto:
 
     def get(self, url: str) -> Answer:
         """Return the answer to a GET that is signed for execute-api; raise BotoCoreError."""
+        return self.send("GET", url)
+
+    def send(self, method: str, url: str, body: bytes = b"") -> Answer:
+        """Return the answer to a request that is signed for execute-api; raise BotoCoreError."""
         credentials = self._session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
         if self.region is None:
             raise NoRegionError
-        request = AWSRequest(method="GET", url=url)
+        headers = {"Content-Type": "application/json"} if body else {}
+        request = AWSRequest(method=method, url=url, data=body, headers=headers)
         signer = SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self.region)
         signer.add_auth(request)
         return _sent(request)

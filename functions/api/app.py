@@ -1,4 +1,4 @@
-"""Reads, finds, cancels, redrives and devices: each route of the template by its key."""
+"""Reads, finds, cancels, redrives, devices, an overview: each route of the template by its key."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -82,6 +82,11 @@ def delete_device(event: Mapping[str, Any]) -> Answer:
     return gateway.forgotten()
 
 
+def get_overview(_: Mapping[str, Any]) -> Answer:
+    """Return how all stands."""
+    return gateway.answer(200, wiring.overview()())
+
+
 ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /notifications": find_notifications,
     "GET /notifications/{notification_id}": get_notification,
@@ -94,4 +99,5 @@ ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /users/{user_id}/devices/{device_session_id}": get_device,
     "PUT /users/{user_id}/devices/{device_session_id}": put_device,
     "DELETE /users/{user_id}/devices/{device_session_id}": delete_device,
+    "GET /overview": get_overview,
 }

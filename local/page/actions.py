@@ -3,9 +3,9 @@
 from aiohttp import web
 
 from local.page.breaks import Breaks, CannotBreakError
-from local.page.guard import refused
 from local.page.samples import Samples
 from local.page.scene import Scene
+from operate.console.guard import refused
 
 
 class Actions:

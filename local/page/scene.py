@@ -18,4 +18,4 @@ class Scene:
     keeper: Keeper | None  # None where PostgreSQL is not the stack's own
     logs: Logs
     database_url: str
-    events: Path
+    root: Path  # of the checkout

@@ -1,4 +1,4 @@
-"""The page's own routes: itself at /, what it shows and does below /_local/."""
+"""The page's own routes: itself at /, what it shows and does below /_local/, and the console."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,11 +9,12 @@ from aiohttp import web
 from local.page.actions import Actions
 from local.page.breaks import Breaks
 from local.page.database import Database
-from local.page.guard import guard
 from local.page.notes import Notes
 from local.page.samples import Samples
 from local.page.scene import Scene
 from local.page.views import Views
+from operate.console.guard import guard
+from operate.console.pages import Pages
 
 STATIC = Path(__file__).parent / "static"
 
@@ -27,11 +28,12 @@ async def served(app: web.Application, scene: Scene) -> AsyncIterator[None]:
     breaks = Breaks(scene)
     database = Database(scene.database_url)
     views = Views(scene, database, notes, breaks)
-    actions = Actions(scene, breaks, Samples(scene.events))
+    actions = Actions(scene, breaks, Samples(scene.root / "events"))
     app.middlewares.append(guard)
     app.router.add_get("/", _index)
     app.router.add_static("/_local/static", STATIC)
     views.add_routes(app.router)
+    Pages(scene.root, {"environment": "local"}).add_routes(app.router)
     actions.add_routes(app.router)
     try:
         yield

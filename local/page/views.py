@@ -14,12 +14,12 @@ from local.page import messages
 from local.page.agreement import agreement
 from local.page.breaks import Breaks
 from local.page.database import Database
-from local.page.guard import EMAIL_POLICY, refused
 from local.page.notes import Notes
 from local.page.scene import Scene
 from local.page.story import story
 from local.provider import Acceptance
 from local.provider.ledger import Email
+from operate.console.guard import EMAIL_POLICY, refused
 
 NOTIFICATIONS = 40
 MESSAGES = 100

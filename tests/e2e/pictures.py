@@ -1,20 +1,30 @@
 """Make the pictures of the page anew: python -m tests.e2e.pictures DIRECTORY."""
 
+import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from playwright.sync_api import sync_playwright
 
-from tests.e2e.browser import ARGUMENTS, Seen
+from tests.e2e.browser import ARGUMENTS, Console, Seen, Tab
 from tests.runs import Run, running
 
 # Waits that are long enough to be seen.
 SLOW = {"BACKOFF_BASE_SECONDS": "2", "BACKOFF_FACTOR": "1.5", "BACKOFF_MAX_SECONDS": "6"}
 DESKTOP = {"width": 1280, "height": 960}
 TALL = {"width": 1280, "height": 1220}  # a story of four attempts
+CONSOLE = {"width": 1180, "height": 700}
+# The later the more, as on a day that begins.
+SPREAD = (
+    "update dovecote.notification_routes"
+    " set published_at = published_at - random() * random() * interval '59 min'"
+    " where status = 'published'",
+    "update dovecote.notification_events set at = at - random() * random() * interval '59 min'",
+)
 PHONE = {"width": 360, "height": 760}
 
 
@@ -59,6 +69,33 @@ def _take(browser: Any, run: Run, directory: Path) -> None:
     _save(light, directory / "push.png")
     light.open("routes")
     _take_routes(light, _page(browser, run, color_scheme="dark"), _narrow(browser, run), directory)
+    run.mend()
+    run.ended()
+    _take_console(browser, run, directory)
+
+
+def _take_console(browser: Any, run: Run, directory: Path) -> None:
+    """Take the console's first screen while email pauses."""
+    for number in range(60):
+        run.post("both.json", f"console-{number}")
+    run.ended()
+    _spread(run)
+    run.press("throttle-ses")
+    run.post("many-recipients.json", "console-waits")
+    tab = browser.new_context(viewport=CONSOLE).new_page()
+    console = Console(tab, run, f"{run.url}/console")
+    console.tab.wait_for_selector(".paused")
+    _save(console, directory / "console.png")
+    run.mend()
+    run.ended()
+
+
+def _spread(run: Run) -> None:
+    """Let what the run did have been done in the course of the hour, for which nobody waits."""
+    known = json.loads((run.directory / "run.json").read_text())
+    with psycopg.connect(known["database_url"]) as connection:
+        for statement in SPREAD:
+            connection.execute(statement)
 
 
 def _take_routes(light: Seen, dark: Seen, phone: Seen, directory: Path) -> None:
@@ -81,7 +118,7 @@ def _narrow(browser: Any, run: Run) -> Seen:
     return _page(browser, run, viewport=PHONE, device_scale_factor=2)
 
 
-def _save(seen: Seen, path: Path) -> None:
+def _save(seen: Tab, path: Path) -> None:
     seen.tab.mouse.move(0, 0)
     seen.tab.evaluate("scrollTo(0, 0)")
     seen.tab.screenshot(path=path, animations="disabled")

@@ -41,17 +41,18 @@ WIDE = {
 ROUTES = {
     "POST /notifications",
     "POST /notifications/batch",
+    "GET /notifications",
     "GET /notifications/{notification_id}",
     "DELETE /notifications/{notification_id}",
     "GET /users/{user_id}/devices",
     "GET /users/{user_id}/devices/{device_session_id}",
     "PUT /users/{user_id}/devices/{device_session_id}",
     "DELETE /users/{user_id}/devices/{device_session_id}",
-    "GET /notifications",
     "GET /dead-letters",
     "POST /dead-letters/redrive",
     "POST /dead-letters/{route_id}/redrive",
     "GET /redrives",
+    "GET /overview",
 }
 
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}

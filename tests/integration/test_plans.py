@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from dovecote.store.database import Database
+from dovecote.store.overview import LANES
 from dovecote.store.postgres import PostgresStore
 from dovecote.store.statements import statement
 from tests.builders import a_lease, a_notification, a_route, claim_all, fresh, store_routes
@@ -83,8 +84,13 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "backlog": {
         "channels": ["email"] * 6 + ["push"] * 6, "lanes": list(range(12)), "most": 5_000,
     },
+    "live": {**LANES, "most": 5_000},
+    "minutes": {},
 }  # fmt: skip
 """The statements that touch routes, with their parameters; some twice, by other branches."""
+
+BY_INDEXES = {"live", "minutes"}
+"""Those that use_indexes goes before."""
 
 
 def named(case: str) -> str:
@@ -122,9 +128,12 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def scans_of(connection: Connection, name: str) -> list[str]:
-    explained = connection.execute(
-        b"explain (format json) " + statement(named(name)), STATEMENTS[name]
-    ).fetchone()
+    with connection.transaction():
+        if name in BY_INDEXES:
+            connection.execute(statement("use_indexes"))
+        explained = connection.execute(
+            b"explain (format json) " + statement(named(name)), STATEMENTS[name]
+        ).fetchone()
     assert explained is not None
     return [
         node["Node Type"]

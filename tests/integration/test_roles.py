@@ -38,6 +38,7 @@ RUNS: Mapping[str, set[str]] = {
         "record_redrive", "redrive", "redrives",
         "registrations", "endpoint", "release_endpoint", "put_device", "delete_device",
         "skip_device",
+        "use_indexes", "live", "paused", "open_dead_letters", "bound", "minutes",
     },
     "Feedback": {
         "kind_of", "record_acceptances", "record_rejection", "lock_route", "forget_acceptance",
@@ -207,9 +208,10 @@ REFUSED = {
         "select data from notification_routes",
         "insert into notifications (notification_id) values (gen_random_uuid())",
         "insert into email_deliveries values ('t', 'k', 'm')",
+        "select rate from channel_state",
+        "update channel_state set paused_until = null",
         "update redrives set who = 'x'",
         "update notification_dead_letters set reason = 'x'",
-        "select from channel_state",
     ],
     "Feedback": [
         "insert into notifications (notification_id) values (gen_random_uuid())",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dovecote.measures import Measures
     from dovecote.notifications import Notifications
     from dovecote.otlp import Export
+    from dovecote.overview import Look
     from dovecote.redrives import Redrives
     from dovecote.run import Run
     from dovecote.store.provision import Provision
@@ -370,6 +371,15 @@ def redrives() -> Redrives:
     from dovecote.store.dead_letters import PostgresDeadLetters
 
     return Redrives(letters=PostgresDeadLetters(database()), new_id=uuid7, clock=time.monotonic)
+
+
+@cache
+def overview() -> Look:
+    """Return the use case of the console's first screen."""
+    from dovecote.overview import Look
+    from dovecote.store.overview import PostgresOverview
+
+    return Look(store=PostgresOverview(database()))
 
 
 @cache

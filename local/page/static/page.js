@@ -1,8 +1,8 @@
 // The page: one poll of the state, the panels, and the view that the address names (#view/id).
 
-import { el, show } from "./dom.js";
-import { follow } from "./live.js";
-import { count } from "./words.js";
+import { el, show } from "/_console/static/dom.js";
+import { follow } from "/_console/static/live.js";
+import { count } from "/_console/static/words.js";
 import { agreement } from "./panels/agreement.js";
 import { breaks } from "./panels/breaks.js";
 import { send } from "./panels/send.js";

@@ -55,6 +55,10 @@ def test_what_comes_from_elsewhere_is_refused_and_what_comes_from_here_is_answer
         (("GET", "/_local/notifications/no-id", {}), 404),
         (("GET", "/_local/messages/none/html", {}), 404),
         (("GET", "/_local/static/..%2f__init__.py", {}), 404),
+        (("GET", "/console", {}), 200),
+        (("GET", "/console", {"Host": "rebound.example"}), 403),
+        (("GET", "/_console/static/..%2f__init__.py", {}), 404),
+        (("GET", "/_console/templates/nothing", {}), 404),
     ]
     told = answers(tmp_path, *(request for request, _ in cases))
     wrong = [
@@ -67,7 +71,8 @@ def test_what_comes_from_elsewhere_is_refused_and_what_comes_from_here_is_answer
 
 
 def test_the_pages_own_files_ask_nothing_of_others_and_insert_no_markup() -> None:
-    for path in (ROOT / "local" / "page" / "static").rglob("*.*"):
+    folders = (ROOT / "local" / "page" / "static", ROOT / "operate" / "console" / "static")
+    for path in (path for folder in folders for path in folder.rglob("*.*")):
         text = path.read_text()
         for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert word not in text, f"{word} in {path.name}"

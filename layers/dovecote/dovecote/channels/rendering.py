@@ -94,6 +94,10 @@ class Renderer:
             body=_rendered(self._line(push.body), variables),
         )
 
+    def locales(self, kind: Kind) -> list[str]:
+        """Return the locales that a kind has texts for, beside those of no locale."""
+        return sorted(self._locales(kind.template).values())
+
     def check(self) -> None:
         """Hold every template against its kind; raise BadCatalog naming the file."""
         for kind in self._catalog.values():

@@ -1,7 +1,7 @@
 // The provider's ledger and the database, side by side.
 
-import { el, show } from "../dom.js";
-import { count, countdown } from "../words.js";
+import { el, show } from "/_console/static/dom.js";
+import { count, countdown } from "/_console/static/words.js";
 
 export function agreement(container, state) {
   const now = state.agreement;

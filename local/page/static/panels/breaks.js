@@ -1,6 +1,6 @@
 // Buttons that break things, and one that mends them.
 
-import { el, show } from "../dom.js";
+import { el, show } from "/_console/static/dom.js";
 import { post, SAMPLES } from "./send.js";
 
 const KILL = "kill-worker";

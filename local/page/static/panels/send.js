@@ -1,8 +1,8 @@
 // The form: an event of events/, sent to the real API.
 
-import { el, show } from "../dom.js";
-import { read } from "../live.js";
-import { count } from "../words.js";
+import { el, show } from "/_console/static/dom.js";
+import { read } from "/_console/static/live.js";
+import { count } from "/_console/static/words.js";
 
 const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
 const LATER = 15_000;

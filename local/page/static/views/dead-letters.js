@@ -1,7 +1,7 @@
 // What will not be tried again, and why.
 
-import { el, icon, nothing, show } from "../dom.js";
-import { count, moment, REASONS, target } from "../words.js";
+import { el, icon, nothing, show } from "/_console/static/dom.js";
+import { count, moment, REASONS, target } from "/_console/static/words.js";
 
 export function deadLetters(container) {
   const list = el("ol", { class: "letters", "aria-label": "Dead letters, newest first" });

@@ -1,7 +1,7 @@
 // Each request to send that the provider got, and what became of it.
 
-import { el, nothing, show } from "../dom.js";
-import { moment } from "../words.js";
+import { el, nothing, show } from "/_console/static/dom.js";
+import { moment } from "/_console/static/words.js";
 
 const WORDS = {
   accepted: ["good", "accepted"],

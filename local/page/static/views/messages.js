@@ -1,8 +1,9 @@
 // What the provider got: emails as they look, and pushes as a phone would show them.
 
-import { el, facts, nothing, show } from "../dom.js";
-import { read } from "../live.js";
-import { moment } from "../words.js";
+import { el, facts, nothing, show } from "/_console/static/dom.js";
+import { read } from "/_console/static/live.js";
+import { phone } from "/_console/static/phone.js";
+import { moment } from "/_console/static/words.js";
 
 const TOPIC = "client event";
 
@@ -115,7 +116,7 @@ function pairs(title, values) {
 function push(one) {
   return [
     el("h3", { class: "unseen" }, one.title),
-    one.platform ? phone(one) : null,
+    one.platform ? phone(one.title, one.body, one.at) : null,
     facts([
       ["To", one.to],
       ["Accepted", moment(one.at)],
@@ -131,23 +132,4 @@ function push(one) {
     ),
     pairs("Message attributes", one.attributes),
   ];
-}
-
-function phone(one) {
-  const at = new Date(one.at);
-  const clock = at.toLocaleTimeString("en-GB", { timeStyle: "short" });
-  const day = at.toLocaleDateString("en-GB", { weekday: "long", day: "numeric", month: "long" });
-  return el(
-    "div",
-    { class: "phone", role: "img", "aria-label": `On the phone: ${one.title}. ${one.body}` },
-    el("div", { class: "clock" }, clock),
-    el("div", { class: "day" }, day),
-    el(
-      "div",
-      { class: "note" },
-      el("div", { class: "app" }, el("span", {}, "Nestbox"), el("span", {}, "now")),
-      el("strong", {}, one.title),
-      el("p", {}, one.body),
-    ),
-  );
 }

@@ -1,7 +1,7 @@
 // The routes as they move, by notification, newest first.
 
-import { el, icon, nothing, show } from "../dom.js";
-import { chip, count, countdown, moment, target } from "../words.js";
+import { el, icon, nothing, show } from "/_console/static/dom.js";
+import { chip, count, countdown, moment, target } from "/_console/static/words.js";
 
 const MOST = 5;
 const ENDS = { permanent: "refused for good", expired: "expired" };
@@ -52,7 +52,7 @@ function notification(one) {
   const rest = one.routes.length - MOST;
   return el(
     "article",
-    { class: live.length ? "notification live" : "notification", "data-kind": one.kind },
+    { class: live.length ? "notification card live" : "notification card", "data-kind": one.kind },
     el(
       "header",
       {},

@@ -1,8 +1,8 @@
 // One notification: the timeline of each of its routes.
 
-import { el, facts, nothing, show } from "../dom.js";
-import { follow } from "../live.js";
-import { chip, countdown, duration, moment, target } from "../words.js";
+import { el, facts, nothing, show } from "/_console/static/dom.js";
+import { follow } from "/_console/static/live.js";
+import { chip, countdown, duration, moment, target } from "/_console/static/words.js";
 
 export function story(container, id) {
   const title = el("h2", { tabindex: "-1" }, "Notification");

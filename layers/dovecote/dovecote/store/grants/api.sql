@@ -1,5 +1,5 @@
 -- What functions/api may do: find, show and cancel notifications, find and redrive dead letters, keep
--- devices.
+-- devices, and say how all stands.
 -- It reads no payload and no recipient's data, and nothing that it may change is sent.
 
 grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at)
@@ -7,7 +7,8 @@ grant select (notification_id, kind, idempotency_key, fingerprint, created_at, d
 
 grant select (
         route_id, notification_id, position, channel, target, lane, status, user_id, device_session_id,
-        resolved_email, attempts, max_attempts, claims, claim_token, next_attempt_at,
+        resolved_email, attempts, max_attempts, claims, claim_token, leased_until,
+        next_attempt_at,
         last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id,
         created_at
     ),
@@ -38,3 +39,6 @@ grant select (
     insert (user_id, device_session_id, platform, token, endpoint),
     update (platform, token, endpoint, updated_at, dead_at),
     delete on dovecote.push_devices to {user};
+
+grant select (resource, channel, paused_until, trying_until, in_a_row, error)
+    on dovecote.channel_state to {user};

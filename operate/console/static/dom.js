@@ -4,7 +4,15 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** Make an element: attributes by name, "on…" handlers, children that are nodes or text. */
 export function el(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
+  return filled(document.createElement(name), attributes, children);
+}
+
+/** Make an element of a picture in the same way. */
+export function svg(name, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, name), attributes, children);
+}
+
+function filled(made, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
@@ -21,14 +29,8 @@ const ICONS = {
 
 /** Make a small picture that says nothing the text beside it does not. */
 export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
-  return svg;
+  const attributes = { viewBox: "0 0 16 16", class: "icon", "aria-hidden": "true" };
+  return svg("svg", attributes, svg("path", { d: ICONS[name] }));
 }
 
 /** Put nodes in the place of what a container holds; the focus stays on the same key. */

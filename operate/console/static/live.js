@@ -1,10 +1,10 @@
-// Asks again every second, and not while nobody looks. An answer that is known already (304) costs
+// Asks again and again, and not while nobody looks. An answer that is known already (304) costs
 // next to nothing.
 
 const EVERY = 1000;
 
 /** Call `changed` with each new answer of a URL, `lost` when there is none; returns how to stop. */
-export function follow(url, changed, lost = () => {}) {
+export function follow(url, changed, lost = () => {}, every = EVERY) {
   let tag = "";
   let timer = 0;
   let newest = 0;
@@ -16,11 +16,11 @@ export function follow(url, changed, lost = () => {}) {
     const answer = await asked(url, tag);
     // Somebody asked again meanwhile, and goes on from there.
     if (stopped || turn !== newest) return;
-    if (!document.hidden) timer = setTimeout(ask, EVERY);
+    if (!document.hidden) timer = setTimeout(ask, every);
     if (answer.tag) tag = answer.tag;
     if (answer.status === 304) changed(null);
     else if (answer.status === 200) changed(answer.document);
-    else lost(answer.document?.detail ?? null);
+    else lost(answer.document?.detail ?? answer.document?.message ?? null);
   }
 
   const seen = () => document.hidden || ask();

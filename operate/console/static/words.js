@@ -54,7 +54,7 @@ setInterval(() => document.querySelectorAll("[data-due]").forEach(tick), 500);
 
 /** Write a count with its noun. */
 export function count(number, one, many = `${one}s`) {
-  return `${number} ${number === 1 ? one : many}`;
+  return `${whole(number)} ${number === 1 ? one : many}`;
 }
 
 export function chip(status) {
@@ -71,4 +71,27 @@ export function target(route) {
 /** Shorten an id; the whole of it is the title. */
 export function short(id) {
   return el("code", { title: id }, id.slice(0, 8));
+}
+
+/** Write a moment that a control of the browser's has, in the time of this place, as RFC 3339. */
+export function instant(value) {
+  return new Date(value).toISOString();
+}
+
+/** Write a moment as such a control takes it. */
+export function local(moment) {
+  const at = new Date(moment);
+  return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+const WHOLE = new Intl.NumberFormat("en");
+
+/** Write a number so that thousands can be told apart. */
+export function whole(number) {
+  return WHOLE.format(number);
+}
+
+/** Write a number that was counted no further than `most`. */
+export function bounded(number, most) {
+  return number >= most ? `${whole(most)}+` : whole(number);
 }

@@ -1,0 +1,35 @@
+-- Count the live routes of each channel and status, and how they stand, by one clock reading.
+-- Safe: plain reads. Each lane is a range of the due index, read from the route that has been due for
+-- longest and no further than `most`; what lies behind is not looked at.
+with moment as materialized (
+    select clock_timestamp() as at
+), counted as (
+    select asked.channel, asked.status, lane.*
+    from unnest(%(channels)s::text[], %(statuses)s::text[], %(lanes)s::smallint[])
+        as asked (channel, status, lane)
+    cross join lateral (
+        select count(*) as live,
+               count(*) filter (where next_attempt_at <= at) as due,
+               count(*) filter (where leased_until > at) as in_flight,
+               count(*) filter (where leased_until <= at) as lapsed,
+               count(*) filter (where doubt_until is not null) as in_doubt,
+               extract(epoch from max(at) - min(next_attempt_at))::float8 as due_for
+        from (
+            select d.next_attempt_at, d.leased_until, d.doubt_until
+            from dovecote.notification_routes d
+            where d.lane = asked.lane and d.status in ('pending', 'retrying')
+            order by d.next_attempt_at
+            limit %(most)s
+        ) first, moment
+    ) lane
+)
+select channel, status,
+       least(sum(live), %(most)s)::integer as live,
+       least(sum(due), %(most)s)::integer as due,
+       least(sum(in_flight), %(most)s)::integer as in_flight,
+       least(sum(lapsed), %(most)s)::integer as lapsed,
+       least(sum(in_doubt), %(most)s)::integer as in_doubt,
+       greatest(0, max(due_for))::float8 as oldest_due_seconds
+from counted
+group by channel, status
+order by channel, status

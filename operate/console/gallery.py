@@ -1,0 +1,103 @@
+"""What each kind of the catalog says, rendered with a sample payload by Dovecote's own renderer."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dovecote import catalog
+from dovecote.catalog import Kind, PayloadRefused
+from dovecote.channels.rendering import Alert, Mail, Renderer
+from dovecote.model import Channel
+
+Payload = Mapping[str, Any]
+
+MADE_UP: Mapping[str, Any] = {
+    "string": "sample", "integer": 5, "number": 5, "boolean": True, "array": [], "object": {},
+}  # fmt: skip
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a kind says in a locale: None what it does not send."""
+
+    payload: Payload
+    subject: str | None = None
+    html: str | None = None
+    text: str | None = None
+    headers: Mapping[str, str] | None = None
+    alert: Alert | None = None
+
+
+class Gallery:
+    """The catalog of a checkout, read anew each time: what was edited shows at once."""
+
+    def __init__(self, folder: Path, events: Path) -> None:
+        self._folder = folder
+        self._events = events
+
+    def kinds(self) -> list[dict[str, Any]]:
+        """Return the kinds with their channels and locales; raise BadCatalog."""
+        kinds = catalog.load(self._folder)
+        renderer = Renderer(kinds, self._folder)
+        return [
+            {
+                "kind": kind.name,
+                "channels": kind.channels,
+                "priority": kind.priority,
+                "locales": renderer.locales(kind),
+            }
+            for kind in kinds.values()
+        ]
+
+    def preview(self, name: str, locale: str | None) -> Preview | None:
+        """Render a kind; None where there is none. Raise BadCatalog and RenderError."""
+        kinds = catalog.load(self._folder)
+        if name not in kinds:
+            return None
+        kind = kinds[name]
+        payload = self._sample(kind)
+        mail, alert = _rendered(Renderer(kinds, self._folder), kind, locale, payload)
+        said = msgspec.structs.asdict(mail) if mail else {}
+        return Preview(payload=payload, alert=alert, **said)
+
+    def _sample(self, kind: Kind) -> Payload:
+        """Return the schema's first example, else what an event sends, else something made up."""
+        schema = catalog.parsed((self._folder / catalog.SOURCE).read_bytes())[kind.name]["schema"]
+        for payload in (*schema.get("examples", ()), *self._sent(kind.name)):
+            try:
+                kind.check(payload)
+            except PayloadRefused:
+                continue
+            return dict(payload)
+        return {name: _made_up(schema, name) for name in sorted(kind.required)}
+
+    def _sent(self, kind: str) -> Iterator[Payload]:
+        """Yield what the files of events/ send of a kind, to the first of their recipients."""
+        for path in sorted(self._events.glob("*.json")):
+            body = _body(json.loads(path.read_text("utf-8")))
+            if body.get("kind") == kind:
+                yield {**body["payload"], **body["recipients"][0].get("data", {})}
+
+
+def _rendered(
+    renderer: Renderer, kind: Kind, locale: str | None, payload: Payload
+) -> tuple[Mail | None, Alert | None]:
+    mail = renderer.mail(kind, locale, payload) if Channel.EMAIL in kind.channels else None
+    alert = renderer.alert(kind, locale, payload) if Channel.PUSH in kind.channels else None
+    return mail, alert
+
+
+def _body(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the notification that an event posts, or nothing."""
+    if event.get("routeKey") != "POST /notifications":
+        return {}
+    body: Mapping[str, Any] = json.loads(event["body"])
+    return body
+
+
+def _made_up(schema: Mapping[str, Any], name: str) -> Any:
+    member = schema.get("properties", {}).get(name, {})
+    given = [*member.get("examples", ()), *member.get("enum", ())]
+    return given[0] if given else MADE_UP.get(member.get("type", "string"), name)

@@ -1,0 +1,79 @@
+"""What the console is made of wherever it is served: a page, its files, previews of the catalog."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from dovecote.catalog import BadCatalog
+from dovecote.channels.rendering import RenderError
+from operate.console.gallery import Gallery, Preview
+from operate.console.guard import EMAIL_POLICY, refused
+
+STATIC = Path(__file__).parent / "static"
+PAGE = "/console"
+
+
+class Pages:
+    """The console's own routes; `about` says to the reader which stack they look at."""
+
+    def __init__(self, root: Path, about: Mapping[str, str]) -> None:
+        self._gallery = Gallery(root / "layers" / "catalog" / "catalog", root / "events")
+        self._about = about
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Serve them."""
+        router.add_get(PAGE, self.index)
+        router.add_static("/_console/static", STATIC)
+        router.add_get("/_console/about", self.about)
+        router.add_get("/_console/templates", self.templates)
+        router.add_get("/_console/templates/{kind}", self.template)
+        router.add_get("/_console/templates/{kind}/html", self.html)
+
+    async def index(self, _: web.Request) -> web.FileResponse:
+        """Return the page."""
+        return web.FileResponse(STATIC / "index.html")
+
+    async def about(self, _: web.Request) -> web.Response:
+        """Return which stack this is the console of."""
+        return _json(self._about)
+
+    async def templates(self, _: web.Request) -> web.Response:
+        """Return the kinds of the checkout's catalog with their locales."""
+        try:
+            return _json(self._gallery.kinds())
+        except BadCatalog as error:
+            return refused(409, f"The catalog cannot be used: {error}.")
+
+    async def template(self, request: web.Request) -> web.Response:
+        """Return what a kind says in a locale; its HTML has an address of its own."""
+        preview = self._preview(request)
+        if isinstance(preview, web.Response):
+            return preview
+        return _json({**msgspec.structs.asdict(preview), "html": preview.html is not None})
+
+    async def html(self, request: web.Request) -> web.Response:
+        """Return the HTML of a kind's email, which may do nothing but be seen."""
+        preview = self._preview(request)
+        if isinstance(preview, web.Response):
+            return preview
+        if preview.html is None:
+            return refused(404, "This kind sends no email.")
+        headers = {"Content-Security-Policy": EMAIL_POLICY}
+        return web.Response(text=preview.html, content_type="text/html", headers=headers)
+
+    def _preview(self, request: web.Request) -> Preview | web.Response:
+        try:
+            kind, locale = request.match_info["kind"], request.query.get("locale")
+            preview = self._gallery.preview(kind, locale or None)
+        except BadCatalog as error:
+            return refused(409, f"The catalog cannot be used: {error}.")
+        except RenderError as error:
+            return refused(409, f"The sample cannot be rendered: {error}.")
+        return preview or refused(404, "The catalog has no such kind.")
+
+
+def _json(document: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(document), content_type="application/json")

@@ -1,0 +1,130 @@
+// Notifications by whom they are to, by key or by id, and how each of their routes stands.
+
+import { ask, withQuery } from "../api.js";
+import { el, icon, nothing, show } from "../dom.js";
+import { chip, moment } from "../words.js";
+import { to } from "./story.js";
+
+const WAYS = {
+  user_id: { title: "User", fields: [["user_id", "User id"]] },
+  email: { title: "Email", fields: [["email", "Address"]] },
+  key: { title: "Key", fields: [["kind", "Kind"], ["idempotency_key", "Idempotency key"]] },
+  id: { title: "Id", fields: [["id", "Notification id"]] },
+};
+
+export function find(container, { query }) {
+  const way = wayOf(query);
+  const list = el("ol", { class: "notifications", "aria-label": "Notifications, newest first" });
+  const known = el("div", {});
+  const more = el("div", { class: "more", role: "status" });
+  const fields = el("div", { class: "fields" });
+  container.append(
+    el("h2", { class: "unseen", tabindex: "-1" }, "Find"),
+    form(way, fields, query),
+    known,
+    list,
+    more,
+  );
+  const wanted = Object.fromEntries(query);
+  const person = { user_id: wanted.user_id, email: wanted.email };
+  if (Object.values(wanted).some(Boolean)) {
+    load();
+    about(known, person);
+  } else show(more, nothing("Why did somebody get nothing? Ask by user, address, key or id."));
+
+  async function load(after = "") {
+    try {
+      const page = await ask("GET", withQuery("/notifications", { ...wanted, after }));
+      list.append(...page.notifications.map((one) => el("li", {}, notification(one, person))));
+      const none = list.children.length ? null : nothing("Nothing was submitted so.");
+      const press = { type: "button", onclick: () => load(page.next) };
+      show(more, none, page.next && el("button", press, "More"));
+    } catch (refusal) {
+      show(more, el("p", { class: "refusal" }, refusal.words));
+    }
+  }
+}
+
+function wayOf(query) {
+  if (query.has("idempotency_key")) return "key";
+  return query.has("email") ? "email" : "user_id";
+}
+
+function form(way, fields, query) {
+  const options = Object.entries(WAYS).map(([value, one]) => el("option", { value }, one.title));
+  const select = el("select", { name: "way" }, options);
+  const choose = () =>
+    show(
+      fields,
+      WAYS[select.value].fields.map(([name, title]) => {
+        const given = { name, required: true, autocomplete: "off", spellcheck: "false" };
+        const input = el("input", { ...given, value: query.get(name) });
+        return el("label", {}, title, input);
+      }),
+    );
+  select.value = way;
+  select.addEventListener("change", choose);
+  choose();
+  const made = el(
+    "form",
+    { class: "filter card", id: "find" },
+    el("label", {}, "By", select),
+    fields,
+    el("button", { class: "primary", type: "submit" }, "Find"),
+  );
+  made.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const given = [...fields.querySelectorAll("input")].map((one) => [one.name, one.value.trim()]);
+    location.hash =
+      select.value === "id"
+        ? `notifications/${encodeURIComponent(given[0][1])}`
+        : withQuery("find", Object.fromEntries(given));
+  });
+  return made;
+}
+
+/** Say what is known of the person: a suppression, or devices. */
+async function about(container, { email, user_id: user }) {
+  try {
+    if (email) {
+      const one = await ask("GET", `/suppressions/${encodeURIComponent(email)}`);
+      const words = `${email} is suppressed (${one.reason}) since `;
+      show(container, el("p", { class: "paused" }, words, moment(one.created_at), "."));
+    }
+    if (user) {
+      const { devices } = await ask("GET", `/users/${encodeURIComponent(user)}/devices`);
+      const said = devices.map((one) => `${one.platform} ${one.dead_at ? "dead" : "alive"}`);
+      show(container, el("p", { class: "hint" }, `Devices: ${said.join(", ") || "none"}.`));
+    }
+  } catch (refusal) {
+    if (refusal.status !== 404) show(container, el("p", { class: "refusal" }, refusal.words));
+  }
+}
+
+function notification(one, whose) {
+  const href = withQuery(`#notifications/${one.notification_id}`, whose);
+  return el(
+    "article",
+    { class: "card notification", "data-kind": one.kind },
+    el(
+      "header",
+      {},
+      el("h3", {}, el("a", { href }, one.kind)),
+      el("span", { class: "hint" }, one.idempotency_key),
+      moment(one.created_at),
+    ),
+    el("ul", { class: "routes" }, one.routes.map(route)),
+  );
+}
+
+function route(one) {
+  return el(
+    "li",
+    {},
+    chip(one.status),
+    " ",
+    icon(one.channel),
+    ` ${to(one)} `,
+    one.last_error ? el("span", { class: "hint" }, one.last_error) : null,
+  );
+}

@@ -1,0 +1,344 @@
+"""The console of a deployed stack: who may use it, what it passes on, and how that is signed."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import NoCredentialsError
+
+from operate import ROOT
+from operate.aws import Answer, Boto
+from operate.console.__main__ import main
+from operate.console.gallery import Gallery
+from operate.samconfig import Section
+from operate.site import Site
+from tests.consoles import console
+from tests.unit.operate.sites import REGION, StubbedAws, a_site, a_stack
+
+CREDENTIALS = Credentials("AKIAEXAMPLE", "example", "of-a-session")
+
+
+class Api:
+    """An API of AWS's: it answers what is signed, with what it was asked."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked: list[tuple[str, str, bytes]] = []
+        self.answers: list[tuple[int, dict[str, Any]]] = []
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Any:
+        self.asked.append((method, path, body))
+        if not self._is_signed(method, path, headers, body):
+            return 403, {"message": "The request signature we calculated does not match"}
+        return self.answers.pop(0) if self.answers else (200, {"asked": path})
+
+    def _is_signed(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bool:
+        """Compute the signature as API Gateway does, from what came over the wire."""
+        parts = dict(p.strip().split("=", 1) for p in headers["authorization"][16:].split(","))
+        target = urlsplit(path)
+        query = urlencode(sorted(parse_qsl(target.query, True)), quote_via=quote, safe="")
+        signed = {name: headers[name] for name in parts["SignedHeaders"].split(";")}
+        request = AWSRequest(method, f"{self.url}{target.path}?{query}", signed, body)
+        request.context["timestamp"] = headers["x-amz-date"]
+        signer = SigV4Auth(CREDENTIALS, "execute-api", REGION)
+        told = signer.string_to_sign(request, signer.canonical_request(request))
+        return parts["Signature"] == signer.signature(told, request)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    one = Api()
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, document = one.answer(self.command, self.path, headers, body)
+            raw = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("content-length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - as http.server wants it
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        one.url = f"http://127.0.0.1:{server.server_port}"
+        yield one
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def site(api: Api, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", CREDENTIALS.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIALS.secret_key)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", str(CREDENTIALS.token))
+    section = Section(
+        environment="dev", stack_name="dovecote-dev", region=REGION, profile=None, parameters={}
+    )
+    return a_site(Boto(section), stack=a_stack(ApiUrl=f"{api.url}/"))
+
+
+class Browser:
+    """What asks the console, with the cookie that it was given."""
+
+    def __init__(self, address: str) -> None:
+        self.address = urlsplit(address)
+        self.cookie = ""
+
+    def open(self) -> tuple[int, str]:
+        """Open the address that was printed; return the status and the cookie as it was set."""
+        status, headers, _ = self.ask("GET", f"{self.address.path}?{self.address.query}")
+        self.cookie = headers.get("Set-Cookie", "").partition(";")[0]
+        return status, headers.get("Set-Cookie", "")
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
+        connection = http.client.HTTPConnection(self.address.netloc, timeout=20)
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        raw = None if body is None else json.dumps(body)
+        connection.request(method, path, raw, {"Cookie": self.cookie, **headers})
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        try:
+            return answer.status, answer.headers, json.loads(content)
+        except ValueError:
+            return answer.status, answer.headers, content
+
+
+@pytest.fixture
+def browser(site: Site) -> Iterator[Browser]:
+    with console(site) as address:
+        yield Browser(address)
+
+
+# Who may.
+
+
+def test_only_the_browser_that_has_the_key_is_answered(browser: Browser, api: Api) -> None:
+    paths = ("/console", "/overview", "/_console/about", "/_console/static/console.js")
+    assert [browser.ask("GET", path)[0] for path in paths] == [403] * 4
+    assert browser.ask("GET", "/console?key=another")[0] == 403
+    assert browser.ask("GET", "/console?key=%C3%A9")[0] == 403
+    assert browser.ask("GET", f"/overview?{browser.address.query}")[0] == 403
+    status, cookie = browser.open()
+    assert status == 303
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert [browser.ask("GET", path)[0] for path in paths] == [200] * 4
+    assert [path for _, path, _ in api.asked] == ["/overview"]
+
+
+def test_what_comes_from_elsewhere_is_refused_though_it_has_the_key(
+    browser: Browser, api: Api
+) -> None:
+    browser.open()
+    redrive = "/dead-letters/redrive"
+    assert browser.ask("GET", "/overview", Host="rebound.example")[0] == 403
+    assert browser.ask("POST", redrive, {}, Origin="https://evil.example")[0] == 403
+    assert browser.ask("POST", redrive, {}, Origin="null")[0] == 403
+    assert browser.ask("POST", redrive, {}, Sec_Fetch_Site="same-site")[0] == 403
+    assert api.asked == []
+    own = f"http://{browser.address.netloc}"
+    assert browser.ask("POST", redrive, {}, Origin=own, Sec_Fetch_Site="same-origin")[0] == 200
+
+
+def test_every_answer_says_that_nobody_keeps_it_and_that_no_script_is_inline(
+    browser: Browser,
+) -> None:
+    browser.open()
+    for path in ("/console", "/overview", "/_console/templates", "/nothing", "/console?key=no"):
+        _, headers, _ = browser.ask("GET", path)
+        assert headers["Cache-Control"] == "no-store"
+        assert "default-src 'none'; script-src 'self'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_it_listens_at_one_address_of_this_machine_alone(browser: Browser) -> None:
+    assert browser.address.hostname == "127.0.0.1"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", browser.address.port or 0), timeout=2)
+
+
+# What is passed on.
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "wanted"),
+    [
+        ("GET", "/overview", "/overview"),
+        ("GET", "/notifications?user_id=u%2F1+a%2Bb&limit=5",
+         "/notifications?user_id=u%2F1%20a%2Bb&limit=5"),
+        ("GET", "/notifications?kind=a.b&idempotency_key=it's(1)*~!",
+         "/notifications?kind=a.b&idempotency_key=it%27s%281%29%2A~%21"),
+        ("GET", "/notifications/0a-1", "/notifications/0a-1"),
+        ("GET", "/suppressions/o'hara%2Bx@b%C3%BCro.example",
+         "/suppressions/o%27hara%2Bx%40b%C3%BCro.example"),
+        ("GET", "/users/a%2Fb%20c%25/devices", "/users/a%2Fb%20c%25/devices"),
+        ("GET", "/dead-letters?reason=attempts", "/dead-letters?reason=attempts"),
+        ("GET", "/redrives?limit=5", "/redrives?limit=5"),
+        ("POST", "/dead-letters/redrive", "/dead-letters/redrive"),
+        ("POST", "/dead-letters/0a-1/redrive", "/dead-letters/0a-1/redrive"),
+    ],
+)  # fmt: skip
+def test_a_call_of_the_views_is_signed_and_passed_on(
+    browser: Browser, api: Api, method: str, path: str, wanted: str
+) -> None:
+    browser.open()
+    body = {"filter": {"kind": "grüße"}} if method == "POST" else None
+    status, headers, answer = browser.ask(method, path, body)
+    assert (status, answer) == (200, {"asked": wanted})
+    assert headers["Content-Type"].startswith("application/json")
+    sent = b"" if body is None else json.dumps(body).encode()
+    assert api.asked == [(method, wanted, sent)]
+
+
+def test_no_other_call_is_passed_on(browser: Browser, api: Api) -> None:
+    browser.open()
+    for method, path in (
+        ("POST", "/notifications"),
+        ("DELETE", "/notifications/0a-1"),
+        ("DELETE", "/users/u-1"),
+        ("PUT", "/suppressions/a@b.example"),
+        ("DELETE", "/suppressions/a@b.example"),
+        ("PUT", "/users/u-1/devices/d-1"),
+        ("GET", "/openapi.json"),
+        ("GET", "/notifications/a/b"),
+        ("GET", "/notifications/.."),
+        ("GET", "/notifications/%2e%2e"),
+        ("GET", "/users/%2e/devices"),
+        ("POST", "/dead-letters/../redrive"),
+        ("GET", "//overview"),
+    ):
+        assert browser.ask(method, path)[0] in (404, 405), (method, path)
+    assert api.asked == []
+
+
+def test_what_the_api_refuses_is_passed_on_and_a_403_is_told_in_words(
+    browser: Browser, api: Api
+) -> None:
+    browser.open()
+    problem = {"status": 422, "detail": "no", "errors": [{"pointer": "", "detail": "limit: no"}]}
+    api.answers = [(422, problem), (503, {"detail": "away"}), (403, {"message": "Forbidden"})]
+    told = [browser.ask("GET", "/dead-letters?limit=0") for _ in range(3)]
+    assert [(status, answer.get("detail")) for status, _, answer in told[:2]] == [
+        (422, "no"), (503, "away"),
+    ]  # fmt: skip
+    assert told[2][0] == 403
+    assert "OperatorPolicyArn" in told[2][2]["detail"]
+
+
+def test_an_api_that_is_not_reached_and_credentials_that_are_none_are_told_in_words(
+    site: Site,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    site.stack = a_stack(ApiUrl=nobody)
+    with console(site) as address:
+        browser = Browser(address)
+        browser.open()
+        status, _, answer = browser.ask("GET", "/overview")
+    assert status == 502
+    assert "AWS cannot be reached" in answer["detail"]
+
+    class SignedOut(StubbedAws):
+        def send(self, method: str, url: str, body: bytes = b"") -> Answer:
+            raise NoCredentialsError
+
+    with console(a_site(SignedOut(), stack=a_stack())) as address:
+        browser = Browser(address)
+        browser.open()
+        status, _, answer = browser.ask("GET", "/overview")
+    assert status == 502
+    assert "aws sso login" in answer["detail"]
+
+
+def test_it_says_whose_stack_it_shows(browser: Browser) -> None:
+    browser.open()
+    about = {"environment": "dev", "stack": "dovecote-dev", "region": REGION}
+    assert browser.ask("GET", "/_console/about")[2] == about
+
+
+def test_what_keeps_it_from_serving_is_one_line(
+    capsys: pytest.CaptureFixture[str], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["--env", "of-nobody"]) == 1
+    assert "samconfig.toml has no section [of-nobody.…]" in capsys.readouterr().err
+    monkeypatch.setattr("operate.console.__main__.Site", lambda **_: site)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["--port", str(taken.getsockname()[1])]) == 1
+    assert "give another with PORT=" in capsys.readouterr().err
+    site.stack = None
+    assert main([]) == 1
+    assert capsys.readouterr().err == (
+        "console: dovecote-dev is not deployed: make deploy ENV=dev\n"
+    )
+
+
+# Previews of the catalog.
+
+
+def test_each_kind_is_shown_in_each_locale_with_a_payload_that_its_schema_takes(
+    browser: Browser,
+) -> None:
+    browser.open()
+    kinds = browser.ask("GET", "/_console/templates")[2]
+    assert {one["kind"]: one["locales"] for one in kinds}["order.shipped"] == ["de"]
+    for one in kinds:
+        for locale in ["", *one["locales"]]:
+            path = f"/_console/templates/{one['kind']}?locale={locale}"
+            status, _, preview = browser.ask("GET", path)
+            assert status == 200
+            assert bool(preview["subject"]) == preview["html"] == ("email" in one["channels"])
+            assert bool(preview["alert"]) == ("push" in one["channels"])
+            assert "sample" not in preview["payload"].values()
+
+
+def test_a_preview_is_in_its_locale_and_its_html_may_do_nothing(browser: Browser) -> None:
+    browser.open()
+    path = "/_console/templates/order.shipped"
+    subjects = [browser.ask("GET", path + q)[2]["subject"] for q in ("", "?locale=de")]
+    assert subjects[0] != subjects[1]
+    assert "unterwegs" in subjects[1]
+    status, headers, html = browser.ask("GET", f"{path}/html?locale=de")
+    assert status == 200
+    assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert b"unterwegs" in html
+    assert browser.ask("GET", "/_console/templates/order.arriving/html")[0] == 404
+    assert browser.ask("GET", "/_console/templates/nothing")[0] == 404
+
+
+def test_a_sample_is_an_example_of_the_schema_an_event_or_made_up(tmp_path: Any) -> None:
+    folder = tmp_path / "catalog"
+    (folder / "templates" / "a").mkdir(parents=True)
+    (folder / "templates" / "a" / "push.json").write_text('{"title": "{{ x }}", "body": "{{ n }}"}')
+    schema: dict[str, Any] = {
+        "type": "object", "required": ["x", "n"], "properties": {"n": {"type": "integer"}},
+    }  # fmt: skip
+
+    def shown() -> tuple[str, str]:
+        kind = {"channels": ["push"], "template": "a", "schema": schema}
+        (folder / "kinds.yaml").write_text(json.dumps({"kinds": {"order.arriving": kind}}))
+        preview = Gallery(folder, ROOT / "events").preview("order.arriving", None)
+        assert preview is not None
+        assert preview.alert is not None
+        return preview.alert.title, preview.alert.body
+
+    assert shown() == ("sample", "5")
+    schema["examples"] = [{"x": "no n"}, {"x": "example", "n": 7}]
+    assert shown() == ("example", "7")
