@@ -1,4 +1,4 @@
-"""Reads, cancels, redrives and devices: each route of the template by its key."""
+"""Reads, cancels, redrives, devices and erasure: each route of the template by its key."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -44,10 +44,24 @@ def delete_device(event: Mapping[str, Any]) -> Answer:
     return gateway.forgotten()
 
 
+def erase_user(event: Mapping[str, Any]) -> Answer:
+    """Erase a user from all that is stored of them."""
+    (user_id,) = gateway.parameters_of(event, "user_id")
+    return gateway.erased(wiring.erasure().user(user_id))
+
+
+def erase_recipient(event: Mapping[str, Any]) -> Answer:
+    """Erase an address from all that is stored of it."""
+    (email,) = gateway.parameters_of(event, "email")
+    return gateway.erased(wiring.erasure().recipient(email))
+
+
 ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /notifications/{notification_id}": get_notification,
     "DELETE /notifications/{notification_id}": cancel_notification,
     "POST /dead-letters/{route_id}/redrive": redrive_dead_letter,
     "PUT /users/{user_id}/devices/{device_session_id}": put_device,
     "DELETE /users/{user_id}/devices/{device_session_id}": delete_device,
+    "DELETE /users/{user_id}": erase_user,
+    "DELETE /recipients/{email}": erase_recipient,
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dovecote.feedback import BadEvent, Taken
-from dovecote.model import Cancellation, Device, Notification, Route
+from dovecote.model import Cancellation, Device, Erased, Notification, Route
 from dovecote.ports import Log, ProviderUnavailable, StoreBusy, StoreError, StoreUnavailable
 from dovecote.problems import Malformed, Problem, Unavailable
 
@@ -145,6 +145,19 @@ def cancelled(cancellation: Cancellation) -> Answer:
             "cancelled": cancellation.cancelled,
             "in_flight": cancellation.in_flight,
             "ended": cancellation.ended,
+        },
+    )
+
+
+def erased(erased: Erased) -> Answer:
+    """Return the 200 of a person who was erased, or of a part: then there is more `remaining`."""
+    return answer(
+        200,
+        {
+            "erased": erased.routes,
+            "in_flight": erased.in_flight,
+            "devices": erased.devices,
+            "remaining": erased.remaining,
         },
     )
 

@@ -69,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     dispatch_function: str = ""
     inline_routes: Count = 2
     inline_budget_seconds: Annotated[float, Meta(gt=0, le=8)] = 3.0
+    retention_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
     catalog_path: str = "/opt/catalog"
 
     @property

@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from dovecote.deliver import Deliver
     from dovecote.devices import Devices
     from dovecote.dispatch import Dispatch
+    from dovecote.erasure import Erasure
     from dovecote.feedback import TakeFeedback
     from dovecote.finalise import Finaliser
     from dovecote.gauges import ReadGauges
     from dovecote.hand_over import HandOver
     from dovecote.notifications import Notifications
+    from dovecote.purge import Purge
     from dovecote.run import Run
     from dovecote.store.provision import Provision
     from dovecote.submit import Submit
@@ -236,12 +238,9 @@ def notifications() -> Notifications:
 @cache
 def devices() -> Devices:
     """Return the use cases of a user's devices."""
-    from dovecote.channels.endpoints import SnsEndpoints
     from dovecote.devices import Devices
 
-    here = settings()
-    endpoints = SnsEndpoints(client=_client("sns", here), applications=here.push_applications)
-    return Devices(store=_store(), endpoints=endpoints)
+    return Devices(store=_store(), endpoints=_endpoints(settings()))
 
 
 @cache
@@ -250,6 +249,31 @@ def dead_letters() -> DeadLetters:
     from dovecote.dead_letters import DeadLetters
 
     return DeadLetters(store=_store())
+
+
+@cache
+def erasure() -> Erasure:
+    """Return the use cases of who is to be forgotten."""
+    from dovecote.erasure import Erasure
+    from dovecote.store.erasure import PostgresErasure
+
+    return Erasure(
+        people=PostgresErasure(database()),
+        store=_store(),
+        endpoints=_endpoints(settings()),
+        clock=time.monotonic,
+        log=log(),
+    )
+
+
+@cache
+def purge() -> Purge:
+    """Return the use case of what is kept no longer."""
+    from dovecote.purge import Purge
+    from dovecote.store.retention import PostgresRetention
+
+    retention = PostgresRetention(database())
+    return Purge(store=retention, days=settings().retention_days, log=log())
 
 
 @cache
@@ -331,6 +355,12 @@ def _finaliser() -> Finaliser:
         clock=time.monotonic,
         sleep=time.sleep,
     )
+
+
+def _endpoints(here: Settings) -> ports.Endpoints:
+    from dovecote.channels.endpoints import SnsEndpoints
+
+    return SnsEndpoints(client=_client("sns", here), applications=here.push_applications)
 
 
 def _hand_over(here: Settings) -> HandOver | None:

@@ -32,6 +32,7 @@ from dovecote.model import (
 from dovecote.ports import Claimed, DevicesFound, Part, Stored
 from dovecote.store.database import Database, Opened
 from dovecote.store.question import Question
+from dovecote.store.rows import rows as _rows
 from dovecote.store.statements import statement
 from dovecote.store.storing import Storing
 from dovecote.transitions import DeadLetter, Doubt, Publish, Recorded, Refusal, Retry
@@ -305,13 +306,14 @@ class PostgresStore:
             parameters["template_id"] = kinds[0]["kind"]
             if not _news(connection, feedback, parameters):
                 return False
-            _rows(connection, "lock_route", parameters)
+            if not _rows(connection, "lock_route", parameters):
+                raise psycopg.Rollback  # it was purged meanwhile: what is on record goes with it
             if feedback.known is Known.NOT_SENT:
                 connection.execute(statement("forget_acceptance"), parameters)
             route = _recorded(connection, parameters)
             return _settled(connection, transitions.told(route, feedback), parameters)
 
-        return self._database.run(work)
+        return bool(self._database.run(work))  # a rollback returns nothing
 
     def bury_device(self, endpoint: str, told_at: datetime) -> bool:
         """Mark a device dead that the provider told of; return whether that was news."""
@@ -460,11 +462,6 @@ class PostgresStore:
             "routes": _routes_json(notification.routes),
             "unless_devices_of": list(unless_devices_of),
         }
-
-
-def _rows(connection: Opened, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement(name), parameters).fetchall()
 
 
 def _wanted(lanes: Mapping[int, int], since: Mapping[int, float]) -> dict[str, object]:
