@@ -19,9 +19,13 @@ Connection = psycopg.Connection[Any]
 ROWS = 200_000
 
 A_TALE = {"route_id": uuid.uuid4(), "message_id": "m", "error": "e", "expires_at": None}
+SOME_NOTIFICATIONS = {"notification_ids": [uuid.uuid4() for _ in range(100)]}
 SOME_ROUTES = {"route_ids": [uuid.uuid4() for _ in range(100)], "token": uuid.uuid4()}
 
-BIG = {"notification_routes", "notifications", "push_devices"}
+BIG = {
+    "notification_routes", "notifications", "push_devices", "notification_events",
+    "notification_dead_letters", "email_deliveries", "email_rejections", "suppressions",
+}  # fmt: skip
 
 
 def of_some(name: str, said: object) -> dict[str, Any]:
@@ -66,6 +70,14 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "backlog": {
         "channels": ["email"] * 6 + ["push"] * 6, "lanes": list(range(12)), "most": 5_000,
     },
+    "purgeable": {"days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000},
+    "purge": SOME_NOTIFICATIONS,
+    "routes_of_user": {"user_id": "u-1", "most": 100},
+    "routes_of_address": {"address": "ann@example.com", "most": 100},
+    "erase": SOME_ROUTES,
+    "erase_beside": {**SOME_NOTIFICATIONS, "positions": list(range(100))},
+    "empty_payloads": SOME_NOTIFICATIONS,
+    "own_addresses": {"addresses": ["ann@example.com"] * 100, "user_id": "u-1"},
 }  # fmt: skip
 """The statements that touch routes, with their parameters; some twice, by other branches."""
 

@@ -1,6 +1,6 @@
 -- Look at the notifications after one, as far as they are old: so many, and none after so many routes. Say
 -- of each whether it is over: all its routes have ended, nothing has touched them for `days`, and they are
--- locked here.
+-- locked here. Who is erased is kept no longer for that.
 -- Safe: SKIP LOCKED waits for nobody, and who is at a route of it keeps the notification. A redrive that
 -- comes later waits until it is deleted, and finds no route; one that came first has made it live, which
 -- the locked row shows. The ids are in the order of time, so that the primary key is what is gone along,
@@ -49,7 +49,7 @@ with recursive moment as materialized (
 ), held as materialized (
     select l.notification_id, count(*) as routes, bool_or(exists (
         select from dovecote.notification_events e
-        where e.route_id = l.route_id and e.at >= (select before from moment)
+        where e.route_id = l.route_id and e.at >= (select before from moment) and e.event <> 'erased'
         offset 0
     )) as touched
     from locked l
