@@ -42,6 +42,7 @@ DEFAULTS = {
     "dispatch_function": "",
     "inline_routes": 2,
     "inline_budget_seconds": 3,
+    "retention_days": 90,
     "catalog_path": "/opt/catalog",
 }
 
