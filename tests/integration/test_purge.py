@@ -17,6 +17,7 @@ from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from dovecote.store.retention import PostgresRetention
 from dovecote.store.rows import rows
+from dovecote.store.statements import statement
 from local.provider import Running
 from tests.builders import RecordingLog, forever
 from tests.functions import Functions, environment, functions
@@ -211,6 +212,18 @@ def test_a_redrive_that_comes_first_keeps_the_notification_and_nobody_waits(
     assert purge(retention)["routes"] == 0
     left = connection.execute("select status from notification_routes").fetchall()
     assert left == [("pending",)]
+
+
+def test_a_redrive_that_commits_after_the_look_and_before_the_lock_keeps_the_notification(
+    connection: Connection, database_url: str, store: PostgresStore
+) -> None:
+    route_id = an_old_dead_letter(connection)
+    with psycopg.connect(database_url) as other:
+        # A cursor looks at what there is when it is declared, and locks when it is fetched from.
+        other.execute(b"declare look cursor for " + statement("purgeable"), ALL)
+        connection.execute("update notification_routes set expires_at = '2999-01-01'")
+        assert isinstance(store.redrive(route_id, None), uuid.UUID)
+        assert [over for _, over in other.execute("fetch all from look")] == [False]
 
 
 def test_a_redrive_that_comes_second_finds_no_route(
