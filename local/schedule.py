@@ -25,8 +25,11 @@ async def firing(
     *,
     tick_seconds: float | None = None,
 ) -> AsyncIterator[None]:
-    """Fire each schedule at its rate, or every `tick_seconds`, for as long as the context lasts."""
-    periods = [(schedule, tick_seconds or period(schedule.expression)) for schedule in schedules]
+    """Fire each schedule at its rate, with minutes of `tick_seconds`, while the context lasts."""
+    minute = UNITS["minute"] if tick_seconds is None else tick_seconds
+    periods = [
+        (schedule, period(schedule.expression) * minute / UNITS["minute"]) for schedule in schedules
+    ]
     async with AsyncExitStack() as stack:
         for schedule, seconds in periods:
             task = asyncio.create_task(_fire(schedule, seconds, fire))

@@ -39,7 +39,7 @@ class Options:
     """What a stack can be told.
 
     A port of 0 is a free one. `parameters` are the template's, `environment` overrides variables
-    of all functions, `tick_seconds` the period of all schedules.
+    of all functions, `tick_seconds` is a minute of the schedules.
     """
 
     directory: Path  # data and logs

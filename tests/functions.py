@@ -86,6 +86,7 @@ class Functions:
         self._api = load("api")
         self._dispatch = load("dispatch")
         self._feedback = load("feedback")
+        self._purge = load("purge")
 
     def post(
         self, body: bytes | dict[str, Any], headers: Mapping[str, str] | None = None
@@ -137,6 +138,11 @@ class Functions:
     def dispatch(self, event: Mapping[str, Any] | None = None) -> dict[str, int]:
         """Run dispatch once."""
         tally: dict[str, int] = self._dispatch.handler(dict(event or {}), Context())
+        return tally
+
+    def purge(self) -> dict[str, int]:
+        """Run purge once."""
+        tally: dict[str, int] = self._purge.handler({}, Context())
         return tally
 
     def feedback(self, *bodies: str) -> Any:

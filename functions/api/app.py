@@ -1,4 +1,4 @@
-"""Reads, finds, cancels, redrives, devices, an overview: each route of the template by its key."""
+"""Reads, finds, cancels, redrives, devices, erasure: each route of the template by its key."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -87,6 +87,18 @@ def get_overview(_: Mapping[str, Any]) -> Answer:
     return gateway.answer(200, wiring.overview()())
 
 
+def erase_user(event: Mapping[str, Any]) -> Answer:
+    """Erase a user from all that is stored of them."""
+    (user_id,) = gateway.parameters_of(event, "user_id")
+    return gateway.erased(wiring.erasure().user(user_id))
+
+
+def erase_recipient(event: Mapping[str, Any]) -> Answer:
+    """Erase an address from all that is stored of it."""
+    (email,) = gateway.parameters_of(event, "email")
+    return gateway.erased(wiring.erasure().recipient(email))
+
+
 ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /notifications": find_notifications,
     "GET /notifications/{notification_id}": get_notification,
@@ -100,4 +112,6 @@ ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "PUT /users/{user_id}/devices/{device_session_id}": put_device,
     "DELETE /users/{user_id}/devices/{device_session_id}": delete_device,
     "GET /overview": get_overview,
+    "DELETE /users/{user_id}": erase_user,
+    "DELETE /recipients/{email}": erase_recipient,
 }

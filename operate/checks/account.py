@@ -8,7 +8,7 @@ from operate.site import Site
 # Lambda refuses a reservation that leaves less to the functions which have none.
 LEAST_UNRESERVED = 100
 CONCURRENT_EXECUTIONS = "L-B99A9384"
-FUNCTIONS = ("Submit", "Dispatch", "Api", "Feedback")
+FUNCTIONS = ("Submit", "Dispatch", "Api", "Feedback", "Purge")
 PARAMETERS = tuple(f"{word}ReservedConcurrency" for word in FUNCTIONS)
 
 
@@ -46,7 +46,8 @@ def _reserved(site: Site) -> int:
     if site.stack is None:
         return 0
     client = site.client("lambda")
-    names = [site.function(word) for word in FUNCTIONS]
+    # What the deployed release does not have yet has nothing reserved.
+    names = [site.function(word) for word in FUNCTIONS if site.output(f"{word}FunctionName")]
     answers = [client.get_function_concurrency(FunctionName=name) for name in names]
     return sum(answer.get("ReservedConcurrentExecutions", 0) for answer in answers)
 

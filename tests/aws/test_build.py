@@ -16,7 +16,7 @@ from tests.artefacts import contents, uncompiled, without_sources
 
 pytestmark = pytest.mark.timeout(300)
 
-FUNCTIONS = ("Api", "Dispatch", "Feedback", "Provision", "Submit")
+FUNCTIONS = ("Api", "Dispatch", "Feedback", "Provision", "Purge", "Submit")
 
 # With nothing else to import from: no site-packages, no environment, no other directory.
 ALONE = """

@@ -36,8 +36,9 @@ from dovecote.model import (
 )
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
+from dovecote.store.erasure import PostgresErasure
 from dovecote.store.postgres import PostgresStore
-from dovecote.transitions import Backoff
+from dovecote.transitions import Backoff, Refusal
 from tests.builders import (
     ScriptedChannel,
     a_dispatch,
@@ -45,6 +46,7 @@ from tests.builders import (
     a_lease,
     a_notification,
     a_route,
+    accept,
     claim_lapsed,
     fresh,
     no_span,
@@ -106,12 +108,14 @@ class Life(RuleBasedStateMachine):
         self.connection.execute(
             "truncate dovecote.notifications, dovecote.notification_routes,"
             " dovecote.notification_dead_letters, dovecote.email_deliveries,"
-            " dovecote.email_rejections"
+            " dovecote.email_rejections, dovecote.notification_events"
         )
         self.connection.execute("update dovecote.channel_state set paused_until = null")
         self.now = 0.0
         self.ids = 0
+        self.people = PostgresErasure(self.database)
         self.cancelled = False
+        self.erased: set[UUID] = set()
         self.notifications: list[UUID] = []
         self.acknowledged: set[UUID] = set()
         self.hands: list[Held] = []
@@ -262,6 +266,24 @@ class Life(RuleBasedStateMachine):
         routes = [r for r in self._rows().values() if r["notification_id"] == notification_id]
         assert answer.cancelled + answer.in_flight + answer.ended == len(routes)
 
+    # Once, as cancel.
+    @precondition(lambda self: len(self.notifications) == MOST and not self.erased)
+    @rule(data=st.data())
+    def erase(self, data: st.DataObject) -> None:
+        notification_id = data.draw(st.sampled_from(self.notifications))
+        before = self._rows()
+        self.erased = {
+            route_id
+            for route_id, row in before.items()
+            if row["notification_id"] == notification_id
+        }
+        answer = self.people.erase_user(f"u-{self.notifications.index(notification_id)}", 100)
+        after = self._rows()
+        live = [r for r in self.erased if after[r]["next_attempt_at"] is not None]
+        assert (answer.routes, answer.in_flight) == (len(self.erased), len(live))
+        for route_id in live:
+            assert before[route_id]["claim_token"] or before[route_id]["doubt_until"]
+
     @precondition(lambda self: self._is_there("status = 'dead_lettered'"))
     @rule(data=st.data())
     def redrive(self, data: st.DataObject) -> None:
@@ -272,6 +294,8 @@ class Life(RuleBasedStateMachine):
             assert before["status"] == "dead_lettered"
             assert not before["held"]
             assert self._rows()[route_id]["attempts"] == 0
+        if before["status"] == "dead_lettered" and route_id in self.erased:
+            assert answer is Refusal.ERASED
 
     # What holds after each step.
 
@@ -306,6 +330,7 @@ class Life(RuleBasedStateMachine):
     def _send(self, claim: Claim, kind: str) -> Outcome:
         """Be the provider for one send; a second one must have had its reason."""
         route_id = claim.route_id
+        assert claim.resolved_email, "sent to somebody who was erased before it was claimed"
         assert route_id not in self.known, "sent again, and it was known"
         earlier = [sent for sent in self.sent if sent.claim.route_id == route_id]
         live = [sent for sent in earlier if not sent.rejected]
@@ -371,7 +396,10 @@ class Life(RuleBasedStateMachine):
         ]
 
     def _submit(self, routes: int, attempts: int, expires_in: float, *, at_once: bool) -> None:
-        new = [a_route(route_id=self._id(), claimed=at_once) for _ in range(routes)]
+        user_id = f"u-{len(self.notifications)}"
+        new = [
+            a_route(route_id=self._id(), claimed=at_once, user_id=user_id) for _ in range(routes)
+        ]
         answer = stored(
             self.store,
             a_notification(new, max_attempts=attempts, expires_in=expires_in),
@@ -418,8 +446,13 @@ class Life(RuleBasedStateMachine):
             if not any(row["next_attempt_at"] for row in self._rows().values()):
                 return
             self.clock(4000.0)
-            a_dispatch(self.store, ScriptedChannel(), holds=HOLDS)(lambda: 90.0)
+            a_dispatch(self.store, ScriptedChannel(answer=_accept), holds=HOLDS)(lambda: 90.0)
         raise AssertionError("something does not end")
+
+
+def _accept(claim: Claim) -> Outcome:
+    assert claim.resolved_email, "sent to somebody who was erased"
+    return accept(claim)
 
 
 class _Within(ScriptedChannel):

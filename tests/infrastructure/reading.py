@@ -12,6 +12,7 @@ FUNCTIONS = (
     "DispatchFunction",
     "ApiFunction",
     "FeedbackFunction",
+    "PurgeFunction",
     "ProvisionFunction",
 )
 SERVING = FUNCTIONS[:-1]

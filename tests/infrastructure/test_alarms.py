@@ -76,6 +76,7 @@ def test_every_part_of_the_service_has_an_alarm() -> None:
         "DispatchErrors",
         "ApiErrors",
         "FeedbackErrors",
+        "PurgeErrors",
         "Throttles",
         "ApiFailures",
         "ScheduleDeadLetters",

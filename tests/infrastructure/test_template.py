@@ -53,6 +53,8 @@ ROUTES = {
     "POST /dead-letters/{route_id}/redrive",
     "GET /redrives",
     "GET /overview",
+    "DELETE /users/{user_id}",
+    "DELETE /recipients/{email}",
 }
 
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -67,6 +69,7 @@ ALLOWED = {
     "DispatchFunction": {"rds-db:connect", "ses:GetAccount", INVOKE, *SENDING, KEPT, *LOGS},
     "ApiFunction": {"rds-db:connect", "sns:CreatePlatformEndpoint", *DEVICES, *LOGS},
     "FeedbackFunction": {"rds-db:connect", *QUEUE, *LOGS},
+    "PurgeFunction": {"rds-db:connect", KEPT, *LOGS},
     "ProvisionFunction": {"rds-db:connect", KEPT, *LOGS},
 }
 
@@ -80,7 +83,7 @@ ENDPOINTS = [
 ]
 
 
-def test_the_functions_are_the_five_of_the_design() -> None:
+def test_the_functions_are_the_six_of_the_design() -> None:
     assert set(resources("AWS::Lambda::Function")) == set(FUNCTIONS)
 
 
@@ -196,32 +199,55 @@ def test_the_access_log_names_no_path_and_no_body() -> None:
 
 
 def test_dispatch_runs_every_minute_and_is_not_repeated_by_lambda() -> None:
-    schedule = only("AWS::Scheduler::Schedule")
+    schedule, config = scheduled("DispatchFunction")
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
-    assert schedule["Target"]["Arn"] == {"Ref": "DispatchFunctionAliaslive"}
-    (config,) = [
-        one
-        for one in resources("AWS::Lambda::EventInvokeConfig").values()
-        if one["FunctionName"] == {"Ref": "DispatchFunction"}
-    ]
     assert config["MaximumRetryAttempts"] == 0
     assert config["MaximumEventAgeInSeconds"] <= 60
 
 
-def test_a_run_that_the_schedule_could_not_begin_is_kept() -> None:
-    schedule = only("AWS::Scheduler::Schedule")
+def test_purge_runs_every_hour_at_no_minute_of_its_own_and_whatever_dispatch_does() -> None:
+    schedule, config = scheduled("PurgeFunction")
+    assert schedule["ScheduleExpression"] == "rate(1 hour)"
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 30}
+    assert "State" not in schedule
+    assert config["MaximumRetryAttempts"] == 0
+    # One run is over before the next begins.
+    assert function("PurgeFunction")["Timeout"] < 30 * 60
+
+
+def scheduled(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the schedule of a function, and what becomes of a call of it that failed."""
+    (schedule,) = [
+        one
+        for one in resources("AWS::Scheduler::Schedule").values()
+        if one["Target"]["Arn"] == {"Ref": f"{name}Aliaslive"}
+    ]
+    (config,) = [
+        one
+        for one in resources("AWS::Lambda::EventInvokeConfig").values()
+        if one["FunctionName"] == {"Ref": name}
+    ]
+    return schedule, config
+
+
+@pytest.mark.parametrize("name", ["DispatchFunction", "PurgeFunction"])
+def test_a_run_that_the_schedule_could_not_begin_is_kept(name: str) -> None:
+    schedule, _ = scheduled(name)
     kept = {"Fn::GetAtt": ["ScheduleDeadLetterQueue", "Arn"]}
     assert schedule["Target"]["DeadLetterConfig"] == {"Arn": kept}
     role = resources("AWS::IAM::Role")["ScheduleRole"]
     may = {one["Sid"]: (one["Action"], one["Resource"]) for one in statements(role)}
     assert may == {
         "InvokeDispatch": ("lambda:InvokeFunction", {"Ref": "DispatchFunctionAliaslive"}),
+        "InvokePurge": ("lambda:InvokeFunction", {"Ref": "PurgeFunctionAliaslive"}),
         "KeepFailures": ("sqs:SendMessage", kept),
     }
     assert schedule["Target"]["RoleArn"] == {"Fn::GetAtt": ["ScheduleRole", "Arn"]}
 
 
-@pytest.mark.parametrize("name", ["SubmitFunction", "DispatchFunction", "ProvisionFunction"])
+@pytest.mark.parametrize(
+    "name", ["SubmitFunction", "DispatchFunction", "PurgeFunction", "ProvisionFunction"]
+)
 def test_an_asynchronous_call_that_failed_is_kept_and_the_role_may(name: str) -> None:
     kept = {"Fn::GetAtt": ["FailedInvocationsQueue", "Arn"]}
     (config,) = [
@@ -247,6 +273,7 @@ def test_the_timeouts_are_fixed() -> None:
         "SubmitFunction": 25,
         "ApiFunction": 25,
         "FeedbackFunction": 30,
+        "PurgeFunction": 300,
         "DispatchFunction": 90,
         "ProvisionFunction": 600,
     }

@@ -20,6 +20,7 @@ Connection = psycopg.Connection[Any]
 ROWS = 200_000
 
 A_TALE = {"route_id": uuid.uuid4(), "message_id": "m", "error": "e", "expires_at": None}
+SOME_NOTIFICATIONS = {"notification_ids": [uuid.uuid4() for _ in range(100)]}
 SOME_ROUTES = {"route_ids": [uuid.uuid4() for _ in range(100)], "token": uuid.uuid4()}
 
 A_REDRIVE = {
@@ -27,8 +28,8 @@ A_REDRIVE = {
 }  # fmt: skip
 
 BIG = {
-    "notification_routes", "notifications", "notification_events", "notification_dead_letters",
-    "push_devices",
+    "notification_routes", "notifications", "push_devices", "notification_events",
+    "notification_dead_letters", "email_deliveries", "email_rejections", "suppressions",
 }  # fmt: skip
 
 
@@ -86,6 +87,14 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     },
     "live": {**LANES, "most": 5_000},
     "minutes": {},
+    "purgeable": {"days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000},
+    "purge": SOME_NOTIFICATIONS,
+    "routes_of_user": {"user_id": "u-1", "most": 100},
+    "routes_of_address": {"address": "ann@example.com", "most": 100},
+    "erase": SOME_ROUTES,
+    "erase_beside": {**SOME_NOTIFICATIONS, "positions": list(range(100))},
+    "empty_payloads": SOME_NOTIFICATIONS,
+    "own_addresses": {"addresses": ["ann@example.com"] * 100, "user_id": "u-1"},
 }  # fmt: skip
 """The statements that touch routes, with their parameters; some twice, by other branches."""
 

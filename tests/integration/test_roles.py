@@ -39,11 +39,14 @@ RUNS: Mapping[str, set[str]] = {
         "registrations", "endpoint", "release_endpoint", "put_device", "delete_device",
         "skip_device",
         "use_indexes", "live", "paused", "open_dead_letters", "bound", "minutes",
+        "routes_of_user", "routes_of_address", "erase", "erase_beside", "lock_notifications",
+        "empty_payloads", "own_addresses", "suppress_erased",
     },
     "Feedback": {
         "kind_of", "record_acceptances", "record_rejection", "lock_route", "forget_acceptance",
         "recorded", "settle", "reject", "bury_device", "skip_device",
     },
+    "Purge": {"purgeable", "purge"},
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""
 
@@ -186,6 +189,11 @@ def test_every_statement_is_run_by_a_function() -> None:
 
 # What they may not.
 
+DELETES = [
+    "delete from notifications",
+    "delete from notification_routes",
+    "delete from notification_dead_letters",
+]
 REFUSED = {
     "Submit": [
         "delete from push_devices",
@@ -193,6 +201,8 @@ REFUSED = {
         "update notification_routes set expires_at = now()",
         "update channel_state set rate = 1",
         "select message_id from email_deliveries",
+        "update notifications set payload = ''",
+        *DELETES,
         "insert into handover default values",
     ],
     "Dispatch": [
@@ -201,6 +211,8 @@ REFUSED = {
         "select token from push_devices",
         "update notification_routes set resolved_email = 'x'",
         "delete from email_deliveries",
+        "update notifications set payload = ''",
+        *DELETES,
         "select from handover",
     ],
     "Api": [
@@ -212,6 +224,8 @@ REFUSED = {
         "update channel_state set paused_until = null",
         "update redrives set who = 'x'",
         "update notification_dead_letters set reason = 'x'",
+        "select email from suppressions",
+        *DELETES,
     ],
     "Feedback": [
         "insert into notifications (notification_id) values (gen_random_uuid())",
@@ -220,15 +234,22 @@ REFUSED = {
         "select token from push_devices",
         "update push_devices set endpoint = 'x'",
         "select from channel_state",
+        "update notifications set payload = ''",
+        *DELETES,
+    ],
+    "Purge": [
+        "insert into notifications (notification_id) values (gen_random_uuid())",
+        "update notifications set payload = ''",
+        "update notification_routes set status = 'pending'",
+        "select payload from notifications",
+        "select resolved_email from notification_routes",
+        "select error from notification_dead_letters",
+        "select from push_devices",
+        "select from suppressions",
     ],
 }
 REFUSED_TO_ALL = [
-    "update notifications set payload = ''",
-    "delete from notifications",
-    "delete from notification_routes",
-    "delete from notification_dead_letters",
     "delete from redrives",
-    "delete from notification_events",
     "truncate notification_routes",
     "create table dovecote.mine ()",
     "alter table notification_routes add column mine text",
@@ -358,7 +379,7 @@ def test_a_name_is_an_identifier_whatever_it_says(connection: Connection) -> Non
 @pytest.mark.parametrize(
     ("function", "user", "words"),
     [
-        ("Sumbit", "ann", "Users: Sumbit is none of Api, Dispatch, Feedback, Submit"),
+        ("Sumbit", "ann", "Users: Sumbit is none of Api, Dispatch, Feedback, Purge, Submit"),
         ("Provision", "ann", "Users: Provision is none of"),
         ("Submit", "", "Users: the name for Submit is not 1 to 63 bytes long"),
         ("Submit", "ä" * MOST_BYTES, "Users: the name for Submit is not 1 to 63 bytes long"),

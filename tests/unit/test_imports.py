@@ -51,13 +51,14 @@ OTHERS = {
     "dispatch": ("dovecote.feedback", "dovecote.gateway", "dovecote.submit", "opentelemetry"),
     "feedback": ("dovecote.dispatch", "dovecote.submission", "dovecote.submit", "opentelemetry"),
     "provision": ("botocore", "dovecote.wiring", "msgspec", "psycopg"),
+    "purge": ("dovecote.dispatch", "dovecote.gateway", "dovecote.submission", "opentelemetry"),
     "submit": ("dovecote.dispatch", "dovecote.dead_letters", "dovecote.devices", "dovecote.rates"),
 }
 
 
 def test_there_are_handlers_to_import() -> None:
     names = {path.parent.name for path in HANDLERS}
-    assert {"submit", "dispatch", "api", "feedback", "provision"} <= names
+    assert {"submit", "dispatch", "api", "feedback", "provision", "purge"} <= names
 
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=lambda path: path.parent.name)

@@ -215,6 +215,7 @@ def a_record(**changes: Any) -> Recorded:
         "expired": False,
         "accepted": False,
         "rejected": False,
+        "erased": False,
     }
     return Recorded(**(values | changes))
 

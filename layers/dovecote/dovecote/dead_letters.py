@@ -131,6 +131,8 @@ def _refused(refusal: Refusal) -> Conflict | Invalid:
     match refusal:
         case Refusal.NO_DEAD_LETTER:
             return Conflict("The route is not a dead letter.")
+        case Refusal.ERASED:
+            return Conflict("The recipient was erased; there is nobody to send the route to.")
         case Refusal.IN_DOUBT:
             return Conflict("The route may have been accepted; its event is still waited for.")
         case Refusal.EXPIRED:

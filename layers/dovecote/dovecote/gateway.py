@@ -12,6 +12,7 @@ from dovecote.feedback import BadEvent, Taken
 from dovecote.model import (
     Cancellation,
     Device,
+    Erased,
     Notification,
     OpenDeadLetter,
     RecordedRedrive,
@@ -278,6 +279,19 @@ def cancelled(cancellation: Cancellation) -> Answer:
             "cancelled": cancellation.cancelled,
             "in_flight": cancellation.in_flight,
             "ended": cancellation.ended,
+        },
+    )
+
+
+def erased(erased: Erased) -> Answer:
+    """Return the 200 of a person who was erased, or of a part: then there is more `remaining`."""
+    return answer(
+        200,
+        {
+            "erased": erased.routes,
+            "in_flight": erased.in_flight,
+            "devices": erased.devices,
+            "remaining": erased.remaining,
         },
     )
 

@@ -333,6 +333,27 @@ class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
     ended: int
 
 
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person was erased from, and whether there may be more.
+
+    `in_flight` routes are among them: somebody may be sending them, or may have.
+    """
+
+    routes: int
+    in_flight: int
+    devices: int = 0
+    remaining: bool
+
+
+class Purged(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch of the purge deleted, and the last notification that it looked at."""
+
+    last: UUID
+    notifications: int
+    routes: int
+    dead_letters: int
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How a channel stands.
 

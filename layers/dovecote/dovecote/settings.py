@@ -70,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     inline_routes: Count = 2
     inline_budget_seconds: Annotated[float, Meta(gt=0, le=8)] = 3.0
     otel_exporter_otlp_endpoint: Annotated[str, Meta(pattern=r"^https?://[^\s/]\S*\Z")] = ""
+    retention_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
     catalog_path: str = "/opt/catalog"
 
     @property

@@ -162,7 +162,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
     `held` while it is in doubt and its hold is not over, `expired` by the time that it has, or is
     to have; `accepted` where an acceptance of its email is on record, `rejected` where it is known
-    of the event's message that it was not sent.
+    of the event's message that it was not sent, `erased` where its person was.
     """
 
     status: str
@@ -171,12 +171,14 @@ class Recorded(Struct, frozen=True, kw_only=True):
     expired: bool
     accepted: bool
     rejected: bool
+    erased: bool
 
 
 class Refusal(StrEnum):
     """Why a route is not redriven."""
 
     NO_DEAD_LETTER = "no_dead_letter"
+    ERASED = "erased"
     IN_DOUBT = "in_doubt"
     EXPIRED = "expired"
 
@@ -201,6 +203,8 @@ def redriven(route: Recorded) -> Refusal | None:
     """Return why a route is not given a fresh set of attempts, or None."""
     if route.status != Status.DEAD_LETTERED:
         return Refusal.NO_DEAD_LETTER
+    if route.erased:
+        return Refusal.ERASED
     if route.held:
         return Refusal.IN_DOUBT
     return Refusal.EXPIRED if route.expired else None

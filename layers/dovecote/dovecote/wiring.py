@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dovecote.deliver import Deliver
     from dovecote.devices import Devices, Registrations
     from dovecote.dispatch import Dispatch
+    from dovecote.erasure import Erasure
     from dovecote.feedback import TakeFeedback
     from dovecote.finalise import Finaliser
     from dovecote.gauges import ReadGauges
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from dovecote.notifications import Notifications
     from dovecote.otlp import Export
     from dovecote.overview import Look
+    from dovecote.purge import Purge
     from dovecote.redrives import Redrives
     from dovecote.run import Run
     from dovecote.store.provision import Provision
@@ -344,13 +346,10 @@ def registrations() -> Registrations:
 @cache
 def devices() -> Devices:
     """Return the use cases of a user's devices."""
-    from dovecote.channels.endpoints import SnsEndpoints
     from dovecote.devices import Devices
     from dovecote.store.devices import PostgresDevices
 
-    here = settings()
-    endpoints = SnsEndpoints(client=_client("sns", here), applications=here.push_applications)
-    return Devices(store=PostgresDevices(database()), endpoints=endpoints)
+    return Devices(store=PostgresDevices(database()), endpoints=_endpoints(settings()))
 
 
 @cache
@@ -380,6 +379,33 @@ def overview() -> Look:
     from dovecote.store.overview import PostgresOverview
 
     return Look(store=PostgresOverview(database()))
+
+
+@cache
+def erasure() -> Erasure:
+    """Return the use cases of who is to be forgotten."""
+    from dovecote.erasure import Erasure
+    from dovecote.store.devices import PostgresDevices
+    from dovecote.store.erasure import PostgresErasure
+
+    return Erasure(
+        people=PostgresErasure(database()),
+        devices=PostgresDevices(database()),
+        store=_store(),
+        endpoints=_endpoints(settings()),
+        clock=time.monotonic,
+        log=log(),
+    )
+
+
+@cache
+def purge() -> Purge:
+    """Return the use case of what is kept no longer."""
+    from dovecote.purge import Purge
+    from dovecote.store.retention import PostgresRetention
+
+    retention = PostgresRetention(database())
+    return Purge(store=retention, days=settings().retention_days, log=log())
 
 
 @cache
@@ -462,6 +488,12 @@ def _finaliser() -> Finaliser:
         sleep=time.sleep,
         measure=measures().settled,
     )
+
+
+def _endpoints(here: Settings) -> ports.Endpoints:
+    from dovecote.channels.endpoints import SnsEndpoints
+
+    return SnsEndpoints(client=_client("sns", here), applications=here.push_applications)
 
 
 def _hand_over(here: Settings) -> HandOver | None:

@@ -34,7 +34,7 @@ Resources:
       CodeUri: echo
       Events:
         Echo: {Type: HttpApi, Properties: {Path: "/echo/{word}", Method: GET}}
-        Tick: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 hour), Input: '"tick"'}}
+        Tick: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 minute), Input: '"tick"'}}
 """
 PROVISION = """
 import os, psycopg
@@ -149,6 +149,7 @@ async def users_of(stack: Stack) -> set[str]:
         ("ApiFunction", "get"),
         ("DispatchFunction", "schedule"),
         ("FeedbackFunction", "feedback"),
+        ("PurgeFunction", "schedule"),
     ):
         await stack.invoke(function, json.loads((ROOT / "events" / f"{name}.json").read_text()))
     with psycopg.connect(stack.database_url) as connection:
@@ -171,6 +172,7 @@ def test_each_function_of_dovecote_is_a_user_of_its_own(tmp_path: Path) -> None:
         async with Stack(dovecote) as stack:
             assert await users_of(stack) == {
                 "dovecote_submit", "dovecote_api", "dovecote_dispatch", "dovecote_feedback",
+                "dovecote_purge",
             }  # fmt: skip
 
     asyncio.run(scenario())

@@ -34,6 +34,7 @@ OUTPUTS = {
     "DispatchFunctionName": "dovecote-dev-dispatch",
     "ApiFunctionName": "dovecote-dev-api",
     "FeedbackFunctionName": "dovecote-dev-feedback",
+    "PurgeFunctionName": "dovecote-dev-purge",
     "ScheduleName": "dovecote-dev-dispatch",
     "EmailConfigurationSetName": "dovecote-dev",
     "DashboardUrl": "https://console.example.com",

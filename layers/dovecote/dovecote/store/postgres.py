@@ -294,13 +294,14 @@ class PostgresStore:
             parameters["template_id"] = kinds[0]["kind"]
             if not _news(connection, feedback, parameters):
                 return False
-            _rows(connection, "lock_route", parameters)
+            if not _rows(connection, "lock_route", parameters):
+                raise psycopg.Rollback  # it was purged meanwhile: what is on record goes with it
             if feedback.known is Known.NOT_SENT:
                 connection.execute(statement("forget_acceptance"), parameters)
             route = _recorded(connection, parameters)
             return _settled(connection, transitions.told(route, feedback), parameters)
 
-        return self._database.run(work)
+        return bool(self._database.run(work))  # a rollback returns nothing
 
     def bury_device(self, endpoint: str, told_at: datetime) -> bool:
         """Mark a device dead that the provider told of; return whether that was news."""

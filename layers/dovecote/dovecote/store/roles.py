@@ -14,7 +14,7 @@ from psycopg import errors, sql
 
 from dovecote.store.migrate import alone, tune_role
 
-FUNCTIONS = ("Api", "Dispatch", "Feedback", "Submit")
+FUNCTIONS = ("Api", "Dispatch", "Feedback", "Purge", "Submit")
 """Whose users there are: the functions that serve, and not the one that provisions."""
 
 IAM = "rds_iam"

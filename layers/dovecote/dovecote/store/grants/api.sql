@@ -1,8 +1,9 @@
 -- What functions/api may do: find, show and cancel notifications, find and redrive dead letters, keep
--- devices, and say how all stands.
--- It reads no payload and no recipient's data, and nothing that it may change is sent.
+-- devices, erase people, and say how all stands.
+-- It reads no payload and no recipient's data, and what it changes of them it erases.
 
-grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at)
+grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at),
+    update (payload)
     on dovecote.notifications to {user};
 
 grant select (
@@ -12,14 +13,17 @@ grant select (
         last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id,
         created_at
     ),
-    update (lane, status, attempts, next_attempt_at, expires_at, doubt_until, last_error)
+    update (
+        lane, status, attempts, next_attempt_at, expires_at, doubt_until, user_id, device_session_id,
+        resolved_email, locale, data, last_error
+    )
     on dovecote.notification_routes to {user};
 
 grant select (
         dead_letter_id, route_id, notification_id, kind, channel, reason, error, attempts,
         dead_lettered_at, closed_at, redrive_id
     ),
-    update (closed_at, closed_as, redrive_id)
+    update (error, closed_at, closed_as, redrive_id)
     on dovecote.notification_dead_letters to {user};
 
 grant select (
@@ -30,7 +34,8 @@ grant select (
     on dovecote.redrives to {user};
 
 grant select (route_id, claim, event, at, attempt, reason, detail, message_id),
-    insert (route_id, claim, event, reason)
+    insert (route_id, claim, event, reason),
+    update (detail)
     on dovecote.notification_events to {user};
 
 grant select (
@@ -42,3 +47,7 @@ grant select (
 
 grant select (resource, channel, paused_until, trying_until, in_a_row, error)
     on dovecote.channel_state to {user};
+
+-- Addresses that were erased are suppressed.
+grant select (key), insert (key, reason), update (email, reason, route_id, message_id)
+    on dovecote.suppressions to {user};

@@ -16,7 +16,8 @@ grant select (route_id, closed_at),
     insert (route_id, notification_id, reason, error, attempts),
     update (closed_at, closed_as) on dovecote.notification_dead_letters to {user};
 
-grant insert (route_id, claim, event, attempt, reason, detail, message_id)
+grant select (route_id, event),
+    insert (route_id, claim, event, attempt, reason, detail, message_id)
     on dovecote.notification_events to {user};
 
 -- An acceptance is taken off the record where the message was not sent after all.

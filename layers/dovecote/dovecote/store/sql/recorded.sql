@@ -7,7 +7,11 @@ select r.status, r.claims,
        d.message_id is not null as accepted,
        exists (
            select from dovecote.email_rejections where message_id = %(message_id)s
-       ) as rejected
+       ) as rejected,
+       exists (
+           select from dovecote.notification_events e
+           where e.route_id = r.route_id and e.event = 'erased'
+       ) as erased
 from dovecote.notification_routes r
 join dovecote.notifications n using (notification_id)
 left join dovecote.email_deliveries d

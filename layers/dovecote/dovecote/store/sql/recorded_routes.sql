@@ -6,6 +6,10 @@ select r.route_id, r.status, r.claims,
        coalesce(%(expires_at)s, r.expires_at)
            <= clock_timestamp() + make_interval(secs => %(wait)s) as expired,
        false as accepted,
-       false as rejected
+       false as rejected,
+       exists (
+           select from dovecote.notification_events e
+           where e.route_id = r.route_id and e.event = 'erased'
+       ) as erased
 from dovecote.notification_routes r
 where r.route_id = any (array(select unnest(%(route_ids)s::uuid[])))

@@ -1,0 +1,114 @@
+"""Erase people: a user, or an address, from all that is stored of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec.structs import asdict, replace
+
+from dovecote.addresses import BadAddress, normalised
+from dovecote.devices import DeviceStore
+from dovecote.model import Device, Erased
+from dovecote.ports import ANSWER_SECONDS, Clock, Endpoints, Log, Store
+from dovecote.problems import Fault, Invalid
+from dovecote.submission import is_identifier
+
+REFUSED = "Nobody can be erased by that."
+NO_USER_ID = "user_id is not 1 to 255 characters without control characters"
+
+MOST = 100
+"""How many routes one transaction erases; each may stand in a notification of 10,000."""
+
+BEGIN_SECONDS = 3.0
+"""For how long another part of the work is begun, of what an answer may take."""
+
+
+class People(Protocol):
+    """What erasure asks of the store; it may raise StoreError."""
+
+    def erase_user(self, user_id: str, most: int) -> Erased:
+        """Erase a user from so many routes, and suppress the addresses that are theirs alone."""
+
+    def erase_address(self, address: str, most: int) -> Erased:
+        """Erase an address, and whom it is of, from so many routes."""
+
+    def suppress(self, address: str) -> None:
+        """Suppress an address by its hash alone."""
+
+
+class Erasure:
+    """Use cases of who is to be forgotten.
+
+    Each may be asked for again, and is to be where something is left. What is erased is counted
+    once.
+    """
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        devices: DeviceStore,
+        store: Store,
+        endpoints: Endpoints,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._people = people
+        self._devices = devices
+        self._store = store
+        self._endpoints = endpoints
+        self._clock = clock
+        self._log = log
+
+    def user(self, user_id: str) -> Erased:
+        """Erase a user, and suppress the addresses that no other has; raise Invalid.
+
+        The devices go first: where SNS is out of reach nothing has been counted that the answer
+        would not tell.
+        """
+        if not is_identifier(user_id):
+            raise Invalid(REFUSED, [Fault("", NO_USER_ID)])
+        ends = self._clock() + BEGIN_SECONDS
+        with self._store.within(ANSWER_SECONDS):
+            devices = self._store.devices([user_id])
+            gone = self._forget(devices, ends)
+            erased = self._erased(lambda: self._people.erase_user(user_id, MOST), ends)
+        left = erased.remaining or gone < len(devices)
+        return self._told(replace(erased, devices=gone, remaining=left))
+
+    def recipient(self, email: str) -> Erased:
+        """Erase an address, and suppress it by its hash alone; raise Invalid."""
+        try:
+            address = normalised(email)
+        except BadAddress as error:
+            raise Invalid(REFUSED, [Fault("", f"email {error}")]) from None
+        ends = self._clock() + BEGIN_SECONDS
+        with self._store.within(ANSWER_SECONDS):
+            self._people.suppress(address)
+            erased = self._erased(lambda: self._people.erase_address(address, MOST), ends)
+        return self._told(erased)
+
+    def _forget(self, devices: Sequence[Device], ends: float) -> int:
+        """Forget devices, each at the provider first; return how many there was time for."""
+        for gone, device in enumerate(devices):
+            if self._clock() >= ends:
+                return gone
+            self._endpoints.delete(device.endpoint)
+            self._devices.forget(device.user_id, device.device_session_id)
+        return len(devices)
+
+    def _erased(self, erase: Callable[[], Erased], ends: float) -> Erased:
+        """Erase batch after batch, as long as there is time."""
+        whole = Erased(routes=0, in_flight=0, remaining=True)
+        while whole.remaining and self._clock() < ends:
+            batch = erase()
+            whole = Erased(
+                routes=whole.routes + batch.routes,
+                in_flight=whole.in_flight + batch.in_flight,
+                remaining=batch.remaining,
+            )
+        return whole
+
+    def _told(self, erased: Erased) -> Erased:
+        """Log that somebody was erased, and nothing of whom."""
+        self._log.info("person erased", **asdict(erased))
+        return erased

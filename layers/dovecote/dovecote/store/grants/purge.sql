@@ -1,0 +1,14 @@
+-- What functions/purge may do: delete what has ended, with all that is told of it. It reads of whom and
+-- what it is no more than the kind, and changes nothing.
+
+grant select (notification_id, kind), delete on dovecote.notifications to {user};
+
+-- Nobody may lock a row who may change nothing of it.
+grant select (route_id, notification_id, status, created_at, last_attempt_at, published_at),
+    update (position), delete
+    on dovecote.notification_routes to {user};
+
+grant select (route_id), delete on dovecote.notification_dead_letters to {user};
+grant select (route_id, event, at), delete on dovecote.notification_events to {user};
+grant select (template_id, idempotency_key), delete on dovecote.email_deliveries to {user};
+grant select (route_id), delete on dovecote.email_rejections to {user};

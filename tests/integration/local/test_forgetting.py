@@ -1,0 +1,62 @@
+"""Over HTTP people are erased, and what is over is purged, by the functions as their users."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psycopg
+
+from local.stack import Options, Stack
+from tests.integration.test_best_effort import email_only
+
+ANN = "success+ann@simulator.amazonses.com"
+LONG_AGO = """
+with old as (
+    insert into dovecote.notifications
+        (notification_id, kind, idempotency_key, fingerprint, payload)
+    select '01900000-0000-7000-8000-000000000000', kind, 'old', fingerprint, payload
+    from dovecote.notifications limit 1
+    returning notification_id
+)
+update dovecote.notification_routes
+set notification_id = (select notification_id from old),
+    created_at = '2024-07-01', last_attempt_at = '2024-07-01', published_at = '2024-07-01'
+where status = 'published'
+"""
+
+
+def test_a_person_is_erased_over_http_and_what_is_over_is_purged(tmp_path: Path) -> None:
+    options = Options(
+        directory=tmp_path / "stack",
+        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
+        durable=False,
+        tick_seconds=3600,
+    )
+
+    async def erased(session: aiohttp.ClientSession, path: str) -> dict[str, Any]:
+        async with session.delete(path) as answer:
+            assert answer.status == 200
+            document: dict[str, Any] = await answer.json()
+            return document
+
+    async def scenario() -> None:
+        async with Stack(options) as stack, aiohttp.ClientSession(stack.api_url) as session:
+            recipients = [{"user_id": "Ann/1", "email": ANN, "data": {"first_name": "Ann"}}]
+            async with session.post("/notifications", json=email_only(recipients=recipients)) as ok:
+                assert ok.status == 202
+                path = ok.headers["Location"]
+            nothing = {"erased": 0, "in_flight": 0, "devices": 0, "remaining": False}
+            assert await erased(session, "/users/Ann%2F1") == {**nothing, "erased": 1}
+            assert await erased(session, f"/recipients/{ANN}") == nothing
+            async with session.get(path) as answer:
+                (route,) = (await answer.json())["routes"]
+                assert (route["user_id"], route["email"]) == (None, None)
+            async with session.delete("/recipients/nobody") as answer:
+                assert answer.status == 422
+            with psycopg.connect(stack.database_url) as connection:
+                connection.execute(LONG_AGO)
+            purged = await stack.invoke("PurgeFunction", {"source": "schedule"})
+            assert purged == {"notifications": 1, "routes": 1, "dead_letters": 0}
+
+    asyncio.run(scenario())

@@ -1,0 +1,503 @@
+"""People are erased: whoever holds their routes, whatever comes afterwards, and nobody else."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote import erasure, wiring
+from dovecote.model import Ambiguous, Claim, Delivered, Failed, Feedback, Known, Outcome, Result
+from dovecote.store.database import Connection as OwnConnection
+from dovecote.store.database import Database
+from dovecote.store.erasure import PostgresErasure
+from dovecote.store.postgres import PostgresStore
+from dovecote.store.rows import rows
+from dovecote.store.statements import statement
+from dovecote.transitions import Refusal
+from local.provider import Fault, Running
+from tests.builders import (
+    ScriptedChannel,
+    a_dispatch,
+    a_finaliser,
+    a_notification,
+    a_route,
+    a_submission,
+    claim_all,
+    claim_lapsed,
+    forever,
+    stored,
+)
+from tests.functions import Functions, environment, functions
+from tests.integration.test_best_effort import order
+from tests.integration.test_delivering import applications, pushing, register
+from tests.integration.test_feedback import HOLDS
+from tests.integration.test_http import assert_problem
+from tests.integration.test_roles import as_user, names, users
+
+Connection = psycopg.Connection[Any]
+__all__ = ["applications", "names", "pushing", "users"]
+
+ANN, BEN = "success+ann@simulator.amazonses.com", "success+ben@simulator.amazonses.com"
+CANARY = "canary-7f3a"
+NOTHING = {"erased": 0, "in_flight": 0, "devices": 0, "remaining": False}
+PERSON = "user_id, device_session_id, resolved_email, locale, data, last_error"
+
+
+def a_body(**overrides: Any) -> dict[str, Any]:
+    body = {
+        "kind": "order.shipped",
+        "idempotency_key": "order-1",
+        "payload": {"order_id": CANARY, "carrier": "DHL"},
+        "recipients": [
+            {"user_id": "u-1", "email": ANN, "locale": "de", "data": {"first_name": CANARY}}
+        ],
+    }
+    return body | overrides
+
+
+@pytest.fixture
+def idle(database_url: str, provider: Running, catalog_folder: Path) -> Iterator[Functions]:
+    """The functions, of which submit tries nothing at once."""
+    values = environment(database_url, provider.url, catalog_folder, INLINE_ROUTES="0")
+    with functions(values) as wired:
+        yield wired
+
+
+@pytest.fixture
+def people(database_url: str) -> Iterator[PostgresErasure]:
+    database = Database(
+        lambda: OwnConnection.connect(database_url, autocommit=True, prepare_threshold=None)
+    )
+    yield PostgresErasure(database)
+    database.close()
+
+
+def erase(house: Functions, path: str, **expected: Any) -> None:
+    answer = house.call("DELETE", path)
+    assert answer.status == 200
+    assert answer.body == {**NOTHING, **expected}
+
+
+def key_of(address: str) -> bytes:
+    return hashlib.sha256(address.lower().encode()).digest()
+
+
+def suppressed(connection: Connection) -> dict[bytes, tuple[str | None, str]]:
+    found = connection.execute("select key, email, reason from suppressions").fetchall()
+    return {bytes(key): (email, reason) for key, email, reason in found}
+
+
+def fetched(connection: Connection, query: str) -> list[Any]:
+    return connection.execute(query.encode()).fetchall()
+
+
+def stored_text(connection: Connection) -> str:
+    """Return all that is stored, as text."""
+    tables = fetched(
+        connection, "select tablename from pg_tables where schemaname = 'dovecote' order by 1"
+    )
+    return "\n".join(
+        str(row)
+        for (table,) in tables
+        for row in fetched(connection, f"select t::text from {table} t")  # noqa: S608
+    )
+
+
+# Who is erased from what.
+
+
+@pytest.mark.parametrize("path", ["/users/u-1", f"/recipients/{ANN}", f"/recipients/{ANN.upper()}"])
+def test_a_person_is_erased_from_all_that_is_stored(
+    house: Functions, connection: Connection, provider: Running, path: str
+) -> None:
+    order(provider, Fault.ERROR, status=400, code="MessageRejected", message=f"no {ANN}", times=1)
+    body = a_body(recipients=[{"email": ANN, "data": {"first_name": CANARY}}])
+    if path == "/users/u-1":
+        body["recipients"][0]["user_id"] = "u-1"
+    house.post(body)
+    said = f"= 'said of {ANN}'"
+    connection.execute(f"update notification_dead_letters set error {said}".encode())  # noqa: S608
+    connection.execute(f"update notification_events set detail {said}".encode())  # noqa: S608
+    connection.execute(
+        f"update notification_routes set last_error {said} where channel = 'email'".encode()  # noqa: S608
+    )
+    routes = 2 if path == "/users/u-1" else 1
+    erase(house, path, erased=routes)
+    text = stored_text(connection)
+    assert not [word for word in (CANARY, ANN, "u-1") if word in text]
+    assert suppressed(connection) == {key_of(ANN): (None, "erased")}
+    noted = fetched(connection, "select count(*) from notification_events where event = 'erased'")
+    assert noted == [(routes,)]
+    erase(house, path)
+    assert noted == fetched(
+        connection, "select count(*) from notification_events where event = 'erased'"
+    )
+
+
+def test_what_is_still_to_be_sent_is_cancelled_and_a_replay_mails_nobody(
+    idle: Functions, connection: Connection, provider: Running
+) -> None:
+    first = idle.post(a_body())
+    erase(idle, "/users/u-1", erased=2)
+    again = idle.post(a_body())
+    assert again.status == 202
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.body["notification_id"] == first.body["notification_id"]
+    email, push = again.body["routes"]
+    assert (email["status"], email["email"], email["user_id"]) == ("cancelled", None, None)
+    assert (push["status"], push["last_error"]) == ("skipped", None)
+    idle.dispatch()
+    assert provider.provider.ledger.accepted == []
+
+
+def test_others_of_the_same_notification_keep_theirs_and_its_payload(
+    idle: Functions, connection: Connection, provider: Running
+) -> None:
+    named = {"data": {"first_name": "N"}}
+    two = [{"user_id": "u-1", "email": ANN, **named}, {"user_id": "u-2", "email": BEN, **named}]
+    assert idle.post(a_body(recipients=two)).status == 202
+    erase(idle, "/users/u-1", erased=2)
+    ((payload,),) = fetched(connection, "select payload from notifications")
+    assert CANARY in payload
+    assert idle.dispatch()["published"] == 1
+    (accepted,) = provider.provider.ledger.accepted
+    assert BEN in str(accepted)
+    erase(idle, "/users/u-2", erased=2)
+    assert fetched(connection, "select payload from notifications") == [("{}",)]
+
+
+def test_two_erasures_of_one_notification_at_once_leave_no_payload(
+    store: PostgresStore, connection: Connection, database_url: str, people: PostgresErasure
+) -> None:
+    routes = [a_route(user_id="u-1"), a_route(user_id="u-2", resolved_email=BEN)]
+    stored(store, a_notification(routes, submission=a_submission(payload={"a": CANARY})))
+    thread = threading.Thread(target=people.erase_user, args=("u-2", 100))
+    with psycopg.connect(database_url) as other:
+        (found,) = rows(other, "routes_of_user", {"user_id": "u-1", "most": 100})
+        rows_of = {"notification_ids": [found["notification_id"]]}
+        other.execute(
+            "update notification_routes set user_id = null, resolved_email = null"
+            " where route_id = %s",
+            (found["route_id"],),
+        )
+        rows(other, "lock_notifications", rows_of)
+        thread.start()
+        waiting_for_a_lock(connection)
+    thread.join()
+    assert fetched(connection, "select payload from notifications") == [("{}",)]
+
+
+def waiting_for_a_lock(connection: Connection) -> None:
+    while not fetched(connection, "select 1 from pg_stat_activity where wait_event_type = 'Lock'"):
+        time.sleep(0.01)
+
+
+# Suppressions.
+
+
+def test_an_address_that_another_user_has_too_is_not_suppressed_with_the_user(
+    idle: Functions, connection: Connection
+) -> None:
+    idle.post(a_body())
+    other = [{"user_id": "u-2", "email": ANN, "data": {"first_name": "N"}}]
+    assert idle.post(a_body(idempotency_key="2", recipients=other)).status == 202
+    erase(idle, "/users/u-1", erased=2)
+    assert suppressed(connection) == {}
+    erase(idle, f"/recipients/{ANN}", erased=1)
+    assert suppressed(connection) == {key_of(ANN): (None, "erased")}
+
+
+def test_what_was_known_of_a_suppressed_address_goes_with_it(
+    idle: Functions, connection: Connection
+) -> None:
+    connection.execute(
+        "insert into suppressions (key, email, reason, route_id, message_id)"
+        " values (%s, %s, 'bounced', gen_random_uuid(), 'm-1')",
+        (key_of(ANN), ANN),
+    )
+    erase(idle, f"/recipients/{ANN}")
+    assert suppressed(connection) == {key_of(ANN): (None, "erased")}
+    assert fetched(connection, "select route_id, message_id from suppressions") == [(None, None)]
+
+
+# In flight.
+
+
+def a_claim(store: PostgresStore, seconds: float = 60) -> Claim:
+    stored(store, a_notification([a_route()]))
+    (claim,) = claim_all(store, seconds)
+    return claim
+
+
+def settle(store: PostgresStore, claim: Claim, outcome: Outcome) -> None:
+    a_finaliser(holds=HOLDS).settle(store, [Result(claim=claim, outcome=outcome)], until=0)
+
+
+def row(connection: Connection, columns: str) -> Any:
+    (found,) = fetched(connection, f"select {columns} from notification_routes")  # noqa: S608
+    return found
+
+
+def make_due(connection: Connection) -> None:
+    connection.execute(
+        "update notification_routes set next_attempt_at = now() where next_attempt_at is not null"
+    )
+
+
+def sent_by_nobody(store: PostgresStore, connection: Connection) -> str:
+    """Run dispatch; return the reason of the dead letter that the route ended as."""
+    make_due(connection)
+    channel = ScriptedChannel()
+    assert a_dispatch(store, channel, holds=HOLDS)(forever)["dead_lettered"] == 1
+    assert channel.asked == []
+    ((reason,),) = fetched(connection, "select reason from notification_dead_letters")
+    return str(reason)
+
+
+def in_flight(people: PostgresErasure) -> None:
+    erased = people.erase_user("u-1", 100)
+    assert (erased.routes, erased.in_flight) == (1, 1)
+
+
+def test_a_send_in_flight_that_arrives_is_published_without_its_person(
+    store: PostgresStore, connection: Connection, people: PostgresErasure
+) -> None:
+    claim = a_claim(store)
+    in_flight(people)
+    settle(store, claim, Delivered(message_id="m-1"))
+    assert row(connection, f"status, {PERSON}") == ("published", *[None] * 6)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [(Failed(error="no luck"), "expired"), (Ambiguous(error="lost"), "ambiguous")],
+)
+def test_a_send_in_flight_that_fails_is_not_sent_again(
+    store: PostgresStore,
+    connection: Connection,
+    people: PostgresErasure,
+    outcome: Outcome,
+    reason: str,
+) -> None:
+    claim = a_claim(store)
+    in_flight(people)
+    settle(store, claim, outcome)
+    assert row(connection, "status") == ("retrying",)
+    assert sent_by_nobody(store, connection) == reason
+
+
+def test_what_is_in_doubt_is_in_flight_and_not_sent_again(
+    store: PostgresStore, connection: Connection, people: PostgresErasure
+) -> None:
+    settle(store, a_claim(store), Ambiguous(error="lost"))
+    in_flight(people)
+    assert row(connection, "doubt_until is not null, last_error") == (True, None)
+    assert sent_by_nobody(store, connection) == "ambiguous"
+
+
+def test_a_lease_that_ran_out_is_in_flight_and_not_sent_again(
+    store: PostgresStore, connection: Connection, people: PostgresErasure
+) -> None:
+    a_claim(store, seconds=0)
+    in_flight(people)
+    claim = claim_lapsed(store)
+    assert claim is not None
+    assert (claim.counted, claim.resolved_email, claim.data) == (False, None, None)
+    settle(store, claim, Failed(error="not asked"))
+    assert row(connection, "status") == ("dead_lettered",)
+
+
+def test_what_is_given_back_is_not_sent_again(
+    store: PostgresStore, connection: Connection, people: PostgresErasure
+) -> None:
+    claim = a_claim(store)
+    in_flight(people)
+    with store.transaction() as transaction:
+        transaction.give_back(claim.token, [claim.route_id], lapsed=False, hold=0)
+    assert sent_by_nobody(store, connection) == "expired"
+
+
+def test_a_claim_that_comes_first_is_seen_by_the_erasure_that_waits_for_it(
+    store: PostgresStore, connection: Connection, database_url: str, people: PostgresErasure
+) -> None:
+    stored(store, a_notification([a_route()]))
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(people.erase_user("u-1", 100)))
+    with psycopg.connect(database_url) as other:
+        other.execute(
+            "update notification_routes set claims = 1, attempts = 1,"
+            " claim_token = gen_random_uuid(), leased_until = now() + interval '1 minute'"
+        )
+        thread.start()
+        waiting_for_a_lock(connection)
+    thread.join()
+    assert [(one.routes, one.in_flight) for one in answers] == [(1, 1)]
+    assert row(connection, "status, user_id, expires_at <= now()") == ("pending", None, True)
+
+
+def test_an_erasure_that_comes_first_leaves_nothing_to_claim(
+    store: PostgresStore, connection: Connection, database_url: str
+) -> None:
+    stored(store, a_notification([a_route()]))
+    with psycopg.connect(database_url) as other:
+        (found,) = rows(other, "routes_of_user", {"user_id": "u-1", "most": 100})
+        assert claim_all(store) == []
+        rows_of = {"route_ids": [found["route_id"]]}
+        other.execute(statement("erase"), rows_of)
+    assert claim_all(store) == []
+    assert row(connection, "status") == ("cancelled",)
+
+
+# What comes afterwards.
+
+
+def test_an_erased_dead_letter_is_not_redriven(
+    idle: Functions, store: PostgresStore, connection: Connection, people: PostgresErasure
+) -> None:
+    settle(store, a_claim(store), Failed(error="no luck"))
+    connection.execute("update notification_routes set attempts = 3, claims = 3")
+    make_due(connection)
+    a_dispatch(store, ScriptedChannel())(forever)
+    ((route_id, status),) = fetched(connection, "select route_id, status from notification_routes")
+    assert status == "dead_lettered"
+    assert people.erase_user("u-1", 100).in_flight == 0
+    later = json.dumps({"expires_at": "2999-01-01T00:00:00Z"}).encode()
+    answer = idle.call("POST", f"/dead-letters/{route_id}/redrive", later)
+    assert_problem(answer, 409)
+    assert "was erased" in answer.body["detail"]
+    assert store.redrive(route_id, None) is Refusal.ERASED
+
+
+@pytest.mark.parametrize(
+    ("known", "status"), [(Known.ACCEPTED, "published"), (Known.NOT_SENT, "dead_lettered")]
+)
+def test_an_event_settles_what_was_in_flight_and_brings_nobody_back(
+    store: PostgresStore,
+    connection: Connection,
+    people: PostgresErasure,
+    known: Known,
+    status: str,
+) -> None:
+    claim = a_claim(store)
+    in_flight(people)
+    feedback = Feedback(
+        route_id=claim.route_id, claim=claim.claims, message_id="m-1", known=known, error="SES"
+    )
+    assert store.tell(feedback)
+    assert row(connection, f"status, {PERSON}")[:6] == (status, *[None] * 5)
+
+
+# Devices.
+
+
+def test_the_devices_of_a_user_go_at_sns_and_here(
+    pushing: Functions, connection: Connection, provider: Running
+) -> None:
+    assert register(pushing, "phone", "apns", "a" * 64) == 200
+    assert register(pushing, "tablet", "fcm", "b" * 64) == 200
+    assert pushing.post(a_body()).status == 202
+    assert len(provider.provider.registry.endpoints) == 2
+    erase(pushing, "/users/u-1", erased=3, devices=2)
+    assert fetched(connection, "select from push_devices") == []
+    assert len(provider.provider.registry.endpoints) == 0
+    erase(pushing, "/users/u-1")
+
+
+def test_where_sns_is_out_of_reach_nothing_is_erased_and_the_call_may_be_repeated(
+    pushing: Functions, connection: Connection, database_url: str, catalog_folder: Path
+) -> None:
+    assert register(pushing, "phone", "apns", "a" * 64) == 200
+    assert pushing.post(a_body()).status == 202
+    arns = wiring.settings().push_application_arns
+    values = environment(
+        database_url, "http://127.0.0.1:9", catalog_folder, PUSH_APPLICATION_ARNS=arns
+    )
+    with functions(values) as cut_off:
+        assert_problem(cut_off.call("DELETE", "/users/u-1"), 503)
+    assert fetched(connection, "select count(user_id) from notification_routes") == [(2,)]
+    erase(pushing, "/users/u-1", erased=2, devices=1)
+
+
+# Large, wrong, and as its own user.
+
+
+def many(connection: Connection, routes: int) -> None:
+    connection.execute(
+        "with n as (insert into notifications"
+        "  (notification_id, kind, idempotency_key, fingerprint, payload)"
+        "  select uuidv7(), 'order.shipped', i::text, 'f', '{\"a\": 1}'"
+        "  from generate_series(1, %s) i returning notification_id)"
+        " insert into notification_routes (route_id, notification_id, position, channel, target,"
+        "  user_id, resolved_email, data, priority, lane, status, max_attempts, expires_at,"
+        "  published_at)"
+        " select uuidv7(), notification_id, 0, 'email', 'address', 'u-1', 'ann@example.com', '{}',"
+        "  1, 2, 'published', 8, now(), now() from n",
+        (routes,),
+    )
+
+
+def test_thousands_of_routes_are_erased_within_an_answer(
+    idle: Functions, connection: Connection
+) -> None:
+    many(connection, 5_000)
+    begun = time.monotonic()
+    erase(idle, "/users/u-1", erased=5_000)
+    assert time.monotonic() - begun < 5
+    assert fetched(connection, "select distinct payload from notifications") == [("{}",)]
+
+
+def test_what_there_is_no_time_for_remains_and_is_erased_the_next_time(
+    idle: Functions, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(connection, 5)
+    monkeypatch.setattr(erasure, "MOST", 2)
+    clock = iter([0.0, 0.0, 0.0, 9.0])
+    monkeypatch.setattr(wiring.erasure(), "_clock", lambda: next(clock))
+    erase(idle, "/users/u-1", erased=4, remaining=True)
+    clock = iter([0.0, 0.0])
+    erase(idle, "/users/u-1", erased=1)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/users/%00", f"/users/{'x' * 256}", "/recipients/ann", "/recipients/a@b@c", "/users/%20"],
+)
+def test_what_names_nobody_is_refused_in_words_that_repeat_nothing(
+    idle: Functions, connection: Connection, path: str
+) -> None:
+    answer = idle.call("DELETE", path)
+    assert_problem(answer, 422)
+    assert path.rpartition("/")[2] not in json.dumps(answer.body)
+    assert suppressed(connection) == {}
+
+
+def test_api_erases_as_its_own_user_and_logs_nothing_of_whom(
+    connection: Connection,
+    users: dict[str, str],
+    database_url: str,
+    idle: Functions,
+    provider: Running,
+    catalog_folder: Path,
+    applications: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    idle.post(a_body())
+    anonymous = [{"email": BEN, "data": {"first_name": CANARY}}]
+    idle.post(a_body(idempotency_key="2", recipients=anonymous))
+    url = as_user(connection, database_url, users["Api"])
+    arns = ",".join((applications["APNS"], applications["GCM"]))
+    values = environment(url, provider.url, catalog_folder, PUSH_APPLICATION_ARNS=arns)
+    with functions(values) as house:
+        assert register(house, "phone", "apns", "a" * 64) == 200
+        erase(house, "/users/u-1", erased=2, devices=1)
+        erase(house, f"/recipients/{BEN}", erased=1)
+    printed = capsys.readouterr().out
+    assert printed.count('"message":"person erased"') == 2
+    assert not [word for word in (ANN, BEN, "u-1", CANARY) if word in printed]
+    assert CANARY not in stored_text(connection)

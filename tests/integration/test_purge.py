@@ -1,0 +1,315 @@
+"""What has ended is deleted after its time, with all that is told of it, and nothing else is."""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote.model import Feedback, Known
+from dovecote.purge import LEAST_SECONDS, Purge
+from dovecote.store.database import Connection as OwnConnection
+from dovecote.store.database import Database
+from dovecote.store.postgres import PostgresStore
+from dovecote.store.retention import PostgresRetention
+from dovecote.store.rows import rows
+from dovecote.store.statements import statement
+from local.provider import Running
+from tests.builders import RecordingLog, forever
+from tests.functions import Functions, environment, functions
+from tests.integration.test_best_effort import email_only
+from tests.integration.test_roles import as_user, names, users
+
+Connection = psycopg.Connection[Any]
+__all__ = ["names", "users"]
+
+TABLES = (
+    "notifications", "notification_routes", "notification_dead_letters", "notification_events",
+    "email_deliveries", "email_rejections",
+)  # fmt: skip
+ALL = {"days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000}
+
+
+@pytest.fixture
+def retention(database_url: str) -> Iterator[PostgresRetention]:
+    database = Database(
+        lambda: OwnConnection.connect(database_url, autocommit=True, prepare_threshold=None)
+    )
+    yield PostgresRetention(database)
+    database.close()
+
+
+def purge(retention: PostgresRetention, days: int = 90) -> dict[str, int]:
+    return Purge(store=retention, days=days, log=RecordingLog())(forever)
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    found = {}
+    for table in TABLES:
+        row = connection.execute(f"select count(*) from {table}".encode()).fetchone()  # noqa: S608
+        assert row is not None
+        found[table] = int(row[0])
+    return found
+
+
+def an_old_one(connection: Connection, days: float = 100, status: str = "published") -> uuid.UUID:
+    """Store a notification of one route as it was so many days ago; return the route."""
+    row = connection.execute(
+        "with n as ("
+        "  insert into notifications"
+        "   (notification_id, kind, idempotency_key, fingerprint, payload, created_at)"
+        "  select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0')"
+        "    || substr(replace(gen_random_uuid()::text, '-', ''), 13))::uuid,"
+        "   'k', gen_random_uuid()::text, 'f', '{}', at"
+        "  from (select now() - make_interval(secs => 86400 * %(days)s) as at) t returning *)"
+        " insert into notification_routes (route_id, notification_id, position, channel, target,"
+        "  priority, lane, status, max_attempts, next_attempt_at, expires_at, published_at,"
+        "  created_at)"
+        " select gen_random_uuid(), notification_id, 0, 'email', 'address', 1, 2, %(status)s, 8,"
+        "  case when %(status)s = 'pending' then created_at end, created_at + interval '3 days',"
+        "  case when %(status)s = 'published' then created_at end, created_at"
+        " from n returning route_id",
+        {"days": days, "status": status},
+    ).fetchone()
+    assert row is not None
+    return uuid.UUID(str(row[0]))
+
+
+def an_old_dead_letter(connection: Connection) -> uuid.UUID:
+    route_id = an_old_one(connection, status="dead_lettered")
+    connection.execute(
+        "insert into notification_dead_letters"
+        " (route_id, notification_id, reason, attempts, dead_lettered_at)"
+        " select route_id, notification_id, 'attempts', 8, created_at from notification_routes"
+        " where route_id = %s",
+        (route_id,),
+    )
+    return route_id
+
+
+def test_what_is_over_goes_with_all_that_is_told_of_it(
+    connection: Connection, retention: PostgresRetention
+) -> None:
+    route_id = an_old_dead_letter(connection)
+    connection.execute(
+        "insert into notification_events (route_id, claim, event, at) values"
+        " (%(id)s, 1, 'failed', now() - interval '100 days');",
+        {"id": route_id},
+    )
+    connection.execute("insert into email_deliveries values ('k', %s, 'm-1')", (str(route_id),))
+    connection.execute("insert into email_rejections values ('m-0', %s)", (route_id,))
+    connection.execute("insert into email_deliveries values ('k', 'of another', 'm-2')")
+    assert purge(retention) == {"notifications": 1, "routes": 1, "dead_letters": 1}
+    assert counts(connection) == {**dict.fromkeys(TABLES, 0), "email_deliveries": 1}
+
+
+@pytest.mark.parametrize("status", ["published", "skipped", "cancelled", "dead_lettered"])
+def test_every_end_is_kept_for_its_days(
+    connection: Connection, retention: PostgresRetention, status: str
+) -> None:
+    an_old_one(connection, 91, status)
+    an_old_one(connection, 89, status)
+    assert purge(retention)["notifications"] == 1
+    assert purge(retention, 88)["notifications"] == 1
+
+
+def test_0_days_keep_all_for_ever(connection: Connection, retention: PostgresRetention) -> None:
+    an_old_one(connection, 10_000)
+    assert purge(retention, 0)["notifications"] == 0
+    assert purge(retention, 36_500)["notifications"] == 0
+    assert counts(connection)["notifications"] == 1
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        "update notification_routes set status = 'pending', next_attempt_at = now(),"
+        " published_at = null",
+        "update notification_routes set last_attempt_at = now()",
+        "update notification_routes set published_at = now()",
+        "insert into notification_events (route_id, claim, event)"
+        " select route_id, 1, 'settled' from notification_routes",
+        # Another route of it is still to be sent.
+        "insert into notification_routes (route_id, notification_id, position, channel, target,"
+        " priority, lane, status, max_attempts, next_attempt_at, expires_at, created_at)"
+        " select gen_random_uuid(), notification_id, 1, channel, target, priority, lane, 'pending',"
+        " 8, now(), now(), created_at from notification_routes",
+    ],
+)
+def test_what_is_alive_or_was_touched_of_late_stays_as_a_whole(
+    connection: Connection, retention: PostgresRetention, touch: str
+) -> None:
+    an_old_one(connection)
+    connection.execute(touch.encode())
+    before = counts(connection)
+    assert purge(retention)["routes"] == 0
+    assert counts(connection) == before
+
+
+def test_an_erasure_keeps_nothing_any_longer(
+    connection: Connection, retention: PostgresRetention
+) -> None:
+    an_old_one(connection)
+    connection.execute(
+        "insert into notification_events (route_id, claim, event)"
+        " select route_id, 1, 'erased' from notification_routes"
+    )
+    assert purge(retention)["routes"] == 1
+
+
+def test_batches_are_small_and_what_stays_is_passed_by(
+    connection: Connection, retention: PostgresRetention
+) -> None:
+    for number in range(7):
+        an_old_one(connection, 200 - number, "pending" if number % 3 == 0 else "published")
+    seen, after = [], uuid.UUID(int=0)
+    while (batch := retention.purge(90, after, 2, 2_000)) is not None:
+        assert batch.last > after  # the oldest first
+        seen.append(batch.notifications)
+        after = batch.last
+    assert seen == [1, 1, 2, 0]
+    assert counts(connection)["notifications"] == 3
+
+
+def test_a_batch_ends_with_the_notification_that_reaches_its_routes(
+    connection: Connection, retention: PostgresRetention
+) -> None:
+    for number in range(5):
+        an_old_one(connection, 200 - number)
+    batch = retention.purge(90, uuid.UUID(int=0), 500, 2)
+    assert batch is not None
+    assert (batch.notifications, batch.routes) == (2, 2)
+
+
+def test_a_run_without_time_deletes_nothing_more_and_says_so(
+    connection: Connection, retention: PostgresRetention
+) -> None:
+    log, times = RecordingLog(), iter([90.0, LEAST_SECONDS])
+    an_old_one(connection)
+    tally = Purge(store=retention, days=90, log=log)(lambda: next(times))
+    assert tally["routes"] == 1
+    assert log.lines == [("info", "purged", {**tally, "finished": False})]
+
+
+# Who is at a route at the same time.
+
+
+def test_a_redrive_that_comes_first_keeps_the_notification_and_nobody_waits(
+    connection: Connection, database_url: str, retention: PostgresRetention
+) -> None:
+    route_id = an_old_dead_letter(connection)
+    parameters = {"route_id": route_id, "expires_at": "2999-01-01T00:00:00Z"}
+    with psycopg.connect(database_url) as other:
+        rows(other, "lock_route", parameters)
+        begun = time.monotonic()
+        assert purge(retention)["routes"] == 0
+        assert time.monotonic() - begun < 1
+        rows(other, "redrive", parameters)
+    assert purge(retention)["routes"] == 0
+    left = connection.execute("select status from notification_routes").fetchall()
+    assert left == [("pending",)]
+
+
+def test_a_redrive_that_commits_after_the_look_and_before_the_lock_keeps_the_notification(
+    connection: Connection, database_url: str, store: PostgresStore
+) -> None:
+    route_id = an_old_dead_letter(connection)
+    with psycopg.connect(database_url) as other:
+        # A cursor looks at what there is when it is declared, and locks when it is fetched from.
+        other.execute(b"declare look cursor for " + statement("purgeable"), ALL)
+        connection.execute("update notification_routes set expires_at = '2999-01-01'")
+        assert isinstance(store.redrive(route_id, None), uuid.UUID)
+        assert [over for _, over in other.execute("fetch all from look")] == [False]
+
+
+def test_a_redrive_that_comes_second_finds_no_route(
+    connection: Connection, database_url: str, store: PostgresStore
+) -> None:
+    route_id = an_old_dead_letter(connection)
+    answers: list[object] = []
+    thread = threading.Thread(target=lambda: answers.append(store.redrive(route_id, None)))
+    with psycopg.connect(database_url) as other:
+        (found,) = rows(other, "purgeable", ALL)
+        assert found["over"]
+        thread.start()
+        waiting = "select from pg_stat_activity where wait_event_type = 'Lock'"
+        while not connection.execute(waiting).rowcount:
+            time.sleep(0.01)
+        rows(other, "purge", {"notification_ids": [found["notification_id"]]})
+    thread.join()
+    assert answers == [None]
+    assert counts(connection) == dict.fromkeys(TABLES, 0)
+
+
+def test_two_purges_at_once_delete_each_once(
+    connection: Connection, database_url: str, retention: PostgresRetention
+) -> None:
+    an_old_one(connection)
+    with psycopg.connect(database_url) as other:
+        (found,) = rows(other, "purgeable", ALL)
+        assert purge(retention)["routes"] == 0
+        (gone,) = rows(other, "purge", {"notification_ids": [found["notification_id"]]})
+    assert gone["routes"] == 1
+
+
+@pytest.mark.parametrize("known", Known)
+def test_an_event_of_what_is_being_purged_leaves_nothing_on_record(
+    connection: Connection, database_url: str, store: PostgresStore, known: Known
+) -> None:
+    route_id = an_old_one(connection)
+    feedback = Feedback(route_id=route_id, claim=1, message_id="m-1", known=known, error="e")
+    told: list[bool] = []
+    thread = threading.Thread(target=lambda: told.append(store.tell(feedback)))
+    with psycopg.connect(database_url) as other:
+        (found,) = rows(other, "purgeable", ALL)
+        thread.start()
+        waiting = "select from pg_stat_activity where wait_event_type = 'Lock'"
+        while not connection.execute(waiting).rowcount:
+            time.sleep(0.01)
+        rows(other, "purge", {"notification_ids": [found["notification_id"]]})
+    thread.join()
+    assert told == [False]
+    assert counts(connection) == dict.fromkeys(TABLES, 0)
+
+
+# The function.
+
+
+def test_a_replay_after_the_purge_is_a_new_notification(
+    connection: Connection, house: Functions
+) -> None:
+    first = house.post(email_only())
+    connection.execute(
+        "alter table notification_routes drop constraint"
+        " notification_routes_notification_id_fkey;"
+        "update notifications set notification_id = '01900000-0000-7000-8000-000000000000';"
+        "update notification_routes set notification_id = '01900000-0000-7000-8000-000000000000',"
+        " created_at = '2024-07-01', published_at = '2024-07-01', last_attempt_at = '2024-07-01'"
+    )
+    assert house.purge()["notifications"] == 1
+    again = house.post(email_only())
+    assert again.status == 202
+    assert "idempotent-replayed" not in again.headers
+    assert again.body["notification_id"] != first.body["notification_id"]
+
+
+def test_the_function_purges_as_its_own_user_and_logs_counts(
+    connection: Connection,
+    users: dict[str, str],
+    database_url: str,
+    provider: Running,
+    catalog_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    an_old_dead_letter(connection)
+    an_old_one(connection, 50)
+    url = as_user(connection, database_url, users["Purge"])
+    with functions(environment(url, provider.url, catalog_folder, RETENTION_DAYS="60")) as house:
+        assert house.purge() == {"notifications": 1, "routes": 1, "dead_letters": 1}
+    printed = capsys.readouterr().out
+    assert '"message":"purged"' in printed
+    assert '"finished":true' in printed
