@@ -1,4 +1,4 @@
-"""Reads, cancels, redrives and devices: each route of the template by its key."""
+"""Reads, cancels, redrives, devices and suppressions: each route of the template by its key."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -44,10 +44,31 @@ def delete_device(event: Mapping[str, Any]) -> Answer:
     return gateway.forgotten()
 
 
+def get_suppression(event: Mapping[str, Any]) -> Answer:
+    """Return why an address is suppressed."""
+    (email,) = gateway.parameters_of(event, "email")
+    return gateway.suppressed(wiring.suppressions().get(email))
+
+
+def put_suppression(event: Mapping[str, Any]) -> Answer:
+    """Suppress an address."""
+    (email,) = gateway.parameters_of(event, "email")
+    return gateway.suppressed(wiring.suppressions().put(email, gateway.body_of(event)))
+
+
+def delete_suppression(event: Mapping[str, Any]) -> Answer:
+    """Let an address be sent to again."""
+    (email,) = gateway.parameters_of(event, "email")
+    return gateway.let_go(wiring.suppressions().delete(email, gateway.query_of(event)))
+
+
 ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /notifications/{notification_id}": get_notification,
     "DELETE /notifications/{notification_id}": cancel_notification,
     "POST /dead-letters/{route_id}/redrive": redrive_dead_letter,
     "PUT /users/{user_id}/devices/{device_session_id}": put_device,
     "DELETE /users/{user_id}/devices/{device_session_id}": delete_device,
+    "GET /suppressions/{email}": get_suppression,
+    "PUT /suppressions/{email}": put_suppression,
+    "DELETE /suppressions/{email}": delete_suppression,
 }

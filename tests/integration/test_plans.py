@@ -19,9 +19,13 @@ Connection = psycopg.Connection[Any]
 ROWS = 200_000
 
 A_TALE = {"route_id": uuid.uuid4(), "message_id": "m", "error": "e", "expires_at": None}
+AN_ADDRESS = {"email": "success+ann@simulator.amazonses.com"}
 SOME_ROUTES = {"route_ids": [uuid.uuid4() for _ in range(100)], "token": uuid.uuid4()}
 
-BIG = {"notification_routes", "notifications", "push_devices"}
+BIG = {
+    "notification_routes", "notifications", "push_devices", "email_deliveries",
+    "further_acceptances", "email_rejections", "suppressions",
+}  # fmt: skip
 
 
 def of_some(name: str, said: object) -> dict[str, Any]:
@@ -61,6 +65,8 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "redrive": A_TALE,
     "redrive, with a new time": {**A_TALE, "expires_at": "2999-01-01T00:00:00Z"},
     "routes": {"notification_id": uuid.uuid4()},
+    "deliveries": {"notification_id": uuid.uuid4()},
+    "release": AN_ADDRESS,
     "cancel": {"notification_id": uuid.uuid4()},
     "gauges": {"lanes": list(range(12))},
     "backlog": {

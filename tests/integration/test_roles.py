@@ -21,8 +21,8 @@ from tests.conftest import create_database, drop_database, named
 Connection = psycopg.Connection[Any]
 
 FINALISER = {
-    "record_acceptances", "publish", "retry", "dead_letter", "skip", "give_back", "bury_device",
-    "stand", "reserve", "pause", "resume", "strain",
+    "record_acceptances", "record_further_acceptances", "publish", "retry", "dead_letter", "skip",
+    "give_back", "bury_device", "stand", "reserve", "pause", "resume", "strain",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
@@ -34,11 +34,13 @@ RUNS: Mapping[str, set[str]] = {
     },
     "Api": {
         "notification", "routes", "cancel", "lock_route", "recorded", "redrive",
-        "devices", "release_endpoint", "put_device", "delete_device",
+        "devices", "release_endpoint", "put_device", "delete_device", "deliveries",
+        "suppression", "put_suppression", "delete_suppression", "release",
     },
     "Feedback": {
-        "kind_of", "record_acceptances", "record_rejection", "lock_route", "forget_acceptance",
-        "recorded", "settle", "reject", "bury_device",
+        "kind_of", "record_acceptances", "record_further_acceptances", "record_rejection",
+        "note_on_delivery", "lock_route", "note", "suppress", "recorded", "settle", "reject",
+        "bury_device",
     },
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""
@@ -119,7 +121,7 @@ def privileges(connection: Connection, user: str) -> set[tuple[str, str, str | N
         connection.execute(
             "select a.privilege_type, c.relname, null"
             " from pg_class c, aclexplode(c.relacl) a"
-            " where a.grantee = %(user)s::regrole and c.relkind = 'r'"
+            " where a.grantee = %(user)s::regrole and c.relkind in ('r', 'v')"
             " union all"
             " select a.privilege_type, c.relname, t.attname"
             " from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a"
@@ -188,7 +190,9 @@ REFUSED = {
         "update notification_routes set resolved_email = 'x'",
         "update notification_routes set expires_at = now()",
         "update channel_state set rate = 1",
-        "select message_id from email_deliveries",
+        "select accepted_at from email_deliveries",
+        "select email from suppressions",
+        "insert into suppressions (address_hash, reason) values ('', 'manual')",
         "insert into handover default values",
     ],
     "Dispatch": [
@@ -197,6 +201,8 @@ REFUSED = {
         "select token from push_devices",
         "update notification_routes set resolved_email = 'x'",
         "delete from email_deliveries",
+        "select email from suppressions",
+        "delete from suppressions",
         "select from handover",
     ],
     "Api": [
@@ -204,6 +210,7 @@ REFUSED = {
         "select data from notification_routes",
         "insert into notifications (notification_id) values (gen_random_uuid())",
         "insert into email_deliveries values ('t', 'k', 'm')",
+        "select email from suppressions",
         "select from channel_state",
     ],
     "Feedback": [
@@ -212,10 +219,15 @@ REFUSED = {
         "select resolved_email from notification_routes",
         "select token from push_devices",
         "update push_devices set endpoint = 'x'",
+        "delete from email_deliveries",
+        "select from suppressions",
+        "insert into suppressions (address_hash, reason) values ('', 'manual')",
         "select from channel_state",
     ],
 }
 REFUSED_TO_ALL = [
+    "delete from further_acceptances",
+    "delete from email_rejections",
     "update notifications set payload = ''",
     "delete from notifications",
     "delete from notification_routes",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dovecote.feedback import BadEvent, Taken
-from dovecote.model import Cancellation, Device, Notification, Route
+from dovecote.model import Cancellation, Device, Notification, Route, Suppression
 from dovecote.ports import Log, ProviderUnavailable, StoreBusy, StoreError, StoreUnavailable
 from dovecote.problems import Malformed, Problem, Unavailable
 
@@ -56,6 +56,11 @@ def parameters_of(event: Mapping[str, Any], *names: str) -> tuple[str, ...]:
     return tuple(event["pathParameters"][name] for name in names)
 
 
+def query_of(event: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the query parameters of an HTTP event."""
+    return event.get("queryStringParameters") or {}
+
+
 def answer(status: int, document: Any, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an answer with a JSON body."""
     return {
@@ -94,8 +99,12 @@ def accepted(receipt: "Receipt") -> Answer:
 
 
 def told(notification: Notification) -> Answer:
-    """Return the 200 of a notification that was asked for."""
-    return answer(200, notification_document(notification))
+    """Return the 200 of a notification that was asked for, with what is on record of its emails."""
+    document = notification_document(notification)
+    document["routes"] = [
+        {**route_document(route), "delivery": route.delivery} for route in notification.routes
+    ]
+    return answer(200, document)
 
 
 def redriven(notification: Notification) -> Answer:
@@ -147,6 +156,16 @@ def cancelled(cancellation: Cancellation) -> Answer:
             "ended": cancellation.ended,
         },
     )
+
+
+def suppressed(suppression: Suppression) -> Answer:
+    """Return the 200 of a suppressed address."""
+    return answer(200, suppression)
+
+
+def let_go(released: int) -> Answer:
+    """Return the 200 of an address that may be sent to again."""
+    return answer(200, {"released": released})
 
 
 def registered(device: Device) -> Answer:

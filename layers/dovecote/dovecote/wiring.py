@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dovecote.run import Run
     from dovecote.store.provision import Provision
     from dovecote.submit import Submit
+    from dovecote.suppressions import KeepSuppressions
     from dovecote.telemetry import Tracing
 
 CONNECT_SECONDS = 3
@@ -229,8 +230,9 @@ def run() -> Run:
 def notifications() -> Notifications:
     """Return the use cases of a stored notification."""
     from dovecote.notifications import Notifications
+    from dovecote.store.deliveries import PostgresDeliveries
 
-    return Notifications(store=_store())
+    return Notifications(store=_store(), deliveries=PostgresDeliveries(database()))
 
 
 @cache
@@ -250,6 +252,15 @@ def dead_letters() -> DeadLetters:
     from dovecote.dead_letters import DeadLetters
 
     return DeadLetters(store=_store())
+
+
+@cache
+def suppressions() -> KeepSuppressions:
+    """Return the use cases of suppressed addresses."""
+    from dovecote.store.suppressions import PostgresSuppressions
+    from dovecote.suppressions import KeepSuppressions
+
+    return KeepSuppressions(store=PostgresSuppressions(database()))
 
 
 @cache

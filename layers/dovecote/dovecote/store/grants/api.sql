@@ -1,4 +1,5 @@
--- What functions/api may do: show and cancel notifications, redrive dead letters, keep devices.
+-- What functions/api may do: show and cancel notifications, redrive dead letters, keep devices and
+-- suppressions.
 -- It reads no payload and no recipient's data, and nothing that it may change is sent.
 
 grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at)
@@ -19,9 +20,14 @@ grant select (route_id),
     insert (route_id, claim, event)
     on dovecote.notification_events to {user};
 
--- What is on record of an email bars its redrive.
-grant select (template_id, idempotency_key, message_id) on dovecote.email_deliveries to {user};
+-- What is on record of an email is shown.
+grant select on dovecote.accepted_emails to {user};
 grant select (message_id) on dovecote.email_rejections to {user};
+
+grant select (address_hash, reason, created_at),
+    insert (address_hash, email, reason),
+    update (reason),
+    delete on dovecote.suppressions to {user};
 
 grant select (user_id, device_session_id, platform, token, endpoint, created_at, dead_at),
     insert (user_id, device_session_id, platform, token, endpoint),
