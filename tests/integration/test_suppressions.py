@@ -308,6 +308,7 @@ BAD: Sequence[tuple[str, str, bytes | None, int]] = [
     ("DELETE", "/suppressions/%00@example.com", None, 422),
     ("GET", "/suppressions/" + "a" * 300 + "@example.com", None, 422),
     ("PUT", PATH, b'{"reason": "bounced"}', 422),
+    ("PUT", PATH, b'{"reason": "ann@example.com"}', 422),
     ("PUT", PATH, b'{"why": "so"}', 422),
     ("PUT", PATH, b"[]", 400),
     ("PUT", PATH, b"{", 400),

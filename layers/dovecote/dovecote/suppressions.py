@@ -1,7 +1,7 @@
 """Suppress addresses and let them go: what bounced, complained, or is an operator's to say."""
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -12,6 +12,9 @@ from dovecote.problems import Fault, Invalid, NotFound
 
 UNKNOWN = "The address is not suppressed."
 REFUSED = "The request cannot be taken."
+
+MANUAL = "manual"
+"""The reason of whatever an operator suppresses."""
 
 
 class Suppressions(Protocol):
@@ -33,7 +36,7 @@ class Suppressions(Protocol):
 class SuppressionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The body of a suppression; it may be empty."""
 
-    reason: Literal["manual"] = "manual"
+    reason: str = MANUAL
 
 
 class KeepSuppressions:
@@ -55,7 +58,9 @@ class KeepSuppressions:
         Raises Malformed, TooLarge and Invalid.
         """
         address = _address(email)
-        bodies.read(body or b"{}", SuppressionRequest, REFUSED)
+        request = bodies.read(body or b"{}", SuppressionRequest, REFUSED)
+        if request.reason != MANUAL:
+            raise Invalid(REFUSED, [Fault("/reason", f"is not {MANUAL}")])
         return self._store.put(address)
 
     def delete(self, email: str, query: Mapping[str, str]) -> int:

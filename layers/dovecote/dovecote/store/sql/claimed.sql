@@ -5,7 +5,10 @@
 select r.route_id, r.notification_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
        n.traceparent, r.user_id, r.device_session_id, r.resolved_email, d.endpoint, r.locale, r.data,
        r.attempts, r.effective_max_attempts, r.claims, r.counted, r.lapsed, r.in_doubt, r.expires_in,
-       r.lane, date_part('epoch', r.next_attempt_at) as due, s.reason as suppressed
+       r.lane, date_part('epoch', r.next_attempt_at) as due, (
+           select reason from dovecote.suppressions
+           where address_hash = dovecote.address_hash(r.resolved_email)
+       ) as suppressed
 from claimed r
 cross join lateral (
     select kind, idempotency_key, payload, traceparent
@@ -18,8 +21,3 @@ left join lateral (
     where user_id = r.user_id and device_session_id = r.device_session_id and dead_at is null
     limit 1
 ) d on true
-left join lateral (
-    select reason from dovecote.suppressions
-    where address_hash = dovecote.address_hash(r.resolved_email)
-    limit 1
-) s on true
