@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from dovecote import gateway
 from dovecote.feedback import BadEvent, Taken
-from dovecote.model import Cancellation, Device, Notification, Route, Status
+from dovecote.model import Cancellation, Device, EmailRecord, Notification, Route, Status
 from dovecote.ports import StoreBusy, StoreError, StoreFailed, StoreUnavailable
 from dovecote.problems import Conflict, Fault, InProgress, Invalid, Malformed
 from dovecote.submit import Receipt
@@ -226,10 +227,35 @@ def test_a_notification_is_told_with_all_of_its_routes() -> None:
     assert "fingerprint" not in body
 
 
-def test_what_was_redriven_is_a_202_with_its_notification() -> None:
+def test_what_was_redriven_is_a_202_with_its_notification_without_its_deliveries() -> None:
     answer = gateway.redriven(NOTIFICATION)
     assert answer["statusCode"] == 202
-    assert answer["body"] == gateway.told(NOTIFICATION)["body"]
+    told = json.loads(gateway.told(NOTIFICATION)["body"])
+    for route in told["routes"]:
+        del route["delivery"]
+    assert json.loads(answer["body"]) == told
+
+
+def test_what_is_on_record_of_an_email_is_told_with_its_route() -> None:
+    record = EmailRecord(
+        accepted_at=NOON,
+        message_id="m-1",
+        delivered_at=None,
+        bounced_at=NOON,
+        bounce_type="permanent",
+        complained_at=None,
+        delayed_at=None,
+    )
+    answer = gateway.told(replace(NOTIFICATION, routes=[replace(ROUTE, delivery=record)]))
+    assert json.loads(answer["body"])["routes"][0]["delivery"] == {
+        "accepted_at": "2026-11-23T12:00:00Z",
+        "message_id": "m-1",
+        "delivered_at": None,
+        "bounced_at": "2026-11-23T12:00:00Z",
+        "bounce_type": "permanent",
+        "complained_at": None,
+        "delayed_at": None,
+    }
 
 
 def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None:
