@@ -119,6 +119,7 @@ def _claim(number: int) -> Claim:
         expires_in=3600.0,
         lane=2,
         due=0.0,
+        suppressed=None,
         token=uuid.uuid4(),
     )
 

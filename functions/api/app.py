@@ -1,4 +1,4 @@
-"""Reads, finds, cancels, redrives, devices, erasure: each route of the template by its key."""
+"""Each route of the template by its key: reads, finds, cancels, redrives, and what is of people."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -99,6 +99,24 @@ def erase_recipient(event: Mapping[str, Any]) -> Answer:
     return gateway.erased(wiring.erasure().recipient(email))
 
 
+def get_suppression(event: Mapping[str, Any]) -> Answer:
+    """Return why an address is suppressed."""
+    (email,) = gateway.parameters_of(event, "email")
+    return gateway.suppressed(wiring.suppressions().get(email))
+
+
+def put_suppression(event: Mapping[str, Any]) -> Answer:
+    """Suppress an address."""
+    (email,) = gateway.parameters_of(event, "email")
+    return gateway.suppressed(wiring.suppressions().put(email, gateway.body_of(event)))
+
+
+def delete_suppression(event: Mapping[str, Any]) -> Answer:
+    """Let an address be sent to again."""
+    (email,) = gateway.parameters_of(event, "email")
+    return gateway.let_go(wiring.suppressions().delete(email, gateway.query_of(event)))
+
+
 ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /notifications": find_notifications,
     "GET /notifications/{notification_id}": get_notification,
@@ -114,4 +132,7 @@ ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /overview": get_overview,
     "DELETE /users/{user_id}": erase_user,
     "DELETE /recipients/{email}": erase_recipient,
+    "GET /suppressions/{email}": get_suppression,
+    "PUT /suppressions/{email}": put_suppression,
+    "DELETE /suppressions/{email}": delete_suppression,
 }

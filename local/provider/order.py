@@ -20,7 +20,14 @@ class Fault(StrEnum):
     STALL_AFTER_ACCEPTING = "stall_after_accepting"  # processed, but the answer is late
     CLOSE_BEFORE_ACCEPTING = "close_before_accepting"  # the connection dies, nothing was accepted
     CLOSE_AFTER_ACCEPTING = "close_after_accepting"  # the connection dies, and it was accepted
-    REJECT = "reject"  # accepted, then found to hold a virus: SES tells so by an event
+    # Accepted, and what comes of it SES tells by an event:
+    REJECT = "reject"  # it is found to hold a virus
+    DELAY = "delay"  # it is delivered late
+    MAILBOX_FULL = "mailbox_full"  # it bounces, and another one might not
+
+
+FOLLOWED = frozenset({Fault.REJECT, Fault.DELAY, Fault.MAILBOX_FULL})
+"""What only an email comes to."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +35,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     For SNS the address is the ARN of an endpoint or a topic, or a device's token, and the tags are
     the text attributes of the message. The order is over after `times` requests; without `times`
-    it stands. With `rate`, each match is failed with that probability. Only an email is rejected.
+    it stands. With `rate`, each match is failed with that probability. Only an email is rejected,
+    delayed or bounced.
 
     Of a bulk call an order with address or tags fails the entries that match, and any other the
     call as a whole; a connection that dies or stalls is that of the call either way.
@@ -54,7 +62,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Tell whether the order is for this request."""
         return (
             self.service in (None, send.service)
-            and (self.do is not Fault.REJECT or send.service == "ses")
+            and (self.do not in FOLLOWED or send.service == "ses")
             and (self.address is None or self.address in send.targets)
             and self.tags.items() <= send.tags.items()
         )

@@ -220,13 +220,13 @@ class Provider:
             outcome = "closed_after_accepting"
         self.ledger.note(at=self.clock(), send=send, outcome=outcome, message_id=message_id)
         for row in accepted:
-            self._publish_events(row, rejected=fault is Fault.REJECT)
+            self._publish_events(row, fault)
         return message_id
 
-    def _publish_events(self, row: Acceptance, *, rejected: bool) -> None:
+    def _publish_events(self, row: Acceptance, fault: Fault | None) -> None:
         if row.service != "ses":
             return
-        for event in events(row, region=self.region, account=self.account, rejected=rejected):
+        for event in events(row, region=self.region, account=self.account, fault=fault):
             self.events.append(event)
             for listener in self.listeners:
                 listener(event)

@@ -9,24 +9,30 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.provider.ledger import Acceptance, Email
+from local.provider.order import Fault
 
 SIMULATOR = "simulator.amazonses.com"
 BOUNCES = {
-    "bounce": ("General", "5.1.1", "smtp; 550 5.1.1 user unknown"),
-    "suppressionlist": ("Suppressed", "5.1.1", "the address is on the suppression list"),
-}
+    "bounce": ("Permanent", "General", "5.1.1", "smtp; 550 5.1.1 user unknown"),
+    "suppressionlist": (
+        "Permanent", "Suppressed", "5.1.1", "the address is on the suppression list",
+    ),
+}  # fmt: skip
+FULL = ("Transient", "MailboxFull", "4.2.2", "smtp; 452 4.2.2 mailbox full")
 Event = dict[str, Any]
 # An event's detail-type and eventType, the member of its detail that is its own, and that.
 Told = tuple[str, str, str, dict[str, Any]]
 
 
-def events(row: Acceptance, *, region: str, account: str, rejected: bool) -> Iterator[Event]:
+def events(
+    row: Acceptance, *, region: str, account: str, fault: Fault | None = None
+) -> Iterator[Event]:
     """Yield what SES tells about an accepted email, in order; a rejected one goes no further."""
     email = row.content
     assert isinstance(email, Email)
     mail = _mail(row, email, region=region, account=account)
     resources = [f"arn:aws:ses:{region}:{account}:configuration-set/{email.configuration_set}"]
-    story = _rejection() if rejected else _story(row, email)
+    story = _told(row, email, fault)
     for detail_type, event_type, member, told in story:
         yield {
             "version": "0",
@@ -41,14 +47,23 @@ def events(row: Acceptance, *, region: str, account: str, rejected: bool) -> Ite
         }
 
 
-def _rejection() -> Iterator[Told]:
+def _told(row: Acceptance, email: Email, fault: Fault | None) -> Iterator[Told]:
+    now = _timestamp(row.time)
     yield "Email Sent", "Send", "send", {}
-    # The one reason that SES gives: a virus.
-    yield "Email Rejected", "Reject", "reject", {"reason": "Bad content"}
+    if fault is Fault.REJECT:
+        # The one reason that SES gives: a virus.
+        yield "Email Rejected", "Reject", "reject", {"reason": "Bad content"}
+    elif fault is Fault.MAILBOX_FULL:
+        for address in email.destination:
+            yield "Email Bounced", "Bounce", "bounce", _bounce(address, FULL, now)
+    else:
+        if fault is Fault.DELAY:
+            delay = _delay(list(email.destination), now)
+            yield "Email Delivery Delayed", "DeliveryDelay", "deliveryDelay", delay
+        yield from _story(row, email)
 
 
 def _story(row: Acceptance, email: Email) -> Iterator[Told]:
-    yield "Email Sent", "Send", "send", {}
     mailboxes = {address: _mailbox(address) for address in email.destination}
     bounced = [address for address, mailbox in mailboxes.items() if mailbox in BOUNCES]
     delivered = [address for address in mailboxes if address not in bounced]
@@ -57,7 +72,8 @@ def _story(row: Acceptance, email: Email) -> Iterator[Told]:
     if delivered:
         yield "Email Delivered", "Delivery", "delivery", _delivery(delivered, now)
     for address in bounced:
-        yield "Email Bounced", "Bounce", "bounce", _bounce(address, mailboxes[address], now)
+        bounce = _bounce(address, BOUNCES[mailboxes[address]], now)
+        yield "Email Bounced", "Bounce", "bounce", bounce
     if complained:
         yield "Email Complaint Received", "Complaint", "complaint", _complaint(complained, now)
 
@@ -77,8 +93,18 @@ def _delivery(recipients: list[str], now: str) -> dict[str, Any]:
     }
 
 
-def _bounce(address: str, mailbox: str, now: str) -> dict[str, Any]:
-    subtype, status, diagnostic = BOUNCES[mailbox]
+def _delay(recipients: list[str], now: str) -> dict[str, Any]:
+    recipient = {"status": "4.4.1", "diagnosticCode": "smtp; 421 4.4.1 unable to connect"}
+    return {
+        "timestamp": now,
+        "delayType": "TransientCommunicationFailure",
+        "expirationTime": now,
+        "delayedRecipients": [{"emailAddress": address, **recipient} for address in recipients],
+    }
+
+
+def _bounce(address: str, bounce: tuple[str, str, str, str], now: str) -> dict[str, Any]:
+    bounce_type, subtype, status, diagnostic = bounce
     recipient = {
         "emailAddress": address,
         "action": "failed",
@@ -87,7 +113,7 @@ def _bounce(address: str, mailbox: str, now: str) -> dict[str, Any]:
     }
     return {
         "feedbackId": str(uuid.uuid4()),
-        "bounceType": "Permanent",
+        "bounceType": bounce_type,
         "bounceSubType": subtype,
         "bouncedRecipients": [recipient],
         "timestamp": now,

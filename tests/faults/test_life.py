@@ -108,7 +108,7 @@ class Life(RuleBasedStateMachine):
         self.connection.execute(
             "truncate dovecote.notifications, dovecote.notification_routes,"
             " dovecote.notification_dead_letters, dovecote.email_deliveries,"
-            " dovecote.email_rejections, dovecote.notification_events"
+            " dovecote.further_acceptances, dovecote.email_rejections, dovecote.notification_events"
         )
         self.connection.execute("update dovecote.channel_state set paused_until = null")
         self.now = 0.0
@@ -121,7 +121,7 @@ class Life(RuleBasedStateMachine):
         self.hands: list[Held] = []
         self.done: list[Held] = []
         self.sent: list[Sent] = []
-        self.known: dict[UUID, str] = {}  # acceptances that the store was told of: the first wins
+        self.known: dict[UUID, set[str]] = {}  # acceptances that the store was told of, and stand
         self.unheard: set[UUID] = set()  # where a crash or an ambiguous answer was injected
 
     def teardown(self) -> None:
@@ -221,7 +221,7 @@ class Life(RuleBasedStateMachine):
                 burnt = after[route_id]["attempts"] - before[route_id]["attempts"]
                 assert burnt == -1, "a throttle answer burnt an attempt"
             if isinstance(result.outcome, Delivered) and not self._rejected(result.outcome):
-                self.known.setdefault(route_id, result.outcome.message_id)
+                self.known.setdefault(route_id, set()).add(result.outcome.message_id)
 
     @precondition(lambda self: self.hands or self.done)
     @rule(data=st.data())
@@ -247,8 +247,7 @@ class Life(RuleBasedStateMachine):
     def event(self, data: st.DataObject, rejected: bool, overtaken: bool) -> None:
         """SES tells of a send: once or again, and of its rejection before its acceptance."""
         sent = data.draw(st.sampled_from(self.sent))
-        # Only the last message of a route is ever rejected here.
-        sent.rejected = sent.rejected or (rejected and sent is self._newest(sent.claim.route_id))
+        sent.rejected = sent.rejected or rejected
         self._tell(sent)
         if overtaken and sent.rejected and not self._others(sent):
             before = self._rows()
@@ -331,7 +330,7 @@ class Life(RuleBasedStateMachine):
         """Be the provider for one send; a second one must have had its reason."""
         route_id = claim.route_id
         assert claim.resolved_email, "sent to somebody who was erased before it was claimed"
-        assert route_id not in self.known, "sent again, and it was known"
+        assert not self.known.get(route_id), "sent again, and it was known"
         earlier = [sent for sent in self.sent if sent.claim.route_id == route_id]
         live = [sent for sent in earlier if not sent.rejected]
         assert not live or route_id in self.unheard or self._late(route_id), "sent again"
@@ -361,19 +360,16 @@ class Life(RuleBasedStateMachine):
     def _rejected(self, delivered: Delivered) -> bool:
         return any(s.rejected for s in self.sent if s.message_id == delivered.message_id)
 
-    def _newest(self, route_id: UUID) -> Sent:
-        return [sent for sent in self.sent if sent.claim.route_id == route_id][-1]
-
     def _tell(self, sent: Sent) -> None:
         route_id = sent.claim.route_id
         before = self._rows()[route_id]
         self._say(sent, Known.NOT_SENT if sent.rejected else Known.ACCEPTED)
         after = self._rows()[route_id]
         if not sent.rejected:
-            self.known.setdefault(route_id, sent.message_id)
+            self.known.setdefault(route_id, set()).add(sent.message_id)
             assert after["status"] in ("published", "cancelled", "skipped")
-        elif self.known.get(route_id) == sent.message_id:
-            del self.known[route_id]
+        else:
+            self.known.get(route_id, set()).discard(sent.message_id)
         if before["status"] in ("cancelled", "skipped"):
             assert after == before
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from local.provider.ledger import Acceptance, Email
+from local.provider.order import Fault
 from local.provider.simulator import events
 from tests.infrastructure.reading import (
     actions,
@@ -113,8 +114,8 @@ def test_the_rule_lets_through_the_events_of_dovecotes_emails_alone(
 ) -> None:
     rule = resolver(**SES, EmailConfigurationSet="main").value(only("AWS::Events::Rule"))
     row = accepted(f"{mailbox}@simulator.amazonses.com", tags, configuration_set)
-    for rejected in (False, True):
-        told = events(row, region="us-east-1", account="123456789012", rejected=rejected)
+    for fault in (None, Fault.REJECT, Fault.DELAY, Fault.MAILBOX_FULL):
+        told = events(row, region="us-east-1", account="123456789012", fault=fault)
         assert {matches(rule["EventPattern"], event) for event in told} == {passes}
 
 

@@ -89,7 +89,7 @@ def key_of(address: str) -> bytes:
 
 
 def suppressed(connection: Connection) -> dict[bytes, tuple[str | None, str]]:
-    found = connection.execute("select key, email, reason from suppressions").fetchall()
+    found = connection.execute("select address_hash, email, reason from suppressions").fetchall()
     return {bytes(key): (email, reason) for key, email, reason in found}
 
 
@@ -217,7 +217,7 @@ def test_what_was_known_of_a_suppressed_address_goes_with_it(
     idle: Functions, connection: Connection
 ) -> None:
     connection.execute(
-        "insert into suppressions (key, email, reason, route_id, message_id)"
+        "insert into suppressions (address_hash, email, reason, route_id, message_id)"
         " values (%s, %s, 'bounced', gen_random_uuid(), 'm-1')",
         (key_of(ANN), ANN),
     )

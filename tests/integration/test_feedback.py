@@ -1,10 +1,11 @@
 """What SES tells of an email settles its route, whoever holds it and in whatever order it comes."""
 
 import json
+import random
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from dovecote.model import (
     Feedback,
     Known,
     NotBegun,
+    Note,
     Outcome,
     Result,
 )
@@ -41,6 +43,7 @@ from tests.builders import (
 )
 from tests.functions import ROOT, Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
+from tests.integration.test_http import a_body
 
 Connection = psycopg.Connection[Any]
 HOLDS = {Channel.EMAIL: 300.0, Channel.PUSH: 0.0}
@@ -93,7 +96,7 @@ def letters(connection: Connection) -> list[Any]:
 
 def recorded(connection: Connection) -> list[Any]:
     return connection.execute(
-        "select message_id, false from dovecote.email_deliveries"
+        "select message_id, false from dovecote.accepted_emails"
         " union all select message_id, true from dovecote.email_rejections order by 2, 1"
     ).fetchall()
 
@@ -215,6 +218,44 @@ def test_the_first_of_two_acceptances_stays_on_record(
     assert not store.tell(an_event(claim, SENT, "m-2"))
     assert row(connection) == ("published", "m-1")
     assert recorded(connection) == [("m-1", False)]
+
+
+@pytest.mark.parametrize("rejected", ["m-1", "m-2"])
+@pytest.mark.parametrize("order_", [("m-1", "m-2"), ("m-2", "m-1")])
+def test_of_two_messages_that_were_accepted_one_may_be_rejected_and_the_other_counts(
+    store: PostgresStore, connection: Connection, order_: tuple[str, str], rejected: str
+) -> None:
+    """In whichever order their acceptances were told, the route is not sent a third time."""
+    first = a_claim(store, seconds=0)
+    second = claim_lapsed(store)
+    assert second is not None
+    sends = {"m-1": first, "m-2": second}
+    for message_id in order_:
+        settle(store, sends[message_id], Delivered(message_id=message_id))
+    store.tell(an_event(sends[rejected], REJECTED, rejected))
+    (other,) = sends.keys() - {rejected}
+    assert row(connection, "status") == ("published",)
+    assert on_record(store, second) == other
+    assert letters(connection) == []
+    # and where both were rejected, none does
+    store.tell(an_event(sends[other], REJECTED, other))
+    assert on_record(store, second) is None
+
+
+def test_an_acceptance_that_is_told_beside_a_rejection_is_not_lost(
+    store: PostgresStore, connection: Connection, database_url: str
+) -> None:
+    """A worker writes the second acceptance down while the event of the first one is taken."""
+    first = a_claim(store, seconds=0)
+    second = claim_lapsed(store)
+    assert second is not None
+    store.tell(an_event(first, SENT, "m-1"))
+    with psycopg.connect(database_url, autocommit=True) as own:
+        beside = PostgresStore(Database(lambda: own), default_max_attempts=5)
+        with beside.transaction() as transaction:
+            transaction.record_acceptances([(second.kind, second.route_id, "m-2")])
+            store.tell(an_event(first, REJECTED, "m-1"))
+    assert on_record(store, second) == "m-2"
 
 
 def test_an_email_that_is_told_to_be_accepted_is_not_sent_again(
@@ -349,6 +390,136 @@ def test_a_rejection_that_is_told_twice_does_not_end_what_was_redriven_in_betwee
     assert not store.tell(an_event(claim, REJECTED))
     assert row(connection, "status, attempts") == ("pending", 0)
     assert letters(connection) == [("permanent", ERROR, "redriven")]
+
+
+# What became of it.
+
+AT = datetime(2026, 11, 24, 14, tzinfo=UTC)
+COLUMNS = "delivered_at, bounced_at, bounce_type, complained_at, delayed_at"
+
+
+def noted(claim: Claim, note: Note) -> Feedback:
+    return Feedback(
+        route_id=claim.route_id,
+        claim=claim.claims,
+        message_id="m-1",
+        known=SENT,
+        note=note,
+    )
+
+
+def a_note(event: str, minute: int = 0, **more: Any) -> Note:
+    return Note(event=event, at=AT + timedelta(minutes=minute), **more)
+
+
+def bounced(bounce_type: str, minute: int = 0) -> Note:
+    return a_note("bounced", minute, reason=f"{bounce_type}/general", bounce_type=bounce_type)
+
+
+def story(connection: Connection) -> list[Any]:
+    return connection.execute(
+        "select event, claim, at, reason, message_id from dovecote.notification_events"
+        " where event <> 'settled' order by at, event"
+    ).fetchall()
+
+
+def record(connection: Connection) -> Any:
+    query = f"select {COLUMNS} from dovecote.email_deliveries"  # noqa: S608
+    return connection.execute(query.encode()).fetchone()
+
+
+NOTES = {
+    "delivered": (a_note("delivered"), (AT, None, None, None, None)),
+    "delayed": (a_note("delayed", reason="mailboxfull"), (None, None, None, None, AT)),
+    "bounced": (bounced("transient"), (None, AT, "transient", None, None)),
+    "complained": (a_note("complained", reason="abuse"), (None, None, None, AT, None)),
+}
+
+
+@pytest.mark.parametrize("event", NOTES)
+@pytest.mark.parametrize("finalised", [True, False])
+def test_what_became_of_an_email_is_noted_once_also_where_its_worker_was_not_heard_of(
+    store: PostgresStore, connection: Connection, event: str, finalised: bool
+) -> None:
+    claim = a_claim(store)
+    if finalised:
+        settle(store, claim, Delivered(message_id="m-1"))
+    note, columns = NOTES[event]
+    for _ in range(2):
+        store.tell(noted(claim, note))
+    assert story(connection) == [(event, 1, AT, note.reason, "m-1")]
+    assert record(connection) == columns
+    assert row(connection) == ("published", "m-1")
+    if not finalised:
+        settle(store, claim, Delivered(message_id="m-1"))
+        assert record(connection) == columns
+
+
+def test_events_in_whatever_order_leave_the_same_record(
+    store: PostgresStore, connection: Connection
+) -> None:
+    claim = a_claim(store)
+    notes = [
+        a_note("delayed", 1), a_note("delayed", 3),
+        bounced("transient", 2), bounced("permanent", 4), bounced("transient", 5),
+        a_note("complained", 6), a_note("complained", 7), a_note("delivered", 8),
+    ]  # fmt: skip
+    records = set()
+    for seed in range(10):
+        connection.execute(
+            "update dovecote.email_deliveries set delivered_at = null, bounced_at = null,"
+            " bounce_type = null, complained_at = null, delayed_at = null"
+        )
+        for note in random.Random(seed).sample(notes, len(notes)):
+            store.tell(noted(claim, note))
+        records.add(record(connection))
+    at = [AT + timedelta(minutes=minute) for minute in (8, 4, 6, 3)]
+    assert records == {(at[0], at[1], "permanent", at[2], at[3])}
+    assert len(story(connection)) == len(notes)
+
+
+def test_what_became_of_an_email_is_shown_with_its_route(
+    house: Functions, connection: Connection
+) -> None:
+    posted = house.post(a_body())
+    path = f"/notifications/{posted.body['notification_id']}"
+    email, push = house.call("GET", path).body["routes"]
+    assert push["delivery"] is None
+    assert email["delivery"]["message_id"] == email["provider_message_id"]
+    assert email["delivery"].pop("accepted_at") is not None
+    assert email["delivery"].pop("message_id")
+    assert email["delivery"] == dict.fromkeys(COLUMNS.split(", "))
+    bounce = {"timestamp": "2026-11-24T14:00:00.250Z", "bounceType": "Permanent"}
+    tags = {"route_id": [email["route_id"]], "claim": ["1"]}
+    mail = {"messageId": email["provider_message_id"], "tags": tags}
+    detail = {"eventType": "Bounce", "mail": mail, "bounce": bounce}
+    house.feedback(json.dumps({"source": "aws.ses", "detail": detail}))
+    email, _ = house.call("GET", path).body["routes"]
+    assert email["delivery"]["bounce_type"] == "permanent"
+    assert email["delivery"]["bounced_at"] == "2026-11-24T14:00:00.250000Z"
+
+
+def test_what_was_rejected_has_no_delivery_until_it_is_sent_again(
+    house: Functions, connection: Connection, store: PostgresStore
+) -> None:
+    posted = house.post(email_only())
+    path = f"/notifications/{posted.body['notification_id']}"
+    (route,) = posted.body["routes"]
+    store.tell(
+        Feedback(
+            route_id=uuid.UUID(route["route_id"]),
+            claim=1,
+            message_id=route["provider_message_id"],
+            known=REJECTED,
+            error=ERROR,
+        )
+    )
+    assert house.call("GET", path).body["routes"][0]["delivery"] is None
+    assert house.call("POST", f"/dead-letters/{route['route_id']}/redrive").status == 202
+    assert house.dispatch()["published"] == 1
+    (again,) = house.call("GET", path).body["routes"]
+    assert again["provider_message_id"] != route["provider_message_id"]
+    assert again["delivery"]["message_id"] == again["provider_message_id"]
 
 
 # Nobody's.

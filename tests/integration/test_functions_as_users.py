@@ -20,7 +20,7 @@ from tests.functions import Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_delivering import applications, register
 from tests.integration.test_feedback import row
-from tests.integration.test_http import a_body
+from tests.integration.test_http import ADDRESS, a_body
 from tests.integration.test_roles import RUNS, as_user, names, users
 
 Connection = psycopg.Connection[Any]
@@ -307,13 +307,36 @@ def test_api_keeps_devices(as_function: As, connection: Connection) -> None:
     assert count(connection, "push_devices") == 1
 
 
+def test_api_suppresses_and_lets_go(as_function: As, connection: Connection) -> None:
+    path = f"/suppressions/{ADDRESS}"
+    with as_function("Api") as house:
+        assert [house.call("PUT", path).status for _ in range(2)] == [200, 200]
+    with as_function("Submit") as house:
+        assert house.post(email_only()).body["routes"][0]["status"] == "skipped"
+    with as_function("Api") as house:
+        assert house.call("GET", path).status == 200
+        assert house.call("DELETE", f"{path}?release=true").body == {"released": 1}
+    assert statuses(connection) == [("email", "pending")]
+
+
+def test_dispatch_skips_what_is_suppressed(
+    as_function: As, connection: Connection, due: Due
+) -> None:
+    due(email_only())
+    with as_function("Api") as house:
+        house.call("PUT", f"/suppressions/{ADDRESS}")
+    with as_function("Dispatch") as house:
+        assert house.dispatch()["skipped"] == 1
+    assert row(connection, "last_error") == ("address is suppressed: manual",)
+
+
 # Feedback.
 
 
-def an_event(kind: str, message_id: str, route_id: UUID) -> str:
+def an_event(kind: str, message_id: str, route_id: UUID, **more: Any) -> str:
     tags = {"route_id": [str(route_id)], "claim": ["1"]}
     mail = {"messageId": message_id, "tags": tags}
-    detail = {"eventType": kind, "mail": mail}
+    detail = {"eventType": kind, "mail": mail, **more}
     return json.dumps({"source": "aws.ses", "detail": detail})
 
 
@@ -331,8 +354,23 @@ def test_feedback_settles_and_rejects(
         ) == {"batchItemFailures": []}
     found = connection.execute("select status from notification_routes order by 1").fetchall()
     assert found == [("dead_lettered",), ("published",)]
-    assert count(connection, "email_deliveries") == 1
+    assert count(connection, "accepted_emails") == 1
     assert count(connection, "email_rejections") == 1
+
+
+def test_feedback_notes_and_suppresses(
+    as_function: As, connection: Connection, store: PostgresStore, due: Due
+) -> None:
+    due(email_only())
+    (claim,) = claim_all(store)
+    bounce = {"timestamp": "2026-11-24T14:00:00Z", "bounceType": "Permanent"}
+    with as_function("Feedback") as house:
+        assert house.feedback(
+            an_event("Bounce", "m-1", claim.route_id, bounce=bounce),
+            an_event("Send", "m-2", claim.route_id),
+        ) == {"batchItemFailures": []}
+    assert count(connection, "suppressions") == 1
+    assert count(connection, "further_acceptances") == 1
 
 
 def test_feedback_settles_a_dead_letter(

@@ -320,7 +320,9 @@ def test_a_notification_can_be_read_with_its_routes(house: Functions) -> None:
     answer = house.call("GET", f"/notifications/{posted['notification_id']}")
     assert answer.status == 200
     histories = [route.pop("history") for route in answer.body["routes"]]
-    assert answer.body["routes"] == posted["routes"]
+    assert all("delivery" in route for route in answer.body["routes"])
+    routes = [{**route, "delivery": None} for route in answer.body["routes"]]
+    assert routes == [{**route, "delivery": None} for route in posted["routes"]]
     assert [[event["event"] for event in history] for history in histories] == [
         ["submitted", "published"], ["submitted", "skipped"],
     ]  # fmt: skip

@@ -20,6 +20,7 @@ Connection = psycopg.Connection[Any]
 ROWS = 200_000
 
 A_TALE = {"route_id": uuid.uuid4(), "message_id": "m", "error": "e", "expires_at": None}
+AN_ADDRESS = {"email": "success+ann@simulator.amazonses.com"}
 SOME_NOTIFICATIONS = {"notification_ids": [uuid.uuid4() for _ in range(100)]}
 SOME_ROUTES = {"route_ids": [uuid.uuid4() for _ in range(100)], "token": uuid.uuid4()}
 
@@ -30,6 +31,7 @@ A_REDRIVE = {
 BIG = {
     "notification_routes", "notifications", "push_devices", "notification_events",
     "notification_dead_letters", "email_deliveries", "email_rejections", "suppressions",
+    "further_acceptances",
 }  # fmt: skip
 
 
@@ -79,6 +81,8 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "find_by_email, from a place on": {
         "email": "ann@example.com", "after": uuid.uuid4(), "limit": 51,
     },
+    "deliveries": {"notification_id": uuid.uuid4()},
+    "release": AN_ADDRESS,
     "cancel": {"notification_id": uuid.uuid4()},
     "skip_device": {"user_id": "u-1", "device_session_id": "d-1"},
     "gauges": {"lanes": list(range(12))},

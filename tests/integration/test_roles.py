@@ -21,8 +21,8 @@ from tests.conftest import create_database, drop_database, named
 Connection = psycopg.Connection[Any]
 
 FINALISER = {
-    "record_acceptances", "publish", "retry", "dead_letter", "skip", "give_back", "bury_device",
-    "skip_device", "stand", "reserve", "pause", "resume", "strain",
+    "record_acceptances", "record_further_acceptances", "publish", "retry", "dead_letter", "skip",
+    "give_back", "bury_device", "skip_device", "stand", "reserve", "pause", "resume", "strain",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
@@ -35,7 +35,8 @@ RUNS: Mapping[str, set[str]] = {
     "Api": {
         "notification", "routes", "story", "find", "find_by_user", "find_by_email", "cancel",
         "dead_letters", "count_dead_letters", "lock_routes", "recorded_routes", "redriven_by",
-        "record_redrive", "redrive", "redrives",
+        "record_redrive", "redrive", "redrives", "deliveries",
+        "suppression", "put_suppression", "delete_suppression", "release",
         "registrations", "endpoint", "release_endpoint", "put_device", "delete_device",
         "skip_device",
         "use_indexes", "live", "paused", "open_dead_letters", "bound", "minutes",
@@ -43,8 +44,9 @@ RUNS: Mapping[str, set[str]] = {
         "empty_payloads", "own_addresses", "suppress_erased",
     },
     "Feedback": {
-        "kind_of", "record_acceptances", "record_rejection", "lock_route", "forget_acceptance",
-        "recorded", "settle", "reject", "bury_device", "skip_device",
+        "kind_of", "record_acceptances", "record_further_acceptances", "record_rejection",
+        "note_on_delivery", "lock_route", "note", "suppress", "recorded", "settle", "reject",
+        "bury_device", "skip_device",
     },
     "Purge": {"purgeable", "purge"},
 }  # fmt: skip
@@ -126,7 +128,7 @@ def privileges(connection: Connection, user: str) -> set[tuple[str, str, str | N
         connection.execute(
             "select a.privilege_type, c.relname, null"
             " from pg_class c, aclexplode(c.relacl) a"
-            " where a.grantee = %(user)s::regrole and c.relkind = 'r'"
+            " where a.grantee = %(user)s::regrole and c.relkind in ('r', 'v')"
             " union all"
             " select a.privilege_type, c.relname, t.attname"
             " from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a"
@@ -200,7 +202,9 @@ REFUSED = {
         "update notification_routes set resolved_email = 'x'",
         "update notification_routes set expires_at = now()",
         "update channel_state set rate = 1",
-        "select message_id from email_deliveries",
+        "select accepted_at from email_deliveries",
+        "select email from suppressions",
+        "insert into suppressions (address_hash, reason) values ('', 'manual')",
         "update notifications set payload = ''",
         *DELETES,
         "insert into handover default values",
@@ -211,6 +215,8 @@ REFUSED = {
         "select token from push_devices",
         "update notification_routes set resolved_email = 'x'",
         "delete from email_deliveries",
+        "select email from suppressions",
+        "delete from suppressions",
         "update notifications set payload = ''",
         *DELETES,
         "select from handover",
@@ -233,6 +239,9 @@ REFUSED = {
         "select resolved_email from notification_routes",
         "select token from push_devices",
         "update push_devices set endpoint = 'x'",
+        "delete from email_deliveries",
+        "select from suppressions",
+        "insert into suppressions (address_hash, reason) values ('', 'manual')",
         "select from channel_state",
         "update notifications set payload = ''",
         *DELETES,

@@ -55,6 +55,7 @@ def a_claim(**changes: Any) -> Claim:
         "expires_in": 3600.0,
         "lane": 2,
         "due": 1_800_000_000.0,
+        "suppressed": None,
         "token": UUID("0192f6a0-0000-4000-8000-000000000003"),
     }
     return Claim(**(values | changes))

@@ -1,13 +1,14 @@
 """What SES tells of emails: which events are of ours, and what each makes known."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
 from dovecote.feedback import KNOWN, BadEvent, TakeFeedback, Taken
-from dovecote.model import Feedback, Known
+from dovecote.model import Feedback, Known, Note
 from dovecote.ports import Store, StoreUnavailable
 from tests.functions import ROOT
 from tests.unit.examples import ANN, ROUTE_ID
@@ -58,6 +59,13 @@ def an_event(event_type: str = "Delivery", tags: Any = None, **detail: Any) -> d
     }
 
 
+def a_note(
+    event: str = "delivered", reason: str | None = None, bounce_type: str | None = None
+) -> Note:
+    at = datetime(2026, 11, 23, 14, 0, 9, 250_000, tzinfo=UTC)
+    return Note(event=event, at=at, reason=reason, bounce_type=bounce_type)
+
+
 @pytest.mark.parametrize(
     ("event_type", "known", "error"),
     [
@@ -91,6 +99,79 @@ def test_an_event_that_is_no_news_still_says_whose_it_is() -> None:
 
     taking = TakeFeedback(store=cast(Store, Knowing()))
     assert taking(json.dumps(an_event())) == Taken(route_id=ROUTE_ID, settled=False)
+
+
+AT = "2026-11-23T14:00:09.250Z"
+NOTES: list[tuple[str, dict[str, Any], Note]] = [
+    # delivered: no words, though the mail server had some
+    ("Delivery", {"delivery": {"timestamp": AT, "smtpResponse": f"250 {ANN} ok"}}, a_note()),
+    # delayed, and why
+    (
+        "DeliveryDelay",
+        {"deliveryDelay": {"timestamp": AT, "delayType": "MailboxFull", "expirationTime": AT}},
+        a_note("delayed", "mailboxfull"),
+    ),
+    # bounced: for good, for now, and nobody knows
+    (
+        "Bounce",
+        {"bounce": {"timestamp": AT, "bounceType": "Permanent", "bounceSubType": "General"}},
+        a_note("bounced", "permanent/general", "permanent"),
+    ),
+    (
+        "Bounce",
+        {"bounce": {"timestamp": AT, "bounceType": "Transient", "bounceSubType": "MailboxFull"}},
+        a_note("bounced", "transient/mailboxfull", "transient"),
+    ),
+    (
+        "Bounce",
+        {"bounce": {"timestamp": AT, "bounceType": "Undetermined"}},
+        a_note("bounced", "undetermined", "undetermined"),
+    ),
+    # a type that is new is not taken for a permanent one
+    (
+        "Bounce",
+        {"bounce": {"timestamp": AT, "bounceType": f"Permanent: {ANN}", "bounceSubType": "New"}},
+        a_note("bounced", "new", "undetermined"),
+    ),
+    # complained, by the feedback type of the mail provider's report where it has one
+    (
+        "Complaint",
+        {"complaint": {"timestamp": AT, "complaintFeedbackType": "not-spam"}},
+        a_note("complained", "not-spam"),
+    ),
+    (
+        "Complaint",
+        {"complaint": {"timestamp": AT, "complaintSubType": "OnAccountSuppressionList"}},
+        a_note("complained", "onaccountsuppressionlist"),
+    ),
+    ("Complaint", {"complaint": {"timestamp": AT}}, a_note("complained")),
+    # words of somebody's are no reason
+    (
+        "Complaint",
+        {"complaint": {"timestamp": AT, "complaintFeedbackType": f"abuse by {ANN}"}},
+        a_note("complained"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("event_type", "detail", "note"), NOTES)
+def test_what_became_of_an_email_is_noted_with_the_time_and_the_words_of_ses(
+    event_type: str, detail: dict[str, Any], note: Note
+) -> None:
+    _, (feedback,) = take(an_event(event_type, **detail))
+    assert feedback.note == note
+
+
+@pytest.mark.parametrize(
+    "member", [None, {}, {"timestamp": "yesterday"}, {"timestamp": "2026-11-23T14:00:09"}, "x", []]
+)
+@pytest.mark.parametrize("event_type", ["Delivery", "DeliveryDelay", "Bounce", "Complaint"])
+def test_what_cannot_be_noted_still_makes_the_acceptance_known(
+    event_type: str, member: Any
+) -> None:
+    name = event_type[0].lower() + event_type[1:]
+    _, (feedback,) = take(an_event(event_type, **{name: member}))
+    assert (feedback.known, feedback.note) == (Known.ACCEPTED, None)
 
 
 def test_every_type_that_is_known_is_in_the_table_above() -> None:
@@ -154,6 +235,8 @@ TAGS_OF_OTHERS: dict[str, dict[str, Any]] = {
     "a route of another system": {**TAGS, "route_id": ["route-66"]},
     "a claim that is no number": {**TAGS, "claim": ["first"]},
     "a claim that is no number of ours": {**TAGS, "claim": ["9" * 5000]},
+    "a claim that nothing could have": {**TAGS, "claim": ["0"]},
+    "a claim that could not be stored": {**TAGS, "claim": ["2147483648"]},
     "text in place of lists": {**TAGS, "claim": "3"},
 }
 

@@ -7,10 +7,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from dovecote import gateway
 from dovecote.feedback import BadEvent, Taken
-from dovecote.model import Cancellation, Device, Event, Notification, Route, Status, Story
+from dovecote.model import (
+    Cancellation,
+    Device,
+    EmailRecord,
+    Event,
+    Notification,
+    Route,
+    Status,
+    Story,
+)
 from dovecote.ports import StoreBusy, StoreError, StoreFailed, StoreUnavailable
 from dovecote.problems import Conflict, Fault, InProgress, Invalid, Malformed
 from dovecote.submit import Receipt
@@ -241,7 +251,7 @@ def test_a_notification_is_told_with_all_of_its_routes() -> None:
     assert "fingerprint" not in body
 
 
-def test_what_was_redriven_is_a_202_with_its_notification() -> None:
+def test_what_was_redriven_is_a_202_with_its_notification_without_its_deliveries() -> None:
     answer = gateway.redriven(NOTIFICATION)
     assert answer["statusCode"] == 202
     (route,) = json.loads(answer["body"])["routes"]
@@ -335,4 +345,27 @@ def test_a_forgotten_device_is_a_204_with_nothing_in_it() -> None:
 def test_a_direct_invocation_gets_the_document() -> None:
     assert gateway.document(gateway.answer(202, {"a": [1, NOON]})) == {
         "a": [1, "2026-11-23T12:00:00Z"]
+    }
+
+
+def test_what_is_on_record_of_an_email_is_told_with_its_route() -> None:
+    record = EmailRecord(
+        accepted_at=NOON,
+        message_id="m-1",
+        delivered_at=None,
+        bounced_at=NOON,
+        bounce_type="permanent",
+        complained_at=None,
+        delayed_at=None,
+    )
+    notification = replace(NOTIFICATION, routes=[replace(ROUTE, delivery=record)])
+    answer = gateway.told(Story(notification=notification, histories={}))
+    assert json.loads(answer["body"])["routes"][0]["delivery"] == {
+        "accepted_at": "2026-11-23T12:00:00Z",
+        "message_id": "m-1",
+        "delivered_at": None,
+        "bounced_at": "2026-11-23T12:00:00Z",
+        "bounce_type": "permanent",
+        "complained_at": None,
+        "delayed_at": None,
     }

@@ -1,6 +1,7 @@
 """The life of a route, a comment a row of the design's table, and how long a retry waits."""
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from dovecote.model import (
     Feedback,
     Known,
     NotBegun,
+    Note,
     Outcome,
     Permanent,
     Reason,
@@ -38,7 +40,9 @@ from dovecote.transitions import (
     after,
     ended,
     redriven,
+    suppressed,
     told,
+    unsent,
 )
 from tests.unit.examples import a_claim, default_backoff
 
@@ -203,6 +207,31 @@ def test_a_route_that_is_claimed_too_late_ends_without_a_send(
     assert ended(claim) == (None if reason is None else DeadLetter(reason=reason, error=None))
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        # nothing is against it
+        ({}, None),
+        # its address is suppressed: skipped
+        ({"suppressed": "bounced"}, Unreachable(reason="address is suppressed: bounced")),
+        ({"suppressed": "complained"}, Unreachable(reason="address is suppressed: complained")),
+        # in doubt too
+        (
+            {"suppressed": "manual", "in_doubt": True},
+            Unreachable(reason="address is suppressed: manual"),
+        ),
+        # what came too late ends as that, suppressed or not
+        ({"expires_in": 0.0}, NotBegun()),
+        ({"counted": False}, NotBegun()),
+        ({"counted": False, "suppressed": "bounced"}, NotBegun()),
+    ],
+)
+def test_a_claim_that_came_too_late_or_whose_address_is_suppressed_is_not_sent(
+    changes: dict[str, Any], expected: Outcome | None
+) -> None:
+    assert unsent(a_claim(**changes)) == expected
+
+
 # What the provider tells afterwards.
 
 
@@ -280,6 +309,33 @@ def test_what_was_not_sent_is_a_dead_letter_where_nothing_came_after_it(
 ) -> None:
     route = a_record(status=status, accepted=accepted, rejected=True)
     assert told(route, an_event(Known.NOT_SENT, claim)) == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "reason", "bounce_type", "expected"),
+    [
+        # a permanent bounce
+        ("bounced", "permanent/general", "permanent", "bounced"),
+        ("bounced", "permanent/suppressed", "permanent", "bounced"),
+        # one that another try might not meet with
+        ("bounced", "transient/mailboxfull", "transient", None),
+        ("bounced", "undetermined/undetermined", "undetermined", None),
+        # a complaint, whatever it says
+        ("complained", "abuse", None, "complained"),
+        ("complained", None, None, "complained"),
+        # but one that takes an earlier one back
+        ("complained", "not-spam", None, None),
+        # anything else
+        ("delivered", None, None, None),
+        ("delayed", "mailboxfull", None, None),
+    ],
+)
+def test_a_permanent_bounce_and_a_complaint_suppress_an_address(
+    event: str, reason: str | None, bounce_type: str | None, expected: str | None
+) -> None:
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    note = Note(event=event, at=at, reason=reason, bounce_type=bounce_type)
+    assert suppressed(note) == expected
 
 
 @pytest.mark.parametrize(

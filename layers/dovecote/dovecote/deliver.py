@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from dovecote import model, transitions
 from dovecote.gate import Gate
-from dovecote.model import Claim, Delivered, Failed, NotBegun, Outcome, Result, Slots, Standing
+from dovecote.model import Claim, Delivered, Failed, Outcome, Result, Slots, Standing
 from dovecote.ports import Channel, Clock, Span, Store
 
 Settle = Callable[[Sequence[Result]], None]
@@ -84,8 +84,8 @@ class Deliver:
         for claim in claims:
             if claim.route_id in known:
                 outcomes[claim.route_id] = Delivered(message_id=known[claim.route_id])
-            elif transitions.ended(claim):
-                outcomes[claim.route_id] = NotBegun()
+            elif (outcome := transitions.unsent(claim)) is not None:
+                outcomes[claim.route_id] = outcome
         return outcomes
 
     def _accepted(self, claims: Sequence[Claim]) -> dict[UUID, str]:

@@ -1,13 +1,14 @@
 """Settle what SES tells of an email after it was sent, and SNS of a device that is gone."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
-from dovecote.model import Feedback, Known
+from dovecote.model import Feedback, Known, Note
 from dovecote.ports import Store
 
 KNOWN: Mapping[str, Known] = {
@@ -26,6 +27,17 @@ KNOWN: Mapping[str, Known] = {
 }
 """What each type of event makes known of its email."""
 
+
+NOTED: Mapping[str, tuple[str, str]] = {
+    "Delivery": ("delivery", "delivered"),
+    "DeliveryDelay": ("deliveryDelay", "delayed"),
+    "Bounce": ("bounce", "bounced"),
+    "Complaint": ("complaint", "complained"),
+}
+"""What is noted of each type that follows a send: its member of the event, and our word."""
+
+BOUNCES = {"permanent", "transient", "undetermined"}
+MOST_CLAIMS = 2**31 - 1
 
 GONE = {"EndpointDisabled", "EndpointNotFound", "InvalidPlatformToken"}
 """Types of a failed delivery that are the device's own; others are of the message or the app."""
@@ -51,6 +63,21 @@ class _Detail(msgspec.Struct):
     eventType: str  # noqa: N815
     mail: _Mail
     reject: dict[str, Any] = {}
+    delivery: Any = None
+    deliveryDelay: Any = None  # noqa: N815
+    bounce: Any = None
+    complaint: Any = None
+
+
+class _After(msgspec.Struct, rename="camel"):
+    """The member of an event that says what became of its email."""
+
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    bounce_type: str | None = None
+    bounce_sub_type: str | None = None
+    complaint_feedback_type: str | None = None
+    complaint_sub_type: str | None = None
+    delay_type: str | None = None
 
 
 class _Event(msgspec.Struct):
@@ -125,12 +152,39 @@ def _feedback(detail: _Detail) -> Feedback | None:
         route_id, number = UUID(route), int(claim)
     except ValueError:
         return None
-    if known is None:
+    if known is None or not 0 < number <= MOST_CLAIMS:
         return None
     return Feedback(
         route_id=route_id, claim=number, message_id=detail.mail.messageId, known=known,
-        error=_error(detail),
+        error=_error(detail), note=_note(detail),
     )  # fmt: skip
+
+
+def _note(detail: _Detail) -> Note | None:
+    """Return what is to be noted of an event, without the words of anybody's mail server."""
+    if detail.eventType not in NOTED:
+        return None
+    member, event = NOTED[detail.eventType]
+    try:
+        after = msgspec.convert(getattr(detail, member), _After)
+    except msgspec.ValidationError:
+        return None
+    if event != "bounced":
+        said = after.complaint_feedback_type or after.complaint_sub_type or after.delay_type
+        return Note(event=event, at=after.timestamp, reason=_words(said))
+    bounce_type = _words(after.bounce_type)
+    return Note(
+        event=event,
+        at=after.timestamp,
+        reason=_words(after.bounce_type, after.bounce_sub_type),
+        bounce_type=bounce_type if bounce_type in BOUNCES else "undetermined",
+    )
+
+
+def _words(*said: str | None) -> str | None:
+    """Return words in small letters; what is none of SES's words is left out."""
+    words = [word.lower() for word in said if word and re.fullmatch("[A-Za-z-]{1,64}", word)]
+    return "/".join(words) or None
 
 
 def _error(detail: _Detail) -> str:

@@ -20,6 +20,7 @@ from dovecote.model import (
     Registration,
     Route,
     Story,
+    Suppression,
 )
 from dovecote.ports import Log, ProviderUnavailable, StoreBusy, StoreError, StoreUnavailable
 from dovecote.problems import Malformed, Problem, Unavailable
@@ -180,10 +181,11 @@ def receipt_document(receipt: "Receipt") -> dict[str, Any]:
 
 
 def told(story: Story) -> Answer:
-    """Return the 200 of a notification, with the history of each route where it is told."""
+    """Return the 200 of a notification with the delivery and history of each route."""
     document = notification_document(story.notification)
-    for route in document["routes"]:
-        route["history"] = story.histories.get(route["route_id"])
+    for route, told in zip(story.notification.routes, document["routes"], strict=True):
+        told["delivery"] = route.delivery
+        told["history"] = story.histories.get(route.route_id)
     return answer(200, document)
 
 
@@ -294,6 +296,16 @@ def erased(erased: Erased) -> Answer:
             "remaining": erased.remaining,
         },
     )
+
+
+def suppressed(suppression: Suppression) -> Answer:
+    """Return the 200 of a suppressed address."""
+    return answer(200, suppression)
+
+
+def let_go(released: int) -> Answer:
+    """Return the 200 of an address that may be sent to again."""
+    return answer(200, {"released": released})
 
 
 def registered(device: Device) -> Answer:

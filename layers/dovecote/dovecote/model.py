@@ -122,8 +122,20 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class EmailRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is on record of an email that was accepted, by the provider's clock after that."""
+
+    accepted_at: datetime
+    message_id: str
+    delivered_at: datetime | None
+    bounced_at: datetime | None
+    bounce_type: str | None
+    complained_at: datetime | None
+    delayed_at: datetime | None
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A route as it stands in the store."""
+    """A route as it stands in the store; `delivery` is there where it was asked for."""
 
     route_id: UUID
     channel: str
@@ -139,6 +151,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     published_at: datetime | None
     provider_message_id: str | None
+    delivery: EmailRecord | None = None
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,8 +193,9 @@ class Claim(msgspec.Struct, frozen=True):
     attempt before this one may have been accepted. `max_attempts` is the effective one.
     `expires_in` is in seconds by the database's clock at the claim, `due` in seconds since 1970.
     `payload` and `data` are JSON text, decoded only by whoever needs them. `endpoint` is the SNS
-    endpoint of the device, where the device is registered and alive. Token apart, the fields are
-    in the order of sql/claimed.sql.
+    endpoint of the device, where the device is registered and alive. `suppressed` is why nothing is
+    sent to the address, where that is so. Token apart, the fields are in the order of
+    sql/claimed.sql.
     """
 
     token: UUID
@@ -208,6 +222,7 @@ class Claim(msgspec.Struct, frozen=True):
     expires_in: float
     lane: int
     due: float
+    suppressed: str | None
 
     def __repr__(self) -> str:
         """Name the route and the attempt, and nothing of whom it is for and what it says."""
@@ -273,7 +288,7 @@ class Ambiguous(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unreachable(msgspec.Struct, frozen=True, kw_only=True):
-    """There is nobody to deliver to any more: the device is dead or gone."""
+    """There is nobody to deliver to: the device is dead or gone, the address suppressed."""
 
     reason: str
 
@@ -482,6 +497,19 @@ class Known(StrEnum):
     NOT_SENT = "not_sent"
 
 
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an email at its recipient's, and when, by the provider's clock.
+
+    `event` is a word of `notification_events`. A bounce has a `bounce_type`: permanent, transient
+    or undetermined.
+    """
+
+    event: str
+    at: datetime
+    reason: str | None = None
+    bounce_type: str | None = None
+
+
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider tells of one send, after it: `claim` is the number of its claim."""
 
@@ -490,3 +518,12 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str
     known: Known
     error: str = ""
+    note: Note | None = None
+
+
+class Suppression(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that nothing is sent to, since when, and why."""
+
+    email: str
+    reason: str
+    created_at: datetime

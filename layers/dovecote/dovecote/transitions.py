@@ -18,6 +18,7 @@ from dovecote.model import (
     Feedback,
     Known,
     NotBegun,
+    Note,
     Outcome,
     Permanent,
     Reason,
@@ -139,6 +140,18 @@ def ended(claim: Claim) -> DeadLetter | None:
     return DeadLetter(reason=Reason.EXPIRED if expired else Reason.ATTEMPTS, error=None)
 
 
+def unsent(claim: Claim) -> NotBegun | Unreachable | None:
+    """Return the outcome of a claim that is not to be sent, or None.
+
+    It came too late, or its address is suppressed.
+    """
+    if ended(claim) is not None:
+        return NotBegun()
+    if claim.suppressed is not None:
+        return Unreachable(reason=f"address is suppressed: {claim.suppressed}")
+    return None
+
+
 def _tried(claim: Claim, outcome: Failed | Ambiguous, delay: float, hold: float) -> Transition:
     if isinstance(outcome, Ambiguous) and hold > 0:
         return Doubt(delay=max(hold, delay), hold=hold, error=outcome.error)
@@ -174,6 +187,10 @@ class Recorded(Struct, frozen=True, kw_only=True):
     erased: bool
 
 
+NOT_SPAM = "not-spam"
+"""The feedback type of who takes an earlier complaint back."""
+
+
 class Refusal(StrEnum):
     """Why a route is not redriven."""
 
@@ -196,6 +213,15 @@ def told(route: Recorded, feedback: Feedback) -> Publish | DeadLetter | None:
     newest = feedback.claim == route.claims and not route.accepted
     if newest and (live or route.status == Status.PUBLISHED):
         return DeadLetter(reason=Reason.PERMANENT, error=feedback.error)
+    return None
+
+
+def suppressed(note: Note) -> str | None:
+    """Return why the address of an email is suppressed after this, or None."""
+    if note.event == "bounced" and note.bounce_type == "permanent":
+        return "bounced"
+    if note.event == "complained" and note.reason != NOT_SPAM:
+        return "complained"
     return None
 
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from dovecote.store.provision import Provision
     from dovecote.submit import Submit
     from dovecote.submit_batch import SubmitBatch
+    from dovecote.suppressions import KeepSuppressions
     from dovecote.telemetry import Tracing
 
 CONNECT_SECONDS = 3
@@ -406,6 +407,15 @@ def purge() -> Purge:
 
     retention = PostgresRetention(database())
     return Purge(store=retention, days=settings().retention_days, log=log())
+
+
+@cache
+def suppressions() -> KeepSuppressions:
+    """Return the use cases of suppressed addresses."""
+    from dovecote.store.suppressions import PostgresSuppressions
+    from dovecote.suppressions import KeepSuppressions
+
+    return KeepSuppressions(store=PostgresSuppressions(database()))
 
 
 @cache

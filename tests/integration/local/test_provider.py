@@ -528,6 +528,34 @@ def test_an_order_to_reject_is_for_email_alone(ses: Any, sns: Any, server: Runni
     assert events_of(server) == ["Email Sent", "Email Rejected", *delivered]
 
 
+@pytest.mark.parametrize(
+    ("fault", "events", "member", "says"),
+    [
+        (
+            Fault.DELAY,
+            ["Email Sent", "Email Delivery Delayed", "Email Delivered"],
+            "deliveryDelay",
+            {"delayType": "TransientCommunicationFailure"},
+        ),
+        (
+            Fault.MAILBOX_FULL,
+            ["Email Sent", "Email Bounced"],
+            "bounce",
+            {"bounceType": "Transient", "bounceSubType": "MailboxFull"},
+        ),
+    ],
+)
+def test_an_email_may_be_ordered_to_be_late_or_to_bounce_for_now(
+    ses: Any, server: Running, fault: Fault, events: list[str], member: str, says: dict[str, str]
+) -> None:
+    server.provider.give(Order(do=fault, times=1))
+    send(ses)
+    assert events_of(server) == events
+    told = server.provider.events[1]["detail"][member]
+    assert says.items() <= told.items()
+    assert told["timestamp"].endswith("Z")
+
+
 # Events
 
 

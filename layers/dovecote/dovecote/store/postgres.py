@@ -4,14 +4,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import Any, overload
 from uuid import UUID
 
 import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from dovecote import lanes, transitions
+from dovecote import lanes
 from dovecote.model import (
     Backlog,
     Cancellation,
@@ -19,7 +19,6 @@ from dovecote.model import (
     Device,
     Feedback,
     Gauges,
-    Known,
     Lease,
     NewNotification,
     NewRoute,
@@ -31,15 +30,15 @@ from dovecote.model import (
     Status,
 )
 from dovecote.ports import Claimed, DevicesFound, Part, Stored
+from dovecote.store.acceptances import record
 from dovecote.store.database import Database, Opened
 from dovecote.store.devices import bury
 from dovecote.store.question import Question
 from dovecote.store.rows import rows as _rows
 from dovecote.store.statements import statement
 from dovecote.store.storing import Storing
-from dovecote.transitions import DeadLetter, Doubt, Publish, Recorded, Retry
-
-Shape = TypeVar("Shape", Device, Route)
+from dovecote.store.telling import tell
+from dovecote.transitions import DeadLetter, Doubt, Retry
 
 LANE, DUE = (Claim.__struct_fields__.index(name) - 1 for name in ("lane", "due"))
 """The columns of sql/claimed.sql that a claim is summed up by."""
@@ -58,15 +57,10 @@ class PostgresTransaction:
         return self._do("publish", token=token, message_ids=_json(message_ids))
 
     def record_acceptances(self, acceptances: Iterable[tuple[str, UUID, str]]) -> None:
-        """Put accepted emails on record, in one order so that two workers cannot deadlock."""
-        ordered = sorted(acceptances, key=lambda acceptance: acceptance[1])
-        self._connection.execute(
-            statement("record_acceptances"),
-            {
-                "template_ids": [template for template, _, _ in ordered],
-                "keys": [str(route_id) for _, route_id, _ in ordered],
-                "message_ids": [message_id for _, _, message_id in ordered],
-            },
+        """Put accepted emails on record."""
+        record(
+            self._connection,
+            [(template, str(route), message) for template, route, message in acceptances],
         )
 
     def retry(self, token: UUID, retries: Mapping[UUID, Retry | Doubt]) -> dict[UUID, datetime]:
@@ -182,7 +176,7 @@ class PostgresStore:
         Raises DevicesFound, with nothing stored, where one of those users has a live device.
         """
         parameters = self._submission(notification, lease, unless_devices_of)
-        ((created_at, due_at, devices),) = self._database.ask(
+        ((created_at, due_at, devices, suppressed),) = self._database.ask(
             lambda connection: Question(connection, "submit", parameters).rows()
         )
         if devices is not None:
@@ -195,6 +189,7 @@ class PostgresStore:
             default_max_attempts=self._default_max_attempts,
             created_at=created_at,
             due_at=due_at,
+            suppressed=msgspec.json.decode(suppressed or "{}", type=dict[int, str]),
         )
         return storing.stored()
 
@@ -209,7 +204,7 @@ class PostgresStore:
 
         def work(connection: Opened) -> Notification | None:
             rows = _rows(connection, "notification", parameters)
-            routes = [_picked(Route, row) for row in _rows(connection, "routes", parameters)]
+            routes = [Route(**row) for row in _rows(connection, "routes", parameters)]
             return Notification(**rows[0], routes=routes) if rows else None
 
         return self._database.ask(work)
@@ -279,29 +274,7 @@ class PostgresStore:
 
     def tell(self, feedback: Feedback) -> bool:
         """Write down what the provider told of a send; return whether its route changed."""
-        parameters: dict[str, object] = {
-            "route_id": feedback.route_id,
-            "key": str(feedback.route_id),
-            "message_id": feedback.message_id,
-            "error": feedback.error,
-            "expires_at": None,
-        }
-
-        def work(connection: Opened) -> bool:
-            kinds = _rows(connection, "kind_of", parameters)
-            if not kinds:
-                return False
-            parameters["template_id"] = kinds[0]["kind"]
-            if not _news(connection, feedback, parameters):
-                return False
-            if not _rows(connection, "lock_route", parameters):
-                raise psycopg.Rollback  # it was purged meanwhile: what is on record goes with it
-            if feedback.known is Known.NOT_SENT:
-                connection.execute(statement("forget_acceptance"), parameters)
-            route = _recorded(connection, parameters)
-            return _settled(connection, transitions.told(route, feedback), parameters)
-
-        return bool(self._database.run(work))  # a rollback returns nothing
+        return bool(self._database.run(lambda connection: tell(connection, feedback)))
 
     def bury_device(self, endpoint: str, told_at: datetime) -> bool:
         """Mark a device dead that the provider told of; return whether that was news."""
@@ -390,7 +363,7 @@ class PostgresStore:
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""
-        return [_picked(Device, row) for row in self._rows("devices", user_ids=list(user_ids))]
+        return [Device(**row) for row in self._rows("devices", user_ids=list(user_ids))]
 
     def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
         return self._database.ask(lambda connection: _rows(connection, name, parameters))
@@ -455,42 +428,9 @@ def _standing(channel: str, rows: Sequence[Mapping[str, Any]]) -> Standing:
     )
 
 
-def _news(connection: Opened, feedback: Feedback, parameters: Mapping[str, object]) -> bool:
-    """Put what is known of an email on record before its route is locked, as finalisers do.
-
-    Return whether the route is to hear of it.
-    """
-    if feedback.known is Known.NOT_SENT:
-        return bool(_rows(connection, "record_rejection", parameters))
-    PostgresTransaction(connection).record_acceptances(
-        [(str(parameters["template_id"]), feedback.route_id, feedback.message_id)]
-    )
-    return True
-
-
-def _recorded(connection: Opened, parameters: Mapping[str, object]) -> Recorded:
-    return Recorded(**_rows(connection, "recorded", parameters)[0])
-
-
-def _settled(
-    connection: Opened, end: Publish | DeadLetter | None, parameters: Mapping[str, object]
-) -> bool:
-    match end:
-        case Publish():
-            connection.execute(statement("settle"), parameters)
-        case DeadLetter(reason=reason):
-            connection.execute(statement("reject"), {**parameters, "reason": str(reason)})
-    return end is not None
-
-
 def _json(said: object) -> str:
     """Return what is said of routes as one JSON text; msgspec takes their ids as they are."""
     return msgspec.json.encode(said).decode()
-
-
-def _picked(shape: type[Shape], row: Mapping[str, Any]) -> Shape:
-    """Build a dataclass from the columns that it names."""
-    return shape(**{name: row[name] for name in shape.__struct_fields__})
 
 
 def _routes_json(routes: Sequence[NewRoute]) -> str:

@@ -39,6 +39,7 @@ _MET = (
 # owner of the tables does not own the database, PostgreSQL warns of the last line and skips it.
 _NOTHING = """
 revoke all on all tables in schema dovecote from {user};
+revoke all on all functions in schema dovecote from {user};
 revoke all on schema dovecote from {user};
 grant usage on schema dovecote to {user};
 grant connect on database {database} to {user};

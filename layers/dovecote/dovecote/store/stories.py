@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from dovecote.model import Event, Notification, Route, Story
+from dovecote.model import EmailRecord, Event, Notification, Route, Story
 from dovecote.store.database import Database, Opened
 from dovecote.store.rows import rows
 from dovecote.store.statements import statement
@@ -17,7 +17,7 @@ from dovecote.store.statements import statement
 Row = Mapping[str, Any]
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
-PARTS = ("notification", "routes", "story")
+PARTS = ("notification", "routes", "story", "deliveries")
 """The statements of a story, which are sent together."""
 
 
@@ -28,7 +28,7 @@ class PostgresStories:
         self._database = database
 
     def story(self, notification_id: UUID) -> Story | None:
-        """Return a notification with its routes and their histories, in one round trip."""
+        """Return a notification with its routes and all that is told of them, in one round trip."""
         parameters = {"notification_id": notification_id}
 
         def work(connection: Opened) -> list[list[dict[str, Any]]]:
@@ -36,11 +36,13 @@ class PostgresStories:
                 parts = [_asked(connection, name, parameters) for name in PARTS]
             return [part.fetchall() for part in parts]
 
-        found, routes, events = self._database.ask(work)
+        found, routes, events, deliveries = self._database.ask(work)
         if not found:
             return None
+        records = {row.pop("route_id"): EmailRecord(**row) for row in deliveries}
+        told = [{**route, "delivery": records.get(route["route_id"])} for route in routes]
         return Story(
-            notification=_notification(found[0], routes), histories=_histories(routes, events)
+            notification=_notification(found[0], told), histories=_histories(routes, events)
         )
 
     def of_user(self, user_id: str, after: UUID | None, limit: int) -> list[Notification]:
@@ -76,4 +78,4 @@ def _histories(routes: Iterable[Row], events: Iterable[Row]) -> dict[UUID, Seque
 
 def _picked(shape: type[Shape], row: Row) -> Shape:
     """Build a struct from the columns that it names."""
-    return shape(**{name: row[name] for name in shape.__struct_fields__})
+    return shape(**{name: row[name] for name in shape.__struct_fields__ if name in row})

@@ -3,11 +3,12 @@
 It is to be what migrations/ has written, to the microsecond; a test holds one to the other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dovecote.lanes import Lane
 from dovecote.model import Channel, Claim, NewNotification, NewRoute, Route, Status
@@ -15,13 +16,17 @@ from dovecote.ports import Stored
 
 
 class Storing(Struct, frozen=True, kw_only=True):
-    """A notification that was stored at a time of the database's, and is due at one."""
+    """A notification that was stored at a time of the database's, and is due at one.
+
+    `suppressed` says of routes, by their places, why they were stored as skipped.
+    """
 
     notification: NewNotification
     token: UUID
     default_max_attempts: int
     created_at: datetime
     due_at: datetime
+    suppressed: Mapping[int, str]
 
     def stored(self) -> Stored:
         """Return the routes, and the claims of those that are to be tried at once."""
@@ -29,9 +34,19 @@ class Storing(Struct, frozen=True, kw_only=True):
             notification_id=self.notification.notification_id,
             kind=self.notification.submission.kind,
             created_at=self.created_at,
-            routes=[self._route(route) for route in self.notification.routes],
+            routes=[self._route(route) for route in self._routes],
             claims=list(self._claims()),
         )
+
+    @property
+    def _routes(self) -> Sequence[NewRoute]:
+        routes = self.notification.routes
+        if not self.suppressed:
+            return routes
+        return [
+            replace(route, skip=self.suppressed.get(place, route.skip))
+            for place, route in enumerate(routes)
+        ]
 
     @property
     def _max_attempts(self) -> int:
@@ -43,7 +58,7 @@ class Storing(Struct, frozen=True, kw_only=True):
         return self.due_at + timedelta(seconds=self.notification.expires_in)
 
     def _tried(self, route: NewRoute) -> bool:
-        return route.claimed and self.due_at <= self.created_at
+        return route.claimed and route.skip is None and self.due_at <= self.created_at
 
     def _route(self, route: NewRoute) -> Route:
         tried, skipped = self._tried(route), route.skip is not None
@@ -66,7 +81,7 @@ class Storing(Struct, frozen=True, kw_only=True):
 
     def _claims(self) -> Iterator[Claim]:
         submission = self.notification.submission
-        for route in filter(self._tried, self.notification.routes):
+        for route in filter(self._tried, self._routes):
             yield Claim(
                 route_id=route.route_id,
                 notification_id=self.notification.notification_id,
@@ -91,6 +106,7 @@ class Storing(Struct, frozen=True, kw_only=True):
                 expires_in=(self._expires_at - self.created_at).total_seconds(),
                 lane=self._lane(route.channel),
                 due=self.due_at.timestamp(),
+                suppressed=None,
                 token=self.token,
             )
 

@@ -1,5 +1,5 @@
 -- What functions/api may do: find, show and cancel notifications, find and redrive dead letters, keep
--- devices, erase people, and say how all stands.
+-- devices and suppressions, erase people, and say how all stands.
 -- It reads no payload and no recipient's data, and what it changes of them it erases.
 
 grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at),
@@ -38,6 +38,14 @@ grant select (route_id, claim, event, at, attempt, reason, detail, message_id),
     update (detail)
     on dovecote.notification_events to {user};
 
+-- What is on record of an email is shown.
+grant select on dovecote.accepted_emails to {user};
+
+grant select (address_hash, reason, created_at),
+    insert (address_hash, email, reason),
+    update (email, reason, route_id, message_id),
+    delete on dovecote.suppressions to {user};
+
 grant select (
         user_id, device_session_id, platform, token, endpoint, created_at, updated_at, dead_at
     ),
@@ -47,7 +55,3 @@ grant select (
 
 grant select (resource, channel, paused_until, trying_until, in_a_row, error)
     on dovecote.channel_state to {user};
-
--- Addresses that were erased are suppressed.
-grant select (key), insert (key, reason), update (email, reason, route_id, message_id)
-    on dovecote.suppressions to {user};

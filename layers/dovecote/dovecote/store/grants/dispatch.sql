@@ -19,7 +19,12 @@ grant select (route_id, event, at, attempt),
 
 grant select (template_id, idempotency_key, message_id),
     insert (template_id, idempotency_key, message_id) on dovecote.email_deliveries to {user};
+grant insert (template_id, idempotency_key, message_id)
+    on dovecote.further_acceptances to {user};
 grant select (message_id) on dovecote.email_rejections to {user};
+grant select (template_id, idempotency_key, message_id) on dovecote.accepted_emails to {user};
+
+grant select (address_hash, reason) on dovecote.suppressions to {user};
 
 -- Its endpoint is what a device is sent to by; the token is SNS's to know.
 grant select (user_id, device_session_id, endpoint, updated_at, dead_at), update (dead_at)

@@ -1,5 +1,6 @@
--- What functions/feedback may do: settle routes by what SES told of their emails, and mark devices
--- dead. It reads no payload and no address, and of a device no more than whose it is and its endpoint.
+-- What functions/feedback may do: settle routes by what SES told of their emails, note it, suppress their
+-- addresses, and mark devices dead. It reads no payload and no address, and of a device no more than whose
+-- it is and its endpoint.
 
 grant select (notification_id, kind) on dovecote.notifications to {user};
 
@@ -17,14 +18,20 @@ grant select (route_id, closed_at),
     update (closed_at, closed_as) on dovecote.notification_dead_letters to {user};
 
 grant select (route_id, event),
-    insert (route_id, claim, event, attempt, reason, detail, message_id)
+    insert (route_id, claim, event, at, attempt, reason, detail, message_id)
     on dovecote.notification_events to {user};
 
--- An acceptance is taken off the record where the message was not sent after all.
-grant select (template_id, idempotency_key, message_id),
-    insert (template_id, idempotency_key, message_id), delete
+grant select,
+    insert (template_id, idempotency_key, message_id),
+    update (delivered_at, bounced_at, bounce_type, complained_at, delayed_at)
     on dovecote.email_deliveries to {user};
+grant insert (template_id, idempotency_key, message_id)
+    on dovecote.further_acceptances to {user};
 grant select (message_id), insert (message_id, route_id) on dovecote.email_rejections to {user};
+grant select (template_id, idempotency_key, message_id) on dovecote.accepted_emails to {user};
+
+-- The address of a route, which it cannot read.
+grant execute on function dovecote.suppress to {user};
 
 grant select (user_id, device_session_id, endpoint, dead_at, updated_at), update (dead_at)
     on dovecote.push_devices to {user};

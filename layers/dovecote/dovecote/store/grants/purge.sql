@@ -11,4 +11,5 @@ grant select (route_id, notification_id, status, created_at, last_attempt_at, pu
 grant select (route_id), delete on dovecote.notification_dead_letters to {user};
 grant select (route_id, event, at), delete on dovecote.notification_events to {user};
 grant select (template_id, idempotency_key), delete on dovecote.email_deliveries to {user};
+grant select (template_id, idempotency_key), delete on dovecote.further_acceptances to {user};
 grant select (route_id), delete on dovecote.email_rejections to {user};

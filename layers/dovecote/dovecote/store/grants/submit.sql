@@ -1,5 +1,5 @@
 -- What functions/submit may do: store notifications and their routes, and try the first at once.
--- It never reads whether an email is on record as accepted: it tries what it has just stored.
+-- It does not ask whether an email is on record as accepted: it tries what it has just stored.
 
 grant select, insert on dovecote.notifications to {user};
 
@@ -15,9 +15,13 @@ grant select (route_id),
     insert (route_id, claim, event, attempt, reason, detail)
     on dovecote.notification_events to {user};
 
-grant select (template_id, idempotency_key), insert (template_id, idempotency_key, message_id)
-    on dovecote.email_deliveries to {user};
+grant select (template_id, idempotency_key, message_id),
+    insert (template_id, idempotency_key, message_id) on dovecote.email_deliveries to {user};
+grant insert (template_id, idempotency_key, message_id)
+    on dovecote.further_acceptances to {user};
 grant select (message_id) on dovecote.email_rejections to {user};
+
+grant select (address_hash, reason) on dovecote.suppressions to {user};
 
 grant select (user_id, device_session_id, platform, token, endpoint, created_at, updated_at, dead_at),
     update (dead_at) on dovecote.push_devices to {user};

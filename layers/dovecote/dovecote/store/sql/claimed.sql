@@ -1,10 +1,14 @@
--- What is told of claimed routes: what they are, what their notifications say, and the endpoints of
--- the devices they name. Follows each claim, which is the CTE `claimed`; the columns are Claim's.
+-- What is told of claimed routes: what they are, what their notifications say, the endpoints of the
+-- devices they name, and why their addresses are suppressed, where they are. Follows each claim, which is
+-- the CTE `claimed`; the columns are Claim's.
 -- Safe: plain reads by primary key; a device that is gone or dead leaves its endpoint NULL.
 select r.route_id, r.notification_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
        n.traceparent, r.user_id, r.device_session_id, r.resolved_email, d.endpoint, r.locale, r.data,
        r.attempts, r.effective_max_attempts, r.claims, r.counted, r.lapsed, r.in_doubt, r.expires_in,
-       r.lane, date_part('epoch', r.next_attempt_at) as due
+       r.lane, date_part('epoch', r.next_attempt_at) as due, (
+           select reason from dovecote.suppressions
+           where address_hash = dovecote.address_hash(r.resolved_email)
+       ) as suppressed
 from claimed r
 cross join lateral (
     select kind, idempotency_key, payload, traceparent

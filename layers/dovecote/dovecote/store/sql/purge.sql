@@ -17,6 +17,10 @@ with gone as materialized (
     delete from dovecote.email_deliveries
     where template_id = any (array(select distinct kind from gone))
       and idempotency_key = any (array(select route_id::text from gone))
+), further as (
+    delete from dovecote.further_acceptances
+    where template_id = any (array(select distinct kind from gone))
+      and idempotency_key = any (array(select route_id::text from gone))
 ), rejections as (
     delete from dovecote.email_rejections
     where route_id = any (array(select route_id from gone))

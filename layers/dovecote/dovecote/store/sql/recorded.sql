@@ -1,5 +1,5 @@
 -- Read how a locked route stands, and what is on record of its email and of one message.
--- Safe: plain reads by primary keys and the unique index; after lock_route.sql and not with it, since
+-- Safe: plain reads by primary keys and unique indexes; after lock_route.sql and not with it, since
 -- what a worker wrote before it let go of the route would not be seen.
 select r.status, r.claims,
        coalesce(r.doubt_until > clock_timestamp(), false) as held,
@@ -14,6 +14,6 @@ select r.status, r.claims,
        ) as erased
 from dovecote.notification_routes r
 join dovecote.notifications n using (notification_id)
-left join dovecote.email_deliveries d
+left join dovecote.accepted_emails d
   on d.template_id = n.kind and d.idempotency_key = r.route_id::text
 where r.route_id = %(route_id)s

@@ -1,0 +1,25 @@
+"""Acceptances of emails: who learns of one writes it down, and nobody takes it back."""
+
+from collections.abc import Iterable
+
+from dovecote.store.database import Opened
+from dovecote.store.statements import statement
+
+Acceptance = tuple[str, str, str]
+"""The template of an email, its key and the message's id."""
+
+
+def record(connection: Opened, acceptances: Iterable[Acceptance]) -> None:
+    """Put accepted emails on record, in one order so that two workers cannot deadlock.
+
+    What was on record before is looked at again: another message of the same email is kept too.
+    """
+    ordered = sorted(acceptances, key=lambda acceptance: acceptance[1])
+    parameters = {
+        "template_ids": [template for template, _, _ in ordered],
+        "keys": [key for _, key, _ in ordered],
+        "message_ids": [message_id for _, _, message_id in ordered],
+    }
+    new = connection.execute(statement("record_acceptances"), parameters).rowcount
+    if new < len(ordered):
+        connection.execute(statement("record_further_acceptances"), parameters)

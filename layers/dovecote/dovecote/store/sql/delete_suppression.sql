@@ -1,0 +1,4 @@
+-- Let an address be sent to again.
+-- Safe: one row by primary key.
+delete from dovecote.suppressions
+where address_hash = dovecote.address_hash(%(email)s)

@@ -1,0 +1,355 @@
+"""Suppressed addresses: who suppresses them, what is skipped for them and released with them."""
+
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from msgspec.structs import replace
+
+from dovecote.model import Channel, Claim, Delivered, Feedback, Known, Note, Result
+from dovecote.store.postgres import PostgresStore
+from local.provider import Running
+from tests.builders import (
+    ADDRESS,
+    ScriptedChannel,
+    a_dispatch,
+    a_finaliser,
+    a_lease,
+    a_notification,
+    a_route,
+    a_submission,
+    claim_all,
+    forever,
+    store_routes,
+    stored,
+)
+from tests.conftest import DEFAULT_MAX_ATTEMPTS
+from tests.functions import Functions
+from tests.integration.test_best_effort import email_only
+from tests.integration.test_http import a_body, assert_problem
+
+Connection = psycopg.Connection[Any]
+AT = datetime(2026, 11, 24, 14, tzinfo=UTC)
+BOUNCE = Note(event="bounced", at=AT, reason="permanent/general", bounce_type="permanent")
+COMPLAINT = Note(event="complained", at=AT, reason="abuse")
+PATH = f"/suppressions/{ADDRESS}"
+LATER = "2999-01-01T00:00:00Z"
+
+
+def told(claim: Claim, note: Note) -> Feedback:
+    return Feedback(
+        route_id=claim.route_id,
+        claim=claim.claims,
+        message_id="m-1",
+        known=Known.ACCEPTED,
+        note=note,
+    )
+
+
+def published(store: PostgresStore) -> Claim:
+    """Return the claim of an email that was accepted."""
+    store_routes(store, 1)
+    (claim,) = claim_all(store)
+    result = Result(claim=claim, outcome=Delivered(message_id="m-1"))
+    a_finaliser().settle(store, [result], until=0)
+    return claim
+
+
+def suppressions(connection: Connection) -> list[Any]:
+    return connection.execute(
+        "select email, reason, route_id, message_id from dovecote.suppressions"
+    ).fetchall()
+
+
+def states(connection: Connection) -> list[Any]:
+    return connection.execute(
+        "select status, attempts, last_error from dovecote.notification_routes"
+        " order by created_at, position"
+    ).fetchall()
+
+
+def events(connection: Connection, event: str) -> list[Any]:
+    return connection.execute(
+        "select claim, reason from dovecote.notification_events where event = %s", (event,)
+    ).fetchall()
+
+
+# What suppresses.
+
+
+@pytest.mark.parametrize(("note", "reason"), [(BOUNCE, "bounced"), (COMPLAINT, "complained")])
+def test_a_permanent_bounce_and_a_complaint_suppress_the_address_that_was_mailed(
+    store: PostgresStore, connection: Connection, note: Note, reason: str
+) -> None:
+    claim = published(store)
+    store.tell(told(claim, note))
+    assert suppressions(connection) == [(ADDRESS, reason, claim.route_id, "m-1")]
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        Note(event="bounced", at=AT, reason="transient/full", bounce_type="transient"),
+        Note(event="bounced", at=AT, reason="undetermined", bounce_type="undetermined"),
+        Note(event="complained", at=AT, reason="not-spam"),
+        Note(event="delayed", at=AT, reason="mailboxfull"),
+        Note(event="delivered", at=AT),
+    ],
+)
+def test_anything_else_suppresses_nothing(
+    store: PostgresStore, connection: Connection, note: Note
+) -> None:
+    store.tell(told(published(store), note))
+    assert suppressions(connection) == []
+
+
+def test_the_first_reason_stands_and_an_address_that_was_erased_does_not_come_back(
+    store: PostgresStore, connection: Connection
+) -> None:
+    claim = published(store)
+    store.tell(told(claim, BOUNCE))
+    connection.execute("update dovecote.suppressions set email = null, reason = 'erased'")
+    store.tell(told(claim, COMPLAINT))
+    assert suppressions(connection) == [(None, "erased", claim.route_id, "m-1")]
+
+
+def test_an_address_that_was_let_go_is_not_suppressed_by_what_is_told_again(
+    store: PostgresStore, connection: Connection, house: Functions
+) -> None:
+    claim = published(store)
+    store.tell(told(claim, BOUNCE))
+    assert house.call("DELETE", PATH).status == 200
+    store.tell(told(claim, BOUNCE))
+    assert suppressions(connection) == []
+    store.tell(told(claim, replace(BOUNCE, at=datetime(2026, 11, 25, tzinfo=UTC))))
+    assert len(suppressions(connection)) == 1
+
+
+# What is skipped.
+
+
+def test_a_route_to_a_suppressed_address_is_stored_as_skipped_and_answered_so(
+    house: Functions, connection: Connection, provider: Running
+) -> None:
+    house.call("PUT", f"/suppressions/{ADDRESS.upper()}")
+    others = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(2)]
+    body = email_only(recipients=[{"email": ADDRESS}, *others])
+    answer = house.post(body)
+    assert answer.status == 202
+    assert [route["status"] for route in answer.body["routes"]] == [
+        "skipped", "published", "pending",
+    ]  # fmt: skip
+    first = answer.body["routes"][0]
+    assert (first["last_error"], first["next_attempt_at"]) == (
+        "address is suppressed: manual", None,
+    )  # fmt: skip
+    assert house.post(body).body == answer.body
+    assert len(provider.provider.ledger.attempts) == 1
+    # and where nothing is tried at once, which is answered without reading
+    later = house.post(body | {"idempotency_key": "later", "deliver_at": LATER})
+    assert [route["status"] for route in later.body["routes"]] == ["skipped", "pending", "pending"]
+
+
+ROUTES = [
+    a_route(claimed=True),
+    a_route(resolved_email="success+bob@simulator.amazonses.com", claimed=True),
+    a_route(Channel.PUSH, claimed=True),
+    a_route(resolved_email=ADDRESS.title()),
+    a_route(skip="not allowed here"),
+]
+
+
+@pytest.mark.parametrize("deliver_at", [None, datetime(2999, 1, 1, tzinfo=UTC)])
+def test_what_is_answered_of_suppressed_addresses_is_what_is_stored(
+    store: PostgresStore, house: Functions, deliver_at: datetime | None
+) -> None:
+    house.call("PUT", PATH)
+    notification = a_notification(ROUTES, submission=a_submission(deliver_at=deliver_at))
+    answer = stored(store, notification)
+    found = store.notification(notification.notification_id)
+    assert found is not None
+    most = notification.max_attempts or DEFAULT_MAX_ATTEMPTS
+    assert [replace(route, max_attempts=most) for route in found.routes] == answer.routes
+    assert [route.last_error for route in answer.routes] == [
+        "address is suppressed: manual", None, None, "address is suppressed: manual",
+        "not allowed here",
+    ]  # fmt: skip
+    tried = [claim.route_id for claim in answer.claims]
+    assert tried == ([] if deliver_at else [ROUTES[1].route_id, ROUTES[2].route_id])
+
+
+def test_a_route_whose_address_is_suppressed_before_it_is_claimed_is_skipped_without_a_send(
+    store: PostgresStore, house: Functions, connection: Connection
+) -> None:
+    routes = [a_route(), a_route(Channel.PUSH), a_route(resolved_email="success@example.com")]
+    assert store.submit(a_notification(routes), a_lease())
+    house.call("PUT", PATH)
+    channel = ScriptedChannel()
+    tally = a_dispatch(store, channel)(forever)
+    assert (tally["skipped"], tally["published"]) == (1, 2)
+    assert channel.asked.count(routes[0].route_id) == 0
+    assert states(connection) == [
+        ("skipped", 0, "address is suppressed: manual"), ("published", 1, None),
+        ("published", 1, None),
+    ]  # fmt: skip
+    assert events(connection, "skipped") == [(1, "address is suppressed: manual")]
+
+
+def test_what_is_on_record_as_accepted_is_published_whatever_became_of_its_address(
+    store: PostgresStore, house: Functions, connection: Connection
+) -> None:
+    store_routes(store, 1)
+    (claim,) = claim_all(store)
+    with store.transaction() as transaction:
+        transaction.give_back(claim.token, [claim.route_id], lapsed=False, hold=0)
+        transaction.record_acceptances([(claim.kind, claim.route_id, "m-1")])
+    house.call("PUT", PATH)
+    assert a_dispatch(store, ScriptedChannel())(forever)["published"] == 1
+
+
+# What is let go.
+
+
+def skipped_for_it(house: Functions) -> str:
+    """Let an address be suppressed, and something skipped for it; return the notification."""
+    house.call("PUT", PATH)
+    return str(house.post(email_only()).body["notification_id"])
+
+
+def released(house: Functions) -> int:
+    answer = house.call("DELETE", f"{PATH}?release=true")
+    assert answer.status == 200
+    return int(answer.body["released"])
+
+
+def test_what_was_skipped_for_an_address_is_released_with_it_and_sent(
+    house: Functions, store: PostgresStore, connection: Connection, provider: Running
+) -> None:
+    store_routes(store, 1)
+    skipped_for_it(house)
+    assert house.dispatch()["skipped"] == 1
+    assert released(house) == 2
+    assert [(status, attempts) for status, attempts, _ in states(connection)] == [
+        ("pending", 0)
+    ] * 2
+    assert sorted(events(connection, "released")) == [(0, None), (1, None)]
+    assert house.dispatch()["published"] == 1  # the other has a payload that its kind does not take
+    assert len(provider.provider.ledger.accepted) == 1
+
+
+NOT_RELEASED = {
+    "it expired": "expires_at = now()",
+    "it was skipped for another reason": "last_error = 'not allowed here'",
+    "it was cancelled": "status = 'cancelled'",
+    "it is somebody else's": "resolved_email = 'success+bob@simulator.amazonses.com'",
+}
+
+
+@pytest.mark.parametrize("assignment", NOT_RELEASED.values(), ids=NOT_RELEASED)
+def test_nothing_else_is_released(
+    house: Functions, connection: Connection, assignment: str
+) -> None:
+    skipped_for_it(house)
+    connection.execute(f"update dovecote.notification_routes set {assignment}".encode())  # noqa: S608
+    assert released(house) == 0
+    assert events(connection, "released") == []
+
+
+def test_what_is_to_be_delivered_later_is_released_for_then(
+    house: Functions, connection: Connection
+) -> None:
+    house.call("PUT", PATH)
+    house.post(email_only(deliver_at=LATER))
+    assert released(house) == 1
+    assert house.dispatch()["claimed"] == 0
+
+
+def test_without_release_what_was_skipped_stays_so(
+    house: Functions, connection: Connection
+) -> None:
+    for query in ("", "?release=false"):
+        skipped_for_it(house)
+        assert house.call("DELETE", PATH + query).body == {"released": 0}
+    assert states(connection) == [("skipped", 0, "address is suppressed: manual")]
+    assert house.post(email_only(idempotency_key="anew")).body["routes"][0]["status"] == "published"
+
+
+# The calls.
+
+
+def test_an_address_is_suppressed_shown_and_let_go_in_whatever_letters(house: Functions) -> None:
+    assert_problem(house.call("GET", PATH), 404)
+    assert_problem(house.call("DELETE", PATH), 404)
+    put = house.call("PUT", f"/suppressions/{quote(ADDRESS.upper(), safe='')}")
+    assert put.status == 200
+    assert put.body["email"] == "SUCCESS+ANN@simulator.amazonses.com"
+    shown = house.call("GET", PATH)
+    assert shown.body == {**put.body, "email": ADDRESS}
+    assert shown.body.keys() == {"email", "reason", "created_at"}
+    assert house.call("PUT", PATH, b'{"reason": "manual"}').body == shown.body
+    assert house.call("DELETE", PATH).body == {"released": 0}
+    assert_problem(house.call("GET", PATH), 404)
+
+
+def test_a_put_leaves_what_the_provider_told(store: PostgresStore, house: Functions) -> None:
+    store.tell(told(published(store), BOUNCE))
+    assert house.call("PUT", PATH, b"{}").body["reason"] == "bounced"
+
+
+BAD: Sequence[tuple[str, str, bytes | None, int]] = [
+    ("GET", "/suppressions/ann", None, 422),
+    ("GET", "/suppressions/a@b@example.com", None, 422),
+    ("PUT", f"/suppressions/{quote('Ann <ann@example.com>', safe='')}", None, 422),
+    ("DELETE", "/suppressions/%00@example.com", None, 422),
+    ("GET", "/suppressions/" + "a" * 300 + "@example.com", None, 422),
+    ("PUT", PATH, b'{"reason": "bounced"}', 422),
+    ("PUT", PATH, b'{"reason": "ann@example.com"}', 422),
+    ("PUT", PATH, b'{"why": "so"}', 422),
+    ("PUT", PATH, b"[]", 400),
+    ("PUT", PATH, b"{", 400),
+    ("PUT", PATH, b" " * 20_000, 413),
+    ("DELETE", f"{PATH}?release=yes", None, 422),
+    ("DELETE", f"{PATH}?released=true", None, 422),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), BAD)
+def test_what_cannot_be_taken_is_a_problem_that_repeats_nothing(
+    house: Functions,
+    connection: Connection,
+    method: str,
+    path: str,
+    body: bytes | None,
+    status: int,
+) -> None:
+    answer = house.call(method, path, body)
+    assert_problem(answer, status)
+    assert "@" not in json.dumps(answer.body)
+    assert suppressions(connection) == []
+
+
+# The whole way, by the functions.
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "reason"), [("bounce", "bounced"), ("complaint", "complained")]
+)
+def test_what_the_provider_tells_of_an_address_keeps_the_next_notification_from_it(
+    house: Functions, connection: Connection, provider: Running, mailbox: str, reason: str
+) -> None:
+    address = f"{mailbox}+{uuid.uuid4().hex[:8]}@simulator.amazonses.com"
+    body = a_body(recipients=[{"user_id": "u-1", "email": address, "data": {"first_name": "Ann"}}])
+    assert house.post(body).body["routes"][0]["status"] == "published"
+    house.feedback(*(json.dumps(event) for event in provider.provider.events))
+    skipped = house.post(body | {"idempotency_key": "next"}).body["routes"][0]
+    assert (skipped["status"], skipped["last_error"]) == (
+        "skipped", f"address is suppressed: {reason}",
+    )  # fmt: skip
+    shown = house.call("GET", f"/suppressions/{address}").body
+    assert (shown["email"], shown["reason"]) == (address, reason)
+    assert len(provider.provider.ledger.accepted) == 1
