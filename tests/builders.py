@@ -231,6 +231,7 @@ def a_dispatch(
         deliver=Deliver(
             store=store,
             channels={Channel.EMAIL: channel, Channel.PUSH: channel},
+            check=unasked,
             clock=clock,
             send_seconds=send_seconds,
         ),
@@ -248,6 +249,11 @@ def a_dispatch(
             holds=holds,
         ),
     )
+
+
+def unasked(_claim: Claim) -> str | None:
+    """Be the check of payloads where each was checked when it came."""
+    raise AssertionError
 
 
 def forever() -> float:

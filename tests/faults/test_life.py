@@ -48,6 +48,7 @@ from tests.builders import (
     claim_lapsed,
     fresh,
     stored,
+    unasked,
 )
 
 # The clock moves in tens, so that none of these ends in the milliseconds that a step takes.
@@ -185,6 +186,7 @@ class Life(RuleBasedStateMachine):
         deliver = Deliver(
             store=self.store,
             channels={Channel.EMAIL: _Within(answer, lambda: self.now)},
+            check=unasked,
             clock=lambda: self.now,
             send_seconds=1,
         )

@@ -15,8 +15,8 @@ PACKAGE = ROOT / "layers" / "dovecote"
 
 # What use cases, store and channels all speak in: values, rules and interfaces, no I/O.
 WORDS = {
-    "addresses", "bodies", "catalog", "gate", "lanes", "model", "ports", "problems", "redaction",
-    "scale", "strict_json", "strict_yaml", "transitions",
+    "addresses", "bodies", "catalog", "gate", "lanes", "model", "ports", "problems", "publication",
+    "redaction", "scale", "strict_json", "strict_yaml", "transitions",
 }  # fmt: skip
 # Modules that stand around the use cases; all others at the top of the package are use cases.
 EDGES = {
@@ -26,6 +26,7 @@ EDGES = {
     "check",
     "compile",
     "invocation",
+    "provision",
     "settings",
     "telemetry",
 }
@@ -95,6 +96,7 @@ ARROWS = {
     "cloudformation": set(),
     "check": {"words", "channels"},
     "compile": {"check", "words"},
+    "provision": {"wiring", "settings", "store", "words"},
     "use cases": {"use cases", "words"},
     "store": {"store", "words"},
     "channels": {"channels", "words"},

@@ -359,7 +359,8 @@ def test_provision_has_its_ways_for_as_long_as_it_is_asked(
     schema = resolver(**parameters).value(only("Custom::Schema"))
     assert schema.get("After") == after
     assert schema["Users"] == {
-        name: f"dovecote_{name.lower()}" for name in ("Submit", "Dispatch", "Api", "Feedback")
+        name: f"dovecote_{name.lower()}"
+        for name in ("Submit", "Dispatch", "Api", "Feedback", "Producer")
     }
 
 

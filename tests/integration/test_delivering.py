@@ -39,6 +39,7 @@ from tests.builders import (
     claim_all,
     claim_lapsed,
     store_routes,
+    unasked,
 )
 from tests.functions import Answer, Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
@@ -486,7 +487,11 @@ def test_an_email_on_record_as_accepted_is_not_sent_again_after_a_crash(
     assert again is not None
     channel = ScriptedChannel()
     deliver = Deliver(
-        store=store, channels={Channel.EMAIL: channel}, clock=lambda: 0.0, send_seconds=1
+        store=store,
+        channels={Channel.EMAIL: channel},
+        check=unasked,
+        clock=lambda: 0.0,
+        send_seconds=1,
     )
     assert perform(deliver, [again], 60) == [
         Result(claim=again, outcome=Delivered(message_id="m-1"))
@@ -505,7 +510,11 @@ def test_an_acceptance_that_came_too_late_is_put_on_record_by_the_next_batch(
             return [Result(claim=claim, outcome=Delivered(message_id="m-late"))]
 
     deliver = Deliver(
-        store=store, channels={Channel.EMAIL: Late()}, clock=lambda: 0.0, send_seconds=1
+        store=store,
+        channels={Channel.EMAIL: Late()},
+        check=unasked,
+        clock=lambda: 0.0,
+        send_seconds=1,
     )
     a_finaliser().settle(store, perform(deliver, [], 60), until=0)
     assert connection.execute(

@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import pytest
 import dovecote
 from dovecote import cloudformation
 from dovecote.cloudformation import ANSWER_SECONDS
-from dovecote.ports import StoreFailed, StoreUnavailable
+from dovecote.ports import Clock, Log, Sleep, StoreFailed, StoreUnavailable
+from dovecote.publication import Publication
 from dovecote.store import provision
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.migrate import LOCK, Migration, known
@@ -225,6 +226,19 @@ def test_no_line_of_the_log_holds_the_url_of_the_answer(
 # A database that wakes.
 
 
+def provision_by(
+    connect: Callable[[], Bounded],
+    sleep: Sleep,
+    *,
+    clock: Clock = time.monotonic,
+    log: Log | None = None,
+) -> Provision:
+    """Provision with a catalog of nothing."""
+    nothing = Publication(catalog={}, version="", allowed=(), redirect="", topic=False)
+    log = log or RecordingLog()
+    return Provision(connect=connect, publication=nothing, clock=clock, sleep=sleep, log=log)
+
+
 def test_a_database_that_wakes_late_is_waited_for(database_url: str) -> None:
     log, slept = RecordingLog(), []
 
@@ -233,7 +247,7 @@ def test_a_database_that_wakes_late_is_waited_for(database_url: str) -> None:
             return Bounded.connect("postgresql://postgres@127.0.0.1:9/nowhere")
         return Bounded.connect(database_url, autocommit=True)
 
-    provision = Provision(connect=connect, clock=time.monotonic, sleep=slept.append, log=log)
+    provision = provision_by(connect, slept.append, log=log)
     assert provision({}, 60).version == NEWEST
     assert [message for _, message, _ in log.lines] == ["database not there yet"] * 3
 
@@ -243,9 +257,7 @@ def test_what_waiting_cannot_help_is_not_waited_for() -> None:
         return Bounded.connect("postgresql://ann@127.0.0.1/?no_such_option=1")
 
     slept: list[float] = []
-    provision = Provision(
-        connect=connect, clock=time.monotonic, sleep=slept.append, log=RecordingLog()
-    )
+    provision = provision_by(connect, slept.append)
     with pytest.raises(StoreFailed):
         provision({}, 60)
     assert slept == []
@@ -261,7 +273,7 @@ def test_a_database_is_not_waited_for_without_end() -> None:
     def connect() -> Bounded:
         return Bounded.connect("postgresql://postgres@127.0.0.1:9/nowhere")
 
-    waking = Provision(connect=connect, clock=lambda: now, sleep=sleep, log=RecordingLog())
+    waking = provision_by(connect, sleep, clock=lambda: now)
     with pytest.raises(StoreUnavailable, match="connection failed"):
         waking({}, 600)
     assert provision.WAKE_SECONDS - 3 <= now <= provision.WAKE_SECONDS

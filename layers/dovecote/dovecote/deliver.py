@@ -8,11 +8,24 @@ from msgspec import Struct
 
 from dovecote import model, transitions
 from dovecote.gate import Gate
-from dovecote.model import Claim, Delivered, Failed, NotBegun, Outcome, Result, Slots, Standing
+from dovecote.model import (
+    Claim,
+    Delivered,
+    Failed,
+    NotBegun,
+    Outcome,
+    Permanent,
+    Result,
+    Slots,
+    Standing,
+)
 from dovecote.ports import Channel, Clock, Store
 
 Settle = Callable[[Sequence[Result]], None]
 """Takes results to write them down at once."""
+
+Check = Callable[[Claim], str | None]
+"""Says why the payload of a claim cannot be sent, or nothing."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -30,11 +43,13 @@ class Deliver:
         *,
         store: Store,
         channels: Mapping[str, Channel],
+        check: Check,
         clock: Clock,
         send_seconds: float,
     ) -> None:
         self._store = store
         self._channels = channels
+        self._check = check
         self._clock = clock
         self._send_seconds = send_seconds
 
@@ -82,6 +97,8 @@ class Deliver:
                 outcomes[claim.route_id] = Delivered(message_id=known[claim.route_id])
             elif transitions.ended(claim):
                 outcomes[claim.route_id] = NotBegun()
+            elif claim.unchecked and (refusal := self._check(claim)) is not None:
+                outcomes[claim.route_id] = Permanent(error=refusal, asked=False)
         return outcomes
 
     def _accepted(self, claims: Sequence[Claim]) -> dict[UUID, str]:

@@ -1,6 +1,7 @@
 -- What functions/submit may do: store notifications and their routes, and try the first at once.
 -- It never reads whether an email is on record as accepted: it tries what it has just stored.
 
+grant execute on function dovecote.store_notification to {user};
 grant select, insert on dovecote.notifications to {user};
 
 grant select, insert, update (

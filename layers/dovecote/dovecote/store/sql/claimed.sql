@@ -4,10 +4,10 @@
 select r.route_id, r.notification_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
        n.traceparent, r.user_id, r.device_session_id, r.resolved_email, d.endpoint, r.locale, r.data,
        r.attempts, r.effective_max_attempts, r.claims, r.counted, r.lapsed, r.in_doubt, r.expires_in,
-       r.lane, date_part('epoch', r.next_attempt_at) as due
+       r.lane, date_part('epoch', r.next_attempt_at) as due, n.unchecked
 from claimed r
 cross join lateral (
-    select kind, idempotency_key, payload, traceparent
+    select kind, idempotency_key, payload, traceparent, unchecked
     from dovecote.notifications
     where notification_id = r.notification_id
     limit 1
