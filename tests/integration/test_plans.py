@@ -149,6 +149,8 @@ def by_http(connection: Connection) -> None:
 
 
 def in_sql(connection: Connection) -> None:
+    """As a producer's user, who has none of the settings that statements rely on."""
+    connection.execute("set random_page_cost = 4")
     connection.execute(
         "select dovecote.submit('k', gen_random_uuid()::text, '{\"a\": 1}', %s)",
         (json.dumps([{"user_id": "u1", "email": "a@example.com"}, {"user_id": "u-1"}]),),

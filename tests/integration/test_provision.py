@@ -1,6 +1,8 @@
 """functions/provision: the schema and the users, for CloudFormation and by direct invocation."""
 
 import json
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -22,7 +24,7 @@ from dovecote.store.migrate import LOCK, Migration, known
 from dovecote.store.provision import Provision
 from tests.builders import RecordingLog
 from tests.cloudformation import SECRET, Waiting, waiting
-from tests.functions import Context, environment, functions, load
+from tests.functions import ROOT, Context, environment, functions, load
 from tests.integration.test_roles import can_run, users_of
 
 Connection = psycopg.Connection[Any]
@@ -72,6 +74,39 @@ def test_the_users_that_it_names_are_made(empty_database_url: str, catalog_folde
             assert connection.execute(
                 "select from pg_roles where rolname = %s", (names["Api"],)
             ).rowcount == 0  # fmt: skip
+
+
+# By make migrate.
+
+
+def migrated_by_hand(**environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dovecote.provision"]
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "layers" / "dovecote")}
+    return subprocess.run(
+        command, env={**given, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_database_is_migrated_and_told_of_the_catalog_by_hand(
+    empty_database_url: str, catalog_folder: Path
+) -> None:
+    ran = migrated_by_hand(DATABASE_URL=empty_database_url, CATALOG_PATH=str(catalog_folder))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.endswith(f"version {NEWEST}, and the catalog is published\n")
+    with psycopg.connect(empty_database_url) as connection:
+        kinds = connection.execute("select kind from dovecote.kinds").fetchall()
+    assert ("order.shipped",) in kinds
+
+
+def test_what_is_wrong_by_hand_is_said_in_words(catalog_folder: Path, tmp_path: Path) -> None:
+    url = "postgresql://nowhere"
+    for ran, words in (
+        (migrated_by_hand(CATALOG_PATH=str(catalog_folder)), "neither is DATABASE_URL"),
+        (migrated_by_hand(DATABASE_URL=url, CATALOG_PATH=str(tmp_path)), "kinds.yaml: "),
+    ):
+        assert ran.returncode == 1
+        assert words in ran.stderr
+        assert "Traceback" not in ran.stderr
 
 
 # By CloudFormation.

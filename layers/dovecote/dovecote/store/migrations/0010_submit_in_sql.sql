@@ -141,35 +141,37 @@ begin
 end $$;
 
 -- Compact JSON, its members in the order of their code points or in that in which they came. `level`
--- is at how many levels the value stands in the body of the HTTP call.
+-- is at how many levels the value, an object or array, stands in the body of the HTTP call.
 create function dovecote.json_text(value json, sorted boolean, level integer)
-returns text language plpgsql immutable as $$
+returns text language plpgsql stable as $$
 begin
-    if level > 64 and json_typeof(value) in ('object', 'array') then
+    if level > 64 then
         raise exception using errcode = 'VC400',
             message = 'There is JSON that is nested more than 64 levels deep.';
-    end if;
-    case json_typeof(value)
-    when 'object' then
-        return '{' || coalesce((
-            select string_agg(
-                to_json(key)::text || ':' || dovecote.json_text(member.value, sorted, level + 1), ','
-                order by case when sorted then key collate "C" end, place)
-            from json_each(value) with ordinality as member (key, value, place)
-        ), '') || '}';
-    when 'array' then
+    elsif json_typeof(value) = 'array' then
         return '[' || coalesce((
-            select string_agg(dovecote.json_text(part.value, sorted, level + 1), ',' order by place)
+            select string_agg(dovecote.json_part(part.value, sorted, level), ',' order by place)
             from json_array_elements(value) with ordinality as part (value, place)
         ), '') || ']';
-    when 'string' then
-        return to_json(value #>> '{}')::text;
-    when 'number' then
-        return dovecote.json_number(btrim(value::text, E' \t\n\r'));
-    else
-        return btrim(value::text, E' \t\n\r');
-    end case;
+    end if;
+    return '{' || coalesce((
+        select string_agg(
+            to_json(key)::text || ':' || dovecote.json_part(member.value, sorted, level), ','
+            order by case when sorted then key collate "C" end, place)
+        from json_each(value) with ordinality as member (key, value, place)
+    ), '') || '}';
 end $$;
+
+-- A value within an object or array of that level; PostgreSQL puts this in place of its call.
+create function dovecote.json_part(value json, sorted boolean, level integer)
+returns text language sql stable
+return case json_typeof(value)
+    when 'string' then to_json(value #>> '{}')::text
+    when 'number' then dovecote.json_number(value::text)
+    when 'object' then dovecote.json_text(value, sorted, level + 1)
+    when 'array' then dovecote.json_text(value, sorted, level + 1)
+    else value::text
+end;
 
 -- What makes two submits of a key the same, by HTTP or in SQL: design.md, The fingerprint.
 create function dovecote.fingerprint(
@@ -225,7 +227,7 @@ return length(value) <= 255
         ~ '[^ \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]';
 
 create function dovecote.read_recipient(value json)
-returns dovecote.recipient language plpgsql immutable as $$
+returns dovecote.recipient language plpgsql stable as $$
 declare
     one dovecote.recipient;
 begin
@@ -266,76 +268,81 @@ begin
     return one;
 end $$;
 
--- The routes of a notification, as routing.py makes them; a test holds one to the other.
+-- The routes of a notification, as routing.py makes them; a test holds one to the other. In PL/pgSQL,
+-- which keeps the plan.
 create function dovecote.routes_of(people dovecote.recipient[], channels text[])
-returns json language sql
-return (
-    select json_agg(json_build_object(
-        'route_id', dovecote.uuid7(), 'position', position, 'channel', channel, 'target', target,
-        'user_id', user_id, 'device_session_id', session, 'resolved_email', address, 'locale', locale,
-        'data', data, 'skip', skip, 'claimed', false
-    ) order by position)
-    from (
-        select person.user_id, person.locale, person.data, way.channel, target, session, address, skip,
-               row_number() over (order by person.place, way.turn, place_of_device) - 1 as position
-        from unnest(people) with ordinality
-            as person (user_id, email, named, locale, data, fault, place)
-        cross join unnest(channels) with ordinality as way (channel, turn)
-        cross join dovecote.routing as rule
-        cross join lateral (
-            select allowed = '{}' and redirect = ''
-                or lower(email collate "C") = any (allowed)
-                or '@' || lower(split_part(email, '@', 2) collate "C") = any (allowed) as is_allowed
-        ) mail
-        cross join lateral (
-            select 'address' as target, null as session, 0 as place_of_device,
-                   case when is_allowed or redirect = '' then email
-                        when email is not null then redirect end as address,
-                   case when email is null then 'recipient has no email'
-                        when not is_allowed and redirect = '' then 'not allowed here' end as skip
-            where way.channel = 'email'
-            union all
-            select 'device', d.device_session_id,
-                   row_number() over (order by d.created_at, d.device_session_id), null, null
-            from dovecote.push_devices d
-            where way.channel = 'push' and d.user_id = person.user_id and d.dead_at is null
-              and d.device_session_id = coalesce(named, d.device_session_id)
-            union all
-            select 'topic', named, 2147483647, null, null
-            where way.channel = 'push' and person.user_id is not null and rule.topic
-            union all
-            select 'device', named, 0, null,
-                   case when person.user_id is null then 'recipient has no user_id'
-                        when named is null then 'user has no device'
-                        else 'device is not registered' end
-            where way.channel = 'push' and (person.user_id is null or not rule.topic and not exists (
-                select from dovecote.push_devices d
-                where d.user_id = person.user_id and d.dead_at is null
-                  and d.device_session_id = coalesce(named, d.device_session_id)))
-        ) route
-    ) placed
-);
+returns json language plpgsql as $$
+begin
+    return (
+        select json_agg(json_build_object(
+            'route_id', dovecote.uuid7(), 'position', position, 'channel', channel, 'target', target,
+            'user_id', user_id, 'device_session_id', session, 'resolved_email', address, 'locale', locale,
+            'data', data, 'skip', skip, 'claimed', false
+        ) order by position)
+        from (
+            select person.user_id, person.locale, person.data, way.channel, target, session, address, skip,
+                   row_number() over (order by person.place, way.turn, place_of_device) - 1 as position
+            from unnest(people) with ordinality
+                as person (user_id, email, named, locale, data, fault, place)
+            cross join unnest(channels) with ordinality as way (channel, turn)
+            cross join dovecote.routing as rule
+            cross join lateral (
+                select allowed = '{}' and redirect = ''
+                    or lower(email collate "C") = any (allowed)
+                    or '@' || lower(split_part(email, '@', 2) collate "C") = any (allowed) as is_allowed
+            ) mail
+            cross join lateral (
+                select 'address' as target, null as session, 0 as place_of_device,
+                       case when is_allowed or redirect = '' then email
+                            when email is not null then redirect end as address,
+                       case when email is null then 'recipient has no email'
+                            when not is_allowed and redirect = '' then 'not allowed here' end as skip
+                where way.channel = 'email'
+                union all
+                select 'device', d.device_session_id,
+                       row_number() over (order by d.created_at, d.device_session_id), null, null
+                from dovecote.push_devices d
+                where way.channel = 'push' and d.user_id = person.user_id and d.dead_at is null
+                  and d.device_session_id = coalesce(named, d.device_session_id)
+                union all
+                select 'topic', named, 2147483647, null, null
+                where way.channel = 'push' and person.user_id is not null and rule.topic
+                union all
+                select 'device', named, 0, null,
+                       case when person.user_id is null then 'recipient has no user_id'
+                            when named is null then 'user has no device'
+                            else 'device is not registered' end
+                where way.channel = 'push' and (person.user_id is null or not rule.topic and not exists (
+                    select from dovecote.push_devices d
+                    where d.user_id = person.user_id and d.dead_at is null
+                      and d.device_session_id = coalesce(named, d.device_session_id)))
+            ) route
+        ) placed
+    );
+end $$;
 
 -- Where and why a kind cannot be sent to these people, as far as it can be told without its schema.
 create function dovecote.fault_of(people dovecote.recipient[], payload json, entry dovecote.kinds)
-returns text language sql immutable
-return (
-    with missing as materialized (
-        select name from unnest((entry).required) as required (name) where payload -> name is null
-    )
-    select '/recipients/' || place - 1 || case
-        when lacks is null then ' can be reached by none of the channels of ' || (entry).kind
-        else ': payload and data lack ' || lacks end
-    from unnest(people) with ordinality as person (user_id, email, named, locale, data, fault, place)
-    cross join lateral (
-        select string_agg(name, ', ' order by name) as lacks
-        from missing where data is null or data::json -> name is null
-    ) member
-    where lacks is not null
-       or not ('email' = any ((entry).channels) and email is not null
-               or 'push' = any ((entry).channels) and user_id is not null)
-    order by place limit 1
-);
+returns text language plpgsql immutable as $$
+begin
+    return (
+        with missing as materialized (
+            select name from unnest(entry.required) as required (name) where payload -> name is null
+        )
+        select '/recipients/' || place - 1 || case
+            when lacks is null then ' can be reached by none of the channels of ' || entry.kind
+            else ': payload and data lack ' || lacks end
+        from unnest(people) with ordinality as person (user_id, email, named, locale, data, fault, place)
+        cross join lateral (
+            select string_agg(name, ', ' order by name) as lacks
+            from missing where data is null or data::json -> name is null
+        ) member
+        where lacks is not null
+           or not ('email' = any (entry.channels) and email is not null
+                   or 'push' = any (entry.channels) and user_id is not null)
+        order by place limit 1
+    );
+end $$;
 
 -- The notification that has a key, or nothing; an error where its content was another.
 create function dovecote.first_submit(
@@ -360,7 +367,10 @@ create function dovecote.submit(
     kind text, idempotency_key text, payload json, recipients json,
     deliver_at timestamptz default null, traceparent text default null,
     out notification_id uuid, out created_at timestamptz, out replayed boolean
-) language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+) language plpgsql security definer
+-- Of nobody's own: neither what the caller could put in the way of a name, nor how it has plans made.
+set search_path = pg_catalog, pg_temp set random_page_cost = 1.1 set plan_cache_mode = force_generic_plan
+as $$
 declare
     own_id constant uuid := dovecote.uuid7();
     bound constant text := current_setting('lock_timeout');
