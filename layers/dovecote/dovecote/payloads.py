@@ -25,7 +25,7 @@ class CheckPayload:
         if claim.data is not None:
             payload |= strict_json.reread(claim.data)
             if len(strict_json.text(payload).encode()) > MAX_PAYLOAD_BYTES:
-                return "the recipient's data makes the payload larger than 64 KiB"
+                return "payload is larger than 64 KiB with the recipient's data"
         try:
             kind.check(payload)
         except PayloadRefused as refused:

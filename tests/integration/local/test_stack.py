@@ -180,10 +180,7 @@ def submitted_by_a_producer(url: str) -> None:
     """Submit in SQL as a user who may do nothing else."""
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("create role shop login; grant dovecote_producer to shop")
-    place = urlsplit(url)
-    with psycopg.connect(
-        place._replace(netloc=f"shop@{place.hostname}:{place.port}").geturl()
-    ) as own:
+    with psycopg.connect(url, user="shop") as own:
         own.execute(
             "select dovecote.submit('order.shipped', 'order-1',"
             " json_build_object('order_id', '1', 'carrier', 'DHL', 'first_name', 'Ann'),"
