@@ -418,6 +418,18 @@ def test_a_wait_ends_with_the_caller_s_lock_timeout_and_in_two_seconds_without_o
     assert least < took < most
 
 
+def test_a_table_that_is_locked_is_waited_for_no_longer_and_is_no_submit(
+    wired: Functions, connection: Connection, database_url: str
+) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute("lock table dovecote.notifications")
+        waiting = Waiting(database_url, "set lock_timeout = 0")
+        waiting.start()
+        waiting.join()
+    assert isinstance(waiting.came, errors.LockNotAvailable)
+    assert "first submit" not in str(waiting.came)
+
+
 @pytest.mark.parametrize("bound", ["0", "300ms", "5s"])
 def test_the_caller_s_lock_timeout_is_left_as_it_is(
     wired: Functions, connection: Connection, bound: str

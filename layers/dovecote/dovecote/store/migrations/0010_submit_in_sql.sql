@@ -360,33 +360,26 @@ begin
     end if;
 end $$;
 
--- Store a notification in the caller's transaction: visible, and undone, with it. The same key with the
--- same content again, by HTTP or here, is answered as the first was. Nothing is tried at once: dispatch
--- finds the routes at its next run. Errors repeat nothing of payload and recipients.
-create function dovecote.submit(
-    kind text, idempotency_key text, payload json, recipients json,
-    deliver_at timestamptz default null, traceparent text default null,
+-- What a submit in SQL comes to: a notification that is stored, or the first one of its key.
+create function dovecote.take_submit(
+    its_kind text, its_key text, payload json, recipients json, its_time timestamptz, its_parent text,
     out notification_id uuid, out created_at timestamptz, out replayed boolean
-) language plpgsql security definer
--- Of nobody's own: neither what the caller could put in the way of a name, nor how it has plans made.
-set search_path = pg_catalog, pg_temp set random_page_cost = 1.1 set plan_cache_mode = force_generic_plan
-as $$
+) language plpgsql as $$
 declare
     own_id constant uuid := dovecote.uuid7();
-    bound constant text := current_setting('lock_timeout');
-    payload_text text;
     own_fingerprint text;
+    payload_text text;
     people dovecote.recipient[];
     entry dovecote.kinds;
     routes json;
     fault text;
 begin
-    if coalesce(idempotency_key, '') = '' then
+    if coalesce(its_key, '') = '' then
         raise exception using errcode = 'VC400', message = 'There is no idempotency key.';
-    elsif length(idempotency_key) > 255 then
+    elsif length(its_key) > 255 then
         raise exception using errcode = 'VC422',
             message = 'The idempotency key is longer than 255 characters.';
-    elsif kind is null or json_typeof(payload) is distinct from 'object'
+    elsif its_kind is null or json_typeof(payload) is distinct from 'object'
         or json_typeof(recipients) is distinct from 'array' then
         raise exception using errcode = 'VC422',
             message = 'A submit takes a kind, a JSON object as payload and a JSON array of recipients.';
@@ -397,18 +390,12 @@ begin
         raise exception using
             errcode = case json_array_length(recipients) when 0 then 'VC422' else 'VC413' end,
             message = 'There are no recipients, or more than 1000.';
-    elsif deliver_at < '1971-01-01Z' or deliver_at >= '9000-01-01Z' then
+    elsif its_time < '1971-01-01Z' or its_time >= '9000-01-01Z' then
         raise exception using errcode = 'VC422', message = 'deliver_at is out of range.';
     end if;
 
-    begin
-        payload_text := dovecote.json_text(payload, false, 2);
-        own_fingerprint := dovecote.fingerprint(kind, payload, recipients, deliver_at);
-    exception when untranslatable_character or invalid_text_representation then
-        -- PostgreSQL's own words repeat the text that they are about.
-        raise exception using errcode = 'VC400',
-            message = 'There is text with NUL, or with half of a surrogate pair.';
-    end;
+    payload_text := dovecote.json_text(payload, false, 2);
+    own_fingerprint := dovecote.fingerprint(its_kind, payload, recipients, its_time);
     if payload is not json with unique keys or recipients is not json with unique keys then
         raise exception using errcode = 'VC400',
             message = 'There is an object with a member that stands twice.';
@@ -427,14 +414,15 @@ begin
         raise exception using errcode = 'VC422', message = fault || '.';
     end if;
 
+    -- Whatever the catalog says by now.
     select * into notification_id, created_at
-    from dovecote.first_submit(kind, idempotency_key, own_fingerprint);
+    from dovecote.first_submit(its_kind, its_key, own_fingerprint);
     replayed := notification_id is not null;
     if replayed then
         return;
     end if;
 
-    select * into entry from dovecote.kinds k where k.kind = submit.kind;
+    select * into entry from dovecote.kinds where kind = its_kind;
     if not found then
         raise exception using errcode = 'VC422', message = 'The kind is not in the catalog.',
             hint = 'Provision publishes the catalog to the database.';
@@ -448,38 +436,69 @@ begin
         raise exception using errcode = 'VC413',
             message = 'The recipients have so many devices that there are more than 10000 routes.';
     end if;
-
-    -- The wait for another submit of the key is the caller's to bound, and is bounded anyway.
-    if bound = '0' then
-        perform set_config('lock_timeout', '2s', true);
-    end if;
-    begin
-        select stored.stored_at into created_at
-        from dovecote.store_notification(
-            own_id, kind, idempotency_key, own_fingerprint, payload_text,
-            substring(traceparent from
-                '^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'),
-            deliver_at, entry.priority, entry.max_attempts, entry.time_to_live, null, null, routes, '{}',
-            new_unchecked => true
-        ) stored;
-    exception when lock_not_available then
-        raise lock_not_available using
-            message = 'The first submit of this key is still being stored by another transaction.',
-            hint = 'Try again, or let this one wait longer by lock_timeout.';
-    end;
-    if bound = '0' then
-        perform set_config('lock_timeout', bound, true);
-    end if;
+    select stored.stored_at into created_at
+    from dovecote.store_notification(
+        own_id, its_kind, its_key, own_fingerprint, payload_text, its_parent, its_time,
+        entry.priority, entry.max_attempts, entry.time_to_live, null, null, routes, '{}',
+        new_unchecked => true
+    ) stored;
     if created_at is not null then
         notification_id := own_id;
         return;
     end if;
+
     select * into notification_id, created_at
-    from dovecote.first_submit(kind, idempotency_key, own_fingerprint);
+    from dovecote.first_submit(its_kind, its_key, own_fingerprint);
     replayed := true;
     if notification_id is null then
         raise lock_not_available using
             message = 'The first submit of this key has just been withdrawn.', hint = 'Try again.';
+    end if;
+end $$;
+
+-- Store a notification in the caller's transaction: visible, and undone, with it. The same key with the
+-- same content again, by HTTP or here, is answered as the first was. Nothing is tried at once: dispatch
+-- finds the routes at its next run. Errors repeat nothing of payload and recipients.
+create function dovecote.submit(
+    kind text, idempotency_key text, payload json, recipients json,
+    deliver_at timestamptz default null, traceparent text default null,
+    out notification_id uuid, out created_at timestamptz, out replayed boolean
+) language plpgsql security definer
+-- Of nobody's own: neither what the caller could put in the way of a name, nor how it has plans made.
+set search_path = pg_catalog, pg_temp set random_page_cost = 1.1 set plan_cache_mode = force_generic_plan
+as $$
+declare
+    bound constant text := current_setting('lock_timeout');
+    place text;
+begin
+    -- Waits are the caller's to bound, and are bounded anyway.
+    if bound = '0' then
+        perform set_config('lock_timeout', '2s', true);
+    end if;
+    begin
+        select * into notification_id, created_at, replayed
+        from dovecote.take_submit(
+            kind, idempotency_key, payload, recipients, deliver_at,
+            substring(traceparent from
+                '^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$')
+        );
+    exception
+        when untranslatable_character or invalid_text_representation then
+            -- PostgreSQL's own words repeat the text that they are about.
+            raise exception using errcode = 'VC400',
+                message = 'There is text with NUL, or with half of a surrogate pair.';
+        when lock_not_available then
+            get stacked diagnostics place = pg_exception_context;
+            -- What was waited for is a whole table where its first line names no row, as (0,1).
+            if split_part(place, E'\n', 1) !~ '\(\d+,\d+\)' then
+                raise;
+            end if;
+            raise lock_not_available using
+                message = 'The first submit of this key is still being stored by another transaction.',
+                hint = 'Try again, or let this one wait longer by lock_timeout.';
+    end;
+    if bound = '0' then
+        perform set_config('lock_timeout', bound, true);
     end if;
 end $$;
 
