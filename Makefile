@@ -49,8 +49,8 @@ demo: .venv/.runtime ## start the local stack, send events/ through it, show wha
 run: .venv/.runtime ## the same stack in the foreground, with a page at http://127.0.0.1:8080 (PORT)
 	@$(bin)/python -m local.run
 
-migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema
-	@$(bin)/python -m dovecote.store.migrate
+migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema, publish the catalog
+	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.provision
 
 test: .venv/.tests ## unit, integration and faults on a real PostgreSQL
 	@$(bin)/python -m pytest tests/unit tests/integration tests/faults

@@ -26,6 +26,7 @@ from dovecote.channels.pool import Pool, one_by_one
 from dovecote.deliver import Deliver
 from dovecote.gate import Gate
 from dovecote.model import Channel, Claim, Delivered, Failed, Outcome, Permanent, Result, Slots
+from dovecote.payloads import CheckPayload
 from dovecote.settings import Settings
 from dovecote.store.migrate import migrate
 from dovecote.submit import Submit
@@ -133,6 +134,7 @@ def put_together(url: str, channel: Immediate) -> None:
         return Deliver(
             store=wiring._store(),
             channels=dict.fromkeys(Channel, channel),
+            check=CheckPayload(wiring._catalog()),
             clock=time.monotonic,
             send_seconds=here.send_seconds,
             span=wiring.tracing().span,

@@ -5,7 +5,7 @@ the bridge may be could run programs on this machine.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,17 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from dovecote import wiring
+from dovecote.settings import from_environment
 from dovecote.store.migrate import migrate
+from dovecote.store.publish import publish
 from local.postgres import Server
+from local.sam import ROOT
 from local.sam.docker import Bridge
 
 NAME = "dovecote"
 HOST = "host.docker.internal"
+CATALOG = ROOT / "layers" / "catalog" / "catalog"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,13 @@ def running(directory: Path, bridge: Bridge | None, *, durable: bool) -> Iterato
         migrate(url)
         inside = f"postgresql://{NAME}:{password}@{HOST}:{server.port}/{NAME}"
         yield Database(url=url, container_url=inside)
+
+
+def publish_catalog(base: Database, environment: Mapping[str, str]) -> None:
+    """Publish the catalog, for submits in SQL, under the settings that the containers have."""
+    settings = from_environment({**environment, "CATALOG_PATH": str(CATALOG)})
+    with psycopg.connect(base.url, autocommit=True) as connection:
+        publish(connection, wiring.publication(settings))
 
 
 def newest_notification(url: str) -> str | None:

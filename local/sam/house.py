@@ -71,7 +71,9 @@ def _opened(directory: Path, *, durable: bool) -> Iterator[House]:
             database_url=base.url,
             provider_url=f"http://127.0.0.1:{port}",
         )
-        _write(opened.env_file, _environment(base, port, push_targets(provider, "dovecote-sam")))
+        environment = _environment(base, port, push_targets(provider, "dovecote-sam"))
+        _write(opened.env_file, environment)
+        database.publish_catalog(base, environment)
         sign.write_text(json.dumps(asdict(opened)))
         try:
             yield opened

@@ -140,7 +140,7 @@ def test_a_submit_whose_answer_was_lost_and_the_clients_retry_give_one_notificat
     house: Functions, connection: Connection, link: Link, provider: Running
 ) -> None:
     assert post(house, "k-0")[0].status == 202
-    link.loses_answer_to = b"dovecote.submit("
+    link.loses_answer_to = b"dovecote.store_notification("
     answer, seconds = post(house, "k-1")
     assert refused_in_time(answer, seconds)
     again, _ = post(house, "k-1")

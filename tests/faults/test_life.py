@@ -52,6 +52,7 @@ from tests.builders import (
     no_span,
     redrive_one,
     stored,
+    unasked,
 )
 
 # The clock moves in tens, so that none of these ends in the milliseconds that a step takes.
@@ -191,6 +192,7 @@ class Life(RuleBasedStateMachine):
         deliver = Deliver(
             store=self.store,
             channels={Channel.EMAIL: _Within(answer, lambda: self.now)},
+            check=unasked,
             clock=lambda: self.now,
             send_seconds=1,
             span=no_span,

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "layers" / "dovecote"
 # What use cases, store and channels all speak in: values, rules and interfaces, no I/O.
 WORDS = {
     "addresses", "bodies", "catalog", "gate", "lanes", "model", "overview", "ports", "problems",
-    "redaction", "scale", "strict_json", "strict_yaml", "traceparent", "transitions",
+    "publication", "redaction", "scale", "strict_json", "strict_yaml", "traceparent", "transitions",
 }  # fmt: skip
 # Modules that stand around the use cases; all others at the top of the package are use cases.
 EDGES = {
@@ -27,6 +27,7 @@ EDGES = {
     "compile",
     "invocation",
     "otlp",
+    "provision",
     "settings",
     "telemetry",
 }
@@ -97,6 +98,7 @@ ARROWS = {
     "cloudformation": set(),
     "check": {"words", "channels"},
     "compile": {"check", "words"},
+    "provision": {"wiring", "settings", "store", "words"},
     "use cases": {"use cases", "words"},
     "store": {"store", "words"},
     "channels": {"channels", "words"},

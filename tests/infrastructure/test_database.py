@@ -360,7 +360,7 @@ def test_provision_has_its_ways_for_as_long_as_it_is_asked(
     assert schema.get("After") == after
     assert schema["Users"] == {
         name: f"dovecote_{name.lower()}"
-        for name in ("Submit", "Dispatch", "Api", "Feedback", "Purge")
+        for name in ("Submit", "Dispatch", "Api", "Feedback", "Purge", "Producer")
     }
 
 

@@ -38,6 +38,19 @@ def test_a_change_of_a_layer_alone_publishes_each_function_anew(layer: str) -> N
     assert not [name for name in SERVING if before[name] == after[name]]
 
 
+@pytest.mark.parametrize("layer", ["DovecoteLayer", "CatalogLayer"])
+def test_a_change_of_a_layer_alone_provisions_anew(layer: str) -> None:
+    """The one may bring migrations, the other what is published for submits in SQL."""
+    changed = copy.deepcopy(source())
+    changed["Resources"][layer]["Properties"]["ContentUri"] = "s3://artifacts/another"
+    assert transform(changed)["Resources"]["Schema"] != transformed()["Resources"]["Schema"]
+
+
+@pytest.mark.parametrize("parameter", ["EmailAllow", "EmailRedirectTo", "PushTopicArn"])
+def test_a_change_of_what_is_published_provisions_anew(parameter: str) -> None:
+    assert {"Ref": parameter} in only("Custom::Schema")["Settings"]
+
+
 def test_a_change_of_a_parameter_alone_publishes_each_function_anew() -> None:
     """SAM names a version by what is written in the template, which a parameter's value is not."""
     assert versions(transformed()) == versions(transformed(LogLevel="DEBUG"))

@@ -40,6 +40,7 @@ from tests.builders import (
     claim_lapsed,
     no_span,
     store_routes,
+    unasked,
 )
 from tests.functions import Answer, Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
@@ -490,6 +491,7 @@ def test_an_email_on_record_as_accepted_is_not_sent_again_after_a_crash(
     deliver = Deliver(
         store=store,
         channels={Channel.EMAIL: channel},
+        check=unasked,
         clock=lambda: 0.0,
         send_seconds=1,
         span=no_span,
@@ -513,6 +515,7 @@ def test_an_acceptance_that_came_too_late_is_put_on_record_by_the_next_batch(
     deliver = Deliver(
         store=store,
         channels={Channel.EMAIL: Late()},
+        check=unasked,
         clock=lambda: 0.0,
         send_seconds=1,
         span=no_span,

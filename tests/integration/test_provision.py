@@ -1,10 +1,12 @@
 """functions/provision: the schema and the users, for CloudFormation and by direct invocation."""
 
 import json
+import os
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,15 @@ import pytest
 import dovecote
 from dovecote import cloudformation
 from dovecote.cloudformation import ANSWER_SECONDS
-from dovecote.ports import StoreFailed, StoreUnavailable
+from dovecote.ports import Clock, Log, Sleep, StoreFailed, StoreUnavailable
+from dovecote.publication import Publication
 from dovecote.store import provision
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.migrate import LOCK, Migration, known
 from dovecote.store.provision import Provision
 from tests.builders import RecordingLog
 from tests.cloudformation import SECRET, Waiting, waiting
-from tests.functions import Context, environment, functions, load
+from tests.functions import ROOT, Context, environment, functions, load
 from tests.integration.test_roles import can_run, users_of
 
 Connection = psycopg.Connection[Any]
@@ -71,6 +74,39 @@ def test_the_users_that_it_names_are_made(empty_database_url: str, catalog_folde
             assert connection.execute(
                 "select from pg_roles where rolname = %s", (names["Api"],)
             ).rowcount == 0  # fmt: skip
+
+
+# By make migrate.
+
+
+def migrated_by_hand(**environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dovecote.provision"]
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "layers" / "dovecote")}
+    return subprocess.run(
+        command, env={**given, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_database_is_migrated_and_told_of_the_catalog_by_hand(
+    empty_database_url: str, catalog_folder: Path
+) -> None:
+    ran = migrated_by_hand(DATABASE_URL=empty_database_url, CATALOG_PATH=str(catalog_folder))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.endswith(f"version {NEWEST}, and the catalog is published\n")
+    with psycopg.connect(empty_database_url) as connection:
+        kinds = connection.execute("select kind from dovecote.kinds").fetchall()
+    assert ("order.shipped",) in kinds
+
+
+def test_what_is_wrong_by_hand_is_said_in_words(catalog_folder: Path, tmp_path: Path) -> None:
+    url = "postgresql://nowhere"
+    for ran, words in (
+        (migrated_by_hand(CATALOG_PATH=str(catalog_folder)), "neither is DATABASE_URL"),
+        (migrated_by_hand(DATABASE_URL=url, CATALOG_PATH=str(tmp_path)), "kinds.yaml: "),
+    ):
+        assert ran.returncode == 1
+        assert words in ran.stderr
+        assert "Traceback" not in ran.stderr
 
 
 # By CloudFormation.
@@ -225,6 +261,19 @@ def test_no_line_of_the_log_holds_the_url_of_the_answer(
 # A database that wakes.
 
 
+def provision_by(
+    connect: Callable[[], Bounded],
+    sleep: Sleep,
+    *,
+    clock: Clock = time.monotonic,
+    log: Log | None = None,
+) -> Provision:
+    """Provision with a catalog of nothing."""
+    nothing = Publication(catalog={}, version="", allowed=(), redirect="", topic=False)
+    log = log or RecordingLog()
+    return Provision(connect=connect, publication=nothing, clock=clock, sleep=sleep, log=log)
+
+
 def test_a_database_that_wakes_late_is_waited_for(database_url: str) -> None:
     log, slept = RecordingLog(), []
 
@@ -233,7 +282,7 @@ def test_a_database_that_wakes_late_is_waited_for(database_url: str) -> None:
             return Bounded.connect("postgresql://postgres@127.0.0.1:9/nowhere")
         return Bounded.connect(database_url, autocommit=True)
 
-    provision = Provision(connect=connect, clock=time.monotonic, sleep=slept.append, log=log)
+    provision = provision_by(connect, slept.append, log=log)
     assert provision({}, 60).version == NEWEST
     assert [message for _, message, _ in log.lines] == ["database not there yet"] * 3
 
@@ -243,9 +292,7 @@ def test_what_waiting_cannot_help_is_not_waited_for() -> None:
         return Bounded.connect("postgresql://ann@127.0.0.1/?no_such_option=1")
 
     slept: list[float] = []
-    provision = Provision(
-        connect=connect, clock=time.monotonic, sleep=slept.append, log=RecordingLog()
-    )
+    provision = provision_by(connect, slept.append)
     with pytest.raises(StoreFailed):
         provision({}, 60)
     assert slept == []
@@ -261,7 +308,7 @@ def test_a_database_is_not_waited_for_without_end() -> None:
     def connect() -> Bounded:
         return Bounded.connect("postgresql://postgres@127.0.0.1:9/nowhere")
 
-    waking = Provision(connect=connect, clock=lambda: now, sleep=sleep, log=RecordingLog())
+    waking = provision_by(connect, sleep, clock=lambda: now)
     with pytest.raises(StoreUnavailable, match="connection failed"):
         waking({}, 600)
     assert provision.WAKE_SECONDS - 3 <= now <= provision.WAKE_SECONDS

@@ -14,7 +14,7 @@ import pytest
 from psycopg import errors, sql
 
 from dovecote.store.migrate import known, migrate, migrate_with
-from dovecote.store.roles import FUNCTIONS, MOST_BYTES, BadUsers, grants, make_users
+from dovecote.store.roles import FUNCTIONS, MOST_BYTES, PRODUCER, BadUsers, grants, make_users
 from dovecote.store.statements import statement
 from tests.conftest import create_database, drop_database, named
 
@@ -51,6 +51,9 @@ RUNS: Mapping[str, set[str]] = {
     "Purge": {"purgeable", "purge"},
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""
+
+OWNERS = {"publish_kinds", "publish_routing"}
+"""Those that provision runs, as the owner of the tables."""
 
 each_function = pytest.mark.parametrize("function", FUNCTIONS)
 
@@ -100,7 +103,7 @@ def acting(connection: Connection, user: str) -> Iterator[None]:
 
 
 A_SUBMIT = """
-select dovecote.submit(
+select dovecote.store_notification(
     gen_random_uuid(), 'k', gen_random_uuid()::text, 'f', '{}', null, null, 1::smallint, 8, 60,
     gen_random_uuid(), 60,
     '[{"route_id": "00000000-0000-4000-8000-000000000000", "position": 0, "channel": "push",
@@ -186,7 +189,8 @@ def can_run(connection: Connection, user: str, function: str) -> bool:
 def test_every_statement_is_run_by_a_function() -> None:
     folder = Path(__file__).parents[2] / "layers" / "dovecote" / "dovecote" / "store" / "sql"
     stems = {path.stem for path in folder.glob("*.sql")}
-    assert stems - {"claimed", "lapsed"} == set().union(*RUNS.values())  # which are parts of claims
+    parts = {"claimed", "lapsed"}  # of each claim
+    assert stems - parts - OWNERS == set().union(*RUNS.values())
 
 
 # What they may not.
@@ -388,7 +392,11 @@ def test_a_name_is_an_identifier_whatever_it_says(connection: Connection) -> Non
 @pytest.mark.parametrize(
     ("function", "user", "words"),
     [
-        ("Sumbit", "ann", "Users: Sumbit is none of Api, Dispatch, Feedback, Purge, Submit"),
+        (
+            "Sumbit",
+            "ann",
+            "Users: Sumbit is none of Api, Dispatch, Feedback, Purge, Submit, Producer",
+        ),
         ("Provision", "ann", "Users: Provision is none of"),
         ("Submit", "", "Users: the name for Submit is not 1 to 63 bytes long"),
         ("Submit", "ä" * MOST_BYTES, "Users: the name for Submit is not 1 to 63 bytes long"),
@@ -420,7 +428,7 @@ def test_a_role_that_is_there_can_log_in_after_it(
 
 def test_every_function_has_its_grants_and_no_file_is_left_over() -> None:
     folder = Path(__file__).parents[2] / "layers" / "dovecote" / "dovecote" / "store" / "grants"
-    assert {path.stem.title() for path in folder.iterdir()} == set(FUNCTIONS)
+    assert {path.stem.title() for path in folder.iterdir()} == {*FUNCTIONS, PRODUCER}
     assert all(
         grants(function).startswith(f"-- What functions/{function.lower()} may do")
         for function in FUNCTIONS

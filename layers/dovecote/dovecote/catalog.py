@@ -158,6 +158,11 @@ def load(folder: Path) -> Catalog:
     return {name: _kind(name, entry) for name, entry in kinds.items()}
 
 
+def version(folder: Path) -> str:
+    """Return by what the kinds.yaml of a catalog folder is known: its SHA-256."""
+    return digest((folder / SOURCE).read_bytes())
+
+
 def parsed(source: bytes) -> dict[str, Any]:
     """Return the entries that the text of kinds.yaml holds; raise BadCatalog."""
     # Not at the top: what is compiled needs no PyYAML, which is a twentieth of a cold start.

@@ -8,11 +8,14 @@ from msgspec import Struct
 
 from dovecote import model, transitions
 from dovecote.gate import Gate
-from dovecote.model import Claim, Delivered, Failed, Outcome, Result, Slots, Standing
+from dovecote.model import Claim, Delivered, Failed, Outcome, Permanent, Result, Slots, Standing
 from dovecote.ports import Channel, Clock, Span, Store
 
 Settle = Callable[[Sequence[Result]], None]
 """Takes results to write them down at once."""
+
+Check = Callable[[Claim], str | None]
+"""Says why the payload of a claim cannot be sent, or nothing."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -30,12 +33,14 @@ class Deliver:
         *,
         store: Store,
         channels: Mapping[str, Channel],
+        check: Check,
         clock: Clock,
         send_seconds: float,
         span: Span,
     ) -> None:
         self._store = store
         self._channels = channels
+        self._check = check
         self._clock = clock
         self._send_seconds = send_seconds
         self._span = span
@@ -86,6 +91,8 @@ class Deliver:
                 outcomes[claim.route_id] = Delivered(message_id=known[claim.route_id])
             elif (outcome := transitions.unsent(claim)) is not None:
                 outcomes[claim.route_id] = outcome
+            elif claim.unchecked and (refusal := self._check(claim)) is not None:
+                outcomes[claim.route_id] = Permanent(error=refusal, asked=False)
         return outcomes
 
     def _accepted(self, claims: Sequence[Claim]) -> dict[UUID, str]:

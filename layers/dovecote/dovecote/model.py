@@ -11,6 +11,9 @@ from uuid import UUID
 
 import msgspec
 
+MAX_PAYLOAD_BYTES = 64 * 1024
+"""How large a payload may be as it is stored, with a recipient's data merged over it."""
+
 
 class Channel(StrEnum):
     """A way to reach a recipient."""
@@ -194,7 +197,8 @@ class Claim(msgspec.Struct, frozen=True):
     `expires_in` is in seconds by the database's clock at the claim, `due` in seconds since 1970.
     `payload` and `data` are JSON text, decoded only by whoever needs them. `endpoint` is the SNS
     endpoint of the device, where the device is registered and alive. `suppressed` is why nothing is
-    sent to the address, where that is so. Token apart, the fields are in the order of
+    sent to the address, where that is so. `unchecked` says that the payload was not held against
+    its kind's schema yet. Token apart, the fields are in the order of
     sql/claimed.sql.
     """
 
@@ -223,6 +227,7 @@ class Claim(msgspec.Struct, frozen=True):
     lane: int
     due: float
     suppressed: str | None
+    unchecked: bool = False
 
     def __repr__(self) -> str:
         """Name the route and the attempt, and nothing of whom it is for and what it says."""

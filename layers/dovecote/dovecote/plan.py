@@ -9,11 +9,18 @@ from msgspec.structs import replace
 
 from dovecote import strict_json
 from dovecote.catalog import Catalog, Kind, PayloadRefused
-from dovecote.model import Channel, Device, NewNotification, NewRoute, Recipient, Submission
+from dovecote.model import (
+    MAX_PAYLOAD_BYTES,
+    Channel,
+    Device,
+    NewNotification,
+    NewRoute,
+    Recipient,
+    Submission,
+)
 from dovecote.ports import Store
 from dovecote.problems import Fault, Invalid, TooLarge, pointer
 from dovecote.routing import Routing
-from dovecote.submission import MAX_PAYLOAD_BYTES
 
 MAX_ROUTES = 10_000
 """An answer of 16,000 routes would be over the 6 MiB that Lambda takes."""

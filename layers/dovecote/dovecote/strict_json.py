@@ -56,11 +56,13 @@ def read_uninspected(body: bytes) -> Any:
 def inspect(document: Any) -> None:
     """Refuse what cannot be stored, and what is nested too deeply; raise Malformed."""
     level = [document]
-    for _ in range(MAX_DEPTH + 1):
-        if not level:
-            return
+    for _ in range(MAX_DEPTH):
         level = [part for value in level for part in _parts(value)]
-    raise Malformed(f"The body is nested more than {MAX_DEPTH} levels deep.")
+    for value in level:
+        if isinstance(value, dict | list):
+            raise Malformed(f"The body is nested more than {MAX_DEPTH} levels deep.")
+        if isinstance(value, str):
+            _inspect_text(value)
 
 
 def text(document: Any) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -11,19 +11,19 @@ from msgspec import Meta
 
 from dovecote import strict_json
 from dovecote.addresses import BadAddress, normalised
-from dovecote.model import Recipient, Submission
+from dovecote.model import MAX_PAYLOAD_BYTES, Recipient, Submission
 from dovecote.problems import Fault, Invalid, Malformed, Problem, TooLarge, pointer
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_NOTIFICATIONS = 100
 MAX_RECIPIENTS = 1000
-MAX_PAYLOAD_BYTES = 64 * 1024
 
 Identifier = Annotated[str, Meta(max_length=255, pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]*\Z")]
 """An id of the producer's own: a user or a device session."""
 
 _Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z", max_length=35)]
 Instant = Annotated[datetime, Meta(tz=True)]
+_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class _Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -86,7 +86,7 @@ def _taken(raw: Any, key: str | None, traceparent: str | None) -> Submission:
         payload_text=strict_json.text(values["payload"]),
         recipients=recipients,
         deliver_at=values["deliver_at"],
-        fingerprint=_fingerprint(raw),
+        fingerprint=fingerprint(raw, values["deliver_at"]),
         traceparent=traceparent,
     )
 
@@ -236,7 +236,11 @@ def _in_words(error: msgspec.ValidationError) -> str:
     return re.sub(r"^Expected", "expected", sentence)
 
 
-def _fingerprint(raw: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of what makes two requests the same, as it was sent."""
-    members = {name: raw.get(name) for name in ("kind", "payload", "recipients", "deliver_at")}
-    return hashlib.sha256(strict_json.canonical(members)).hexdigest()
+def fingerprint(raw: Mapping[str, Any], deliver_at: datetime | None) -> str:
+    """Return the SHA-256 of what makes two requests the same: all as it was sent, but the time.
+
+    migrations/ has the same for a submit in SQL, and tests/vectors/ what both have to give.
+    """
+    members = {name: raw[name] for name in ("kind", "payload", "recipients")}
+    at = None if deliver_at is None else deliver_at.astimezone(UTC).strftime(_INSTANT)
+    return hashlib.sha256(strict_json.canonical({**members, "deliver_at": at})).hexdigest()

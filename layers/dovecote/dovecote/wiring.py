@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dovecote.notifications import Notifications
     from dovecote.otlp import Export
     from dovecote.overview import Look
+    from dovecote.publication import Publication
     from dovecote.purge import Purge
     from dovecote.redrives import Redrives
     from dovecote.run import Run
@@ -439,8 +440,29 @@ def provision() -> Provision:
     """Return what brings the database to this release."""
     from dovecote.store.provision import Provision
 
-    settings()  # wrong ones are no reason to wait for a database
-    return Provision(connect=_connect, clock=time.monotonic, sleep=time.sleep, log=log())
+    return Provision(
+        connect=_connect,
+        # At once: wrong settings or a wrong catalog are no reason to wait for a database.
+        publication=publication(settings()),
+        clock=time.monotonic,
+        sleep=time.sleep,
+        log=log(),
+    )
+
+
+def publication(here: Settings) -> Publication:
+    """Return what submits in SQL are to go by under these settings; raise BadCatalog."""
+    from dovecote import catalog
+    from dovecote.publication import Publication
+
+    folder = Path(here.catalog_path)
+    return Publication(
+        catalog=catalog.load(folder),
+        version=catalog.version(folder),
+        allowed=here.allowed_emails,
+        redirect=here.email_redirect_to,
+        topic=bool(here.push_topic_arn),
+    )
 
 
 @cache
@@ -530,10 +552,12 @@ def _invoke(here: Settings) -> ports.Invoke:
 
 def _deliver(here: Settings, channels: Mapping[str, ports.Channel]) -> Deliver:
     from dovecote.deliver import Deliver
+    from dovecote.payloads import CheckPayload
 
     return Deliver(
         store=_store(),
         channels=channels,
+        check=CheckPayload(_catalog()),
         clock=time.monotonic,
         send_seconds=here.send_seconds,
         span=tracing().span,

@@ -178,6 +178,36 @@ def test_each_function_of_dovecote_is_a_user_of_its_own(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def submitted_by_a_producer(url: str) -> None:
+    """Submit in SQL as a user who may do nothing else."""
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("create role shop login; grant dovecote_producer to shop")
+    with psycopg.connect(url, user="shop") as own:
+        own.execute(
+            "select dovecote.submit('order.shipped', 'order-1',"
+            " json_build_object('order_id', '1', 'carrier', 'DHL', 'first_name', 'Ann'),"
+            " json_build_array(json_build_object('email', 'ann@example.com')))"
+        )
+
+
+def test_what_a_producer_submits_in_sql_is_delivered_by_the_schedule(tmp_path: Path) -> None:
+    dovecote = Options(
+        directory=tmp_path / "stack",
+        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
+        durable=False,
+        tick_seconds=0.5,
+    )
+
+    async def scenario() -> None:
+        async with Stack(dovecote) as stack:
+            await asyncio.to_thread(submitted_by_a_producer, stack.database_url)
+            async with asyncio.timeout(30):
+                while not stack.provider.ledger.accepted:
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(scenario())
+
+
 def test_on_a_server_of_somebody_else_s_all_are_its_owner(
     tmp_path: Path, empty_database_url: str
 ) -> None:

@@ -6,8 +6,6 @@ newer one is rolled out, and after it was rolled back.
 
 import hashlib
 import math
-import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -170,12 +168,3 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
     except psycopg.Error as error:
         error.add_note(migration.name)
         raise
-
-
-if __name__ == "__main__":
-    url = os.environ.get("DATABASE_URL")
-    if not url:
-        sys.exit("DATABASE_URL is not set: name the database to migrate")
-    for applied_name in migrate(url):
-        print(f"applied {applied_name}")
-    print("the schema is up to date")

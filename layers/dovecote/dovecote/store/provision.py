@@ -1,4 +1,4 @@
-"""Provision a database: wait until it is there, migrate it, make its users."""
+"""Provision a database: wait until it is there, migrate it, make its users, publish the catalog."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ import psycopg
 from psycopg import errors
 
 from dovecote.ports import Clock, Log, Sleep, StoreError, StoreUnavailable
+from dovecote.publication import Publication
 from dovecote.store.database import Connection, Unanswered, translated
 from dovecote.store.migrate import known, migrate_with, newest
+from dovecote.store.publish import publish
 from dovecote.store.roles import make_users
 
 WAKE_SECONDS = 300.0
@@ -34,15 +36,22 @@ class Provision:
     """Bring a database to this release."""
 
     def __init__(
-        self, *, connect: Callable[[], Connection], clock: Clock, sleep: Sleep, log: Log
+        self,
+        *,
+        connect: Callable[[], Connection],
+        publication: Publication,
+        clock: Clock,
+        sleep: Sleep,
+        log: Log,
     ) -> None:
         self._connect = connect
+        self._publication = publication
         self._clock = clock
         self._sleep = sleep
         self._log = log
 
     def __call__(self, users: Mapping[str, str], seconds: float) -> Provisioned:
-        """Migrate, and give each function its user; `users` are names by function.
+        """Migrate, give each function its user, and publish; `users` are names by function.
 
         All of it takes at most so many seconds, on the server too. Raises StoreError,
         ChangedMigration and BadUsers, whose words repeat no row and no secret.
@@ -53,6 +62,7 @@ class Provision:
                 connection.deadline = deadline
                 applied = migrate_with(connection, known())
                 make_users(connection, users)
+                publish(connection, self._publication)
                 return Provisioned(applied=applied, version=newest(connection))
         except psycopg.Error as error:
             raise _in_words(error) from None

@@ -45,6 +45,7 @@ grant select (address_hash, reason, created_at),
     insert (address_hash, email, reason),
     update (email, reason, route_id, message_id),
     delete on dovecote.suppressions to {user};
+grant execute on function dovecote.address_hash to {user};
 
 grant select (
         user_id, device_session_id, platform, token, endpoint, created_at, updated_at, dead_at

@@ -1,7 +1,7 @@
 -- What functions/dispatch may do: claim routes, deliver them, write down what became of them.
 -- It stores nothing new, and changes nothing of what is to be said and to whom.
 
-grant select (notification_id, kind, idempotency_key, payload, traceparent)
+grant select (notification_id, kind, idempotency_key, payload, traceparent, unchecked)
     on dovecote.notifications to {user};
 
 grant select, update (
@@ -25,6 +25,7 @@ grant select (message_id) on dovecote.email_rejections to {user};
 grant select (template_id, idempotency_key, message_id) on dovecote.accepted_emails to {user};
 
 grant select (address_hash, reason) on dovecote.suppressions to {user};
+grant execute on function dovecote.address_hash to {user};
 
 -- Its endpoint is what a device is sent to by; the token is SNS's to know.
 grant select (user_id, device_session_id, endpoint, updated_at, dead_at), update (dead_at)

@@ -1,6 +1,7 @@
 -- What functions/submit may do: store notifications and their routes, and try the first at once.
 -- It does not ask whether an email is on record as accepted: it tries what it has just stored.
 
+grant execute on function dovecote.store_notification to {user};
 grant select, insert on dovecote.notifications to {user};
 
 grant select, insert, update (
@@ -22,6 +23,7 @@ grant insert (template_id, idempotency_key, message_id)
 grant select (message_id) on dovecote.email_rejections to {user};
 
 grant select (address_hash, reason) on dovecote.suppressions to {user};
+grant execute on function dovecote.address_hash to {user};
 
 grant select (user_id, device_session_id, platform, token, endpoint, created_at, updated_at, dead_at),
     update (dead_at) on dovecote.push_devices to {user};

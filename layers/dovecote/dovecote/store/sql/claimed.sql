@@ -8,10 +8,10 @@ select r.route_id, r.notification_id, r.channel, r.target, n.kind, n.idempotency
        r.lane, date_part('epoch', r.next_attempt_at) as due, (
            select reason from dovecote.suppressions
            where address_hash = dovecote.address_hash(r.resolved_email)
-       ) as suppressed
+       ) as suppressed, n.unchecked
 from claimed r
 cross join lateral (
-    select kind, idempotency_key, payload, traceparent
+    select kind, idempotency_key, payload, traceparent, unchecked
     from dovecote.notifications
     where notification_id = r.notification_id
     limit 1

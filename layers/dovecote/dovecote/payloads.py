@@ -1,0 +1,33 @@
+"""Hold the payload of a claim against its kind's schema, where a submit in SQL could not."""
+
+from dovecote import strict_json
+from dovecote.catalog import Catalog, PayloadRefused
+from dovecote.model import MAX_PAYLOAD_BYTES, Claim
+from dovecote.problems import pointer
+from dovecote.redaction import scrubbed
+
+
+class CheckPayload:
+    """Say why a claim's payload cannot be sent, or nothing."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def __call__(self, claim: Claim) -> str | None:
+        """Return why its kind does not take what a claim says, without a value of it.
+
+        A kind that is not in the catalog is not judged: the channel says that of all claims.
+        """
+        kind = self._catalog.get(claim.kind)
+        if kind is None:
+            return None
+        payload = strict_json.reread(claim.payload)
+        if claim.data is not None:
+            payload |= strict_json.reread(claim.data)
+            if len(strict_json.text(payload).encode()) > MAX_PAYLOAD_BYTES:
+                return "payload is larger than 64 KiB with the recipient's data"
+        try:
+            kind.check(payload)
+        except PayloadRefused as refused:
+            return scrubbed(f"payload{pointer(refused.path)} {refused.detail}", claim)
+        return None

@@ -1,0 +1,697 @@
+"""dovecote.submit(): a submit in the producer's own transaction, as the HTTP call would have it."""
+
+import json
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import errors, sql
+
+from dovecote import wiring
+from dovecote.addresses import BadAddress, normalised
+from dovecote.catalog import BadCatalog
+from dovecote.routing import NOT_ALLOWED
+from dovecote.settings import from_environment
+from dovecote.store.postgres import PostgresStore
+from dovecote.store.publish import publish
+from dovecote.store.roles import PRODUCER, BadUsers, make_users
+from dovecote.submission import is_identifier
+from local.provider import Running
+from tests.functions import Functions, environment, functions
+from tests.integration.test_http import ADDRESS, a_body
+from tests.integration.test_roles import acting, as_user, names, users
+from tests.integration.test_submit import a_device
+
+Connection = psycopg.Connection[Any]
+
+__all__ = ["names", "users"]
+
+CALL = """
+select notification_id, created_at, replayed from dovecote.submit(
+    %(kind)s, %(idempotency_key)s, %(payload)s, %(recipients)s, %(deliver_at)s, %(traceparent)s
+)
+"""
+TOPIC = "arn:aws:sns:us-east-1:000000000000:news.fifo"
+on_one_database = settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def submit(connection: Connection, **changes: Any) -> Any:
+    """Submit in SQL what a_body says; return notification_id, created_at, replayed."""
+    told = {"deliver_at": None, "traceparent": None, **a_body(**changes)}
+    for name in ("payload", "recipients"):
+        if not isinstance(told[name], str | None):
+            told[name] = json.dumps(told[name])
+    return connection.execute(CALL, told).fetchone()
+
+
+def count(connection: Connection, table: str = "notifications") -> int:
+    query = sql.SQL("select count(*) from dovecote.{}").format(sql.Identifier(table))
+    return int(connection.execute(query).fetchone()[0])  # type: ignore[index]
+
+
+@contextmanager
+def published(url: str, catalog: Path, endpoint: str = "", **more: str) -> Iterator[Functions]:
+    """The functions under some settings, which are published to the database with the catalog."""
+    values = environment(url, endpoint, catalog, **{"INLINE_ROUTES": "0", **more})
+    with psycopg.connect(url, autocommit=True) as owner:
+        publish(owner, wiring.publication(from_environment(values)))
+    with functions(values) as wired:
+        yield wired
+
+
+@pytest.fixture
+def wired(database_url: str, provider: Running, catalog_folder: Path) -> Iterator[Functions]:
+    more = {"BACKOFF_BASE_SECONDS": "0"}
+    with published(database_url, catalog_folder, provider.url, **more) as one:
+        yield one
+
+
+@pytest.fixture
+def producer(
+    connection: Connection, names: dict[str, str], database_url: str, wired: Functions
+) -> Iterator[Connection]:
+    """A producer's own connection: its user has the role, and tables of its own."""
+    role, user = (f"{name}_{uuid.uuid4().hex[:8]}" for name in ("producer", "shop"))
+    make_users(connection, {**names, PRODUCER: role})
+    run = [sql.SQL(text).format(role=sql.Identifier(role), user=sql.Identifier(user)) for text in (
+        "create role {user} login", "grant {role} to {user}",
+        "create schema shop authorization {user}", "create table shop.orders (id text)",
+        "alter table shop.orders owner to {user}",
+    )]  # fmt: skip
+    for statement in run:
+        connection.execute(statement)
+    with psycopg.connect(as_user(connection, database_url, user), autocommit=True) as own:
+        yield own
+    for name in (user, role):
+        text = sql.SQL("drop owned by {0} cascade; drop role {0}").format(sql.Identifier(name))
+        connection.execute(text)
+
+
+# The same rows.
+
+RULES: Mapping[str, dict[str, str]] = {
+    "production": {},
+    "with a topic": {"PUSH_TOPIC_ARN": TOPIC},
+    "to some alone": {"EMAIL_ALLOW": "@Example.com, bob@example.org"},
+    "redirected": {
+        "EMAIL_ALLOW": "@example.com", "EMAIL_REDIRECT_TO": "Us <us@example.net>",
+        "PUSH_TOPIC_ARN": TOPIC,
+    },
+    "all redirected": {"EMAIL_REDIRECT_TO": "us@example.net"},
+}  # fmt: skip
+KINDS = {
+    "order.shipped": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
+    "order.arriving": {"order_id": "1234", "carrier": "Ü\u2014\U0001f600", "minutes": 5},
+    "account.password_reset": {
+        "first_name": "Ann", "reset_url": "https://x.example/", "valid_minutes": 15,
+    },
+}  # fmt: skip
+addresses = st.sampled_from(
+    ["ann@example.com", "Ann.B+c@EXAMPLE.com", "bob@example.org", "Bob@example.org", "INFO@x.io"]
+)
+people = st.fixed_dictionaries(
+    {},
+    optional={
+        "user_id": st.sampled_from(["u-1", "u-2", "u-3", "ü 4"]) | st.none(),
+        "email": addresses | st.none(),
+        "device_session_id": st.sampled_from(["d-1", "d-2", "gone"]) | st.none(),
+        "locale": st.sampled_from(["de", "de-AT", "en_US"]) | st.none(),
+        "data": st.sampled_from([{}, {"first_name": "Bo\u0308"}]) | st.none(),
+    },
+)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> dict[str, Any]:
+    kind = draw(st.sampled_from(list(KINDS)))
+    body = {"kind": kind, "payload": KINDS[kind], "recipients": draw(st.lists(people, max_size=4))}
+    if draw(st.booleans()):
+        body["deliver_at"] = draw(st.sampled_from(["2027-01-01T09:00:00.5+05:30", "1999-12-31Z"]))
+        body["deliver_at"] = body["deliver_at"].replace("31Z", "31T00:00:00Z")
+    for person in body["recipients"]:
+        if kind != "order.shipped":
+            person.pop("data", None)
+    return body
+
+
+def rows(connection: Connection, key: str) -> tuple[Any, list[Any]]:
+    """Return all that a notification stored, but ids; times as those since it was stored."""
+    notification = connection.execute(
+        "select to_jsonb(n) - '{notification_id,idempotency_key,created_at,traceparent,unchecked}'"
+        "  ::text[] from dovecote.notifications n where idempotency_key = %s",
+        (key,),
+    ).fetchone()
+    routes = connection.execute(
+        "select to_jsonb(r) - '{route_id,notification_id,created_at,next_attempt_at,expires_at}'"
+        "  ::text[],"
+        " r.next_attempt_at - greatest(n.deliver_at, n.created_at),"
+        " r.expires_at - greatest(n.deliver_at, n.created_at), r.created_at = n.created_at"
+        " from dovecote.notification_routes r join dovecote.notifications n using (notification_id)"
+        " where idempotency_key = %s order by position",
+        (key,),
+    ).fetchall()
+    return notification, routes
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_whatever_is_submitted_is_stored_as_by_http(
+    rule: str,
+    database_url: str,
+    connection: Connection,
+    store: PostgresStore,
+    catalog_folder: Path,
+) -> None:
+    for user, session in (("u-1", "d-2"), ("u-1", "d-1"), ("u-2", "d-1"), ("u-3", "dead")):
+        store.put_device(a_device(user, session))
+    connection.execute("update dovecote.push_devices set dead_at = now() where user_id = 'u-3'")
+    with published(database_url, catalog_folder, **RULES[rule]) as house:
+
+        @on_one_database
+        @given(body=bodies())
+        def both(body: dict[str, Any]) -> None:
+            one, other = uuid.uuid4().hex, uuid.uuid4().hex
+            answer = house.post({**body, "idempotency_key": one})
+            told = {"deliver_at": None, **body, "idempotency_key": other}
+            if answer.status != 202:
+                assert answer.status == 422
+                with pytest.raises(psycopg.Error) as refused:
+                    submit(connection, **told)
+                assert refused.value.sqlstate == "VC422"
+                return
+            submit(connection, **told)
+            assert rows(connection, one) == rows(connection, other)
+
+        both()
+
+
+def test_rows_that_are_alike_are_some(wired: Functions, connection: Connection) -> None:
+    """Lest the comparison above compares nothing with nothing."""
+    submit(connection, idempotency_key="k")
+    notification, routes = rows(connection, "k")
+    assert notification is not None
+    assert [route["channel"] for route, *_ in routes] == ["email", "push"]
+
+
+def test_what_follows_the_settings_follows_them(
+    database_url: str, connection: Connection, catalog_folder: Path
+) -> None:
+    for rule, status in (("production", "pending"), ("to some alone", "skipped")):
+        with published(database_url, catalog_folder, **RULES[rule]):
+            submit(connection, idempotency_key=rule)
+            (((route, *_), _),) = (rows(connection, rule)[1],)
+            assert route["status"] == status
+    assert route["last_error"] == NOT_ALLOWED
+
+
+local_parts = st.text("abzAZ09.!#$%&'*+/=?^_`{|}~-\" @ü", min_size=1, max_size=66)
+domains = st.text("abxnAZ09.-ü", min_size=1, max_size=20) | st.sampled_from(
+    ["example.com", "EXAMPLE.Com", "x.test", "x.local", "xn--mnchen-3ya.de", "a.b.c.io", "x.1", "l"]
+)
+
+
+@settings(on_one_database, max_examples=400)
+@given(
+    address=st.emails()
+    | st.builds(lambda local, domain: f"{local}@{domain}", local_parts, domains)
+    | st.sampled_from(["INFO@X.IO", "Www@x.io", f"{'a' * 64}@x.io", f"{'a' * 65}@x.io", "@", ""])
+    | st.builds(lambda label: f"a@{'x.' * 60}{label}.io", st.text("ab", min_size=1, max_size=70))
+    | st.builds(lambda many: f"a@{'abcd.' * many}io", st.integers(1, 60))
+)
+def test_an_address_is_what_it_is_by_http_or_refused(connection: Connection, address: str) -> None:
+    (found,) = connection.execute("select dovecote.mailable(%s)", (address,)).fetchone() or (None,)
+    try:
+        expected = normalised(address)
+    except BadAddress:
+        expected = None
+    assert found in (expected, None)
+    if found is None and expected is not None:
+        # No more than what was said that it cannot judge.
+        assert re.search(r"[^ -~]|^\"|xn--", address, re.IGNORECASE)
+
+
+@settings(on_one_database, max_examples=300)
+@given(
+    value=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=4)
+    | st.sampled_from([" \u2003\u00a0", "\u180e", "\u200b", "x" * 255, "ä" * 256, "\x1c", "\x7f"])
+)
+def test_an_id_of_the_producer_s_is_one_by_http_too(connection: Connection, value: str) -> None:
+    found = connection.execute("select dovecote.is_identifier(%s)", (value,)).fetchone()
+    assert found == (is_identifier(value),)
+
+
+def test_ids_are_of_version_7_and_in_the_order_of_time(connection: Connection) -> None:
+    made = [connection.execute("select dovecote.uuid7()").fetchone()[0]]  # type: ignore[index]
+    for _ in range(50):
+        time.sleep(0.001)
+        made += connection.execute("select dovecote.uuid7()").fetchone() or ()
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)
+    assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}
+    assert abs((made[-1].int >> 80) / 1000 - time.time()) < 60
+
+
+# The same idempotency.
+
+
+def test_the_same_key_and_body_is_a_replay_whichever_way_it_came(
+    wired: Functions, connection: Connection
+) -> None:
+    notification_id, created_at, replayed = submit(connection)
+    assert not replayed
+    answer = wired.post(a_body())
+    assert (answer.status, answer.headers["idempotent-replayed"]) == (202, "true")
+    assert answer.body["notification_id"] == str(notification_id)
+    assert submit(connection) == (notification_id, created_at, True)
+    first = wired.post(a_body(idempotency_key="k")).body["notification_id"]
+    assert submit(connection, idempotency_key="k")[::2] == (uuid.UUID(first), True)
+    assert count(connection) == 2
+
+
+def test_another_body_is_a_mismatch_whichever_way_it_came(
+    wired: Functions, connection: Connection
+) -> None:
+    other = {"payload": {"order_id": "5678", "carrier": "DHL"}}
+    submit(connection)
+    wired.post(a_body(idempotency_key="k"))
+    assert wired.post(a_body(**other)).status == 422
+    for key in ("k", a_body()["idempotency_key"]):
+        with pytest.raises(psycopg.Error, match="was used before") as refused:
+            submit(connection, idempotency_key=key, **other)
+        assert refused.value.sqlstate == "VC409"
+    assert count(connection) == 2
+
+
+def test_a_replay_is_answered_whatever_the_catalog_says_by_now(
+    wired: Functions, connection: Connection
+) -> None:
+    first = submit(connection)
+    connection.execute("delete from dovecote.kinds")
+    assert submit(connection) == (*first[:2], True)
+    with pytest.raises(psycopg.Error, match="not in the catalog"):
+        submit(connection, idempotency_key="another")
+
+
+# In the caller's transaction.
+
+
+def test_it_is_there_with_the_producer_s_own_row_and_gone_with_it(
+    producer: Connection, connection: Connection
+) -> None:
+    with producer.transaction(force_rollback=True):
+        producer.execute("insert into shop.orders values ('1234')")
+        first = submit(producer)
+        assert not first[2]
+        assert submit(producer) == (*first[:2], True)
+        assert count(connection) == 0
+    assert count(connection) == count(connection, "notification_routes") == 0
+    with producer.transaction():
+        producer.execute("insert into shop.orders values ('1234')")
+        submit(producer)
+    assert producer.execute("select count(*) from shop.orders").fetchone() == (1,)
+    assert count(connection) == 1
+    assert count(connection, "notification_routes") == 2
+
+
+def test_many_are_submitted_by_one_statement(producer: Connection, connection: Connection) -> None:
+    producer.execute("insert into shop.orders select i::text from generate_series(1, 300) i")
+    made = producer.execute(
+        "select (dovecote.submit('order.shipped', id, json_build_object("
+        "   'order_id', id, 'carrier', 'DHL', 'first_name', 'Ann'),"
+        "  json_build_array(json_build_object('user_id', 'u-' || id, 'email', 'a@example.com'))"
+        " )).notification_id from shop.orders"
+    ).fetchall()
+    assert len(set(made)) == count(connection) == 300
+
+
+class Waiting(threading.Thread):
+    """A submit on a connection of its own, and what came of it."""
+
+    def __init__(self, url: str, *before: str) -> None:
+        super().__init__()
+        self._url, self._before = url, before
+        self.came: Any = None
+
+    def run(self) -> None:
+        with psycopg.connect(self._url, autocommit=True) as own:
+            for text in self._before:
+                own.execute(text.encode())
+            try:
+                self.came = submit(own)
+            except psycopg.Error as error:
+                self.came = error
+
+
+def await_a_wait(url: str) -> None:
+    """Wait until somebody waits for a lock; within a transaction nobody would be seen to begin."""
+    with psycopg.connect(url, autocommit=True) as beside:
+        for _ in range(500):
+            waits = beside.execute(
+                "select from pg_stat_activity where datname = current_database()"
+                " and wait_event_type = 'Lock'"
+            )
+            if waits.rowcount:
+                return
+            time.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+def test_a_duplicate_waits_for_the_first_and_is_its_replay(
+    wired: Functions, connection: Connection, database_url: str
+) -> None:
+    with connection.transaction():
+        first = submit(connection)
+        waiting = Waiting(database_url)
+        waiting.start()
+        await_a_wait(database_url)
+    waiting.join()
+    assert waiting.came == (*first[:2], True)
+    assert count(connection) == 1
+
+
+def test_a_duplicate_is_the_first_where_the_first_is_undone(
+    wired: Functions, connection: Connection, database_url: str
+) -> None:
+    with connection.transaction(force_rollback=True):
+        submit(connection)
+        waiting = Waiting(database_url)
+        waiting.start()
+        await_a_wait(database_url)
+    waiting.join()
+    assert waiting.came[2] is False
+    assert count(connection) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "least", "most"),
+    [("set lock_timeout = 0", 1.9, 4), ("set lock_timeout = '300ms'", 0.25, 1.5)],
+)
+def test_a_wait_ends_with_the_caller_s_lock_timeout_and_in_two_seconds_without_one(
+    wired: Functions,
+    connection: Connection,
+    database_url: str,
+    setting: str,
+    least: float,
+    most: float,
+) -> None:
+    with connection.transaction(force_rollback=True):
+        submit(connection)
+        waiting = Waiting(database_url, setting)
+        began = time.monotonic()
+        waiting.start()
+        waiting.join()
+        took = time.monotonic() - began
+    assert isinstance(waiting.came, errors.LockNotAvailable)
+    assert "still being stored" in str(waiting.came)
+    assert least < took < most
+
+
+def test_a_table_that_is_locked_is_waited_for_no_longer_and_is_no_submit(
+    wired: Functions, connection: Connection, database_url: str
+) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute("lock table dovecote.notifications")
+        waiting = Waiting(database_url, "set lock_timeout = 0")
+        waiting.start()
+        waiting.join()
+    assert isinstance(waiting.came, errors.LockNotAvailable)
+    assert "first submit" not in str(waiting.came)
+
+
+@pytest.mark.parametrize("bound", ["0", "300ms", "5s"])
+def test_the_caller_s_lock_timeout_is_left_as_it_is(
+    wired: Functions, connection: Connection, bound: str
+) -> None:
+    connection.execute(f"set lock_timeout = '{bound}'".encode())
+    with connection.transaction():
+        submit(connection)
+        assert connection.execute("show lock_timeout").fetchone() == (bound,)
+    assert connection.execute("show lock_timeout").fetchone() == (bound,)
+
+
+# What is refused.
+
+CANARY = "hunter2-canary"
+ANN = {"email": ADDRESS, "data": {"first_name": CANARY}}
+DEEP = '{"a": ' * 63 + '"' + CANARY + '"' + "}" * 63
+REFUSED: Mapping[str, tuple[dict[str, Any], str, str]] = {
+    "no key": ({"idempotency_key": ""}, "VC400", "There is no idempotency key."),
+    "no key at all": ({"idempotency_key": None}, "VC400", "There is no idempotency key."),
+    "a long key": ({"idempotency_key": "k" * 256}, "VC422", "longer than 255 characters"),
+    "no kind": ({"kind": None}, "VC422", "takes a kind, a JSON object"),
+    "an unknown kind": ({"kind": "no.such"}, "VC422", "The kind is not in the catalog."),
+    "no payload": ({"payload": None}, "VC422", "a JSON object as payload"),
+    "a payload that is a list": ({"payload": [CANARY]}, "VC422", "a JSON object as payload"),
+    "a payload that is text": ({"payload": f'"{CANARY}"'}, "VC422", "a JSON object as payload"),
+    "recipients that are none": ({"recipients": {"a": 1}}, "VC422", "JSON array of recipients"),
+    "no recipients": ({"recipients": []}, "VC422", "There are no recipients"),
+    "too many recipients": ({"recipients": [ANN] * 1001}, "VC413", "more than 1000"),
+    "a large payload": ({"payload": {"a": CANARY * 5000}}, "VC422", "larger than 64 KiB"),
+    "a larger one": ({"payload": {"a": CANARY * 80_000}}, "VC413", "larger than 1 MiB"),
+    "a deep payload": ({"payload": f'{{"a": {DEEP}}}'}, "VC400", "more than 64 levels deep"),
+    "deep data": (
+        {"recipients": f'[{{"user_id": "u", "data": {DEEP}}}]'}, "VC400", "64 levels deep",
+    ),
+    "a number out of range": ({"payload": '{"a": 1e401}'}, "VC400", "out of every range"),
+    "one that no exponent reaches": (
+        {"payload": '{"a": 1e-99999999999}'}, "VC400", "out of every range",
+    ),
+    "NUL": ({"payload": f'{{"a": "{CANARY}\\u0000"}}'}, "VC400", "text with NUL"),
+    "half a pair": ({"payload": f'{{"{CANARY}\\ud800": 1}}'}, "VC400", "half of a surrogate"),
+    "a member twice": ({"payload": f'{{"{CANARY}": 1, "{CANARY}": 2}}'}, "VC400", "stands twice"),
+    "the same with escapes": (
+        {"recipients": '[{"user_id": "u", "\\u0075ser_id": "u"}]'}, "VC400", "stands twice",
+    ),
+    "missing members": (
+        {"payload": {"carrier": CANARY}, "recipients": [{"user_id": "u"}]},
+        "VC422", "/recipients/0: payload and data lack first_name, order_id.",
+    ),
+    "one that a single recipient lacks": (
+        {"recipients": [ANN, {"email": ADDRESS}]},
+        "VC422", "/recipients/1: payload and data lack first_name.",
+    ),
+    "nobody to reach": (
+        {"recipients": [ANN, {"locale": "de", "data": {"first_name": CANARY}}]},
+        "VC422", "/recipients/1 can be reached by none of the channels of order.shipped.",
+    ),
+    "a recipient that is none": ({"recipients": [CANARY]}, "VC422", "/recipients/0 is not an"),
+    "an unknown member": ({"recipients": [{CANARY: 1}]}, "VC422", "/recipients/0 has a member"),
+    "a bad address": (
+        {"recipients": [ANN, {"email": f"{CANARY}@x@y.io"}]},
+        "VC422", "/recipients/1/email is not a single email address that can be mailed, or",
+    ),
+    "a bad id": ({"recipients": [{"user_id": f"{CANARY}\n"}]}, "VC422", "/recipients/0/user_id"),
+    "a blank id": ({"recipients": [{"device_session_id": " "}]}, "VC422", "/device_session_id"),
+    "an id that is a number": (
+        {"recipients": [{"user_id": 5}]}, "VC422", "/recipients/0/user_id is not text",
+    ),
+    "data that is none": ({"recipients": [{"data": [CANARY]}]}, "VC422", "data is not an object"),
+    "a bad locale": ({"recipients": [{"locale": CANARY + "!"}]}, "VC422", "/recipients/0/locale"),
+    "a time long ago": ({"deliver_at": "1900-01-01T00:00:00Z"}, "VC422", "out of range"),
+    "never": ({"deliver_at": "infinity"}, "VC422", "out of range"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_taken_is_refused_in_words_that_repeat_nothing_of_it(
+    wired: Functions, connection: Connection, case: str
+) -> None:
+    changes, sqlstate, words = REFUSED[case]
+    with pytest.raises(psycopg.Error, match=re.escape(words)) as refused:
+        submit(connection, **changes)
+    assert refused.value.sqlstate == sqlstate
+    told = refused.value.diag
+    for text in (told.message_primary, told.message_detail, told.message_hint, told.context):
+        assert CANARY not in (text or "")
+    assert count(connection) == 0
+
+
+def test_more_routes_than_an_answer_holds_are_refused(
+    wired: Functions, connection: Connection
+) -> None:
+    connection.execute(
+        "insert into dovecote.push_devices (user_id, device_session_id, platform, token, endpoint)"
+        " select 'u-1', i::text, 'fcm', 't', i::text from generate_series(1, 11) i"
+    )
+    people = [{"user_id": "u-1", "data": {"first_name": "Ann"}}] * 1000
+    with pytest.raises(psycopg.Error, match="more than 10000 routes") as refused:
+        submit(connection, recipients=people)
+    assert refused.value.sqlstate == "VC413"
+
+
+@pytest.mark.parametrize("sent", ["not-a-traceparent", "00-" + "0" * 32 + "-" + "1" * 16 + "-01"])
+def test_a_traceparent_that_is_none_is_left_out(
+    wired: Functions, connection: Connection, sent: str
+) -> None:
+    good = f"00-{'a' * 32}-{'b' * 16}-01"
+    for key, told in (("good", good), ("bad", sent)):
+        submit(connection, idempotency_key=key, traceparent=told)
+    stored = connection.execute("select idempotency_key, traceparent from dovecote.notifications")
+    assert dict(stored.fetchall()) == {"good": good, "bad": None}
+
+
+# Rights.
+
+
+def test_a_producer_may_submit_and_nothing_else(
+    producer: Connection, connection: Connection
+) -> None:
+    tables = connection.execute(
+        "select format('select from dovecote.%I', relname) from pg_class"
+        " where relnamespace = 'dovecote'::regnamespace and relkind in ('r', 'S', 'v')"
+    ).fetchall()
+    assert len(tables) > 10
+    for (query,) in [*tables, ("create table dovecote.mine ()",)]:
+        with pytest.raises(errors.InsufficientPrivilege):
+            producer.execute(query.encode())
+    callable_ = producer.execute(
+        "select proname from pg_proc where pronamespace = 'dovecote'::regnamespace"
+        " and has_function_privilege(oid, 'execute')"
+    )
+    assert callable_.fetchall() == [("submit",)]
+    assert submit(producer)[2] is False
+
+
+def test_nobody_else_may_submit(connection: Connection, users: dict[str, str]) -> None:
+    for user in users.values():
+        with pytest.raises(errors.InsufficientPrivilege), acting(connection, user):
+            submit(connection)
+
+
+def test_no_table_or_operator_of_the_producer_s_is_taken_for_another(
+    producer: Connection, connection: Connection
+) -> None:
+    """Its search_path and its temporary tables are not looked at."""
+    producer.execute("create temporary table kinds (kind text)")
+    for name in ("lower(text)", "octet_length(text)"):
+        producer.execute(
+            f"create function shop.{name} returns text language sql"
+            " as $$ select current_user::text || 1 / 0 $$".encode()
+        )
+    producer.execute("set search_path = pg_temp, shop, pg_catalog")
+    submit(producer)
+    assert count(connection) == 1
+    found = connection.execute(
+        "select prosecdef, proconfig[1] from pg_proc where proname = 'submit'"
+        " and pronamespace = 'dovecote'::regnamespace"
+    )
+    assert found.fetchone() == (True, "search_path=pg_catalog, pg_temp")
+
+
+def test_a_role_of_producers_is_made_once_and_nobody_logs_in_as_it(
+    connection: Connection, names: dict[str, str]
+) -> None:
+    role = names["Submit"]
+    for _ in range(2):
+        make_users(connection, {PRODUCER: role})
+    login = connection.execute("select rolcanlogin from pg_roles where rolname = %s", (role,))
+    assert login.fetchall() == [(False,)]
+
+
+def test_the_role_of_producers_is_no_function_s_user(
+    connection: Connection, names: dict[str, str]
+) -> None:
+    with pytest.raises(BadUsers, match="who is a function's user"):
+        make_users(connection, {**names, PRODUCER: names["Api"]})
+
+
+# The catalog that is published.
+
+
+def test_provision_publishes_the_catalog_and_takes_back_what_is_gone(
+    database_url: str, connection: Connection, catalog_folder: Path, tmp_path: Path
+) -> None:
+    with published(database_url, catalog_folder):
+        pass
+    row = connection.execute("select * from dovecote.kinds where kind = 'order.arriving'")
+    version = wiring.publication(
+        from_environment(environment(database_url, "", catalog_folder))
+    ).version
+    assert row.fetchone() == (
+        "order.arriving", version, ["push"], 0, 1200.0, 4, ["carrier", "minutes", "order_id"],
+    )  # fmt: skip
+    (tmp_path / "kinds.yaml").write_text(
+        "kinds: {order.arriving: {channels: [email], schema: {type: object}}}"
+    )
+    with published(database_url, tmp_path, EMAIL_ALLOW="@Example.com", PUSH_TOPIC_ARN=TOPIC):
+        pass
+    kinds = connection.execute("select kind, channels, required from dovecote.kinds").fetchall()
+    assert kinds == [("order.arriving", ["email"], [])]
+    rule = connection.execute("select allowed, redirect, topic from dovecote.routing").fetchall()
+    assert rule == [(["@example.com"], "", True)]
+
+
+def test_a_catalog_that_cannot_be_read_stops_a_provision(tmp_path: Path) -> None:
+    values = environment("postgresql://nowhere", "", tmp_path)
+    with functions(values), pytest.raises(BadCatalog):
+        wiring.provision()
+
+
+# What the schema says is said before it is sent.
+
+
+def ends(connection: Connection) -> list[Any]:
+    return connection.execute(
+        "select status, last_error, reason, r.attempts from dovecote.notification_routes r"
+        " left join dovecote.notification_dead_letters using (route_id) order by position"
+    ).fetchall()
+
+
+def test_what_fits_its_schema_is_delivered_by_dispatch(
+    wired: Functions, connection: Connection, provider: Running
+) -> None:
+    submit(connection, recipients=[{"email": ADDRESS, "data": {"first_name": "Ann"}}])
+    assert not provider.provider.ledger.accepted  # nothing is tried at once
+    assert wired.dispatch()["published"] == 1
+    assert len(provider.provider.ledger.accepted) == 1
+    assert [row[0] for row in ends(connection)] == ["published", "skipped"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"first_name": ""}, "payload/first_name must be longer than or equal to 1 characters"),
+        ({"first_name": 5}, "payload/first_name must be string"),
+        ({"first_name": "Ann", "extra": CANARY}, "payload must not contain"),
+        ({"first_name": "Ann", "order_id": CANARY + "!"}, "payload/order_id must match pattern"),
+        ({"first_name": "x" * 40_000}, "payload is larger than 64 KiB with"),
+    ],
+)
+def test_what_does_not_fit_it_is_a_dead_letter_at_its_first_attempt_and_not_sent(
+    wired: Functions,
+    connection: Connection,
+    provider: Running,
+    data: dict[str, Any],
+    words: str,
+) -> None:
+    payload = {"order_id": "1234", "carrier": "D" * 30_000 if len(str(data)) > 9999 else "DHL"}
+    submit(connection, payload=payload, recipients=[{"email": ADDRESS, "data": data}])
+    assert wired.dispatch()["dead_lettered"] == 1
+    (status, error, reason, attempts), _ = ends(connection)
+    assert (status, reason, attempts) == ("dead_lettered", "permanent", 1)
+    assert words in error
+    assert CANARY not in error
+    assert not provider.provider.ledger.accepted
+
+
+def test_a_submit_by_http_is_not_held_against_its_schema_again(
+    wired: Functions, connection: Connection
+) -> None:
+    wired.post(a_body())
+    submit(connection, idempotency_key="k")
+    marked = connection.execute(
+        "select idempotency_key = 'k', unchecked from dovecote.notifications"
+    )
+    assert set(marked.fetchall()) == {(False, False), (True, True)}
