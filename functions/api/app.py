@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dovecote import gateway, wiring
+from dovecote import gateway, openapi, wiring
 from dovecote.gateway import Answer
 
 
@@ -44,10 +44,16 @@ def delete_device(event: Mapping[str, Any]) -> Answer:
     return gateway.forgotten()
 
 
+def get_description(_event: Mapping[str, Any]) -> Answer:
+    """Return the description of this API."""
+    return gateway.answer(200, openapi.document())
+
+
 ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /notifications/{notification_id}": get_notification,
     "DELETE /notifications/{notification_id}": cancel_notification,
     "POST /dead-letters/{route_id}/redrive": redrive_dead_letter,
     "PUT /users/{user_id}/devices/{device_session_id}": put_device,
     "DELETE /users/{user_id}/devices/{device_session_id}": delete_device,
+    "GET /openapi.json": get_description,
 }

@@ -45,6 +45,7 @@ ROUTES = {
     "PUT /users/{user_id}/devices/{device_session_id}",
     "DELETE /users/{user_id}/devices/{device_session_id}",
     "POST /dead-letters/{route_id}/redrive",
+    "GET /openapi.json",
 }
 
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}

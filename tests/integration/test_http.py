@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import yaml
 
+from dovecote import openapi
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from local.provider import Running
@@ -317,6 +318,13 @@ def test_a_notification_can_be_read_with_its_routes(house: Functions) -> None:
     assert answer.status == 200
     assert answer.body["routes"] == posted["routes"]
     assert answer.body["idempotency_key"] == "order-1234-shipped"
+
+
+def test_the_api_describes_itself(house: Functions) -> None:
+    answer = house.call("GET", "/openapi.json")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.body == yaml.safe_load(openapi.SOURCE.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("path", ["00000000-0000-0000-0000-000000000000", "none", "%00"])
