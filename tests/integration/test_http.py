@@ -195,6 +195,9 @@ REFUSED: dict[str, tuple[bytes | dict[str, Any], int, str | None]] = {
         "/recipients/0/email",
     ),
     "a bad timestamp": (a_body(deliver_at="tomorrow"), 422, "/deliver_at"),
+    "an offset that no place has": (
+        a_body(deliver_at="2735-11-30T06:29:44+18:31"), 422, "/deliver_at",
+    ),
     "a key over 255 characters": (a_body(idempotency_key="k" * 256), 422, "/idempotency_key"),
     "an unknown field": (a_body(colour="red"), 422, "/colour"),
     "attachments": (a_body(attachments=[]), 422, "/attachments"),
@@ -342,6 +345,13 @@ def test_a_scheduled_notification_can_be_cancelled(house: Functions, provider: R
     assert house.call("GET", path).body["routes"][0]["status"] == "cancelled"
     assert house.dispatch()["claimed"] == 0
     assert provider.provider.ledger.attempts == []
+
+
+def test_any_offset_of_less_than_sixteen_hours_is_taken(house: Functions) -> None:
+    answer = house.post(a_body(deliver_at="2999-01-01T00:00:00+15:59"))
+    assert answer.status == 202
+    read = house.call("GET", answer.headers["location"]).body
+    assert read["deliver_at"] == "2998-12-31T08:01:00Z"
 
 
 def test_what_is_in_somebodys_hands_is_in_flight(house: Functions, connection: Connection) -> None:
