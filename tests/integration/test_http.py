@@ -16,18 +16,18 @@ from dovecote import openapi
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from local.provider import Running
-from tests.builders import a_lease, a_notification, a_submission
+from tests.builders import ADDRESS, a_lease, a_notification, a_submission
+from tests.canary import CANARY
 from tests.functions import PROBLEM, ROOT, Answer, Functions, environment, functions
 
 Connection = psycopg.Connection[Any]
-ADDRESS = "success+ann@simulator.amazonses.com"
 
 
 def a_body(**overrides: Any) -> dict[str, Any]:
     body = {
         "kind": "order.shipped",
         "idempotency_key": "order-1234-shipped",
-        "payload": {"order_id": "1234", "carrier": "DHL"},
+        "payload": {"order_id": "1234", "carrier": f"{CANARY} post"},
         "recipients": [{"user_id": "u-1", "email": ADDRESS, "data": {"first_name": "Ann"}}],
     }
     return body | overrides
