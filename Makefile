@@ -52,15 +52,16 @@ run: .venv/.runtime ## the same stack in the foreground, with a page at http://1
 migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema, publish the catalog
 	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.provision
 
-test: .venv/.tests ## unit, integration and faults on a real PostgreSQL
+test: .venv/.tests .venv-schemathesis/.schemathesis ## unit, integration and faults on a real PostgreSQL
 	@$(bin)/python -m pytest tests/unit tests/integration tests/faults
 
 # pgbouncer and libfaketime are used where they are installed.
 soak: .venv/.tests ## kills and faults for minutes (SOAK_MINUTES) with random seeds, printed
 	@$(bin)/python -m pytest -q -s tests/faults/soak.py
 
-test-aws: .venv/.tests ## sam local with every event, and sam deploy into an emulator of AWS
+test-aws: .venv/.tests .venv-schemathesis/.schemathesis ## sam local with every event, and sam deploy into an emulator of AWS
 	@$(bin)/python -m pytest tests/aws
+	@SCHEMATHESIS_CASES=5000 $(bin)/python -m pytest tests/integration/test_schemathesis.py
 
 # docs/sam-local.md. The database and the provider are started for the time of it.
 invoke-%: .venv/.runtime docker .aws-sam/.built ## sam local invoke of events/<event>.json
@@ -90,6 +91,7 @@ check: .venv/.check .venv-sam/.sam .venv-checkov/.checkov ## linters, types, cat
 	$(bin)/ruff format --check
 	$(bin)/mypy
 	$(bin)/python -m dovecote.check layers/catalog/catalog
+	$(bin)/openapi-spec-validator layers/dovecote/dovecote/openapi.yaml
 	$(sam) validate --lint
 	$(bin)/cfn-lint dashboard.yaml
 	$(call transformed,AllAtOnce)
@@ -153,7 +155,7 @@ compile := $(bin)/uv pip compile --quiet --universal --generate-hashes --python-
 	--no-emit-index-url --no-header $(UPGRADE)
 layer_lock := layers/dovecote/requirements.txt
 
-# Each lock takes the pins of those above it, so that they agree; the last four are alone.
+# Each lock takes the pins of those above it, so that they agree; the last five are alone.
 lock: .venv/.check ## pin anew what changed in *.in; UPGRADE=--upgrade pins all anew
 	$(compile) layers/dovecote/requirements.in -o $(layer_lock) >/dev/null
 	$(compile) layers/dovecote/requirements-otlp.in -c $(layer_lock) \
@@ -168,10 +170,12 @@ lock: .venv/.check ## pin anew what changed in *.in; UPGRADE=--upgrade pins all 
 	$(compile) tests/requirements-sam.in -o tests/requirements-sam.txt >/dev/null
 	$(compile) tests/requirements-emulator.in -o tests/requirements-emulator.txt >/dev/null
 	$(compile) tests/requirements-checkov.in -o tests/requirements-checkov.txt >/dev/null
+	$(compile) tests/requirements-schemathesis.in -o tests/requirements-schemathesis.txt >/dev/null
 	$(compile) bench/requirements.in -o bench/requirements.txt >/dev/null
 
 clean: ## remove what make built
-	rm -rf .venv .venv-sam .venv-emulator .venv-checkov .venv-bench $(peers) .bench .aws-sam .check
+	rm -rf .venv .venv-sam .venv-emulator .venv-checkov .venv-schemathesis \
+		.venv-bench $(peers) .bench .aws-sam .check
 
 # The venvs: a stamp is newer than the locks that it stands for.
 .venv/.runtime: $(runtime_locks)
@@ -200,6 +204,11 @@ clean: ## remove what make built
 	@$(call venv,.venv-checkov)
 	@echo "setup: checkov"
 	@.venv-checkov/bin/python $(install) -r $< && touch $@
+
+.venv-schemathesis/.schemathesis: tests/requirements-schemathesis.txt
+	@$(call venv,.venv-schemathesis)
+	@echo "setup: schemathesis"
+	@.venv-schemathesis/bin/python $(install) -r $< && touch $@
 
 .venv-bench/.bench: bench/requirements.txt
 	@$(call venv,.venv-bench)

@@ -30,7 +30,8 @@ def create_app(routes: Iterable[Route], invoke: Invoke) -> web.Application:
 
 def add_routes(app: web.Application, routes: Iterable[Route], invoke: Invoke) -> None:
     """Answer for the HTTP API whatever nobody before it answers for."""
-    app.router.add_route("*", "/{path:.*}", _Gateway(routes, invoke).handle)
+    # Also of a path with a line break in it.
+    app.router.add_route("*", r"/{path:[\s\S]*}", _Gateway(routes, invoke).handle)
 
 
 class _Gateway:

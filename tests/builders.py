@@ -36,9 +36,10 @@ from dovecote.rates import Rates
 from dovecote.store.dead_letters import PostgresDeadLetters
 from dovecote.store.postgres import PostgresStore
 from dovecote.transitions import Backoff, Refusal
+from tests.canary import CANARY
 
 KIND = "order.shipped"
-ADDRESS = "success+ann@simulator.amazonses.com"
+ADDRESS = f"success+{CANARY}@simulator.amazonses.com"
 BACKOFF = Backoff(base=30, factor=2, maximum=3600, jitter=0.2)
 
 
@@ -60,7 +61,7 @@ def a_submission(
     deliver_at: datetime | None = None,
     traceparent: str | None = None,
 ) -> Submission:
-    payload = {"order_id": "1234"} if payload is None else payload
+    payload = {"order_id": f"{CANARY}-1234"} if payload is None else payload
     return Submission(
         kind=kind,
         idempotency_key=key or uuid.uuid4().hex,

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -18,6 +18,7 @@ from dovecote.store.migrate import migrate
 from dovecote.store.postgres import PostgresStore
 from local.postgres import Server
 from local.provider import Running, running
+from tests.canary import heard, kept, overheard
 from tests.functions import Functions, environment, functions
 
 DEFAULT_MAX_ATTEMPTS = 5
@@ -38,6 +39,24 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what the run left behind."""
     config.stash[TEMPORARY].cleanup()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test during which a log line, or anything else that was written, repeated it."""
+    report = yield
+    written = [line for _, text in report.sections for line in text.splitlines() if heard(line)]
+    if report.passed and written:
+        report.outcome = "failed"
+        report.longrepr = "\n".join(["what is confidential was written:", *written])
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unheard(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Hold the logs of all stacks of the run to it, at the end."""
+    yield
+    assert list(overheard(Path(pytestconfig.stash[TEMPORARY].name))) == []
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +97,10 @@ def database_url(server_url: str, template: str) -> Iterator[str]:
     url = named(server_url, name)
     migrate(url)  # a clone lacks the template's role settings
     yield url
+    with psycopg.connect(url, autocommit=True) as opened:
+        told = [text for text in kept(opened) if heard(text)]
     drop_database(server_url, name)
+    assert told == [], "an error, reason or detail repeats what is confidential"
 
 
 @pytest.fixture

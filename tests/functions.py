@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 import pytest
 
 from dovecote import wiring
+from tests.canary import heard
 
 ROOT = Path(__file__).parents[1]
 PROBLEM = "application/problem+json"
@@ -156,6 +157,7 @@ class Functions:
 def _answer(given: dict[str, Any]) -> Answer:
     body = given.get("body")
     headers = {name.lower(): value for name, value in given["headers"].items()}
+    assert headers.get("content-type") != PROBLEM or not heard(body), "a problem repeats it"
     return Answer(given["statusCode"], headers, json.loads(body) if body else None)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dovecote import gateway, wiring
+from dovecote import gateway, openapi, wiring
 from dovecote.gateway import Answer
 
 
@@ -117,6 +117,11 @@ def delete_suppression(event: Mapping[str, Any]) -> Answer:
     return gateway.let_go(wiring.suppressions().delete(email, gateway.query_of(event)))
 
 
+def get_description(_event: Mapping[str, Any]) -> Answer:
+    """Return the description of this API."""
+    return gateway.answer(200, openapi.document())
+
+
 ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /notifications": find_notifications,
     "GET /notifications/{notification_id}": get_notification,
@@ -135,4 +140,5 @@ ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "GET /suppressions/{email}": get_suppression,
     "PUT /suppressions/{email}": put_suppression,
     "DELETE /suppressions/{email}": delete_suppression,
+    "GET /openapi.json": get_description,
 }

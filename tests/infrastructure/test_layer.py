@@ -1,5 +1,6 @@
 """The layer's build: what it refuses, and what lies in the layer for either machine."""
 
+import json
 import os
 import re
 import shutil
@@ -8,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import build
 from build import BuildError
+from dovecote import openapi
 from tests.artefacts import compiled, modules, uncompiled
 
 LAYER = Path(__file__).parents[2] / "layers" / "dovecote"
@@ -132,6 +135,14 @@ def test_a_layer_over_its_limit_is_refused(tmp_path: Path) -> None:
         build.weigh(tmp_path)
 
 
+def test_a_description_that_json_says_otherwise_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "yaml").symlink_to(Path(yaml.__file__).parent)
+    (tmp_path / "dovecote").mkdir()
+    (tmp_path / "dovecote" / "openapi.yaml").write_text("example: 2026-11-24T09:00:00Z\n")
+    with pytest.raises(BuildError, match=r"openapi\.yaml can't be written as JSON"):
+        build.describe(tmp_path)
+
+
 def test_no_client_is_made_whose_data_is_cut() -> None:
     sources = [module.read_text() for module in modules(LAYER / "dovecote")]
     made = re.compile(r'(?:client|_made)\(\s*"([\w-]+)"')
@@ -206,6 +217,12 @@ def test_nothing_lies_beside_dovecote_but_packages(layer: Path) -> None:
     assert not beside & {"Makefile", "bin", "build.py", "requirements.in", "requirements.txt"}
     unwanted = (*build.FORBIDDEN, build.EXPORTER)
     assert not [name for name in unwanted if (layer / name).exists()]
+
+
+def test_the_api_is_described_in_json_alone(layer: Path) -> None:
+    described = json.loads((layer / "dovecote" / "openapi.json").read_text())
+    assert described == yaml.safe_load(openapi.SOURCE.read_text("utf-8"))
+    assert not (layer / "dovecote" / "openapi.yaml").exists()
 
 
 def test_a_package_keeps_its_licence_and_what_python_reads_of_it(layer: Path) -> None:

@@ -20,6 +20,7 @@ ALONE = (
     "tests/requirements-sam.txt",
     "tests/requirements-emulator.txt",
     "tests/requirements-checkov.txt",
+    "tests/requirements-schemathesis.txt",
     "bench/requirements.txt",
 )
 ALL_LOCKS = (*LOCKS, OTLP, *ALONE)

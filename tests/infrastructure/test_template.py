@@ -58,6 +58,7 @@ ROUTES = {
     "GET /overview",
     "DELETE /users/{user_id}",
     "DELETE /recipients/{email}",
+    "GET /openapi.json",
 }
 
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}

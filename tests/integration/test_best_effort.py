@@ -10,6 +10,7 @@ import pytest
 
 from dovecote import wiring
 from local.provider import Fault, Order, Running
+from tests.canary import CANARY
 from tests.functions import Functions, environment, functions
 from tests.integration.test_http import a_body
 
@@ -19,7 +20,7 @@ STATE = "select status, attempts, claims, claim_token is not null from dovecote.
 
 def email_only(**overrides: Any) -> dict[str, Any]:
     payload = {
-        "first_name": "Ann",
+        "first_name": f"{CANARY} Ann",
         "reset_url": "https://nestbox.example/reset/1",
         "valid_minutes": 15,
     }

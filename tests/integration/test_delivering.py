@@ -42,6 +42,7 @@ from tests.builders import (
     store_routes,
     unasked,
 )
+from tests.canary import CANARY
 from tests.functions import Answer, Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import a_body
@@ -272,7 +273,7 @@ def test_push_to_a_device_has_the_client_event_within_the_platforms_envelope(
         "kind": "order.shipped",
         "user_id": "u-1",
         "device_session_id": "phone",
-        "payload": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
+        "payload": {"order_id": "1234", "carrier": f"{CANARY} post", "first_name": "Ann"},
     }
     assert apns == event
     message = gcm["fcmV1Message"]["message"]

@@ -12,21 +12,22 @@ import psycopg
 import pytest
 import yaml
 
+from dovecote import openapi
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from local.provider import Running
-from tests.builders import a_lease, a_notification, a_submission
+from tests.builders import ADDRESS, a_lease, a_notification, a_submission
+from tests.canary import CANARY
 from tests.functions import PROBLEM, ROOT, Answer, Functions, environment, functions
 
 Connection = psycopg.Connection[Any]
-ADDRESS = "success+ann@simulator.amazonses.com"
 
 
 def a_body(**overrides: Any) -> dict[str, Any]:
     body = {
         "kind": "order.shipped",
         "idempotency_key": "order-1234-shipped",
-        "payload": {"order_id": "1234", "carrier": "DHL"},
+        "payload": {"order_id": "1234", "carrier": f"{CANARY} post"},
         "recipients": [{"user_id": "u-1", "email": ADDRESS, "data": {"first_name": "Ann"}}],
     }
     return body | overrides
@@ -194,6 +195,9 @@ REFUSED: dict[str, tuple[bytes | dict[str, Any], int, str | None]] = {
         "/recipients/0/email",
     ),
     "a bad timestamp": (a_body(deliver_at="tomorrow"), 422, "/deliver_at"),
+    "an offset that no place has": (
+        a_body(deliver_at="2735-11-30T06:29:44+18:31"), 422, "/deliver_at",
+    ),
     "a key over 255 characters": (a_body(idempotency_key="k" * 256), 422, "/idempotency_key"),
     "an unknown field": (a_body(colour="red"), 422, "/colour"),
     "attachments": (a_body(attachments=[]), 422, "/attachments"),
@@ -329,6 +333,13 @@ def test_a_notification_can_be_read_with_its_routes(house: Functions) -> None:
     assert answer.body["idempotency_key"] == "order-1234-shipped"
 
 
+def test_the_api_describes_itself(house: Functions) -> None:
+    answer = house.call("GET", "/openapi.json")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.body == yaml.safe_load(openapi.SOURCE.read_text("utf-8"))
+
+
 @pytest.mark.parametrize("path", ["00000000-0000-0000-0000-000000000000", "none", "%00"])
 def test_a_notification_that_is_none_is_a_404(house: Functions, path: str) -> None:
     assert_problem(house.call("GET", f"/notifications/{path}"), 404)
@@ -345,6 +356,13 @@ def test_a_scheduled_notification_can_be_cancelled(house: Functions, provider: R
     assert house.call("GET", path).body["routes"][0]["status"] == "cancelled"
     assert house.dispatch()["claimed"] == 0
     assert provider.provider.ledger.attempts == []
+
+
+def test_any_offset_of_less_than_sixteen_hours_is_taken(house: Functions) -> None:
+    answer = house.post(a_body(deliver_at="2999-01-01T00:00:00+15:59"))
+    assert answer.status == 202
+    read = house.call("GET", answer.headers["location"]).body
+    assert read["deliver_at"] == "2998-12-31T08:01:00Z"
 
 
 LEASED = "claim_token = gen_random_uuid(), leased_until = clock_timestamp() + interval"

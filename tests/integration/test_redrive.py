@@ -280,6 +280,11 @@ REFUSED: dict[str, tuple[Any, int, str | None]] = {
     "a time without its zone": ({"expires_at": "2999-01-01T00:00:00"}, 422, "/expires_at"),
     "a number": ({"expires_at": 7}, 422, "/expires_at"),
     "the first time of all": ({"expires_at": "0001-01-01T00:00:00+14:00"}, 422, "/expires_at"),
+    "an offset that no place has": (
+        {"expires_at": "2999-01-01T00:00:00-16:00"},
+        422,
+        "/expires_at",
+    ),
     "the last time of all": ({"expires_at": "9999-12-31T23:59:59-14:00"}, 422, "/expires_at"),
 }
 

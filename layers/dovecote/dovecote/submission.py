@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -185,8 +185,12 @@ def _own_faults(values: Mapping[str, Any]) -> list[Fault]:
 
 
 def in_range(instant: datetime) -> bool:
-    """Tell whether a time is one that can be stored and read again in any zone."""
-    return 1970 < instant.year < 9000
+    """Tell whether a time is one that can be stored and read again in any zone.
+
+    RFC 3339 has offsets of up to a day, PostgreSQL of less than 16 hours, and the earth of 14.
+    """
+    offset = instant.utcoffset() or timedelta()
+    return 1970 < instant.year < 9000 and abs(offset) < timedelta(hours=16)
 
 
 def _converted(

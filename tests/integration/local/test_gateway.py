@@ -87,6 +87,20 @@ def test_path_parameters_are_decoded() -> None:
     assert functions.event["pathParameters"] == {"user_id": "a/b c", "device_session_id": "d-1"}
 
 
+def test_a_path_may_have_a_line_break_in_it() -> None:
+    functions = Functions({"statusCode": 200})
+
+    async def scenario(client: Client) -> None:
+        response = await client.get("/users/a%0Ab/devices/d-1")
+        assert response.status == 200
+        other = await client.get("/users%0A", headers={"Accept": "text/plain"})
+        assert other.status == 404
+        assert await other.json() == {"message": "Not Found"}
+
+    converse(functions, scenario, ROUTES[1:])
+    assert functions.event["pathParameters"]["user_id"] == "a\nb"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "function"),
     [

@@ -1,0 +1,168 @@
+"""The description of the API is OpenAPI 3.1, and says what the template and the problems say."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from dovecote import openapi, problems
+from dovecote.problems import Problem
+from local.template import read_template
+from tests.infrastructure.transform import TEMPLATE
+
+DOCUMENT: dict[str, Any] = yaml.safe_load(openapi.SOURCE.read_text("utf-8"))
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+    if method != "parameters"
+}
+
+
+def parts(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every part of the document with the way to it."""
+    yield path, node
+    members = node.items() if isinstance(node, dict) else ()
+    for name, part in members:
+        yield from parts(part, (*path, str(name)))
+    for index, part in enumerate(node if isinstance(node, list) else ()):
+        yield from parts(part, (*path, str(index)))
+
+
+def resolved(node: Any) -> Any:
+    """Follow a reference, if it is one."""
+    while isinstance(node, dict) and "$ref" in node:
+        found: Any = DOCUMENT
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        node = found
+    return node
+
+
+def validator(schema: Any) -> OAS31Validator:
+    """Return what holds a value to a schema, and its formats, with the document's components."""
+    return OAS31Validator(
+        {**schema, "components": DOCUMENT["components"]},
+        format_checker=OAS31Validator.FORMAT_CHECKER,
+    )
+
+
+def told() -> dict[str, tuple[Any, Any]]:
+    """Return each example beside the schema that it stands for, by where it is."""
+    found = {}
+    for path, part in parts(DOCUMENT):
+        if isinstance(part, dict) and "schema" in part:
+            if "example" in part:
+                found["/".join(path)] = (part["schema"], part["example"])
+            for name, example in part.get("examples", {}).items():
+                found["/".join((*path, name))] = (part["schema"], resolved(example)["value"])
+    return found
+
+
+def test_the_document_is_openapi_3_1() -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+
+
+def test_a_built_layer_tells_its_json_and_needs_no_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "openapi.json").write_text('{"openapi":"3.1.1"}')
+    monkeypatch.setattr(openapi, "COMPILED", tmp_path / "openapi.json")
+    monkeypatch.setattr(openapi, "SOURCE", tmp_path / "none")
+    assert bytes(openapi.document.__wrapped__()) == b'{"openapi":"3.1.1"}'
+
+
+def test_every_route_of_the_template_is_described() -> None:
+    routes = {f"{route.method} {route.path}" for route in read_template(TEMPLATE).routes}
+    assert routes
+    assert routes == OPERATIONS.keys()
+
+
+def test_every_component_is_used() -> None:
+    used = {part for path, part in parts(DOCUMENT) if path and path[-1] == "$ref"}
+    components = {
+        f"#/components/{group}/{name}"
+        for group, named in DOCUMENT["components"].items()
+        if group != "securitySchemes"
+        for name in named
+    }
+    assert components == used
+
+
+EXAMPLES = told()
+
+
+def test_every_body_that_is_sent_has_an_example() -> None:
+    bodies = {
+        key: operation["requestBody"]["content"]["application/json"]
+        for key, operation in OPERATIONS.items()
+        if "requestBody" in operation
+    }
+    assert bodies
+    assert [key for key, body in bodies.items() if not body.keys() & {"example", "examples"}] == []
+
+
+@pytest.mark.parametrize("where", EXAMPLES)
+def test_an_example_is_what_its_schema_says(where: str) -> None:
+    schema, example = EXAMPLES[where]
+    assert [error.message for error in validator(schema).iter_errors(example)] == []
+
+
+def test_an_object_takes_no_member_that_is_not_named() -> None:
+    open_ones = {
+        "/".join(path)
+        for path, part in parts(DOCUMENT)
+        if isinstance(part, dict)
+        and "object" in part.get("type", ())
+        and "additionalProperties" not in part
+    }
+    assert open_ones == OPEN
+
+
+# A producer's own, what its kind's schema holds, and this document.
+OPEN = {
+    "components/schemas/Submission/properties/payload",
+    "components/schemas/Recipient/properties/data",
+    "paths//openapi.json/get/responses/200/content/application/json/schema",
+}
+
+
+PROBLEMS: list[type[Problem]] = [
+    kind
+    for kind in vars(problems).values()
+    if isinstance(kind, type) and issubclass(kind, Problem) and kind is not Problem
+]
+
+
+@pytest.mark.parametrize("kind", PROBLEMS, ids=lambda kind: kind.__name__)
+def test_every_kind_of_problem_is_described(kind: type[Problem]) -> None:
+    schema = DOCUMENT["components"]["schemas"][kind.__name__]
+    errors = [problems.Fault("/kind", "is none")]
+    assert validator(schema).is_valid(kind("It is so.", errors).document())
+    for other in PROBLEMS:
+        alike = (other.status, other.title) == (kind.status, kind.title)
+        assert validator(schema).is_valid(other("It is so.", errors).document()) == alike
+
+
+def test_a_problem_that_is_to_come_back_says_when() -> None:
+    for key, operation in OPERATIONS.items():
+        for status, response in operation["responses"].items():
+            answer = resolved(response)
+            if int(status) < 400:
+                continue
+            (media_type,) = answer["content"]
+            assert media_type == problems.MEDIA_TYPE
+            later = status == "503" or answer is DOCUMENT["components"]["responses"]["InProgress"]
+            assert ("Retry-After" in answer.get("headers", {})) == later, f"{status} of {key}"
+
+
+def test_every_parameter_of_a_path_is_described() -> None:
+    for path, item in DOCUMENT["paths"].items():
+        named = [resolved(parameter) for parameter in item.get("parameters", ())]
+        assert [one["name"] for one in named] == re.findall(r"{(\w+)}", path)
+        assert all(one["in"] == "path" for one in named)

@@ -1,0 +1,247 @@
+"""JSON and addresses by the letter of their RFCs: what is to be taken, and what refused.
+
+Each document stands as the value of a payload's member, and alone as a body.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote import strict_json
+from local.provider import Running
+from tests.functions import Functions, environment, functions
+from tests.integration.test_http import assert_problem
+from tests.naughty import KIND, free_catalog
+
+Connection = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def note(database_url: str, provider: Running, tmp_path: Path) -> Iterator[Functions]:
+    """The functions with a kind that takes any payload, and try nothing at once."""
+    catalog = free_catalog(tmp_path / "catalog")
+    values = environment(database_url, provider.url, catalog, INLINE_ROUTES="0")
+    with functions(values) as wired:
+        yield wired
+
+
+def around(document: bytes, email: str = "ann@example.com") -> bytes:
+    """Return the body of a notification that has the document in its payload."""
+    key, recipients = uuid.uuid4().hex, json.dumps([{"email": email}])
+    head = f'{{"kind": "{KIND}", "idempotency_key": "{key}", "recipients": {recipients}'
+    return head.encode() + b', "payload": {"text": ' + document + b"}}"
+
+
+# RFC 8259: JSON, as few write it.
+TAKEN = {
+    "literals": b"[true, false, null]",
+    "an empty array": b"[]",
+    "an empty object": b"{}",
+    "an empty string": b'""',
+    "an empty name": b'{"": 0}',
+    "all whitespace there is": b" \t\n\r[ \t\n\r1 \t\n\r, \t\n\r2 \t\n\r] \t\n\r",
+    "zero": b"0",
+    "minus zero": b"-0",
+    "minus zero with a fraction": b"-0.0",
+    "an exponent": b"1E22",
+    "a signed exponent": b"[1e+2, 1e-2, 123.456e78, 0e1]",
+    "more digits than a double has": b"3.141592653589793238462643383279502884197",
+    "an integer past 64 bits": b"18446744073709551616",
+    "a long integer": b"1" * 300,
+    "every short escape": rb'"\"\\\/\b\f\n\r\t"',
+    "an escaped letter": rb'"\u0041\u00e9\u20AC"',
+    "a surrogate pair": rb'"\uD83D\udd4a"',
+    "a non-character": rb'"\uFFFF\uFDD0"',
+    "DEL, which may stand unescaped": b'"\x7f"',
+    "U+2028 and U+2029": b'"\xe2\x80\xa8\xe2\x80\xa9"',
+    "the last code point": b'"\xf4\x8f\xbf\xbf"',
+    "a BOM within a string": b'"\xef\xbb\xbf"',
+    "names that differ in form alone": b'{"\xc3\xa9": 1, "e\xcc\x81": 2}',
+    "names of a language's own": b'{"__proto__": 1, "constructor": {"prototype": 2}}',
+    "sixty levels": b"[" * 60 + b"]" * 60,
+}
+# No JSON, or two readings of it.
+REFUSED = {
+    "nothing": b"",
+    "whitespace of Unicode": b"\xc2\xa01",
+    "a form feed": b"\x0c1",
+    "a BOM before it": b"\xef\xbb\xbf1",
+    "a comma too many": b"[1,]",
+    "a comma too many in an object": b'{"a": 1,}',
+    "a comma alone": b"[,]",
+    "no comma": b"[1 2]",
+    "no colon": b'{"a" 1}',
+    "two colons": b'{"a":: 1}',
+    "no end": b"[1",
+    "no end of a string": b'"a',
+    "two ends": b"[1]]",
+    "two documents": b"1 2",
+    "a name without quotes": b"{a: 1}",
+    "a name that is a number": b"{1: 1}",
+    "single quotes": b"'a'",
+    "a comment": b"[1 /* one */]",
+    "a comment to the end of its line": b"1 // one\n",
+    "a literal in capitals": b"TRUE",
+    "a literal cut short": b"[nul]",
+    "undefined": b"undefined",
+    "NaN": b"NaN",
+    "Infinity": b"[-Infinity]",
+    "a leading zero": b"012",
+    "a leading plus": b"+1",
+    "a leading point": b".5",
+    "a trailing point": b"1.",
+    "minus alone": b"-",
+    "an exponent without digits": b"1e",
+    "an exponent with a fraction": b"1e1.5",
+    "hexadecimal": b"0x1F",
+    "digits of another script": b"\xef\xbc\x91",
+    "an underscore": b"1_000",
+    "an imaginary number": b"1j",
+    "a tab in a string": b'"\t"',
+    "a line break in a string": b'"a\nb"',
+    "NUL in a string": b'"\x00"',
+    "NUL, escaped": rb'"\u0000"',
+    "NUL, escaped in a name": rb'{"\u0000": 1}',
+    "an escape that is none": rb'"\x41"',
+    "an escape that is cut short": rb'"\u00"',
+    "an escape in capitals": rb'"\U0041"',
+    "half of a surrogate pair": rb'"\uD800"',
+    "the other half": rb'"\uDC00\uD800"',
+    "a surrogate in UTF-8": b'"\xed\xa0\x80"',
+    "UTF-8 that is longer than it need be": b'"\xc0\xaf"',
+    "UTF-8 past the last code point": b'"\xf4\x90\x80\x80"',
+    "UTF-8 that is cut short": b'"\xe2\x82"',
+    "a byte that begins nothing": b'"\x80"',
+    "Latin-1": b'"\xe9"',
+    "UTF-16": '"a"'.encode("utf-16"),
+    "UTF-16 without a BOM": '"a"'.encode("utf-16-le"),
+    "a member twice": b'{"a": 1, "a": 1}',
+    "a member twice, once escaped": rb'{"a": 1, "\u0061": 2}',
+    "1,000 levels": b"[" * 1000 + b"]" * 1000,
+    "100,000 brackets": b"[" * 100_000,
+    "100,000 objects": b'{"a":' * 100_000,
+    "a number that no double reaches": b"1e999",
+    "a number closer to zero than any double": b"1e-999",
+    "an exponent of many digits": b"1e" + b"9" * 5000,
+}
+
+
+def test_json_of_any_kind_is_taken_and_stored_as_it_was_sent(
+    note: Functions, connection: Connection
+) -> None:
+    for name, document in TAKEN.items():
+        answer = note.post(around(document))
+        assert answer.status == 202, name
+        stored = connection.execute(
+            "select payload from dovecote.notifications where notification_id = %s",
+            [answer.body["notification_id"]],
+        ).fetchone()
+        assert stored is not None
+        assert strict_json.read(stored[0].encode()) == {"text": strict_json.read(document)}, name
+
+
+def test_what_is_no_json_is_a_400(note: Functions, connection: Connection) -> None:
+    for name, document in REFUSED.items():
+        for body in (around(document), document):
+            answer = note.post(body)
+            assert answer.status == 400, name
+            assert_problem(answer, 400)
+    stored = connection.execute("select count(*) from dovecote.notifications").fetchone()
+    assert stored == (0,)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", f"/dead-letters/{uuid.uuid4()}/redrive"),
+        ("PUT", "/users/u-1/devices/phone-1"),
+    ],
+    ids=["a redrive", "a device"],
+)
+def test_no_other_body_is_the_servers_fault(note: Functions, method: str, path: str) -> None:
+    for name, document in {**TAKEN, **REFUSED}.items():
+        answer = note.call(method, path, document)
+        assert 400 <= answer.status < 500, name
+        assert_problem(answer, answer.status)
+
+
+# RFC 5321, with the domains of RFC 1035 and, in their ASCII form, of RFC 5891.
+ADDRESSES = {
+    "ann@example.com": "ann@example.com",
+    "Ann.O'Bee+tag@EXAMPLE.com": "Ann.O'Bee+tag@example.com",
+    "!#$%&'*+-/=?^_`{|}~@example.com": "!#$%&'*+-/=?^_`{|}~@example.com",
+    f"{'a' * 64}@example.com": f"{'a' * 64}@example.com",
+    "ann@b\u00fccher.example.com": "ann@xn--bcher-kva.example.com",
+    "ann@xn--bcher-kva.example.com": "ann@xn--bcher-kva.example.com",
+    "ann@\u4f8b\u3048.example.com": "ann@xn--r8jz45g.example.com",
+    f"ann@{'a' * 63}.com": f"ann@{'a' * 63}.com",
+}
+NO_ADDRESSES = {
+    "nothing": "",
+    "no at sign": "ann.example.com",
+    "two at signs": "ann@bee@example.com",
+    "no local part": "@example.com",
+    "no domain": "ann@",
+    "a local part of 65": f"{'a' * 65}@example.com",
+    "a label of 64": f"ann@{'a' * 64}.com",
+    "255 characters": f"ann@{'a.' * 124}com",
+    "a dot first": ".ann@example.com",
+    "a dot last": "ann.@example.com",
+    "two dots": "a..b@example.com",
+    "two dots in the domain": "ann@example..com",
+    "a hyphen first": "ann@-example.com",
+    "a hyphen last": "ann@example-.com",
+    "an underscore in the domain": "ann@exa_mple.com",
+    "one label": "ann@localhost",
+    "an address literal": "ann@[127.0.0.1]",
+    "an IPv6 literal": "ann@[IPv6:::1]",
+    "an address in digits": "ann@127.0.0.1",
+    "a quoted local part": '"ann bee"@example.com',
+    "a comment": "ann(comment)@example.com",
+    "a display name": "Ann <ann@example.com>",
+    "a group": "friends: ann@example.com;",
+    "a route of old": "<@relay.example:ann@example.com>",
+    "a mailto link": "mailto:ann@example.com",
+    "two addresses": "ann@example.com, bea@example.com",
+    "two addresses with a semicolon": "ann@example.com;bea@example.com",
+    "space before": " ann@example.com",
+    "space behind": "ann@example.com ",
+    "space within": "ann bee@example.com",
+    "a header behind": "ann@example.com\r\nBcc: bea@example.com",
+    "a line break behind": "ann@example.com\n",
+    "folded": "ann\r\n @example.com",
+    "a tab": "ann\t@example.com",
+    "a local part beyond ASCII": "j\u00f6rg@example.com",
+    "a full-width at sign": "ann\uff20example.com",
+    "a full-width letter": "\uff41nn@example.com",
+    "a zero-width space": "ann\u200b@example.com",
+    "right to left": "ann\u202e@example.com",
+    "an emoji": "\U0001f54a@example.com",
+    "punycode that is none": "ann@xn--a.example.com",
+    "a domain that is reserved": "ann@example.invalid",
+    "an encoded word": "=?utf-8?q?ann?= <ann@example.com>",
+    "a backslash": "ann\\@bee@example.com",
+    "DEL": "ann\x7f@example.com",
+}
+
+
+def test_an_address_is_stored_as_it_is_mailed(note: Functions, connection: Connection) -> None:
+    for address in ADDRESSES:
+        assert note.post(around(b'"a"', address)).status == 202, address
+    mailed = connection.execute(
+        "select resolved_email from dovecote.notification_routes order by route_id"
+    )
+    assert [address for (address,) in mailed] == list(ADDRESSES.values())
+
+
+def test_what_is_no_address_is_a_422(note: Functions) -> None:
+    for name, address in NO_ADDRESSES.items():
+        answer = note.post(around(b'"a"', address))
+        assert answer.status == 422, name
+        assert_problem(answer, 422)
+        assert [error["pointer"] for error in answer.body["errors"]] == ["/recipients/0/email"]
