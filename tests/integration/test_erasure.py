@@ -31,6 +31,7 @@ from tests.builders import (
     claim_all,
     claim_lapsed,
     forever,
+    redrive_one,
     stored,
 )
 from tests.functions import Functions, environment, functions
@@ -371,7 +372,7 @@ def test_an_erased_dead_letter_is_not_redriven(
     answer = idle.call("POST", f"/dead-letters/{route_id}/redrive", later)
     assert_problem(answer, 409)
     assert "was erased" in answer.body["detail"]
-    assert store.redrive(route_id, None) is Refusal.ERASED
+    assert redrive_one(store, route_id) is Refusal.ERASED
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from dovecote.store.retention import PostgresRetention
 from dovecote.store.rows import rows
 from dovecote.store.statements import statement
 from local.provider import Running
-from tests.builders import RecordingLog, forever
+from tests.builders import RecordingLog, forever, redrive_one
 from tests.functions import Functions, environment, functions
 from tests.integration.test_best_effort import email_only
 from tests.integration.test_roles import as_user, names, users
@@ -202,7 +202,14 @@ def test_a_redrive_that_comes_first_keeps_the_notification_and_nobody_waits(
     connection: Connection, database_url: str, retention: PostgresRetention
 ) -> None:
     route_id = an_old_dead_letter(connection)
-    parameters = {"route_id": route_id, "expires_at": "2999-01-01T00:00:00Z"}
+    parameters = {
+        "route_id": route_id,
+        "route_ids": [route_id],
+        "redrive_id": None,
+        "expires_at": "2999-01-01T00:00:00Z",
+        "wait": 0.0,
+        "spacing": 0.0,
+    }
     with psycopg.connect(database_url) as other:
         rows(other, "lock_route", parameters)
         begun = time.monotonic()
@@ -222,7 +229,7 @@ def test_a_redrive_that_commits_after_the_look_and_before_the_lock_keeps_the_not
         # A cursor looks at what there is when it is declared, and locks when it is fetched from.
         other.execute(b"declare look cursor for " + statement("purgeable"), ALL)
         connection.execute("update notification_routes set expires_at = '2999-01-01'")
-        assert isinstance(store.redrive(route_id, None), uuid.UUID)
+        assert isinstance(redrive_one(store, route_id), uuid.UUID)
         assert [over for _, over in other.execute("fetch all from look")] == [False]
 
 
@@ -231,7 +238,7 @@ def test_a_redrive_that_comes_second_finds_no_route(
 ) -> None:
     route_id = an_old_dead_letter(connection)
     answers: list[object] = []
-    thread = threading.Thread(target=lambda: answers.append(store.redrive(route_id, None)))
+    thread = threading.Thread(target=lambda: answers.append(redrive_one(store, route_id)))
     with psycopg.connect(database_url) as other:
         (found,) = rows(other, "purgeable", ALL)
         assert found["over"]

@@ -21,7 +21,7 @@ from dovecote.addresses import BadAddress, normalised
 from dovecote.catalog import BadCatalog
 from dovecote.routing import NOT_ALLOWED
 from dovecote.settings import from_environment
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.devices import PostgresDevices
 from dovecote.store.publish import publish
 from dovecote.store.roles import PRODUCER, BadUsers, make_users
 from dovecote.submission import is_identifier
@@ -171,11 +171,11 @@ def test_whatever_is_submitted_is_stored_as_by_http(
     rule: str,
     database_url: str,
     connection: Connection,
-    store: PostgresStore,
+    devices: PostgresDevices,
     catalog_folder: Path,
 ) -> None:
     for user, session in (("u-1", "d-2"), ("u-1", "d-1"), ("u-2", "d-1"), ("u-3", "dead")):
-        store.put_device(a_device(user, session))
+        devices.put(a_device(user, session))
     connection.execute("update dovecote.push_devices set dead_at = now() where user_id = 'u-3'")
     with published(database_url, catalog_folder, **RULES[rule]) as house:
 
