@@ -157,7 +157,7 @@ class Functions:
 def _answer(given: dict[str, Any]) -> Answer:
     body = given.get("body")
     headers = {name.lower(): value for name, value in given["headers"].items()}
-    assert headers.get("content-type") != PROBLEM or not heard(body), "a problem repeats it"
+    assert headers.get("content-type") != PROBLEM or not heard(body or ""), "a problem repeats it"
     return Answer(given["statusCode"], headers, json.loads(body) if body else None)
 
 
