@@ -28,7 +28,7 @@ class Api:
     def read(self, *path: str, **query: str) -> Document | None:
         """Return the document at a path; None where there is none. Raises Refused."""
         parts = "/".join(quote(part, safe="") for part in path)
-        asked = f"?{urlencode(query)}" if query else ""
+        asked = "?" + urlencode(query, safe="", quote_via=quote) if query else ""
         answer = self._get(f"{self._url}/{parts}{asked}")
         if answer.status == 404:
             return None

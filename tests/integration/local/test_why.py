@@ -12,10 +12,11 @@ import aiohttp
 
 from local.provider import Fault, Order
 from local.stack import Options, Stack
+from tests.builders import ADDRESS
 from tests.functions import ROOT
 from tests.integration.test_best_effort import email_only
 
-ANN = "success+ann@simulator.amazonses.com"
+ANN = ADDRESS
 SECRET = "https://nestbox.example/reset/canary-7f3a"
 
 

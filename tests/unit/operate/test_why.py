@@ -266,3 +266,14 @@ def test_an_environment_that_is_none_and_a_stack_that_is_not_up_are_said_in_word
     monkeypatch.setenv("PORT", "9")
     assert why.main(["--user", "u-1"]) == 1
     assert capsys.readouterr().err.endswith("is make run running?\n")
+
+
+def test_a_query_is_spelt_as_it_is_signed() -> None:
+    urls: list[str] = []
+
+    def get(url: str) -> Answer:
+        urls.append(url)
+        return Answer(status=404, body=b"")
+
+    Api("https://api.example.com", get).read("notifications", kind="a b", idempotency_key="c*/+~d")
+    assert urls == ["https://api.example.com/notifications?kind=a%20b&idempotency_key=c%2A%2F%2B~d"]
