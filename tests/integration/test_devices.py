@@ -315,3 +315,10 @@ def deadlocks(connection: Connection) -> int:
     ).fetchone()
     assert found is not None
     return int(found[0])
+
+
+def test_what_is_wrong_with_a_device_is_said_in_words(house: Functions) -> None:
+    answer = house.call("PUT", "/users/u-1/devices/d-1", b'{"platform": "apns", "token": "\\n"}')
+    assert (answer.status, answer.headers["content-type"]) == (422, PROBLEM)
+    fault = {"pointer": "/token", "detail": "holds characters that it may not hold"}
+    assert answer.body["errors"] == [fault]

@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from dovecote import strict_json
-from dovecote.problems import Fault, Invalid, Malformed, TooLarge
+from dovecote.problems import Fault, Invalid, Malformed, TooLarge, in_words
 
 MAX_BYTES = 16 * 1024
 
@@ -22,6 +22,6 @@ def read(body: bytes, shape: type[Body], refused: str) -> Body:
     try:
         return msgspec.convert(raw, shape)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$.")
+        where = str(error).partition(" - at `$.")[2]
         pointer = f"/{where.rstrip('`').replace('.', '/')}" if where else ""
-        raise Invalid(refused, [Fault(pointer, what)]) from None
+        raise Invalid(refused, [Fault(pointer, in_words(error))]) from None

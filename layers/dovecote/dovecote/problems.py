@@ -122,6 +122,14 @@ class Unavailable(Problem):
     retry_after = 5
 
 
+def in_words(error: msgspec.ValidationError) -> str:
+    """Say msgspec's error without its path, which the pointer gives, and without its regex."""
+    sentence = str(error).partition(" - at `")[0]
+    if "matching regex" in sentence:
+        return "holds characters that it may not hold"
+    return sentence.replace("Expected", "expected", 1)
+
+
 def pointer(path: Sequence[str | int]) -> str:
     """Return the JSON pointer of a path (RFC 6901)."""
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)

@@ -1,7 +1,6 @@
 """Bytes to a Submission, or a problem: everything that can be said without the catalog."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ from msgspec import Meta
 from dovecote import strict_json
 from dovecote.addresses import BadAddress, normalised
 from dovecote.model import MAX_PAYLOAD_BYTES, Recipient, Submission
-from dovecote.problems import Fault, Invalid, Malformed, Problem, TooLarge, pointer
+from dovecote.problems import Fault, Invalid, Malformed, Problem, TooLarge, in_words, pointer
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_NOTIFICATIONS = 100
@@ -222,7 +221,7 @@ def _one_by_one(
             try:
                 values[name] = msgspec.convert(raw.get(name), field.type)
             except msgspec.ValidationError as error:
-                faults.append(Fault(pointer((*path, name)), _in_words(error)))
+                faults.append(Fault(pointer((*path, name)), in_words(error)))
     return values
 
 
@@ -230,14 +229,6 @@ def _unknown(name: str) -> str:
     if name == "attachments":
         return "attachments are not supported"
     return "is not a member that Dovecote knows"
-
-
-def _in_words(error: msgspec.ValidationError) -> str:
-    """Say msgspec's error without its path, which the pointer gives, and without its regex."""
-    sentence = str(error).partition(" - at `")[0]
-    if "matching regex" in sentence:
-        return "holds characters that it may not hold"
-    return re.sub(r"^Expected", "expected", sentence)
 
 
 def fingerprint(raw: Mapping[str, Any], deliver_at: datetime | None) -> str:
