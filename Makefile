@@ -60,8 +60,8 @@ soak: .venv/.tests ## kills and faults for minutes (SOAK_MINUTES) with random se
 	@$(bin)/python -m pytest -q -s tests/faults/soak.py
 
 test-aws: .venv/.tests .venv-schemathesis/.schemathesis ## sam local with every event, and sam deploy into an emulator of AWS
-	@$(bin)/python -m pytest tests/aws
-	@SCHEMATHESIS_CASES=5000 $(bin)/python -m pytest tests/integration/test_schemathesis.py
+	@SCHEMATHESIS_CASES=5000 $(bin)/python -m pytest tests/integration/test_schemathesis.py & \
+	trap wait EXIT; $(bin)/python -m pytest tests/aws; wait $$!
 
 # docs/sam-local.md. The database and the provider are started for the time of it.
 invoke-%: .venv/.runtime docker .aws-sam/.built ## sam local invoke of events/<event>.json
