@@ -24,8 +24,10 @@ create table dovecote.routing (
     topic    boolean not null
 );
 
--- How both submits store: migrations 6 and 8 have the whole story of this function, which is the one of before
--- under a name that leaves `submit` to producers. `new_unchecked` came to its parameters.
+-- How both submits store: the function of migration 6, which has the whole story, under a name that leaves
+-- `submit` to producers. `new_unchecked` came to its parameters. Routes to suppressed addresses are stored
+-- as skipped; `suppressed` has the reason of each, by its position, so that the answer is known without
+-- reading, and is NULL where there is none.
 drop function dovecote.submit;
 
 create function dovecote.store_notification(
