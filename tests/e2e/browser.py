@@ -127,6 +127,7 @@ class Seen(Tab):
         The page may still show what was before the last request: the stack itself is asked.
         """
         published = self.run.ended()["agreement"]["published"]
-        self.wait(f"document.querySelector('#number-published').textContent === '{published}'")
+        for name in ("published", "accepted-routes"):
+            shown = f"document.querySelector('#number-{name}').textContent"
+            self.wait(f"{shown} === '{published}'")
         self.wait("document.querySelector('#verdict').textContent === 'They agree'")
-        assert self.number("accepted-routes") == published
