@@ -9,8 +9,7 @@ grant select (notification_id, kind, idempotency_key, fingerprint, created_at, d
 grant select (
         route_id, notification_id, position, channel, target, lane, status, user_id, device_session_id,
         resolved_email, attempts, max_attempts, claims, claim_token, leased_until,
-        next_attempt_at,
-        last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id,
+        next_attempt_at, last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id,
         created_at
     ),
     update (
