@@ -219,7 +219,7 @@ clean: ## remove what make built
 $(peers)/.bench: bench/peers/package.json bench/peers/package-lock.json
 	@command -v npm >/dev/null || { echo "make: the bench needs npm" >&2; exit 1; }
 	@echo "setup: the queues in Node that the bench measures"
-	@cd $(@D)/.. && npm ci --no-audit --no-fund --silent
+	@cd $(<D) && npm ci --no-audit --no-fund --silent
 	@touch $@
 
 # On the functions' Python where there is one that runs, which a shim of pyenv may not; ministack
