@@ -97,7 +97,6 @@ def _deliver(channel: ports.Channel, claims: Sequence[Claim]) -> None:
 def _claim(number: int) -> Claim:
     return Claim(
         route_id=uuid.uuid4(),
-        notification_id=uuid.uuid4(),
         channel=Channel.EMAIL,
         target=Target.ADDRESS,
         kind="order.shipped",

@@ -33,7 +33,6 @@ def a_claim(**changes: Any) -> Claim:
     """Return the first attempt of an email."""
     values: dict[str, Any] = {
         "route_id": ROUTE_ID,
-        "notification_id": UUID("0192f6a0-0000-4000-8000-000000000002"),
         "channel": Channel.EMAIL,
         "target": Target.ADDRESS,
         "kind": KIND,

@@ -87,7 +87,7 @@ class Deliver:
         known = self._accepted(claims)
         outcomes: dict[UUID, Outcome] = {}
         for claim in claims:
-            if claim.route_id in known:
+            if known and claim.route_id in known:
                 outcomes[claim.route_id] = Delivered(message_id=known[claim.route_id])
             elif (outcome := transitions.unsent(claim)) is not None:
                 outcomes[claim.route_id] = outcome
@@ -130,7 +130,7 @@ def _settle_early(
 
 def _results(claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]) -> list[Result]:
     return [
-        Result(claim=claim, outcome=outcomes[claim.route_id])
+        Result(claim=claim, outcome=outcome)
         for claim in claims
-        if claim.route_id in outcomes
+        if (outcome := outcomes.get(claim.route_id)) is not None
     ]

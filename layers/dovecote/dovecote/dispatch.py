@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from operator import attrgetter
 from uuid import UUID
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from dovecote import flights, lanes
 from dovecote.deliver import Deliver
 from dovecote.finalise import GIVEN_BACK, Finaliser
 from dovecote.flights import Flights
-from dovecote.model import Channel, Claim, Lease, Result, Slots, Standing
+from dovecote.model import Channel, Lease, Result, Slots, Standing
 from dovecote.ports import (
     Claimed,
     Clock,
@@ -287,7 +288,7 @@ class Dispatch:
         def flight() -> Counter[str]:
             claims = [claim for batch in claimed for claim in batch]
             delivery = self._deliver(
-                sorted(claims, key=_urgency),
+                sorted(claims, key=_URGENCY),
                 standing=standing,
                 slots=slots,
                 deadline=moment.deadline,
@@ -405,9 +406,5 @@ class Dispatch:
         return Lease(token=self._new_id(), seconds=self._timing.lease_seconds)
 
 
-_URGENCY = {lane.number: place for place, lane in enumerate(lanes.ALL)}
+_URGENCY = attrgetter("lane")
 """The most urgent lane goes out first, where a rate spreads a batch over time."""
-
-
-def _urgency(claim: Claim) -> int:
-    return _URGENCY[claim.lane]

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
 from msgspec import Struct
@@ -45,6 +47,9 @@ MOST_TOLD = 100
 
 Told = dict[str, str | int]
 """What somebody should know of a route that was finalised."""
+
+
+_TOKEN = attrgetter("claim.token")
 
 
 class Settled(Struct, frozen=True, kw_only=True):
@@ -177,11 +182,10 @@ class Finaliser:
     def _planned(self, results: Sequence[Result]) -> Mapping[UUID, _Planned]:
         """Return the transitions of results by the token of their claim."""
         by_token: dict[UUID, _Planned] = {}
-        for result in results:
-            token = result.claim.token
-            if token not in by_token:
-                by_token[token] = _Planned()
-            by_token[token].add(result.claim, self._transition(result))
+        for token, claimed in groupby(results, key=_TOKEN):
+            planned = by_token.setdefault(token, _Planned())
+            for result in claimed:
+                planned.add(result.claim, self._transition(result))
         return by_token
 
     def _transition(self, result: Result) -> Transition:

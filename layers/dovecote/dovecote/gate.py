@@ -11,6 +11,7 @@ from uuid import UUID
 from dovecote.model import (
     Ambiguous,
     Claim,
+    Delivered,
     Failed,
     NotBegun,
     Outcome,
@@ -34,6 +35,9 @@ Routes and not attempts: one that the provider always trips over is no outage.
 """
 
 
+NOBODY = frozenset[UUID]()
+
+
 class Gate:
     """What one worker may use in one batch, and what it heard.
 
@@ -51,7 +55,7 @@ class Gate:
         self.stopped: dict[str, Throttled | Unavailable] = {}
         self.answered: set[str] = set()
         self.unreached = 0
-        self.unanswered: set[UUID] = set()
+        self.unanswered = NOBODY
         self._closed = set(standing.paused | standing.recovering) - self.tried
         self._beside = set() if heard_beside is None else heard_beside
         self._once = set(self.tried)
@@ -78,13 +82,14 @@ class Gate:
         An outcome of many claims at once, of a call that was theirs together, is heard once.
         """
         with self._lock:
-            outcome = self._weighed(claim, outcome)
-            if isinstance(outcome, Throttled | Unavailable):
-                self.stopped.setdefault(outcome.resource, outcome)
-                self._beside.add(outcome.resource)
-            if _answer(outcome, self.standing.channel):
+            if not isinstance(outcome, Delivered):
+                outcome = self._weighed(claim, outcome)
+                if isinstance(outcome, Throttled | Unavailable):
+                    self.stopped.setdefault(outcome.resource, outcome)
+                    self._beside.add(outcome.resource)
+            if isinstance(outcome, Delivered) or _answer(outcome, self.standing.channel):
                 self.answered.update(resources)
-                self.unreached, self.unanswered, self._before = 0, set(), (0, frozenset())
+                self.unreached, self.unanswered, self._before = 0, NOBODY, (0, NOBODY)
         return outcome
 
     def _weighed(self, claim: Claim, outcome: Outcome) -> Outcome:
@@ -95,7 +100,7 @@ class Gate:
             if channel in self.tried or unreached + self.unreached >= MOST_UNREACHED:
                 return Unavailable(resource=channel, error=outcome.error)
         if isinstance(outcome, Ambiguous):
-            self.unanswered.add(claim.route_id)
+            self.unanswered |= {claim.route_id}
             if channel in self.tried or len(unanswered | self.unanswered) >= MOST_UNANSWERED:
                 return Unavailable(resource=channel, error=outcome.error, doubtful=True)
         return outcome

@@ -44,7 +44,7 @@ class Lane(Struct, frozen=True, kw_only=True):
 
     @property
     def number(self) -> int:
-        """Return the number that live routes of this lane hold."""
+        """Return the number that live routes of this lane hold: a channel's by their urgency."""
         return CHANNELS[self.channel] * 6 + PRIORITIES[self.priority] * 2 + int(self.retry)
 
 

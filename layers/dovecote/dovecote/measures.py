@@ -4,6 +4,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 from dovecote.model import (
@@ -38,6 +39,9 @@ OUTCOMES: Mapping[type, str] = {
 SAMPLED = ("attempts_to_success", "delivery_seconds", "send_seconds")
 MEASURED = (*(f"{channel}_{word}" for channel in Channel for word in OUTCOMES.values()), *SAMPLED)
 """The names of all that is measured."""
+
+
+_CHANNEL, _OUTCOME = attrgetter("claim.channel"), attrgetter("outcome")
 
 
 class _Sample:
@@ -108,7 +112,8 @@ class Measures:
         now = self._now()
         delivered = [result for result in results if isinstance(result.outcome, Delivered)]
         with self._lock:
-            self._counts.update((one.claim.channel, type(one.outcome)) for one in results)
+            outcomes = map(type, map(_OUTCOME, results))
+            self._counts.update(zip(map(_CHANNEL, results), outcomes, strict=True))
             self._sample("attempts_to_success", delivered, lambda one: one.claim.attempts)
             self._sample("delivery_seconds", delivered, lambda one: max(0.0, now - one.claim.due))
 

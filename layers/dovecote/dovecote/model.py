@@ -204,7 +204,6 @@ class Claim(msgspec.Struct, frozen=True):
 
     token: UUID
     route_id: UUID
-    notification_id: UUID
     channel: str
     target: str
     kind: str

@@ -132,11 +132,11 @@ def after(
 
 def ended(claim: Claim) -> DeadLetter | None:
     """Return the end of a route that was claimed too late to be tried, or None."""
-    expired = claim.expires_in <= 0
-    if claim.counted and not expired:
+    if claim.counted and claim.expires_in > 0:
         return None
     if claim.in_doubt:
         return DeadLetter(reason=Reason.AMBIGUOUS, error=None)
+    expired = claim.expires_in <= 0
     return DeadLetter(reason=Reason.EXPIRED if expired else Reason.ATTEMPTS, error=None)
 
 

@@ -1,6 +1,7 @@
 """The store on PostgreSQL: each method runs the statement of its name in sql/."""
 
 import math
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -107,7 +108,7 @@ class PostgresTransaction:
 
 
 class PostgresClaimed(Claimed):
-    """Claimed routes, decoded by the thread that first looks at one.
+    """Claimed routes, in PostgreSQL's binary format, decoded by the thread that first looks at one.
 
     While it does, the connection may ask something else.
     """
@@ -121,13 +122,13 @@ class PostgresClaimed(Claimed):
     @property
     def by_lane(self) -> Mapping[int, Part]:
         """Return what there is of each lane, without decoding the routes."""
-        due: dict[bytes, list[float]] = {}
+        due: dict[bytes, list[bytes]] = {}
         result = self._cursor.pgresult
         if result is not None:
             value: Callable[[int, int], Any] = result.get_value
             for row in range(self._count):
-                due.setdefault(value(row, LANE), []).append(float(value(row, DUE)))
-        return {int(lane): Part(count=len(times), until=max(times)) for lane, times in due.items()}
+                due.setdefault(value(row, LANE), []).append(value(row, DUE))
+        return {int.from_bytes(lane): _part(times) for lane, times in due.items()}
 
     def __len__(self) -> int:
         """Return how many were claimed."""
@@ -220,7 +221,7 @@ class PostgresStore:
 
         def work(connection: Opened) -> tuple[psycopg.Cursor[Any], psycopg.Cursor[Any]]:
             with connection.pipeline():
-                claimed = connection.execute(statement("claim"), parameters)
+                claimed = connection.execute(statement("claim"), parameters, binary=True)
                 stand = connection.cursor(row_factory=dict_row)
                 return claimed, stand.execute(statement("stand"), {"channel": channel})
 
@@ -373,7 +374,9 @@ class PostgresStore:
 
     def _claim(self, name: str, lease: Lease, **parameters: object) -> PostgresClaimed:
         told = self._claiming(lease, parameters)
-        cursor = self._database.ask(lambda connection: connection.execute(statement(name), told))
+        cursor = self._database.ask(
+            lambda connection: connection.execute(statement(name), told, binary=True)
+        )
         return PostgresClaimed(cursor, lease.token)
 
     def _claiming(self, lease: Lease, parameters: Mapping[str, object]) -> dict[str, object]:
@@ -412,6 +415,12 @@ def _wanted(lanes: Mapping[int, int], since: Mapping[int, float]) -> dict[str, o
         "limits": list(lanes.values()),
         "since": [since.get(lane, EVER) for lane in lanes],
     }
+
+
+def _part(due: Sequence[bytes]) -> Part:
+    """Return what routes come to whose times are so many float8, as PostgreSQL sends them."""
+    times = struct.unpack(f">{len(due)}d", b"".join(due))
+    return Part(count=len(times), until=max(times))
 
 
 def _standing(channel: str, rows: Sequence[Mapping[str, Any]]) -> Standing:

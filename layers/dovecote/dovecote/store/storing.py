@@ -84,7 +84,6 @@ class Storing(Struct, frozen=True, kw_only=True):
         for route in filter(self._tried, self._routes):
             yield Claim(
                 route_id=route.route_id,
-                notification_id=self.notification.notification_id,
                 channel=route.channel,
                 target=route.target,
                 kind=submission.kind,

@@ -1,14 +1,16 @@
 -- What is told of claimed routes: what they are, what their notifications say, the endpoints of the
 -- devices they name, and why their addresses are suppressed, where they are. Follows each claim, which is
 -- the CTE `claimed`; the columns are Claim's.
--- Safe: plain reads by primary key; a device that is gone or dead leaves its endpoint NULL.
-select r.route_id, r.notification_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
+-- Safe: plain reads by primary key; a device that is gone or dead leaves its endpoint NULL. Nothing is
+-- looked for where no device is named, or no address.
+select r.route_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
        n.traceparent, r.user_id, r.device_session_id, r.resolved_email, d.endpoint, r.locale, r.data,
        r.attempts, r.effective_max_attempts, r.claims, r.counted, r.lapsed, r.in_doubt, r.expires_in,
-       r.lane, date_part('epoch', r.next_attempt_at) as due, (
+       r.lane, date_part('epoch', r.next_attempt_at) as due,
+       case when r.resolved_email is not null then (
            select reason from dovecote.suppressions
            where address_hash = dovecote.address_hash(r.resolved_email)
-       ) as suppressed, n.unchecked
+       ) end as suppressed, n.unchecked
 from claimed r
 cross join lateral (
     select kind, idempotency_key, payload, traceparent, unchecked
@@ -18,6 +20,7 @@ cross join lateral (
 ) n
 left join lateral (
     select endpoint from dovecote.push_devices
-    where user_id = r.user_id and device_session_id = r.device_session_id and dead_at is null
+    where r.device_session_id is not null
+      and user_id = r.user_id and device_session_id = r.device_session_id and dead_at is null
     limit 1
 ) d on true
