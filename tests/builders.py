@@ -15,6 +15,7 @@ from dovecote.dispatch import Dispatch, Timing
 from dovecote.finalise import Finaliser
 from dovecote.gate import Gate
 from dovecote.model import (
+    Cancellation,
     Channel,
     Claim,
     Delivered,
@@ -133,6 +134,13 @@ def fresh(
 def claim_all(store: Store, seconds: float = 60, batch: int = 1000) -> list[Claim]:
     """Claim whatever is due and in nobody's hands."""
     return list(fresh(store, dict.fromkeys(range(12), batch), a_lease(seconds)))
+
+
+def cancel(store: Store, claim: Claim) -> Cancellation | None:
+    """Cancel the notification of a claim."""
+    notification = store.find(claim.kind, claim.idempotency_key)
+    assert notification is not None
+    return store.cancel(notification.notification_id)
 
 
 def claim_lapsed(store: Store, channel: Channel = Channel.EMAIL, hold: float = 0) -> Claim | None:

@@ -35,6 +35,7 @@ from tests.builders import (
     a_notification,
     a_route,
     a_submission,
+    cancel,
     claim_all,
     claim_lapsed,
     store_routes,
@@ -222,7 +223,7 @@ def test_the_last_straw_of_an_outage_is_in_doubt_and_burns_no_attempt(
 def test_what_is_in_doubt_cannot_be_cancelled(store: PostgresStore) -> None:
     claim = claim_one(store, Channel.EMAIL)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
-    assert store.cancel(claim.notification_id) == Cancellation(cancelled=0, in_flight=1, ended=0)
+    assert cancel(store, claim) == Cancellation(cancelled=0, in_flight=1, ended=0)
 
 
 def test_a_hold_outlasts_the_time_of_its_route_which_then_ends_as_ambiguous(
