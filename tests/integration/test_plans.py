@@ -9,12 +9,24 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
+from dovecote.ids import uuid7
+from dovecote.model import Result
 from dovecote.store.database import Database
 from dovecote.store.overview import LANES
 from dovecote.store.postgres import PostgresStore
 from dovecote.store.statements import statement
-from tests.builders import a_lease, a_notification, a_route, claim_all, fresh, store_routes
+from tests.builders import (
+    a_finaliser,
+    a_lease,
+    a_notification,
+    a_route,
+    accept,
+    claim_all,
+    fresh,
+    store_routes,
+)
 
 Connection = psycopg.Connection[Any]
 ROWS = 200_000
@@ -373,6 +385,22 @@ def test_a_claim_changes_no_indexed_column_and_stays_on_its_page(connection: Con
     assert updates is not None
     assert updates[0] == 200
     assert updates[1] > 190
+
+
+def test_a_published_route_finds_room_beside_its_entries(connection: Connection) -> None:
+    store = PostgresStore(Database(lambda: connection), default_max_attempts=5)
+    size = (
+        "select pg_relation_size('dovecote.notification_routes_pkey')"
+        " + pg_relation_size('dovecote.notification_routes_notification')"
+    )
+    for _ in range(1000):
+        routes = [a_route(route_id=uuid7()), a_route(route_id=uuid7())]
+        store.submit(replace(a_notification(routes), notification_id=uuid7()), a_lease())
+    ((before,),) = connection.execute(size).fetchall()
+    results = [Result(claim=claim, outcome=accept(claim)) for claim in claim_all(store, batch=2000)]
+    assert a_finaliser().settle(store, results, until=0) == {"published": 2000}
+    ((after,),) = connection.execute(size).fetchall()
+    assert after < 1.1 * before
 
 
 def test_every_statement_that_touches_routes_is_explained() -> None:
