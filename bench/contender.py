@@ -50,7 +50,7 @@ def _dovecote(batch: int) -> Contender:
     )
 
 
-DOVECOTE = _dovecote(500)
+DOVECOTE = _dovecote(1000)
 DOVECOTE_DEFAULT = _dovecote(100)
 
 BARE = Contender(

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from local.postgres import installed
 
-BATCH = 500
+BATCH = 1000
 LANE = 8  # push, normal, fresh
 
 SCRIPT = """with claimed as ({claim}), told as ({claimed})

@@ -52,7 +52,8 @@ class Program:
         self._process = process
         self._ready = threading.Event()
         self._stdin: IO[str] = process.stdin
-        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        self._reader.start()
 
     def await_ready(self) -> None:
         """Wait until it is connected."""
@@ -83,13 +84,21 @@ class Program:
         if self._process.poll() is not None:
             raise Wrong(f"{self._name} ended with {self._process.returncode}")
 
+    def end(self) -> None:
+        """End it, whatever it is at."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        self._stdin.close()
+
     def _read(self, lines: IO[str]) -> None:
-        for line in lines:
-            word = line.strip()
-            if word.isdigit():
-                self.handled = int(word)
-            elif word == "ready":
-                self._ready.set()
+        with lines:
+            for line in lines:
+                word = line.strip()
+                if word.isdigit():
+                    self.handled = int(word)
+                elif word == "ready":
+                    self._ready.set()
 
 
 @contextmanager
@@ -117,11 +126,11 @@ def _program(contender: Contender, url: str, order: str, *numbers: int) -> Itera
         text=True,
         bufsize=1,
     )
+    program = Program(contender.name, process)
     try:
-        yield Program(contender.name, process)
+        yield program
     finally:
-        process.kill()
-        process.wait()
+        program.end()
 
 
 class Bench:

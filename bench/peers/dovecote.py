@@ -117,8 +117,8 @@ class Slow(Immediate):
         return self.answer(claim)
 
 
-def put_together(url: str, channel: Immediate) -> None:
-    """Let wiring connect to the database, and send by this channel."""
+def connect_to(url: str) -> None:
+    """Let wiring connect to the database; before anything else is asked of it."""
     os.environ |= {
         "DATABASE_URL": url,
         "CATALOG_PATH": str(CATALOG),
@@ -128,6 +128,10 @@ def put_together(url: str, channel: Immediate) -> None:
         "INLINE_ROUTES": "0",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+
+
+def send_by(channel: Immediate) -> None:
+    """Let wiring send by this channel."""
 
     def deliver(here: Settings, channels: Mapping[str, ports.Channel]) -> Deliver:
         del channels  # none is sent by
@@ -156,7 +160,8 @@ def fill(url: str, count: int) -> None:
 
 def enqueue(url: str, count: int) -> None:
     """Submit notifications of two routes one by one, from the bytes of their body."""
-    put_together(url, Immediate(Handled()))
+    connect_to(url)
+    send_by(Immediate(Handled()))
     submit = wiring.submit()
     _submit(submit, count)
     await_start()
@@ -168,7 +173,8 @@ def enqueue(url: str, count: int) -> None:
 
 def bulk(url: str, calls: int, size: int) -> None:
     """Submit notifications of so many recipients with one route each."""
-    put_together(url, Immediate(Handled()))
+    connect_to(url)
+    send_by(Immediate(Handled()))
     submit = wiring.submit()
     _submit_bulk(submit, calls, size)
     await_start()
@@ -199,11 +205,12 @@ def _post(
 
 def drain(url: str, milliseconds: int, in_flight: int, faulty: int = 0) -> None:
     """Run dispatch until nothing is due."""
+    connect_to(url)
     handled = Handled()
     channel = Faulty(handled) if faulty else Immediate(handled)
     if milliseconds:
         channel = Slow(handled, milliseconds / 1000, in_flight)
-    put_together(url, channel)
+    send_by(channel)
     random.seed()
     dispatch = wiring.dispatch()
     wiring.database().run(lambda connection: connection.execute("select 1"))
