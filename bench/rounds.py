@@ -44,7 +44,7 @@ FULL = Size(
 )
 QUICK = Size(
     rounds=1,
-    jobs=5_000,
+    jobs=6_000,
     one_by_one=200,
     bulk_calls=2,
     slow=500,
