@@ -57,6 +57,22 @@ def insertion(source: str, **differing: str) -> str:
     )
 
 
+def enlisted(stored: str) -> str:
+    """Return an insertion of routes with the entries by which their people are found.
+
+    It is a list of CTEs; `of_users` and `of_addresses` have the entries.
+    """
+    return f"""stored as ({stored} returning route_id, notification_id, user_id, resolved_email),
+    of_users as (
+        insert into dovecote.user_routes (user_id, notification_id, route_id)
+        select user_id, notification_id, route_id from stored where user_id is not null
+    ), of_addresses as (
+        insert into dovecote.address_routes (address, notification_id, route_id)
+        select lower(resolved_email), notification_id, route_id
+        from stored where resolved_email is not null
+    )"""
+
+
 def fill(connection: psycopg.Connection[Any], count: int) -> None:
     """Store so many notifications of one route each, due now."""
     connection.execute("set statement_timeout = 0")

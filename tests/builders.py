@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from dovecote import lanes, strict_json
 from dovecote.deliver import Deliver
 from dovecote.dispatch import Dispatch, Timing
@@ -115,6 +117,35 @@ def a_lease(seconds: float = 60) -> Lease:
 def store_routes(store: Store, count: int, channel: Channel = Channel.EMAIL, **more: Any) -> None:
     """Store one notification with so many routes."""
     assert store.submit(a_notification([a_route(channel) for _ in range(count)], **more), a_lease())
+
+
+def enter_people(connection: psycopg.Connection[Any]) -> None:
+    """Enter whose the routes are that a test stored, or changed, by SQL of its own."""
+    connection.execute(
+        "insert into dovecote.user_routes select user_id, notification_id, route_id"
+        " from dovecote.notification_routes where user_id is not null on conflict do nothing"
+    )
+    connection.execute(
+        "insert into dovecote.address_routes"
+        ' select lower(resolved_email collate "C"), notification_id, route_id'
+        " from dovecote.notification_routes where resolved_email is not null"
+        " on conflict do nothing"
+    )
+
+
+def misfiled(connection: psycopg.Connection[Any]) -> list[Any]:
+    """Return the entries of people that are missing, and those that were left behind."""
+    return connection.execute(
+        "with own as ("
+        '  select user_id collate "C", notification_id, route_id'
+        "  from dovecote.notification_routes where user_id is not null"
+        '  union all select lower(resolved_email collate "C"), notification_id, route_id'
+        "  from dovecote.notification_routes where resolved_email is not null"
+        " ), entered as ("
+        '  select user_id collate "C", notification_id, route_id from dovecote.user_routes'
+        "  union all table dovecote.address_routes"
+        " ) (table own except all table entered) union all (table entered except all table own)"
+    ).fetchall()
 
 
 def stored(store: Store, notification: NewNotification, lease: Lease | None = None) -> Stored:

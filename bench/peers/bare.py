@@ -7,7 +7,7 @@ import psycopg
 
 from bench.peers.dovecote import install
 from bench.peers.line import await_end, await_start, say
-from bench.routes import insertion
+from bench.routes import enlisted, insertion
 from dovecote.ids import uuid7
 
 NOTIFICATION = """
@@ -16,8 +16,7 @@ with notification as (
         (notification_id, kind, idempotency_key, fingerprint, payload)
     values (%(notification_id)s, 'order.shipped', %(key)s, %(fingerprint)s, %(payload)s)
     returning notification_id
-)
-"""
+), """
 
 ROUTES = """
 from notification n, (values
@@ -44,7 +43,8 @@ def enqueue(url: str, count: int) -> None:
 def _statement() -> bytes:
     """Return the one statement."""
     values = {name: name for name in ("route_id", "position", "channel", "target")}
-    return (NOTIFICATION + insertion(ROUTES, resolved_email="email", **values)).encode()
+    stored = insertion(ROUTES, resolved_email="email", **values)
+    return (NOTIFICATION + enlisted(stored) + " select").encode()
 
 
 def _store(connection: psycopg.Connection, statement: bytes) -> None:

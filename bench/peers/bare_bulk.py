@@ -43,17 +43,23 @@ def _call(connection: psycopg.Connection, store: Store, number: int, size: int) 
 def _copy(connection: psycopg.Connection, notification_id: UUID, size: int) -> None:
     values = routes.plain()
     names = ("route_id", "notification_id", "position", "user_id", *values)
+    ids = [uuid7() for _ in range(size)]
     target = f"copy dovecote.notification_routes ({', '.join(names)}) from stdin"
     with connection.cursor().copy(target.encode()) as copy:
-        for place in range(size):
-            copy.write_row((uuid7(), notification_id, place, f"u-{place}", *values.values()))
+        for place, route_id in enumerate(ids):
+            copy.write_row((route_id, notification_id, place, f"u-{place}", *values.values()))
+    people = b"copy dovecote.user_routes (route_id, notification_id, user_id) from stdin"
+    with connection.cursor().copy(people) as copy:
+        for place, route_id in enumerate(ids):
+            copy.write_row((route_id, notification_id, f"u-{place}"))
 
 
 def _unnest(connection: psycopg.Connection, notification_id: UUID, size: int) -> None:
     own = {"notification_id": "%(notification_id)s::uuid", "position": "place - 1"}
     statement = routes.insertion(USERS, route_id="id", user_id="user_id", **own)
     values = {"ids": [uuid7() for _ in range(size)], "users": [f"u-{n}" for n in range(size)]}
-    connection.execute(statement.encode(), {**values, "notification_id": notification_id})
+    whole = f"with {routes.enlisted(statement)} select".encode()
+    connection.execute(whole, {**values, "notification_id": notification_id})
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ from tests.builders import (
     accept,
     claim_lapsed,
     fresh,
+    misfiled,
     no_span,
     redrive_one,
     stored,
@@ -109,7 +110,8 @@ class Life(RuleBasedStateMachine):
         self.connection.execute(
             "truncate dovecote.notifications, dovecote.notification_routes,"
             " dovecote.notification_dead_letters, dovecote.email_deliveries,"
-            " dovecote.further_acceptances, dovecote.email_rejections, dovecote.notification_events"
+            " dovecote.further_acceptances, dovecote.email_rejections,"
+            " dovecote.notification_events, dovecote.user_routes, dovecote.address_routes"
         )
         self.connection.execute("update dovecote.channel_state set paused_until = null")
         self.now = 0.0
@@ -314,6 +316,10 @@ class Life(RuleBasedStateMachine):
                 row["status"] in ("published", "dead_lettered", "skipped", "cancelled")
             )
             assert row["open_letters"] == (1 if row["status"] == "dead_lettered" else 0)
+
+    @invariant()
+    def a_route_is_found_by_its_person_and_by_nobody_else(self) -> None:
+        assert misfiled(self.connection) == []
 
     @invariant()
     def a_route_has_one_live_lease_at_most(self) -> None:

@@ -30,7 +30,9 @@ from tests.builders import (
     a_submission,
     claim_all,
     claim_lapsed,
+    enter_people,
     forever,
+    misfiled,
     redrive_one,
     stored,
 )
@@ -197,6 +199,57 @@ def test_two_erasures_of_one_notification_at_once_leave_no_payload(
 def waiting_for_a_lock(connection: Connection) -> None:
     while not fetched(connection, "select 1 from pg_stat_activity where wait_event_type = 'Lock'"):
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", ["/users/u-1", f"/recipients/{ANN.upper()}"])
+def test_an_erased_route_is_found_neither_by_its_user_nor_by_its_address(
+    idle: Functions, connection: Connection, path: str
+) -> None:
+    spelt = [ANN, ANN.title(), BEN]
+    people = [{"user_id": "u-1", "email": e, "data": {"first_name": "N"}} for e in spelt]
+    assert idle.post(a_body(recipients=people)).status == 202
+    erase(idle, path, erased=6 if path == "/users/u-1" else 2)
+    assert misfiled(connection) == []
+    assert fetched(connection, "table address_routes") == fetched(
+        connection,
+        "select lower(resolved_email), notification_id, route_id from notification_routes"
+        " where resolved_email is not null",
+    )
+    for query in ("user_id=u-1", f"email={ANN.replace('+', '%2B')}"):
+        found = idle.call("GET", f"/notifications?{query}").body["notifications"]
+        assert ANN not in json.dumps(found).lower()
+
+
+def test_what_another_erasure_takes_is_passed_by_and_does_not_end_this_one(
+    connection: Connection, database_url: str, people: PostgresErasure
+) -> None:
+    many(connection, 5)
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(people.erase_user("u-1", 2)))
+    with psycopg.connect(database_url) as other:
+        found = rows(other, "routes_of_address", {"address": "ann@example.com", "most": 2})
+        thread.start()
+        waiting_for_a_lock(connection)
+        other.execute(statement("erase"), {"route_ids": [row["route_id"] for row in found]})
+    thread.join()
+    assert [(one.routes, one.remaining) for one in answers] == [(2, True)]
+    assert people.erase_user("u-1", 2).routes == 1
+    assert fetched(connection, "table user_routes") == []
+    assert misfiled(connection) == []
+
+
+def test_what_is_submitted_during_an_erasure_is_there_as_a_whole_and_erased_by_the_next(
+    store: PostgresStore, connection: Connection, database_url: str, people: PostgresErasure
+) -> None:
+    stored(store, a_notification([a_route()]))
+    with psycopg.connect(database_url) as other:
+        later = PostgresStore(Database(lambda: other), default_max_attempts=5)
+        other.execute("select 1")  # begins a transaction, in which the submit stays open
+        stored(later, a_notification([a_route(), a_route()]))
+        assert people.erase_user("u-1", 100).routes == 1
+    assert misfiled(connection) == []
+    assert people.erase_user("u-1", 100).routes == 2
+    assert misfiled(connection) == fetched(connection, "table user_routes") == []
 
 
 # Suppressions.
@@ -441,6 +494,7 @@ def many(connection: Connection, routes: int) -> None:
         "  1, 2, 'published', 8, now(), now() from n",
         (routes,),
     )
+    enter_people(connection)
 
 
 def test_thousands_of_routes_are_erased_within_an_answer(

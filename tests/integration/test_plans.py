@@ -16,6 +16,7 @@ from dovecote.model import Result
 from dovecote.store.database import Database
 from dovecote.store.overview import LANES
 from dovecote.store.postgres import PostgresStore
+from dovecote.store.rows import rows
 from dovecote.store.statements import statement
 from tests.builders import (
     a_finaliser,
@@ -24,6 +25,7 @@ from tests.builders import (
     a_route,
     accept,
     claim_all,
+    enter_people,
     fresh,
     store_routes,
 )
@@ -32,7 +34,7 @@ Connection = psycopg.Connection[Any]
 ROWS = 200_000
 
 A_TALE = {"route_id": uuid.uuid4(), "message_id": "m", "error": "e", "expires_at": None}
-AN_ADDRESS = {"email": "success+ann@simulator.amazonses.com"}
+AN_ADDRESS = {"email": "ann@example.com"}
 SOME_NOTIFICATIONS = {"notification_ids": [uuid.uuid4() for _ in range(100)]}
 SOME_ROUTES = {"route_ids": [uuid.uuid4() for _ in range(100)], "token": uuid.uuid4()}
 
@@ -43,7 +45,7 @@ A_REDRIVE = {
 BIG = {
     "notification_routes", "notifications", "push_devices", "notification_events",
     "notification_dead_letters", "email_deliveries", "email_rejections", "suppressions",
-    "further_acceptances",
+    "further_acceptances", "user_routes", "address_routes",
 }  # fmt: skip
 
 
@@ -123,7 +125,10 @@ def named(case: str) -> str:
 
 
 def fill(connection: Connection, rows: int) -> None:
-    """Store so many due routes, a hundred to a notification, in all lanes; one of them expired."""
+    """Store so many due routes, a hundred to a notification, in all lanes; one of them expired.
+
+    Every twentieth is to u-1 and to ann@example.com, each of the others to somebody else.
+    """
     connection.execute("set statement_timeout = 0")
     connection.execute("alter table dovecote.notification_routes set (autovacuum_enabled = off)")
     connection.execute(
@@ -134,16 +139,21 @@ def fill(connection: Connection, rows: int) -> None:
     )
     connection.execute(
         "insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
-        "  target, priority, lane, status, max_attempts, next_attempt_at, expires_at)"
+        "  target, user_id, resolved_email, priority, lane, status, max_attempts, next_attempt_at,"
+        "  expires_at)"
         " select gen_random_uuid(), notification_id, i,"
         "  case when i % 2 = 0 then 'email' else 'push' end,"
-        "  case when i % 2 = 0 then 'address' else 'topic' end, i % 3,"
+        "  case when i % 2 = 0 then 'address' else 'topic' end,"
+        "  case when i % 20 = 0 then 'u-1' else i || '-' || notification_id end,"
+        "  case when i % 20 = 0 then 'ann@example.com'"
+        "   when i % 2 = 0 then i || '-' || notification_id || '@example.com' end, i % 3,"
         "  i % 2 * 6 + i % 3 * 2 + (i % 5 = 0)::integer,"
         "  case when i % 5 = 0 then 'retrying' else 'pending' end, 8,"
         "  clock_timestamp() - i * interval '1 second', clock_timestamp()"
         "  + case when i = 100 then interval '-1 minute' else interval '1 day' end"
         " from dovecote.notifications, generate_series(1, 100) i"
     )
+    enter_people(connection)
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -182,7 +192,10 @@ def test_no_statement_scans_the_routes_of_a_large_table_and_no_claim_exceeds_its
     connection: Connection, store: PostgresStore
 ) -> None:
     fill(connection, ROWS)
-    connection.execute("analyze dovecote.notifications, dovecote.notification_routes")
+    connection.execute(
+        "analyze dovecote.notifications, dovecote.notification_routes, dovecote.user_routes,"
+        " dovecote.address_routes"
+    )
     for name in STATEMENTS:
         assert "Seq Scan" not in scans_of(connection, name), name
     for _ in range(5):
@@ -208,15 +221,24 @@ def in_sql(connection: Connection) -> None:
     )
 
 
-def plans_within(connection: Connection, submit: Callable[[Connection], None]) -> list[Any]:
-    """Submit once, with auto_explain on, and return the plans of what the function runs."""
+def explain_within(connection: Connection) -> None:
+    """Have what functions run explained too."""
+    connection.execute("load 'auto_explain'")
+    connection.execute(
+        "set auto_explain.log_min_duration = 0; set auto_explain.log_nested_statements = on;"
+        " set auto_explain.log_format = json; set client_min_messages = log"
+    )
+
+
+def plans_within(connection: Connection, run: Callable[[Connection], object]) -> list[Any]:
+    """Run something, with auto_explain on, and return the plans of what its functions run."""
     plans: list[dict[str, Any]] = []
 
     def keep(notice: psycopg.errors.Diagnostic) -> None:
         plans.append(json.loads((notice.message_primary or "").partition("plan:\n")[2]))
 
     connection.add_notice_handler(keep)
-    submit(connection)
+    run(connection)
     connection.remove_notice_handler(keep)
     return [plan["Plan"] for plan in plans]
 
@@ -234,22 +256,57 @@ def test_what_submit_runs_scans_no_table_whatever_was_planned_before(
         "insert into dovecote.push_devices (user_id, device_session_id, platform, token, endpoint)"
         " select 'u' || i, 'd', 'fcm', 't', i::text from generate_series(1, 10000) i"
     )
-    connection.execute("load 'auto_explain'")
-    connection.execute(
-        "set auto_explain.log_min_duration = 0; set auto_explain.log_nested_statements = on;"
-        " set auto_explain.log_format = json; set client_min_messages = log"
-    )
+    explain_within(connection)
     # PostgreSQL plans anew for the first five, and then keeps a plan where it is no worse.
     for _ in range(10):
         found = plans_within(connection, submit)
         assert len(found) >= 4  # the devices, the notification, the routes, and the call itself
-        scanned = {
-            node.get("Relation Name")
-            for plan in found
-            for node in nodes(plan)
-            if node["Node Type"] == "Seq Scan"
-        }
-        assert not scanned & BIG
+        assert not scanned(found) & BIG
+
+
+def scanned(plans: list[Any]) -> set[str]:
+    every = [node for plan in plans for node in nodes(plan)]
+    return {node["Relation Name"] for node in every if node["Node Type"] == "Seq Scan"}
+
+
+@pytest.mark.parametrize("count", [0, 20_000])
+def test_entries_of_people_are_deleted_along_their_keys_whatever_is_known_of_the_tables(
+    connection: Connection, count: int
+) -> None:
+    fill(connection, count)
+    explain_within(connection)
+
+    def unlist(connection: Connection) -> None:
+        connection.execute(
+            "select dovecote.unlist(array(select route_id from dovecote.notification_routes"
+            " order by route_id limit 1000))"
+        )
+
+    for _ in range(10):
+        found = plans_within(connection, unlist)
+        deletes = [plan for plan in found if plan["Node Type"] == "ModifyTable"]
+        assert [plan["Relation Name"] for plan in deletes] == ["user_routes", "address_routes"]
+        assert not scanned(deletes)
+
+
+@pytest.mark.parametrize("known", ["nothing", "all"])
+@pytest.mark.parametrize("name", ["routes_of_user", "routes_of_address"])
+def test_an_erasure_locks_no_more_routes_than_it_takes(
+    connection: Connection, name: str, known: str
+) -> None:
+    fill(connection, 20_000)
+    if known == "all":
+        connection.execute("vacuum analyze")
+    asked = {"user_id": "u-1", "address": "ann@example.com", "most": 100}
+    with connection.transaction():
+        found = rows(connection, name, asked)
+        locked = connection.execute(
+            "select count(*) from dovecote.notification_routes where xmax = %s",
+            (connection.execute("select pg_current_xact_id()::text").fetchone() or ("",)),
+        ).fetchone()
+    ids = [(row["notification_id"], row["route_id"]) for row in found]
+    assert ids == sorted(ids)
+    assert (len(ids), locked) == (100, (100,))
 
 
 DUE = {"channel": "push", "target": "topic", "lane": 8, "status": "pending", "due_in": "-1 hour"}
@@ -355,22 +412,18 @@ def test_what_waits_for_a_device_is_found_by_its_user_however_much_is_live(
     connection: Connection, live: str
 ) -> None:
     fill(connection, 20_000)
-    connection.execute(
-        "update dovecote.notification_routes set user_id = case position % 20"
-        " when 0 then 'u-1' else notification_id::text end, device_session_id = 'd-1'"
-    )
     if live == "hardly any":
         connection.execute(
             "update dovecote.notification_routes set status = 'cancelled', next_attempt_at = null"
             " where position <> 20"
         )
-    connection.execute("vacuum analyze dovecote.notification_routes")
+    connection.execute("vacuum analyze dovecote.notification_routes, dovecote.user_routes")
     explained = connection.execute(
         b"explain (format json) " + statement("skip_device"), STATEMENTS["skip_device"]
     ).fetchone()
     assert explained is not None
     used = {node["Index Name"] for node in nodes(explained[0][0]["Plan"]) if "Index Name" in node}
-    assert used == {"notification_routes_user", "notification_routes_pkey"}
+    assert used == {"user_routes_pkey", "notification_routes_pkey"}
 
 
 def test_a_claim_changes_no_indexed_column_and_stays_on_its_page(connection: Connection) -> None:

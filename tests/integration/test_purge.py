@@ -19,7 +19,7 @@ from dovecote.store.retention import PostgresRetention
 from dovecote.store.rows import rows
 from dovecote.store.statements import statement
 from local.provider import Running
-from tests.builders import RecordingLog, forever, redrive_one
+from tests.builders import RecordingLog, enter_people, forever, misfiled, redrive_one
 from tests.functions import Functions, environment, functions
 from tests.integration.test_best_effort import email_only
 from tests.integration.test_roles import as_user, names, users
@@ -29,7 +29,7 @@ __all__ = ["names", "users"]
 
 TABLES = (
     "notifications", "notification_routes", "notification_dead_letters", "notification_events",
-    "email_deliveries", "email_rejections",
+    "email_deliveries", "email_rejections", "user_routes", "address_routes",
 )  # fmt: skip
 ALL = {"days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000}
 
@@ -67,15 +67,17 @@ def an_old_one(connection: Connection, days: float = 100, status: str = "publish
         "   'k', gen_random_uuid()::text, 'f', '{}', at"
         "  from (select now() - make_interval(secs => 86400 * %(days)s) as at) t returning *)"
         " insert into notification_routes (route_id, notification_id, position, channel, target,"
-        "  priority, lane, status, max_attempts, next_attempt_at, expires_at, published_at,"
-        "  created_at)"
-        " select gen_random_uuid(), notification_id, 0, 'email', 'address', 1, 2, %(status)s, 8,"
+        "  user_id, resolved_email, priority, lane, status, max_attempts, next_attempt_at,"
+        "  expires_at, published_at, created_at)"
+        " select gen_random_uuid(), notification_id, 0, 'email', 'address',"
+        "  'u-1', 'Ann@example.com', 1, 2, %(status)s, 8,"
         "  case when %(status)s = 'pending' then created_at end, created_at + interval '3 days',"
         "  case when %(status)s = 'published' then created_at end, created_at"
         " from n returning route_id",
         {"days": days, "status": status},
     ).fetchone()
     assert row is not None
+    enter_people(connection)
     return uuid.UUID(str(row[0]))
 
 
@@ -114,6 +116,7 @@ def test_every_end_is_kept_for_its_days(
     an_old_one(connection, 91, status)
     an_old_one(connection, 89, status)
     assert purge(retention)["notifications"] == 1
+    assert misfiled(connection) == []
     assert purge(retention, 88)["notifications"] == 1
 
 
@@ -295,9 +298,12 @@ def test_a_replay_after_the_purge_is_a_new_notification(
         " notification_routes_notification_id_fkey;"
         "update notifications set notification_id = '01900000-0000-7000-8000-000000000000';"
         "update notification_routes set notification_id = '01900000-0000-7000-8000-000000000000',"
-        " created_at = '2024-07-01', published_at = '2024-07-01', last_attempt_at = '2024-07-01'"
+        " created_at = '2024-07-01', published_at = '2024-07-01', last_attempt_at = '2024-07-01';"
+        "delete from user_routes; delete from address_routes"
     )
+    enter_people(connection)
     assert house.purge()["notifications"] == 1
+    assert misfiled(connection) == []
     again = house.post(email_only())
     assert again.status == 202
     assert "idempotent-replayed" not in again.headers

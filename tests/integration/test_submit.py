@@ -19,6 +19,7 @@ from tests.builders import (
     a_route,
     a_submission,
     claim_all,
+    misfiled,
     stored,
 )
 from tests.conftest import DEFAULT_MAX_ATTEMPTS
@@ -62,6 +63,29 @@ def test_the_routes_of_an_answer_are_those_that_are_stored(
     assert found.created_at == answer.created_at
     most = notification.max_attempts or DEFAULT_MAX_ATTEMPTS
     assert [replace(route, max_attempts=most) for route in found.routes] == answer.routes
+
+
+def test_each_route_of_a_person_is_entered_skipped_or_not(
+    store: PostgresStore, connection: Connection
+) -> None:
+    routes = [
+        a_route(resolved_email="Ann@Example.com"),
+        a_route(resolved_email="ann@example.com", user_id=None),
+        a_route(resolved_email="ann@example.com", skip="not allowed here"),
+        a_route(Channel.PUSH),
+        a_route(Channel.PUSH, user_id=None, skip="recipient has no user_id"),
+    ]
+    notification = a_notification(routes)
+    stored(store, notification)
+    of_users = connection.execute("table dovecote.user_routes").fetchall()
+    of_addresses = connection.execute("table dovecote.address_routes").fetchall()
+    assert of_users == [
+        ("u-1", notification.notification_id, routes[n].route_id) for n in (0, 2, 3)
+    ]
+    assert of_addresses == [
+        ("ann@example.com", notification.notification_id, routes[n].route_id) for n in (0, 1, 2)
+    ]
+    assert misfiled(connection) == []
 
 
 @pytest.mark.parametrize("which", NOTIFICATIONS)

@@ -26,6 +26,7 @@ from dovecote.store.publish import publish
 from dovecote.store.roles import PRODUCER, BadUsers, make_users
 from dovecote.submission import is_identifier
 from local.provider import Running
+from tests.builders import misfiled
 from tests.functions import Functions, environment, functions
 from tests.integration.test_http import ADDRESS, a_body
 from tests.integration.test_roles import acting, as_user, names, users
@@ -195,6 +196,7 @@ def test_whatever_is_submitted_is_stored_as_by_http(
             assert rows(connection, one) == rows(connection, other)
 
         both()
+    assert misfiled(connection) == []
 
 
 def test_rows_that_are_alike_are_some(wired: Functions, connection: Connection) -> None:
@@ -203,6 +205,7 @@ def test_rows_that_are_alike_are_some(wired: Functions, connection: Connection) 
     notification, routes = rows(connection, "k")
     assert notification is not None
     assert [route["channel"] for route, *_ in routes] == ["email", "push"]
+    assert (count(connection, "user_routes"), count(connection, "address_routes")) == (2, 1)
 
 
 def test_what_follows_the_settings_follows_them(

@@ -18,6 +18,10 @@ grant select (
     )
     on dovecote.notification_routes to {user};
 
+-- Whose a route is. An erasure deletes by a function of the owner's.
+grant select on dovecote.user_routes, dovecote.address_routes to {user};
+grant execute on function dovecote.unlist to {user};
+
 grant select (
         dead_letter_id, route_id, notification_id, kind, channel, reason, error, attempts,
         dead_lettered_at, closed_at, redrive_id

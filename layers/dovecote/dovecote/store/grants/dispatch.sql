@@ -9,6 +9,9 @@ grant select, update (
     doubt_until, published_at, provider_message_id, last_error
 ) on dovecote.notification_routes to {user};
 
+-- The routes of a user whose device has died.
+grant select (user_id, route_id) on dovecote.user_routes to {user};
+
 grant select (route_id, dead_lettered_at, closed_at),
     insert (route_id, notification_id, reason, error, attempts)
     on dovecote.notification_dead_letters to {user};

@@ -13,6 +13,9 @@ grant select (
         provider_message_id, last_error
     ) on dovecote.notification_routes to {user};
 
+-- The routes of a user whose device has died.
+grant select (user_id, route_id) on dovecote.user_routes to {user};
+
 grant select (route_id, closed_at),
     insert (route_id, notification_id, reason, error, attempts),
     update (closed_at, closed_as) on dovecote.notification_dead_letters to {user};

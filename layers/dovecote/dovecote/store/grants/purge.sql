@@ -8,6 +8,9 @@ grant select (route_id, notification_id, status, created_at, last_attempt_at, pu
     update (position), delete
     on dovecote.notification_routes to {user};
 
+-- Entries of users and addresses, which it cannot read.
+grant execute on function dovecote.unlist to {user};
+
 grant select (route_id), delete on dovecote.notification_dead_letters to {user};
 grant select (route_id, event, at), delete on dovecote.notification_events to {user};
 grant select (template_id, idempotency_key), delete on dovecote.email_deliveries to {user};

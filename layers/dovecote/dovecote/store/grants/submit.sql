@@ -9,6 +9,10 @@ grant select, insert, update (
     provider_message_id, last_error
 ) on dovecote.notification_routes to {user};
 
+-- Whose they are, and which of a user wait for a device that has died.
+grant insert on dovecote.user_routes, dovecote.address_routes to {user};
+grant select (user_id, route_id) on dovecote.user_routes to {user};
+
 grant select (route_id), insert (route_id, notification_id, reason, error, attempts)
     on dovecote.notification_dead_letters to {user};
 

@@ -2,8 +2,11 @@
 -- may have been sent: it keeps its status and its claim, and expires now, so that whoever claims it next
 -- ends it without a send.
 -- Safe: the rows are locked before, by routes_of_user.sql or routes_of_address.sql, so that none is
--- claimed meanwhile, and all that was written of them before is seen.
-with erased as (
+-- claimed meanwhile, and all that was written of them before is seen. Their entries go first, of user and of
+-- address, while the rows still say whose they are: what is erased waits for `unlisted`.
+with unlisted as materialized (
+    select dovecote.unlist(%(route_ids)s::uuid[])
+), erased as (
     update dovecote.notification_routes
     set status = case when next_attempt_at is not null and claim_token is null and doubt_until is null
             then 'cancelled' else status end,
@@ -17,7 +20,7 @@ with erased as (
         locale = null,
         data = null,
         last_error = null
-    where route_id = any (array(select unnest(%(route_ids)s::uuid[])))
+    where route_id = any (array(select unnest(%(route_ids)s::uuid[]) from unlisted))
     returning route_id, claims
 ), letters as (
     update dovecote.notification_dead_letters

@@ -1,13 +1,13 @@
 -- Read the notifications of one address, the newest first, from a place on, each with the routes of that
 -- address alone.
--- Safe: plain reads along the index of the routes by address and notification, whose ids are in the
--- order of time.
+-- Safe: plain reads along the key of the address's entries, whose notification ids are in the order of time,
+-- and of each route by primary key. Entries change with their routes, so that one moment shows both alike.
 with page as materialized (
-    select distinct r.notification_id
-    from dovecote.notification_routes r
-    where lower(r.resolved_email collate "C") = lower(%(email)s::text collate "C")
-      and r.notification_id < coalesce(%(after)s, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
-    order by r.notification_id desc
+    select distinct notification_id
+    from dovecote.address_routes
+    where address = lower(%(email)s::text collate "C")
+      and notification_id < coalesce(%(after)s, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+    order by notification_id desc
     limit %(limit)s
 )
 select n.notification_id, n.kind, n.idempotency_key, n.fingerprint, n.created_at, n.deliver_at,
@@ -21,6 +21,14 @@ cross join lateral (
     where notification_id = page.notification_id
     limit 1
 ) n
-join dovecote.notification_routes r
-  on lower(r.resolved_email collate "C") = lower(%(email)s::text collate "C") and r.notification_id = page.notification_id
+join dovecote.address_routes e
+  on e.address = lower(%(email)s::text collate "C") and e.notification_id = page.notification_id
+cross join lateral (
+    select route_id, channel, status, user_id, device_session_id, resolved_email, attempts,
+           max_attempts, next_attempt_at, last_attempt_at, last_error, expires_at,
+           published_at, provider_message_id, position
+    from dovecote.notification_routes
+    where route_id = e.route_id and lower(resolved_email collate "C") = e.address
+    limit 1
+) r
 order by n.notification_id desc, r.position

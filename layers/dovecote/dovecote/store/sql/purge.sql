@@ -1,11 +1,14 @@
 -- Delete notifications with all that is told of them.
 -- Safe: purgeable.sql has locked all their routes in this transaction, and who writes of a route locks it
--- first: nothing is added meanwhile. One statement, so none of it is left without the others.
+-- first: nothing is added meanwhile. One statement, so none of it is left without the others. The entries of
+-- users and addresses go first, while the routes still say whose they are: the routes wait for `unlisted`.
 with gone as materialized (
     select r.route_id, n.kind
     from dovecote.notifications n
     join dovecote.notification_routes r using (notification_id)
     where n.notification_id = any (array(select unnest(%(notification_ids)s::uuid[])))
+), unlisted as materialized (
+    select dovecote.unlist(array(select route_id from gone))
 ), letters as (
     delete from dovecote.notification_dead_letters
     where route_id = any (array(select route_id from gone))
@@ -26,7 +29,7 @@ with gone as materialized (
     where route_id = any (array(select route_id from gone))
 ), routes as (
     delete from dovecote.notification_routes
-    where route_id = any (array(select route_id from gone))
+    where route_id = any (array(select route_id from gone cross join unlisted))
     returning 1
 ), notifications as (
     delete from dovecote.notifications

@@ -1,13 +1,18 @@
 -- Routes that were skipped because their address was suppressed to pending, where their time is not over:
 -- due now, or when their notification is to be delivered. What happened to them is kept.
--- Safe: along the index of routes by address; each row is locked and read again before it changes.
+-- Safe: along the key of the address's entries, and each route by primary key; it is locked and read again
+-- before it changes.
 with released as (
     update dovecote.notification_routes r
     set status = 'pending',
         lane = r.lane & ~1,
         next_attempt_at = greatest(clock_timestamp(), n.deliver_at)
     from dovecote.notifications n
-    where lower(r.resolved_email collate "C") = lower(%(email)s collate "C")
+    where r.route_id = any (array(
+            select route_id from dovecote.address_routes
+            where address = lower(%(email)s::text collate "C")
+        ))
+      and lower(r.resolved_email collate "C") = lower(%(email)s::text collate "C")
       and r.status = 'skipped'
       and starts_with(r.last_error, 'address is suppressed: ')
       and r.expires_at > clock_timestamp()

@@ -1,12 +1,21 @@
 -- Lock the oldest routes to an address, so many, and read what is to be known to erase them.
--- Safe: as routes_of_user.sql, along the index of the address.
-select route_id, notification_id, position, user_id is null as nameless,
-       lower(resolved_email collate "C") as address,
-       status in ('pending', 'retrying') and (claim_token is not null or doubt_until is not null)
-           as in_flight
-from dovecote.notification_routes
-where resolved_email is not null
-  and lower(resolved_email collate "C") = lower(%(address)s::text collate "C")
-order by notification_id
+-- Safe: as routes_of_user.sql, along the key of the address's entries.
+select r.*
+from (
+    select address, notification_id, route_id
+    from dovecote.address_routes
+    where address = lower(%(address)s::text collate "C")
+    order by notification_id, route_id
+    offset 0
+) e
+cross join lateral (
+    select route_id, notification_id, position, user_id is null as nameless,
+           lower(resolved_email collate "C") as address,
+           status in ('pending', 'retrying') and (claim_token is not null or doubt_until is not null)
+               as in_flight
+    from dovecote.notification_routes
+    where route_id = e.route_id and lower(resolved_email collate "C") = e.address
+    limit 1
+    for update
+) r
 limit %(most)s
-for update

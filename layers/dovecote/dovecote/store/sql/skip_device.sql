@@ -3,19 +3,25 @@
 -- Safe: follows bury_device, release_endpoint or delete_device in its transaction, at the end of a
 -- finaliser's. It waits for nobody, so it takes part in no deadlock: a route that is locked is being
 -- claimed, ended or cancelled. What may have been sent is left alone, in doubt or under a lease that
--- ran out, as in cancel.sql. The plan is the index of routes by their user: live is asked for by
--- next_attempt_at, since by its status the planner may go through all routes that are live. One that is
--- stored at the same moment, and not seen, is skipped when it is due.
+-- ran out, as in cancel.sql. The plan is the key of the user's entries, and each route by primary key. One
+-- that is stored at the same moment, and not seen, is skipped when it is due.
 with idle as (
-    select route_id
-    from dovecote.notification_routes
-    where user_id = %(user_id)s
-      and device_session_id = %(device_session_id)s
-      and target = 'device'
-      and next_attempt_at is not null
-      and claim_token is null
-      and doubt_until is null
-    for update skip locked
+    select r.route_id
+    from dovecote.user_routes e
+    cross join lateral (
+        select route_id
+        from dovecote.notification_routes
+        where route_id = e.route_id
+          and user_id = e.user_id
+          and device_session_id = %(device_session_id)s
+          and target = 'device'
+          and next_attempt_at is not null
+          and claim_token is null
+          and doubt_until is null
+        limit 1
+        for update skip locked
+    ) r
+    where e.user_id = %(user_id)s
 ), skipped as (
     update dovecote.notification_routes
     set status = 'skipped',
