@@ -43,6 +43,16 @@ from generate_series(%(first)s::integer, %(last)s::integer) n
 returning notification_id
 """
 
+ENTRIES = """, of_users as (
+    insert into dovecote.user_routes (user_id, notification_id, route_id)
+    select user_id, notification_id, route_id from stored where user_id is not null
+), of_addresses as (
+    insert into dovecote.address_routes (address, notification_id, route_id)
+    select lower(resolved_email), notification_id, route_id
+    from stored where resolved_email is not null
+)
+"""
+
 
 def insertion(source: str, **differing: str) -> str:
     """Return the statement that inserts a route for each row of a source, `from …`.
@@ -62,15 +72,8 @@ def enlisted(stored: str) -> str:
 
     It is a list of CTEs; `of_users` and `of_addresses` have the entries.
     """
-    return f"""stored as ({stored} returning route_id, notification_id, user_id, resolved_email),
-    of_users as (
-        insert into dovecote.user_routes (user_id, notification_id, route_id)
-        select user_id, notification_id, route_id from stored where user_id is not null
-    ), of_addresses as (
-        insert into dovecote.address_routes (address, notification_id, route_id)
-        select lower(resolved_email), notification_id, route_id
-        from stored where resolved_email is not null
-    )"""
+    told = "returning route_id, notification_id, user_id, resolved_email"
+    return f"stored as ({stored} {told}){ENTRIES}"
 
 
 def fill(connection: psycopg.Connection[Any], count: int) -> None:
