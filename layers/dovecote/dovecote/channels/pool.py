@@ -1,8 +1,9 @@
 """Make the calls of a batch side by side, each within its span and its time."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
@@ -70,6 +71,13 @@ class _Outcomes:
         return collected or {}
 
 
+def _taken(calls: deque[Call]) -> Iterator[Call]:
+    """Take calls, each by one thread, until none is left."""
+    with suppress(IndexError):
+        while True:
+            yield calls.popleft()
+
+
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What the calls of a batch have in common; `first` is when its first slot is."""
 
@@ -95,6 +103,7 @@ class Pool:
         span: Span,
         sent: Callable[[float], None],
     ) -> None:
+        self._workers = workers
         self._executor = ThreadPoolExecutor(max_workers=workers)
         self._send_seconds = send_seconds
         self._clock = clock
@@ -128,21 +137,22 @@ class Pool:
             gate=gate,
             outcomes=_Outcomes(self._late),
         )
-        futures: dict[Future[None], Call] = {
-            self._executor.submit(copy_context().run, self._make, batch, call): call
-            for call in calls
-        }
+        to_make = deque(calls)
+        threads = [
+            self._executor.submit(copy_context().run, self._make_each, batch, to_make)
+            for _ in range(min(self._workers, len(calls)))
+        ]
         ends = begin_before + self._send_seconds
-        running = set(futures)
+        running = set(threads)
         while running and (left := ends - self._clock()) > 0:
             running = wait(running, timeout=min(left, PORTION_SECONDS)).not_done
             if running and early is not None and (portion := batch.outcomes.portion()):
                 early(portion)
-        for future in running:
-            if future.cancel():
-                batch.outcomes.put(futures[future].claims, NotBegun())
-        for future in futures.keys() - running:
-            future.result()
+        for call in _taken(to_make):
+            batch.outcomes.put(call.claims, NotBegun())
+        for thread in threads:
+            if not thread.cancel() and thread not in running:
+                thread.result()
         return batch.outcomes.collect()
 
     def late(self) -> list[Result]:
@@ -152,6 +162,11 @@ class Pool:
             while True:
                 results.append(self._late.get_nowait())
         return results
+
+    def _make_each(self, batch: _Batch, to_make: deque[Call]) -> None:
+        """Make one call after the other: handing each to a thread costs more than making it."""
+        for call in _taken(to_make):
+            self._make(batch, call)
 
     def _make(self, batch: _Batch, call: Call) -> None:
         """Make a call in its slot, and keep what is said of each claim as it is said."""
