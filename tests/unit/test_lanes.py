@@ -53,6 +53,8 @@ def test_the_lanes_of_a_channel_are_all_of_its_own_the_most_urgent_first(channel
     assert [(lane.priority, lane.retry) for lane in own] == [
         (priority, retry) for priority in Priority for retry in (False, True)
     ]
+    # Dispatch sends a batch in the order of the numbers.
+    assert [lane.number for lane in own] == sorted(lane.number for lane in own)
 
 
 @pytest.mark.parametrize("channel", Channel)
