@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 
 from dovecote import wiring
-from dovecote.gauges import ReadGauges
+from dovecote.gauges import RETURN_SECONDS, ReadGauges
 from dovecote.measures import SAMPLED
 from dovecote.model import Channel, Failed, Gauges
 from dovecote.store.postgres import PostgresStore
@@ -192,11 +193,29 @@ def test_a_run_without_a_database_emits_its_tally_and_leaves_the_gauges_out(
     assert json.loads(warning)["level"] == "WARNING"
 
 
-def test_gauges_take_no_longer_than_the_function_has(store: PostgresStore) -> None:
+def test_gauges_take_no_longer_than_the_function_has(
+    store: PostgresStore, connection: Connection
+) -> None:
     log = RecordingLog()
-    assert ReadGauges(store=store, log=log)(0.1) == {}
-    assert log.lines[0][1] == "gauges not read"
-    assert set(ReadGauges(store=store, log=log)(5)) == set(GAUGES)
+    read = ReadGauges(store=store, log=log)
+    with connection.transaction():
+        connection.execute("lock table notification_routes in access exclusive mode")
+        begun = time.monotonic()
+        assert read(RETURN_SECONDS + 0.3) == {}
+        assert 0.3 <= time.monotonic() - begun < 1
+    assert [line[1] for line in log.lines] == ["gauges not read"]
+    assert set(read(5)) == set(GAUGES)
+
+
+def test_gauges_are_not_asked_for_where_no_time_is_left(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[None] = []
+    monkeypatch.setattr(store, "gauges", lambda: asked.append(None))
+    log = RecordingLog()
+    assert ReadGauges(store=store, log=log)(RETURN_SECONDS) == {}
+    assert [line[1] for line in log.lines] == ["gauges not read"]
+    assert asked == []
 
 
 def test_two_stacks_share_no_metrics_and_no_logs(

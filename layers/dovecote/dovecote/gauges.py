@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from dovecote.ports import Log, Store, StoreError
+from dovecote.ports import Log, Store, StoreError, StoreUnavailable
 
 RETURN_SECONDS = 0.25
 """What a function needs to emit them and return before it is ended."""
@@ -19,8 +19,11 @@ class ReadGauges:
 
     def __call__(self, seconds: float) -> Mapping[str, float]:
         """Return the gauges by name, read within so many seconds."""
+        left = seconds - RETURN_SECONDS
         try:
-            with self._store.within(seconds - RETURN_SECONDS):
+            if left <= 0:
+                raise StoreUnavailable("no time is left")
+            with self._store.within(left):
                 return msgspec.structs.asdict(self._store.gauges())
         except StoreError as error:
             self._log.warning("gauges not read", error=str(error))
