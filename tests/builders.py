@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -38,17 +37,13 @@ from dovecote.ports import Claimed, Clock, Early, Sleep, Store, Stored
 from dovecote.rates import Rates
 from dovecote.store.dead_letters import PostgresDeadLetters
 from dovecote.store.postgres import PostgresStore
+from dovecote.telemetry import no_span
 from dovecote.transitions import Backoff, Refusal
 from tests.canary import CANARY
 
 KIND = "order.shipped"
 ADDRESS = f"success+{CANARY}@simulator.amazonses.com"
 BACKOFF = Backoff(base=30, factor=2, maximum=3600, jitter=0.2)
-
-
-def no_span(_name: str, *_traceparents: str | None) -> AbstractContextManager[None]:
-    """Run a block in no span."""
-    return nullcontext()
 
 
 def middle() -> float:

@@ -94,7 +94,7 @@ class Slow(Immediate):
             send_seconds=12,
             clock=time.monotonic,
             sleep=time.sleep,
-            span=wiring.tracing().span,
+            span=wiring._spans(),
             sent=wiring.measures().sent,
         )
 
@@ -141,7 +141,7 @@ def send_by(channel: Immediate) -> None:
             check=CheckPayload(wiring._catalog()),
             clock=time.monotonic,
             send_seconds=here.send_seconds,
-            span=wiring.tracing().span,
+            span=wiring._spans(),
         )
 
     wiring._deliver = deliver

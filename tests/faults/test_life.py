@@ -38,6 +38,7 @@ from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
 from dovecote.store.erasure import PostgresErasure
 from dovecote.store.postgres import PostgresStore
+from dovecote.telemetry import no_span
 from dovecote.transitions import Backoff, Refusal
 from tests.builders import (
     ScriptedChannel,
@@ -50,7 +51,6 @@ from tests.builders import (
     claim_lapsed,
     fresh,
     misfiled,
-    no_span,
     redrive_one,
     stored,
     unasked,

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from dovecote import telemetry, wiring
+from dovecote import wiring
 from dovecote.deliver import Deliver
 from dovecote.model import (
     Ambiguous,
@@ -30,6 +30,7 @@ from dovecote.model import (
     Unreachable,
 )
 from dovecote.store.postgres import PostgresStore
+from dovecote.telemetry import no_span
 from local.provider import Fault, Running
 from local.provider.ledger import Email, Push
 from tests.builders import (
@@ -38,7 +39,6 @@ from tests.builders import (
     a_finaliser,
     claim_all,
     claim_lapsed,
-    no_span,
     store_routes,
     unasked,
 )
@@ -311,27 +311,6 @@ def test_push_to_the_topic_is_the_bare_client_event(
     assert set(event) == {
         "event_id", "request_id", "trace_id", "kind", "user_id", "device_session_id", "payload",
     }  # fmt: skip
-
-
-def test_the_trace_is_stored_and_continued_by_a_retry(
-    house: Functions, connection: Connection, provider: Running
-) -> None:
-    order(provider, Fault.ERROR, times=1)
-    house.post(json.dumps(email_only()).encode(), {"traceparent": TRACEPARENT})
-    seen: list[str] = []
-    client = wiring.dispatch()._deliver._channels[Channel.EMAIL]._client
-    client.meta.events.register(
-        "before-call.sesv2.SendEmail", lambda **_: seen.append(telemetry.trace_id())
-    )
-    assert house.dispatch()["published"] == 1
-    assert seen == [TRACE]
-    assert connection.execute("select traceparent from dovecote.notifications").fetchone() == (
-        TRACEPARENT,
-    )
-
-
-def test_outside_a_span_the_trace_id_is_empty() -> None:
-    assert telemetry.trace_id() == ""
 
 
 def test_a_device_that_is_gone_by_then_makes_its_route_skipped(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -15,10 +16,11 @@ from dovecote import wiring
 from local.provider import Fault, Running
 from tests.functions import Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
-from tests.integration.test_delivering import applications, sent_pushes
+from tests.integration.test_delivering import TRACEPARENT, applications, sent_pushes
 
 __all__ = ["applications"]
 TRACE = re.compile("[0-9a-f]{32}")
+ARRIVING = {"order_id": "1", "carrier": "DHL", "minutes": 20}
 TRACES = [f"{number:032x}" for number in range(1, 4)]
 
 
@@ -48,12 +50,25 @@ def post(house: Functions, headers: Mapping[str, str], **body: Any) -> None:
     assert house.post(json.dumps(document).encode(), headers).status == 202
 
 
-def ended_spans() -> InMemorySpanExporter:
-    """Return what keeps the spans that end from now on."""
-    exporter = InMemorySpanExporter()
-    tracer: Any = wiring.tracing()._tracer
-    tracer.span_processor.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter
+class Export:
+    """Takes spans, as what sends them away does, and keeps them."""
+
+    def __init__(self) -> None:
+        self._kept = InMemorySpanExporter()
+        self.processor = SimpleSpanProcessor(self._kept)
+
+    def flush(self, _seconds: float) -> bool:
+        return True
+
+    def taken(self) -> Sequence[ReadableSpan]:
+        return self._kept.get_finished_spans()
+
+
+@pytest.fixture
+def export(monkeypatch: pytest.MonkeyPatch) -> Export:
+    taking = Export()
+    monkeypatch.setattr(wiring, "_export", lambda: taking)
+    return taking
 
 
 def named(spans: Sequence[ReadableSpan], name: str) -> list[ReadableSpan]:
@@ -69,14 +84,13 @@ def links_of(span: ReadableSpan) -> set[str]:
 
 
 def test_a_batch_has_one_span_of_its_run_linked_to_the_traces_of_its_producers(
-    later: Functions,
+    later: Functions, export: Export
 ) -> None:
     for key, trace in zip("abc", TRACES, strict=True):
         post(later, traceparent(trace), idempotency_key=key)
     post(later, {"traceparent": "00-malformed"}, idempotency_key="d")
-    exporter = ended_spans()
     assert later.dispatch()["published"] == 4
-    spans = exporter.get_finished_spans()
+    spans = export.taken()
     (run,) = named(spans, "notification.dispatch")
     (batch,) = named(spans, "notification.deliver")
     (call,) = named(spans, "notification.attempt")
@@ -91,14 +105,23 @@ def test_a_batch_has_one_span_of_its_run_linked_to_the_traces_of_its_producers(
     )
 
 
+def test_a_trace_is_stored_and_continued_by_a_retry(
+    house: Functions, export: Export, connection: psycopg.Connection[Any], provider: Running
+) -> None:
+    order(provider, Fault.ERROR, times=1)
+    house.post(json.dumps(email_only()).encode(), {"traceparent": TRACEPARENT})
+    assert house.dispatch()["published"] == 1
+    attempts = named(export.taken(), "notification.attempt")
+    assert list(map(trace_of, attempts)) == [TRACEPARENT[3:35]] * 2
+    assert connection.execute("select traceparent from dovecote.notifications").fetchone() == (
+        TRACEPARENT,
+    )
+
+
 def test_each_push_of_a_batch_continues_its_own_producer_s_trace(
     later: Functions, provider: Running
 ) -> None:
-    pushed: dict[str, Any] = {
-        "kind": "order.arriving",
-        "recipients": [{"user_id": "u-1"}],
-        "payload": {"order_id": "1", "carrier": "DHL", "minutes": 20},
-    }
+    pushed = {"kind": "order.arriving", "recipients": [{"user_id": "u-1"}], "payload": ARRIVING}
     for key, trace in zip("abc", TRACES, strict=True):
         post(later, traceparent(trace), idempotency_key=key, **pushed)
     assert later.dispatch()["published"] == 3
@@ -106,6 +129,33 @@ def test_each_push_of_a_batch_continues_its_own_producer_s_trace(
     assert {event["request_id"]: event["trace_id"] for event in events} == dict(
         zip("abc", TRACES, strict=True)
     )
+
+
+def test_a_push_of_a_producer_without_a_trace_has_its_run_s(
+    later: Functions,
+    connection: psycopg.Connection[Any],
+    provider: Running,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    post(later, {}, kind="order.arriving", recipients=[{"user_id": "u-1"}], payload=ARRIVING)
+    connection.execute("update dovecote.notifications set traceparent = null")
+    capsys.readouterr()
+    assert later.dispatch()["published"] == 1
+    (push,) = sent_pushes(provider)
+    told = {line["trace_id"] for line in lines(capsys.readouterr().out)}
+    assert told == {json.loads(push.message)["trace_id"]}
+
+
+def test_where_nobody_takes_spans_there_is_one_for_the_invocation_alone(later: Functions) -> None:
+    tracer: Any = wiring.tracing()._tracer
+    unexported = Export()
+    tracer.span_processor.add_span_processor(unexported.processor)
+    post(later, traceparent(TRACES[0]))
+    assert later.dispatch()["published"] == 1
+    assert [span.name for span in unexported.taken()] == [
+        "notification.submit",
+        "notification.dispatch",
+    ]
 
 
 def lines(printed: str) -> list[dict[str, Any]]:

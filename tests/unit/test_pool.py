@@ -25,7 +25,7 @@ from dovecote.model import (
     Throttled,
     Unavailable,
 )
-from tests.builders import no_span
+from dovecote.telemetry import no_span
 from tests.unit.examples import ANN, a_claim
 
 ACCEPTED = Delivered(message_id="m-1")

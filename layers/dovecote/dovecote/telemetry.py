@@ -1,7 +1,7 @@
 """Traces across the queue: the producer's context is stored and continued by every attempt."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -33,6 +33,11 @@ class Tracing:
             set_status_on_exception=False,
         ):
             yield
+
+
+def no_span(_name: str, /, *_traceparents: str | None) -> AbstractContextManager[None]:
+    """Run a block in no span, where nobody takes spans: one is half of what a call costs."""
+    return nullcontext()
 
 
 def _continuing(given: str | None) -> Context:

@@ -204,6 +204,13 @@ def traced(context: Any, name: str, parent: str | None = None) -> Iterator[None]
                 log().warning("spans not exported")
 
 
+def _spans() -> ports.Span:
+    """Return what opens the spans within an invocation's."""
+    from dovecote.telemetry import no_span
+
+    return no_span if _export() is None else tracing().span
+
+
 @cache
 def _export() -> Export | None:
     """Return what sends spans away, where somebody takes them and the build put it in."""
@@ -560,7 +567,7 @@ def _deliver(here: Settings, channels: Mapping[str, ports.Channel]) -> Deliver:
         check=CheckPayload(_catalog()),
         clock=time.monotonic,
         send_seconds=here.send_seconds,
-        span=tracing().span,
+        span=_spans(),
     )
 
 
@@ -599,7 +606,7 @@ def _pool(here: Settings) -> Pool:
         send_seconds=here.send_seconds,
         clock=time.monotonic,
         sleep=time.sleep,
-        span=tracing().span,
+        span=_spans(),
         sent=measures().sent,
     )
 

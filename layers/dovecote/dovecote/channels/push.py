@@ -7,7 +7,7 @@ from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dovecote import strict_json
+from dovecote import strict_json, traceparent
 from dovecote.catalog import BadCatalog, Catalog
 from dovecote.channels.calls import Call
 from dovecote.channels.pool import Pool, one_by_one
@@ -92,10 +92,11 @@ class PushChannel:
             return refused(error, claim, self._resource(claim))
 
     def _event(self, claim: Claim, user_id: str) -> ClientEvent:
+        producer = traceparent.read(claim.traceparent)
         return ClientEvent(
             event_id=str(claim.route_id),
             request_id=claim.idempotency_key,
-            trace_id=self._trace_id(),
+            trace_id=self._trace_id() if producer is None else producer.trace_id,
             kind=claim.kind,
             user_id=user_id,
             device_session_id=claim.device_session_id,
