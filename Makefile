@@ -52,8 +52,11 @@ run: .venv/.runtime ## the same stack in the foreground, with a page at http://1
 migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema, publish the catalog
 	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.provision
 
+# Side by side, each process with a PostgreSQL of its own; faults come after, since they tell by time.
 test: .venv/.tests .venv-schemathesis/.schemathesis ## unit, integration and faults on a real PostgreSQL
-	@$(bin)/python -m pytest tests/unit tests/integration tests/faults
+	@$(bin)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal \
+		tests/unit tests/integration
+	@$(bin)/python -m pytest tests/faults
 
 # pgbouncer and libfaketime are used where they are installed.
 soak: .venv/.tests ## kills and faults for minutes (SOAK_MINUTES) with random seeds, printed
