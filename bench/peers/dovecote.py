@@ -160,47 +160,46 @@ def fill(url: str, count: int) -> None:
 
 def enqueue(url: str, count: int) -> None:
     """Submit notifications of two routes one by one, from the bytes of their body."""
-    connect_to(url)
-    send_by(Immediate(Handled()))
-    submit = wiring.submit()
-    _submit(submit, count)
+    submit = _submitting(url)
+    recipients = [{"user_id": "u-1", "email": "success+ann@simulator.amazonses.com"}]
+    bodies = [_body("order.shipped", payload(number), recipients) for number in range(count)]
+    _post(submit, count, bodies[0])
     await_start()
-    for number in range(count):
-        _submit(submit, number)
+    for number, body in enumerate(bodies):
+        _post(submit, number, body)
     say(count)
     await_end()
 
 
 def bulk(url: str, calls: int, size: int) -> None:
-    """Submit notifications of so many recipients with one route each."""
-    connect_to(url)
-    send_by(Immediate(Handled()))
-    submit = wiring.submit()
-    _submit_bulk(submit, calls, size)
+    """Submit notifications of a kind of one channel to so many recipients each.
+
+    Their payload is as large as the jobs' of the peers.
+    """
+    submit = _submitting(url)
+    users = [{"user_id": f"u-{place}"} for place in range(size)]
+    told = {"order_id": "A00000001", "carrier": "DHL", "minutes": 20}
+    bodies = [_body("order.arriving", told, users)] * calls
+    _post(submit, calls, bodies[0])
     await_start()
-    for number in range(calls):
-        _submit_bulk(submit, number, size)
+    for number, body in enumerate(bodies):
+        _post(submit, number, body)
     say(calls * size)
     await_end()
 
 
-def _submit(submit: Submit, number: int) -> None:
-    recipient = {"user_id": "u-1", "email": "success+ann@simulator.amazonses.com"}
-    _post(submit, number, "order.shipped", payload(number), [recipient])
+def _submitting(url: str) -> Submit:
+    connect_to(url)
+    send_by(Immediate(Handled()))
+    return wiring.submit()
 
 
-def _submit_bulk(submit: Submit, number: int, size: int) -> None:
-    """Submit a kind of one channel, with a payload as large as the jobs' of the peers."""
-    told = {"order_id": f"A{number:08d}", "carrier": "DHL", "minutes": 20}
-    users = [{"user_id": f"u-{place}"} for place in range(size)]
-    _post(submit, number, "order.arriving", told, users)
+def _body(kind: str, told: Mapping[str, Any], recipients: Sequence[Any]) -> bytes:
+    return json.dumps({"kind": kind, "payload": told, "recipients": recipients}).encode()
 
 
-def _post(
-    submit: Submit, number: int, kind: str, told: Mapping[str, Any], recipients: Sequence[Any]
-) -> None:
-    body = {"kind": kind, "payload": told, "recipients": recipients}
-    submit(submission.parse(json.dumps(body).encode(), key=f"k{number}", traceparent=None))
+def _post(submit: Submit, number: int, body: bytes) -> None:
+    submit(submission.parse(body, key=f"k{number}", traceparent=None))
 
 
 def drain(url: str, milliseconds: int, in_flight: int, faulty: int = 0) -> None:

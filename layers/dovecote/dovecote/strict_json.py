@@ -57,6 +57,8 @@ def inspect(document: Any) -> None:
     """Refuse what cannot be stored, and what is nested too deeply; raise Malformed."""
     level = [document]
     for _ in range(MAX_DEPTH):
+        if not level:
+            return
         level = [part for value in level for part in _parts(value)]
     for value in level:
         if isinstance(value, dict | list):
