@@ -179,10 +179,10 @@ def bulk(url: str, calls: int, size: int) -> None:
     submit = _submitting(url)
     users = [{"user_id": f"u-{place}"} for place in range(size)]
     told = {"order_id": "A00000001", "carrier": "DHL", "minutes": 20}
-    bodies = [_body("order.arriving", told, users)] * calls
-    _post(submit, calls, bodies[0])
+    body = _body("order.arriving", told, users)
+    _post(submit, calls, body)
     await_start()
-    for number, body in enumerate(bodies):
+    for number in range(calls):
         _post(submit, number, body)
     say(calls * size)
     await_end()
