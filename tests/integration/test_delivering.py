@@ -285,6 +285,11 @@ def test_push_to_a_device_has_the_client_event_within_the_platforms_envelope(
         "payload": message["data"]["payload"],
     }
     assert json.loads(message["data"]["payload"]) == event["payload"]
+    assert message["android"]["notification"] == {"tag": routes["tablet"]["route_id"]}
+    hours_72 = 72 * 3600
+    assert int(message["webpush"]["headers"]["TTL"]) == pytest.approx(hours_72, abs=60)
+    expires_at = int(message["apns"]["headers"]["apns-expiration"])
+    assert expires_at == pytest.approx(time.time() + hours_72, abs=60)
 
 
 def sent_pushes(provider: Running) -> list[Push]:

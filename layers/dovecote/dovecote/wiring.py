@@ -593,6 +593,7 @@ def _channels(here: Settings) -> Mapping[str, ports.Channel]:
         pool=_pool(here),
         topic_arn=here.push_topic_arn,
         trace_id=trace_id,
+        now=time.time,
     )
     return {Channel.EMAIL: email, Channel.PUSH: push}
 
