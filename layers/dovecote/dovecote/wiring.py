@@ -394,14 +394,12 @@ def overview() -> Look:
 def erasure() -> Erasure:
     """Return the use cases of who is to be forgotten."""
     from dovecote.erasure import Erasure
-    from dovecote.store.devices import PostgresDevices
     from dovecote.store.erasure import PostgresErasure
 
     return Erasure(
         people=PostgresErasure(database()),
-        devices=PostgresDevices(database()),
+        devices=devices(),
         store=_store(),
-        endpoints=_endpoints(settings()),
         clock=time.monotonic,
         log=log(),
     )
