@@ -69,7 +69,7 @@ class Steps:
         return stepped
 
     def between(self) -> None:
-        """Do what is to be done before the next step, or after the last one."""
+        """Interfere before the next step, or after the last one."""
         self._before.get(self.count, lambda: None)()
         self.count += 1
 
@@ -173,7 +173,7 @@ class Scene:
         assert dead.fetchone() == (0,)
 
     def check_reuse_of_orphans(self) -> None:
-        """Hold what is left at the provider to its use by the next login with its token."""
+        """Check that the next login with the token of an orphan uses it."""
         for endpoint in self.orphans():
             token = self._registry.endpoints[endpoint].attributes["Token"]
             self.other(put("u-9", token))

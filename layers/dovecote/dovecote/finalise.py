@@ -276,7 +276,7 @@ def _give_back(
 
 
 def _bury_devices(transaction: Transaction, results: Sequence[Result]) -> None:
-    """Mark the devices dead whose endpoints are disabled or gone, whoever holds the routes now."""
+    """Mark the devices dead whose endpoints are disabled or gone, even if the lease ran out."""
     found = {
         result.outcome.dead_endpoint: result.claim.route_id
         for result in results
