@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from local.provider import fcm
 from local.provider.registry import invalid
 
 MAX_BYTES = 262_144
@@ -72,9 +73,19 @@ class Publication:
         texts = self._texts()
         if platform not in texts:
             return self.for_topic()
-        if not isinstance(_parse(texts[platform]), dict):
-            raise invalid(f"Message Reason: Invalid notification for platform {platform}")
+        self._check_for_platform(platform, _parse(texts[platform]))
         return texts[platform]
+
+    def _check_for_platform(self, platform: str, document: Any) -> None:
+        """Refuse what the platform would refuse: all but JSON objects, and wrong FCM messages."""
+        refused = f"Message Reason: Invalid notification for platform {platform}"
+        if not isinstance(document, dict):
+            raise invalid(refused)
+        if platform == "GCM" and "fcmV1Message" in document:
+            try:
+                fcm.check(document["fcmV1Message"])
+            except fcm.NotFcm as error:
+                raise invalid(f"{refused}: {error}") from None
 
     def event_id(self) -> str | None:
         """Return the id of the client event, wherever the message carries it."""

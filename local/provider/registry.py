@@ -77,6 +77,8 @@ class Registry:
     def __init__(self, *, region: str, account: str, clock: Callable[[], float]) -> None:
         self._prefix = f"arn:aws:sns:{region}:{account}"
         self._clock = clock
+        # AWS does not say whether a token that is created again gets the same id.
+        self.endpoint_id: Callable[[str], uuid.UUID] = lambda _token: uuid.uuid4()
         self._tell: Callable[[str, Mapping[str, str]], None] = lambda _arn, _attributes: None
         self.applications: dict[str, Application] = {}
         self.endpoints: dict[str, Endpoint] = {}
@@ -111,7 +113,8 @@ class Registry:
         for known in self.endpoints.values():
             if known.application is application and known.attributes["Token"] == token:
                 return _same(known, wanted)
-        arn = f"{self._prefix}:endpoint/{application.platform}/{application.name}/{uuid.uuid4()}"
+        own = self.endpoint_id(token)
+        arn = f"{self._prefix}:endpoint/{application.platform}/{application.name}/{own}"
         endpoint = Endpoint(arn=arn, application=application, attributes=wanted)
         self.endpoints[arn] = endpoint
         self._tell(arn, endpoint.attributes)

@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,11 @@ def test_push_to_a_device_has_the_client_event_within_the_platforms_envelope(
         "payload": message["data"]["payload"],
     }
     assert json.loads(message["data"]["payload"]) == event["payload"]
+    assert message["android"]["notification"] == {"tag": routes["tablet"]["route_id"]}
+    hours_72 = 72 * 3600
+    assert int(message["webpush"]["headers"]["TTL"]) == pytest.approx(hours_72, abs=60)
+    expires_at = int(message["apns"]["headers"]["apns-expiration"])
+    assert expires_at == pytest.approx(time.time() + hours_72, abs=60)
 
 
 def sent_pushes(provider: Running) -> list[Push]:
@@ -351,6 +357,101 @@ def test_a_device_whose_endpoint_is_disabled_is_dead_until_it_registers_anew(
     assert device_routes(connection)[-1][:2] == ("published", 1)
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("InvalidParameter", 400, None),  # the provider's own words for a deleted endpoint
+        ("NotFound", 404, "Endpoint does not exist"),
+    ],
+)
+def test_a_device_whose_endpoint_is_gone_is_dead_until_it_registers_again(
+    pushing: Functions,
+    connection: Connection,
+    provider: Running,
+    code: str,
+    status: int,
+    words: str | None,
+) -> None:
+    register(pushing, "phone", "apns", "a" * 64)
+    later = post_to_device(pushing, deliver_at="2999-01-01T00:00:00Z").body["notification_id"]
+    if words is None:
+        provider.provider.registry.endpoints.clear()
+    else:
+        order(
+            provider, Fault.ERROR, service="sns", times=1, status=status, code=code, message=words
+        )
+    post_to_device(pushing, idempotency_key="now")
+    assert device_routes(connection)[-1][:2] == ("dead_lettered", 1)
+    assert device_routes(connection)[-1][2].startswith(f"{code} ({status}): ")
+    assert pushing.call("GET", "/users/u-1/devices/phone").body["dead_at"] is not None
+    (waiting,) = [
+        route
+        for route in pushing.call("GET", f"/notifications/{later}").body["routes"]
+        if route["channel"] == "push"
+    ]
+    assert waiting["status"] == "skipped"
+    assert register(pushing, "phone", "apns", "a" * 64) == 200
+    post_to_device(pushing, idempotency_key="again")
+    assert device_routes(connection)[-1][:2] == ("published", 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("NotFound", 404, "PlatformApplication does not exist"),
+        ("NotFound", 404, "Topic does not exist"),
+        ("InvalidParameter", 400, "Invalid parameter: Message Reason: Invalid notification"),
+    ],
+)
+def test_another_refusal_leaves_the_device_alive(
+    pushing: Functions, provider: Running, code: str, status: int, words: str
+) -> None:
+    register(pushing, "phone", "apns", "a" * 64)
+    order(provider, Fault.ERROR, service="sns", status=status, code=code, message=words)
+    post_to_device(pushing)
+    assert pushing.call("GET", "/users/u-1/devices/phone").body["dead_at"] is None
+
+
+def test_a_missing_topic_kills_no_device(
+    database_url: str, provider: Running, catalog_folder: Path, applications: dict[str, str]
+) -> None:
+    values = environment(
+        database_url,
+        provider.url,
+        catalog_folder,
+        PUSH_TOPIC_ARN=applications["topic"],
+        PUSH_APPLICATION_ARNS=applications["APNS"],
+    )
+    with functions(values) as house:
+        register(house, "phone", "apns", "a" * 64)
+        provider.provider.registry.topics.clear()
+        post_to_device(house)
+        assert house.call("GET", "/users/u-1/devices/phone").body["dead_at"] is None
+
+
+@pytest.mark.parametrize("same_id", [True, False])
+def test_a_device_that_registers_while_a_push_finds_its_endpoint_gone_stays_alive(
+    pushing: Functions, store: PostgresStore, provider: Running, same_id: bool
+) -> None:
+    if same_id:
+        provider.provider.registry.endpoint_id = lambda token: uuid.uuid5(uuid.NAMESPACE_OID, token)
+    register(pushing, "phone", "apns", "a" * 64)
+    post_to_device(pushing, deliver_at="2999-01-01T00:00:00Z")
+    with psycopg.connect(wiring.settings().database_url, autocommit=True) as own:
+        own.execute(
+            "update dovecote.notification_routes set next_attempt_at = now()"
+            " where status = 'pending'"
+        )
+    (claim,) = claim_all(store)
+    provider.provider.registry.endpoints.clear()
+    outcome = deliver(claim)
+    assert isinstance(outcome, Permanent)
+    assert outcome.dead_endpoint == claim.endpoint
+    register(pushing, "phone", "apns", "a" * 64)
+    a_finaliser().settle(store, [Result(claim=claim, outcome=outcome)], until=0)
+    assert pushing.call("GET", "/users/u-1/devices/phone").body["dead_at"] is None
+
+
 def test_a_route_to_a_dead_device_reaches_nobody(
     pushing: Functions, connection: Connection, store: PostgresStore, provider: Running
 ) -> None:
@@ -415,8 +516,12 @@ def test_a_new_token_leaves_no_endpoint_of_the_old_one(
     assert provider.provider.registry.endpoints == {}
 
 
-def test_sns_out_of_reach_is_a_503_and_the_device_is_not_forgotten(
-    pushing: Functions, database_url: str, catalog_folder: Path, connection: Connection
+def test_sns_out_of_reach_is_a_503_and_the_same_call_again_finishes_it(
+    pushing: Functions,
+    database_url: str,
+    catalog_folder: Path,
+    connection: Connection,
+    provider: Running,
 ) -> None:
     register(pushing, "phone", "apns", "a" * 64)
     arns = wiring.settings().push_application_arns
@@ -425,8 +530,16 @@ def test_sns_out_of_reach_is_a_503_and_the_device_is_not_forgotten(
     )
     with functions(values) as cut_off:
         assert register(cut_off, "tablet", "apns", "b" * 64) == 503
-        assert cut_off.call("DELETE", "/users/u-1/devices/phone").status == 503
-    assert connection.execute("select count(*) from dovecote.push_devices").fetchone() == (1,)
+        for _ in range(2):
+            assert cut_off.call("DELETE", "/users/u-1/devices/phone").status == 503
+    assert len(provider.provider.registry.endpoints) == 1
+    with functions({**values, "AWS_ENDPOINT_URL": provider.url}) as again:
+        assert again.call("DELETE", "/users/u-1/devices/phone").status == 204
+        assert again.call("DELETE", "/users/u-1/devices/phone").status == 404
+    assert provider.provider.registry.endpoints == {}
+    for table in ("push_devices", "retired_endpoints"):
+        query = f"select count(*) from dovecote.{table}".encode()  # noqa: S608 - our own
+        assert connection.execute(query).fetchone() == (0,)
 
 
 def test_a_user_may_be_called_anything(pushing: Functions, connection: Connection) -> None:

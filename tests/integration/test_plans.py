@@ -78,6 +78,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     ),
     "dead_letter": of_some("ends", {"reason": "attempts", "error": "e"}),
     "skip": of_some("reasons", "gone"),
+    "attempted_at": A_TALE,
     "kind_of": A_TALE,
     "lock_route": A_TALE,
     "recorded": A_TALE,

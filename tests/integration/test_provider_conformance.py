@@ -6,6 +6,7 @@ not have at all, in test_provider_bulk.py beside it.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -17,6 +18,8 @@ from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from dovecote.channels.endpoints import SnsEndpoints
+from dovecote.channels.push_message import ClientEvent, Expiry, attributes, envelope
+from dovecote.channels.rendering import Alert
 from local.provider import Provider, running
 
 SENDER = "shop@example.com"
@@ -243,6 +246,28 @@ def test_a_message_to_an_endpoint_gets_a_message_id(sns: Any, endpoint: str) -> 
     message = json.dumps({"default": "hello", "APNS": json.dumps({"aps": {"alert": "hello"}})})
 
     published = sns.publish(TargetArn=endpoint, Message=message, MessageStructure="json")
+
+    assert len(published["MessageId"]) == 36
+
+
+def test_a_message_for_fcm_as_dovecote_makes_it_gets_a_message_id(sns: Any) -> None:
+    arn = sns.create_platform_application(Name="fcm", Platform="GCM", Attributes={})
+    device = sns.create_platform_endpoint(
+        PlatformApplicationArn=arn["PlatformApplicationArn"], Token="of a phone"
+    )
+    event = ClientEvent(
+        event_id="0192f6a0-0000-4000-8000-000000000001", request_id="r", trace_id="t", kind="k",
+        user_id="u-1", device_session_id=None, payload={"name": "Ann"},
+    )  # fmt: skip
+    expiry = Expiry.of(60.0, time.time())
+    finished = envelope("GCM", Alert(title="Hello", body="It is Ann"), event, expiry)
+
+    published = sns.publish(
+        TargetArn=device["EndpointArn"],
+        Message=json.dumps({"default": "hello", "GCM": finished}),
+        MessageStructure="json",
+        MessageAttributes=attributes("GCM", event, ttl=expiry.ttl),
+    )
 
     assert len(published["MessageId"]) == 36
 

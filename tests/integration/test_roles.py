@@ -22,7 +22,8 @@ Connection = psycopg.Connection[Any]
 
 FINALISER = {
     "record_acceptances", "record_further_acceptances", "publish", "retry", "dead_letter", "skip",
-    "give_back", "bury_device", "skip_device", "stand", "reserve", "pause", "resume", "strain",
+    "give_back", "attempted_at", "bury_device", "skip_device", "stand", "reserve", "pause",
+    "resume", "strain",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
@@ -37,8 +38,9 @@ RUNS: Mapping[str, set[str]] = {
         "dead_letters", "count_dead_letters", "lock_routes", "recorded_routes", "redriven_by",
         "record_redrive", "redrive", "redrives", "deliveries",
         "suppression", "put_suppression", "delete_suppression", "release",
-        "registrations", "endpoint", "release_endpoint", "put_device", "delete_device",
-        "skip_device",
+        "registrations", "sessions", "lock_device", "release_endpoint", "retire_endpoint",
+        "put_device", "delete_device", "skip_device", "retired_endpoints", "device_of_endpoint",
+        "replace_endpoint", "delete_retired_endpoint",
         "use_indexes", "live", "paused", "open_dead_letters", "bound", "minutes",
         "routes_of_user", "routes_of_address", "erase", "erase_beside", "lock_notifications",
         "empty_payloads", "own_addresses", "suppress_erased",

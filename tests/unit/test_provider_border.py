@@ -31,6 +31,7 @@ from dovecote.model import (
     Failed,
     Outcome,
     Permanent,
+    Target,
     Throttled,
     Unavailable,
 )
@@ -255,20 +256,61 @@ def test_a_throttle_of_sns_pauses_push_alone() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("code", "dead"),
-    [
-        # the device is no more
-        ("EndpointDisabled", ENDPOINT),
-        # the endpoint was deleted, or the message was wrong: nothing is known of the device
-        ("NotFound", None),
-        ("InvalidParameter", None),
-    ],
-)
-def test_a_disabled_endpoint_is_one_of_a_dead_device(code: str, dead: str | None) -> None:
-    assert refused(an_error(code), PUSH, "push/GCM/shop") == Permanent(
-        error=f"{code} (400): in words", dead_endpoint=dead
-    )
+NO_ENDPOINT = "Invalid parameter: TargetArn Reason: No endpoint found for the target arn specified"
+GONE = [
+    ("EndpointDisabled", 400, "Endpoint is disabled"),
+    ("EndpointDisabled", 400, "in words"),
+    ("InvalidParameter", 400, NO_ENDPOINT),
+    ("InvalidParameter", 400, NO_ENDPOINT.upper()),
+    ("InvalidParameter", 400, "Invalid parameter: No platform endpoint found"),
+    ("InvalidParameter", 400, f"Endpoint {ENDPOINT} does not exist"),
+    ("InvalidParameterException", 400, NO_ENDPOINT),
+    ("InvalidParameterValue", 400, "Endpoint not found"),
+    ("NotFound", 404, "Endpoint does not exist"),
+    ("NotFound", 404, f"Endpoint {ENDPOINT.replace('shop', 'my-application')} does not exist"),
+    ("NotFound", 404, "in words"),
+    ("NotFound", 404, ""),
+    ("NotFoundException", 404, "Endpoint does not exist"),
+]
+NOT_GONE = [
+    ("NotFound", 404, "PlatformApplication does not exist"),
+    ("NotFound", 404, "No platform application found for the endpoint"),
+    ("NotFound", 404, "Topic does not exist"),
+    ("NotFoundException", 404, "Platform application not found"),
+    ("InvalidParameter", 400, "in words"),
+    ("InvalidParameter", 400, "Invalid parameter: Message Reason: Invalid notification"),
+    ("InvalidParameter", 400, "Invalid parameter: TargetArn Reason: not a valid endpoint ARN"),
+    ("InvalidParameter", 400, "The endpoint of a platform application that does not exist"),
+    ("ParameterValueInvalid", 400, "in words"),
+    ("Unheard", 404, "Endpoint does not exist"),
+]
+
+
+@pytest.mark.parametrize(("code", "status", "words"), GONE)
+def test_an_endpoint_that_is_disabled_or_gone_is_one_of_a_dead_device(
+    code: str, status: int, words: str
+) -> None:
+    result = refused(an_error(code, status, words), PUSH, "push/GCM/shop")
+    assert isinstance(result, Permanent)
+    assert result.dead_endpoint == ENDPOINT
+
+
+@pytest.mark.parametrize(("code", "status", "words"), NOT_GONE)
+def test_a_missing_application_or_a_wrong_message_says_nothing_of_the_device(
+    code: str, status: int, words: str
+) -> None:
+    result = refused(an_error(code, status, words), PUSH, "push/GCM/shop")
+    assert getattr(result, "dead_endpoint", None) is None
+
+
+@pytest.mark.parametrize(("code", "status", "words"), [*GONE, *NOT_GONE])
+@pytest.mark.parametrize("endpoint", [None, ENDPOINT])
+def test_what_is_missing_behind_a_topic_is_no_device(
+    code: str, status: int, words: str, endpoint: str | None
+) -> None:
+    topic = a_claim(channel=Channel.PUSH, target=Target.TOPIC, endpoint=endpoint)
+    result = refused(an_error(code, status, words), topic, "push/topic")
+    assert getattr(result, "dead_endpoint", None) is None
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from dovecote import strict_json
 from dovecote.channels.preview import TemplatePreview
 from dovecote.channels.push_message import (
     MAX_BYTES,
+    MAX_TTL,
     PLATFORMS,
     ClientEvent,
+    Expiry,
     attributes,
     envelope,
     platform_of,
@@ -22,10 +24,13 @@ from dovecote.channels.push_message import (
 from dovecote.channels.rendering import Alert
 from dovecote.model import Recipient
 from dovecote.submission import parse
+from local.provider import fcm
 from tests.unit.examples import ANN, ROUTE_ID, a_body, a_renderer, catalog_folder
 
 ALERT = Alert(title="Hello", body="It is Ann")
 APPLE = ["APNS", "APNS_SANDBOX"]
+SENT_AT = 1_800_000_000.9
+IN_A_MINUTE = Expiry.of(60.9, SENT_AT)
 
 
 def an_event(**changes: Any) -> ClientEvent:
@@ -61,7 +66,7 @@ def test_a_bare_event_keeps_the_digits_and_says_null_for_no_device() -> None:
 
 @pytest.mark.parametrize("platform", APPLE)
 def test_apple_is_given_an_alert_beside_the_event(platform: str) -> None:
-    message = json.loads(envelope(platform, ALERT, an_event(), ttl=60))
+    message = json.loads(envelope(platform, ALERT, an_event(), IN_A_MINUTE))
     assert message.pop("aps") == {
         "alert": {"title": "Hello", "body": "It is Ann"},
         "sound": "default",
@@ -70,7 +75,7 @@ def test_apple_is_given_an_alert_beside_the_event(platform: str) -> None:
 
 
 def test_fcm_is_given_a_notification_and_the_event_as_strings() -> None:
-    message = json.loads(envelope("GCM", ALERT, an_event(), ttl=60))["fcmV1Message"]["message"]
+    message = fcm_message(IN_A_MINUTE)
     assert message["notification"] == {"title": "Hello", "body": "It is Ann"}
     assert message["data"] == {
         "event_id": str(ROUTE_ID),
@@ -81,7 +86,52 @@ def test_fcm_is_given_a_notification_and_the_event_as_strings() -> None:
         "device_session_id": "d-1",
         "payload": '{"name":"Ann","price":1.50}',
     }
-    assert message["android"] == {"ttl": "60s", "collapse_key": str(ROUTE_ID)}
+
+
+def fcm_message(expiry: Expiry, event: ClientEvent | None = None) -> dict[str, Any]:
+    document = json.loads(envelope("GCM", ALERT, event or an_event(), expiry))
+    return dict(document["fcmV1Message"]["message"])
+
+
+def test_fcm_keeps_all_pushes_of_a_phone_that_is_offline_and_android_replaces_by_tag() -> None:
+    assert "collapse" not in envelope("GCM", ALERT, an_event(), IN_A_MINUTE)
+    assert fcm_message(IN_A_MINUTE)["android"] == {
+        "ttl": "60s",
+        "notification": {"tag": str(ROUTE_ID)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "ttl", "at"),
+    [
+        (60.9, "60", "1800000060"),
+        (259_200, "259200", "1800259200"),
+        # no longer than FCM and Web Push take
+        (10 * MAX_TTL, str(MAX_TTL), str(1_800_000_000 + MAX_TTL)),
+        # now or never: to APNs a time that has passed would be "never"
+        (0.9, "0", "0"),
+        (0, "0", "0"),
+        (-5.0, "0", "0"),
+    ],
+)
+def test_iphones_and_browsers_registered_with_fcm_get_a_time_to_live_and_a_sound(
+    expires_in: float, ttl: str, at: str
+) -> None:
+    message = fcm_message(Expiry.of(expires_in, SENT_AT))
+    assert message["apns"] == {
+        "headers": {"apns-expiration": at, "apns-priority": "10", "apns-push-type": "alert"},
+        "payload": {"aps": {"sound": "default"}},
+    }
+    assert message["webpush"] == {"headers": {"TTL": ttl}}
+    assert message["android"]["ttl"] == f"{ttl}s"
+
+
+@given(expires_in=st.floats(-1e9, 1e9), now=st.floats(1e9, 5e9))
+def test_all_header_values_for_fcm_are_texts(expires_in: float, now: float) -> None:
+    message = fcm_message(Expiry.of(expires_in, now))
+    fcm.check({"message": message})
+    headers = message["apns"]["headers"] | message["webpush"]["headers"]
+    assert all(isinstance(value, str) for value in headers.values())
 
 
 json_values = st.recursive(
@@ -100,7 +150,7 @@ def test_fcm_data_is_strings_alone_whatever_the_payload_holds(
     payload: dict[str, Any], device: str | None, trace_id: str
 ) -> None:
     event = an_event(payload=payload, device_session_id=device, trace_id=trace_id)
-    data = json.loads(envelope("GCM", ALERT, event, ttl=0))["fcmV1Message"]["message"]["data"]
+    data = fcm_message(IN_A_MINUTE, event)["data"]
     assert all(isinstance(value, str) for value in data.values())
     assert ("device_session_id" in data) == (device is not None)
     assert json.loads(data["payload"]) == payload
@@ -190,8 +240,10 @@ def test_what_the_preview_takes_is_at_most_4_kib_on_every_platform(
         payload=payload_of(letter, largest),
         device_session_id=sent,
     )
-    sizes = [len(envelope(name, ALERT, event, ttl=259_200).encode()) for name in PLATFORMS]
-    assert 3000 < max(sizes) <= MAX_BYTES
+    # A redrive may give a push any time to live, and it may be sent in any year.
+    for expiry in (Expiry.of(259_200, SENT_AT), Expiry.of(10 * MAX_TTL, 9e9)):
+        sizes = [len(envelope(name, ALERT, event, expiry).encode()) for name in PLATFORMS]
+        assert 3000 < max(sizes) <= MAX_BYTES
 
 
 def payload_of(letter: str, letters: int) -> dict[str, str]:

@@ -73,6 +73,8 @@ def test_an_email_goes_through_the_identity_of_its_kind(
 def test_a_push_goes_through_the_application_of_its_device_or_the_topic(
     target: Target, endpoint: str | None, resource: str
 ) -> None:
-    channel = PushChannel(catalog={KIND: a_kind()}, topic_arn="", trace_id=lambda: "", **UNUSED)
+    channel = PushChannel(
+        catalog={KIND: a_kind()}, topic_arn="", trace_id=lambda: "", now=float, **UNUSED
+    )
     claim = a_claim(channel=Channel.PUSH, target=target, endpoint=endpoint)
     assert channel.resources(claim) == ("push", resource)

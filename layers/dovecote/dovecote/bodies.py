@@ -7,7 +7,8 @@ import msgspec
 from dovecote import strict_json
 from dovecote.problems import Fault, Invalid, Malformed, TooLarge, in_words
 
-MAX_BYTES = 16 * 1024
+MAX_BYTES = 32 * 1024
+"""A device token of 4,096 bytes fits, even with each character escaped as six."""
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -15,7 +16,7 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 def read(body: bytes, shape: type[Body], refused: str) -> Body:
     """Read a body; raise TooLarge, Malformed, or Invalid with `refused` and what is at fault."""
     if len(body) > MAX_BYTES:
-        raise TooLarge("The body is larger than 16 KiB.")
+        raise TooLarge("The body is larger than 32 KiB.")
     raw = strict_json.read(body)
     if not isinstance(raw, dict):
         raise Malformed("The body is not a JSON object.")

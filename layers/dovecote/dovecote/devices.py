@@ -1,25 +1,37 @@
 """Register, show and forget devices: SNS platform endpoints, and whose they are."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from contextlib import suppress
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from dovecote import bodies
 from dovecote.model import Device, Registration
-from dovecote.ports import Endpoints, TokenRefused
+from dovecote.ports import Endpoints, ProviderUnavailable, TokenRefused
 from dovecote.problems import Fault, Invalid, NotFound
-from dovecote.submission import Identifier, is_identifier
+from dovecote.submission import is_identifier
 
 REFUSED = "The device cannot be registered."
 UNKNOWN = "The user has no such device."
+
+TRIES = 3
+"""How often a registration begins again whose endpoint other calls delete."""
+
+
+MAX_TOKEN_BYTES = 4096
+"""How long a token may be in UTF-8. Providers document no shape of their tokens, and no limit."""
+
+Token = Annotated[str, Meta(pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]*\Z")]
+"""A device token of the push provider: any text without control characters that is not blank."""
 
 
 class DeviceRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The body of a registration."""
 
     platform: str
-    token: Identifier
+    token: Token
 
 
 class DeviceStore(Protocol):
@@ -28,17 +40,27 @@ class DeviceStore(Protocol):
     def registrations(self, user_id: str) -> Sequence[Registration]:
         """Return the devices of a user as they stand, the oldest first."""
 
-    def endpoint(self, user_id: str, device_session_id: str) -> str | None:
-        """Return the endpoint of a device, or None where the user has no such device."""
+    def sessions(self, user_id: str) -> Sequence[str]:
+        """Return the ids of a user's devices, also of those whose endpoints are still to delete."""
 
-    def put(self, device: Device) -> None:
-        """Register a device, or give it its new token and endpoint.
+    def put(self, device: Device) -> Sequence[str]:
+        """Register a device, or give it its new token and endpoint; return its retired endpoints.
 
-        The endpoint is taken from whoever had it, and what waits for that device is skipped.
+        The device that had the endpoint before loses it, and what waits for that device is skipped.
+        Retired are the endpoints that this device used and that are still to be deleted.
         """
 
-    def forget(self, user_id: str, device_session_id: str) -> None:
-        """Forget a device; what waits for it is skipped."""
+    def forget(self, user_id: str, device_session_id: str) -> Sequence[str]:
+        """Forget a device; what waits for it is skipped. Return its retired endpoints."""
+
+    def using(self, endpoint: str) -> Device | None:
+        """Return the device that uses an endpoint."""
+
+    def replace_endpoint(self, device: Device, endpoint: str) -> None:
+        """Give a device that still has its deleted endpoint another one, and make it live."""
+
+    def endpoint_deleted(self, user_id: str, device_session_id: str, endpoint: str) -> None:
+        """Take a retired endpoint of a device off the record."""
 
 
 class Registrations:
@@ -60,7 +82,13 @@ class Registrations:
 
 
 class Devices:
-    """Register and forget the devices of users."""
+    """Register and forget the devices of users.
+
+    The store changes first. It keeps each endpoint that is retired until the endpoint is deleted at
+    the provider, so that a repeated call finishes what failed. Other calls may come between any two
+    steps (ADR 27): a registration ends with a look whether its endpoint still exists, a deletion
+    with a look whether another device uses the endpoint by now.
+    """
 
     def __init__(self, *, store: DeviceStore, endpoints: Endpoints) -> None:
         self._store = store
@@ -69,35 +97,68 @@ class Devices:
     def put(self, user_id: str, device_session_id: str, body: bytes) -> Device:
         """Register a device, or give it another token; raise Malformed or Invalid."""
         request = bodies.read(body, DeviceRequest, REFUSED)
+        if len(request.token.encode()) > MAX_TOKEN_BYTES:
+            detail = f"is longer than {MAX_TOKEN_BYTES:,} bytes in UTF-8"
+            raise Invalid(REFUSED, [Fault("/token", detail)])
         _check_ids({"user_id": user_id, "device_session_id": device_session_id})
         try:
-            endpoint = self._endpoints.create(request.platform, request.token)
+            device, retired = self._register(user_id, device_session_id, request)
         except TokenRefused as error:
             raise Invalid(REFUSED, [Fault("", str(error))]) from None
-        before = self._store.endpoint(user_id, device_session_id)
-        if before not in (None, endpoint):
-            self._endpoints.delete(before)
-        device = Device(
-            user_id=user_id,
-            device_session_id=device_session_id,
-            platform=request.platform,
-            token=request.token,
-            endpoint=endpoint,
-        )
-        self._store.put(device)
+        for endpoint in retired:
+            self._delete_endpoint(user_id, device_session_id, endpoint)
         return device
 
     def delete(self, user_id: str, device_session_id: str) -> None:
-        """Forget a device; raise NotFound.
-
-        At the provider first: an endpoint whose row is gone could not be found again.
-        """
+        """Forget a device; raise NotFound."""
         known = is_identifier(user_id) and is_identifier(device_session_id)
-        endpoint = self._store.endpoint(user_id, device_session_id) if known else None
-        if endpoint is None:
+        if not known or not self.forget(user_id, device_session_id):
             raise NotFound(UNKNOWN)
-        self._endpoints.delete(endpoint)
-        self._store.forget(user_id, device_session_id)
+
+    def sessions(self, user_id: str) -> Sequence[str]:
+        """Return the ids of a user's devices, also of those that are not wholly forgotten."""
+        return self._store.sessions(user_id)
+
+    def forget(self, user_id: str, device_session_id: str) -> bool:
+        """Forget a device, or finish that; return whether there was anything to do."""
+        retired = self._store.forget(user_id, device_session_id)
+        for endpoint in retired:
+            self._delete_endpoint(user_id, device_session_id, endpoint)
+        return bool(retired)
+
+    def _register(
+        self, user_id: str, device_session_id: str, request: DeviceRequest
+    ) -> tuple[Device, Sequence[str]]:
+        """Create an endpoint and store it, until it exists once it is stored."""
+        for _ in range(TRIES):
+            device = Device(
+                user_id=user_id,
+                device_session_id=device_session_id,
+                platform=request.platform,
+                token=request.token,
+                endpoint=self._endpoints.create(request.platform, request.token),
+            )
+            retired = self._store.put(device)
+            if self._endpoints.enable(device.endpoint, device.token):
+                return device, retired
+        raise ProviderUnavailable("EndpointDeleted")
+
+    def _delete_endpoint(self, user_id: str, device_session_id: str, endpoint: str) -> None:
+        """Delete a retired endpoint at the provider, unless a device uses it."""
+        before = self._store.using(endpoint)
+        if before is None:
+            self._endpoints.delete(endpoint)
+        device = self._store.using(endpoint)
+        # One that registered meanwhile may have been marked dead by a push that found it deleted.
+        if device is not None and not (before is not None and device.dead):
+            self._restore(device)
+        self._store.endpoint_deleted(user_id, device_session_id, endpoint)
+
+    def _restore(self, device: Device) -> None:
+        """Make sure that the endpoint of a device exists; a push marks one without it dead."""
+        with suppress(TokenRefused):
+            endpoint = self._endpoints.create(device.platform, device.token)
+            self._store.replace_endpoint(device, endpoint)
 
 
 def _check_ids(ids: Mapping[str, str]) -> None:

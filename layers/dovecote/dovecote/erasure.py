@@ -1,14 +1,14 @@
 """Erase people: a user, or an address, from all that is stored of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec.structs import asdict, replace
 
 from dovecote.addresses import BadAddress, normalised
-from dovecote.devices import DeviceStore
-from dovecote.model import Device, Erased
-from dovecote.ports import ANSWER_SECONDS, Clock, Endpoints, Log, Store
+from dovecote.devices import Devices
+from dovecote.model import Erased
+from dovecote.ports import ANSWER_SECONDS, Clock, Log, Store
 from dovecote.problems import Fault, Invalid
 from dovecote.submission import is_identifier
 
@@ -46,16 +46,14 @@ class Erasure:
         self,
         *,
         people: People,
-        devices: DeviceStore,
+        devices: Devices,
         store: Store,
-        endpoints: Endpoints,
         clock: Clock,
         log: Log,
     ) -> None:
         self._people = people
         self._devices = devices
         self._store = store
-        self._endpoints = endpoints
         self._clock = clock
         self._log = log
 
@@ -69,10 +67,10 @@ class Erasure:
             raise Invalid(REFUSED, [Fault("", NO_USER_ID)])
         ends = self._clock() + BEGIN_SECONDS
         with self._store.within(ANSWER_SECONDS):
-            devices = self._store.devices([user_id])
-            gone = self._forget(devices, ends)
+            sessions = self._devices.sessions(user_id)
+            gone = sum(self._forget(user_id, session, ends) for session in sessions)
             erased = self._erased(lambda: self._people.erase_user(user_id, MOST), ends)
-        left = erased.remaining or gone < len(devices)
+        left = erased.remaining or gone < len(sessions)
         return self._told(replace(erased, devices=gone, remaining=left))
 
     def recipient(self, email: str) -> Erased:
@@ -87,14 +85,12 @@ class Erasure:
             erased = self._erased(lambda: self._people.erase_address(address, MOST), ends)
         return self._told(erased)
 
-    def _forget(self, devices: Sequence[Device], ends: float) -> int:
-        """Forget devices, each at the provider first; return how many there was time for."""
-        for gone, device in enumerate(devices):
-            if self._clock() >= ends:
-                return gone
-            self._endpoints.delete(device.endpoint)
-            self._devices.forget(device.user_id, device.device_session_id)
-        return len(devices)
+    def _forget(self, user_id: str, session: str, ends: float) -> bool:
+        """Forget a device, if there is time; return whether there was."""
+        in_time = self._clock() < ends
+        if in_time:
+            self._devices.forget(user_id, session)
+        return in_time
 
     def _erased(self, erase: Callable[[], Erased], ends: float) -> Erased:
         """Erase batch after batch, as long as there is time."""

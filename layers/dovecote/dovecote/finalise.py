@@ -276,11 +276,11 @@ def _give_back(
 
 
 def _bury_devices(transaction: Transaction, results: Sequence[Result]) -> None:
-    """Mark the devices dead whose endpoints the provider disabled, whoever holds the routes now."""
-    endpoints = {
-        result.outcome.dead_endpoint
+    """Mark the devices dead whose endpoints are disabled or gone, even if the lease ran out."""
+    found = {
+        result.outcome.dead_endpoint: result.claim.route_id
         for result in results
         if isinstance(result.outcome, Permanent) and result.outcome.dead_endpoint is not None
     }
-    for endpoint in sorted(endpoints):
-        transaction.bury_device(endpoint)
+    for endpoint, route_id in sorted(found.items()):
+        transaction.bury_device(endpoint, route_id)

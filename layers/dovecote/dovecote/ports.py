@@ -124,8 +124,8 @@ class Transaction(Protocol):
         They are due again when the pause of the resource `behind` is over, where one is named.
         """
 
-    def bury_device(self, endpoint: str) -> None:
-        """Mark the device of an endpoint dead."""
+    def bury_device(self, endpoint: str, route_id: UUID) -> None:
+        """Mark the device of an endpoint dead, unless it registered after the route's attempt."""
 
 
 class Store(Protocol):
@@ -282,6 +282,9 @@ class Endpoints(Protocol):
 
     def create(self, platform: str, token: str) -> str:
         """Return the endpoint of a token, enabled; raise TokenRefused or ProviderUnavailable."""
+
+    def enable(self, endpoint: str, token: str) -> bool:
+        """Enable an endpoint; return False where it is gone. Raises ProviderUnavailable."""
 
     def delete(self, endpoint: str) -> None:
         """Delete an endpoint; one that is gone is no error. Raises ProviderUnavailable."""

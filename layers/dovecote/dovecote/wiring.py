@@ -394,14 +394,12 @@ def overview() -> Look:
 def erasure() -> Erasure:
     """Return the use cases of who is to be forgotten."""
     from dovecote.erasure import Erasure
-    from dovecote.store.devices import PostgresDevices
     from dovecote.store.erasure import PostgresErasure
 
     return Erasure(
         people=PostgresErasure(database()),
-        devices=PostgresDevices(database()),
+        devices=devices(),
         store=_store(),
-        endpoints=_endpoints(settings()),
         clock=time.monotonic,
         log=log(),
     )
@@ -593,6 +591,7 @@ def _channels(here: Settings) -> Mapping[str, ports.Channel]:
         pool=_pool(here),
         topic_arn=here.push_topic_arn,
         trace_id=trace_id,
+        now=time.time,
     )
     return {Channel.EMAIL: email, Channel.PUSH: push}
 

@@ -216,6 +216,80 @@ def test_a_platform_text_that_is_no_json_object_is_refused(sns: Any) -> None:
     assert code == "InvalidParameter"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"android": {"ttl": 60}},
+        {"android": {"ttl": "60"}},
+        {"android": {"ttl": "a minute"}},
+        {"android": {"notification": {"tag": 7}}},
+        {"android": {"notification": "tag"}},
+        {"android": {"collapseKeys": "x"}},
+        {"apns": {"headers": {"apns-expiration": 1_800_000_000}}},
+        {"apns": {"headers": {"apns-expiration": "tomorrow"}}},
+        {"apns": {"headers": {"apns-expiration": "-1"}}},
+        {"apns": {"headers": {"apns-priority": 10}}},
+        {"apns": {"headers": {"apns-priority": "high"}}},
+        {"apns": {"headers": {"apns-push-type": "loud"}}},
+        {"apns": {"headers": {"apns-collapse-id": "x" * 65}}},
+        {"apns": {"headers": ["apns-priority"]}},
+        {"apns": {"payload": {"aps": {"sound": 1}}}},
+        {"apns": {"payload": {"aps": "default"}}},
+        {"apns": {"payload": "default"}},
+        {"webpush": {"headers": {"TTL": 60}}},
+        {"webpush": {"headers": {"TTL": "60s"}}},
+        {"webpush": {"headers": {"TTL": "2419201"}}},
+        {"webpush": {"ttl": "60"}},
+        {"data": {"payload": {}}},
+        {"notification": {"title": 1}},
+        {"sound": "default"},
+    ],
+    ids=json.dumps,
+)
+def test_a_message_that_fcm_would_refuse_is_refused(sns: Any, message: dict[str, Any]) -> None:
+    text = json.dumps({"fcmV1Message": {"message": message}})
+
+    code, status, words = refusal(
+        sns.publish,
+        TargetArn=endpoint(sns, platform="GCM"),
+        Message=json.dumps({"default": "hello", "GCM": text}),
+        MessageStructure="json",
+    )
+
+    assert (code, status) == ("InvalidParameter", 400)
+    assert "Invalid notification for platform GCM" in words
+
+
+@pytest.mark.parametrize("ttl", ["0", "60", "2419200"])
+def test_a_message_that_fcm_takes_is_taken(sns: Any, server: Running, ttl: str) -> None:
+    message = {
+        "notification": {"title": "Hello", "body": "It is Ann"},
+        "data": {"payload": "{}"},
+        "android": {"ttl": f"{ttl}s", "priority": "HIGH", "notification": {"tag": "r-1"}},
+        "apns": {
+            "headers": {
+                "apns-expiration": ttl,
+                "apns-priority": "10",
+                "apns-push-type": "alert",
+                "apns-collapse-id": "x" * 64,
+            },
+            "payload": {"aps": {"sound": "default", "badge": 3}, "own": [1]},
+        },
+        "webpush": {"headers": {"TTL": ttl}},
+    }
+    text = json.dumps({"fcmV1Message": {"message": message}})
+
+    sns.publish(
+        TargetArn=endpoint(sns, platform="GCM"),
+        Message=json.dumps({"default": "hello", "GCM": text}),
+        MessageStructure="json",
+    )
+
+    (row,) = server.provider.ledger.accepted
+    assert isinstance(row.content, Push)
+    assert row.content.payload == text
+
+
 def test_a_deleted_endpoint_is_refused_in_the_words_of_aws(sns: Any) -> None:
     arn = endpoint(sns)
     sns.delete_endpoint(EndpointArn=arn)

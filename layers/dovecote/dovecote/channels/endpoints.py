@@ -10,6 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dovecote.channels.push_message import PLATFORMS
 from dovecote.ports import ProviderUnavailable, TokenRefused
 
+TRIES = 3
+"""How often an endpoint is created that another call deletes."""
+
 _TAKEN = re.compile(r"Endpoint (arn:\S+) already exists with the same Token")
 
 
@@ -26,17 +29,28 @@ class SnsEndpoints:
         """Return the endpoint of a token, enabled; raise TokenRefused.
 
         SNS answers with the endpoint that a token has, but keeps it disabled if it was, and
-        refuses where its attributes differ: the ARN is then only in the words of the error.
+        refuses where its attributes differ: the ARN is then only in the words of the error. An
+        endpoint that another call deletes before it is enabled is created again.
         """
         application = self._applications.get(platform)
         if application is None:
             raise TokenRefused(f"platform must be one of {', '.join(self._applications) or 'none'}")
+        for _ in range(TRIES):
+            with _translated():
+                endpoint = self._endpoint(application, token)
+            if self.enable(endpoint, token):
+                return endpoint
+        raise ProviderUnavailable("EndpointDeleted")
+
+    def enable(self, endpoint: str, token: str) -> bool:
+        """Enable the endpoint of a token; return False where it does not exist any more."""
+        attributes = {"Enabled": "true", "Token": token}
         with _translated():
-            endpoint = self._endpoint(application, token)
-            self._client.set_endpoint_attributes(
-                EndpointArn=endpoint, Attributes={"Enabled": "true", "Token": token}
-            )
-        return endpoint
+            try:
+                self._client.set_endpoint_attributes(EndpointArn=endpoint, Attributes=attributes)
+            except self._client.exceptions.NotFoundException:
+                return False
+        return True
 
     def delete(self, endpoint: str) -> None:
         """Delete an endpoint; SNS takes one that is gone."""

@@ -4,7 +4,13 @@ from typing import Any
 from uuid import UUID
 
 from dovecote.catalog import Kind
-from dovecote.channels.push_message import MAX_BYTES, PLATFORMS, ClientEvent, envelope
+from dovecote.channels.push_message import (
+    LONGEST_EXPIRY,
+    MAX_BYTES,
+    PLATFORMS,
+    ClientEvent,
+    envelope,
+)
 from dovecote.channels.rendering import Renderer, RenderError
 from dovecote.model import Channel, Recipient, Submission
 
@@ -44,8 +50,8 @@ class TemplatePreview:
             device_session_id=recipient.device_session_id,
             payload=variables,
         )
-        ttl = int(kind.time_to_live)
-        sizes = [len(envelope(p, alert, event, ttl=ttl).encode()) for p in PLATFORMS]
+        # A redrive may give the push more time than its kind has.
+        sizes = [len(envelope(p, alert, event, LONGEST_EXPIRY).encode()) for p in PLATFORMS]
         if max(sizes) <= MAX_BYTES:
             return None
         return f"makes a push notification of {max(sizes)} bytes; phones take {MAX_BYTES}"

@@ -1,9 +1,11 @@
 """The border to SES and SNS: what they answer becomes outcomes here and nowhere else.
 
-By code and HTTP status, never by words but for one: SES says with one code that sends come too
-fast, and that the day's quota is used up.
+By code and HTTP status, and by words where one code has several meanings: SES says with one code
+that sends come too fast, and that the day's quota is used up; SNS says with one code that an
+endpoint is gone, and that the message is wrong.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +20,7 @@ from dovecote.model import (
     Failed,
     Outcome,
     Permanent,
+    Target,
     Throttled,
     Unavailable,
 )
@@ -104,6 +107,15 @@ RESOURCE = frozenset(
 )
 """Codes that say so of one identity, application or topic: policies and keys are theirs."""
 
+NOT_FOUND = frozenset({"NotFound", "NotFoundException"})
+INVALID = frozenset({"InvalidParameter", "InvalidParameterException", "InvalidParameterValue"})
+"""Codes that SNS answers for an endpoint that is gone, among other things."""
+
+_NO_ENDPOINT = (
+    r"\bno (platform )?endpoint (was )?found\b"
+    r"|\bendpoint\b[^.;]*\b(not exist|not found|not be found|no longer exists|deleted)\b"
+)
+
 ACCEPTED = "SUCCESS"
 """The status of an entry of a bulk call that SES took."""
 
@@ -147,6 +159,8 @@ def refused(error: ClientError | BotoCoreError, claim: Claim, resource: str) -> 
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     words = str(error.response.get("Error", {}).get("Message", ""))
     text = scrubbed(f"{code} ({status}): {words}", claim)
+    if _endpoint_is_dead(code, words, claim):
+        return Permanent(error=text, dead_endpoint=claim.endpoint)
     known = _known(code, _quota(words), text, claim, resource)
     if known is not None:
         return known
@@ -197,9 +211,25 @@ def _known(code: str, quota: bool, text: str, claim: Claim, resource: str) -> Re
     if code in RESOURCE:
         return Unavailable(resource=resource, error=text)
     if code in PERMANENT:
-        dead = claim.endpoint if code == "EndpointDisabled" else None
-        return Permanent(error=text, dead_endpoint=dead)
+        return Permanent(error=text)
     return None
+
+
+def _endpoint_is_dead(code: str, words: str, claim: Claim) -> bool:
+    """Tell whether no push can reach the endpoint of a claim any more: it is disabled or gone.
+
+    Publish answers InvalidParameter for an endpoint that is gone, and for most else that is wrong;
+    NotFound may also be about the application. ARNs are left out: they hold names that users
+    choose.
+    """
+    if claim.endpoint is None or claim.target == Target.TOPIC:
+        return False
+    said = re.sub(r"arn:\S+", "", words.lower())
+    if code == "EndpointDisabled":
+        return True
+    if re.search(r"application|\btopic\b", said):
+        return False
+    return code in NOT_FOUND or (code in INVALID and re.search(_NO_ENDPOINT, said) is not None)
 
 
 def _unanswered(error: BotoCoreError, claim: Claim) -> Refused:

@@ -12,7 +12,7 @@ from dovecote.catalog import BadCatalog, Catalog
 from dovecote.channels.calls import Call
 from dovecote.channels.pool import Pool, one_by_one
 from dovecote.channels.provider import refused
-from dovecote.channels.push_message import MAX_TTL, ClientEvent, attributes, envelope, platform_of
+from dovecote.channels.push_message import ClientEvent, Expiry, attributes, envelope, platform_of
 from dovecote.channels.rendering import Renderer, RenderError, variables
 from dovecote.gate import Gate
 from dovecote.model import (
@@ -30,7 +30,10 @@ from dovecote.redaction import scrubbed
 
 
 class PushChannel:
-    """Publishes a claim's client event; its client is made when it is first needed."""
+    """Publishes a claim's client event; its client is made when it is first needed.
+
+    `now` returns the seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class PushChannel:
         pool: Pool,
         topic_arn: str,
         trace_id: Callable[[], str],
+        now: Callable[[], float],
     ) -> None:
         self._client = client
         self._catalog = catalog
@@ -48,6 +52,7 @@ class PushChannel:
         self._pool = pool
         self._topic_arn = topic_arn
         self._trace_id = trace_id
+        self._now = now
 
     def resources(self, claim: Claim) -> Sequence[str]:
         """Return the account, and the application of the claim's device or the topic."""
@@ -122,14 +127,14 @@ class PushChannel:
         if claim.endpoint is None:
             return Unreachable(reason="device is dead or no longer registered")
         platform = platform_of(claim.endpoint)
-        ttl = min(MAX_TTL, max(0, int(claim.expires_in)))
+        expiry = Expiry.of(claim.expires_in, self._now())
         alert = self._renderer.alert(kind, claim.locale, event.payload)
-        finished = envelope(platform, alert, event, ttl=ttl)
+        finished = envelope(platform, alert, event, expiry)
         answer = client.publish(
             TargetArn=claim.endpoint,
             MessageStructure="json",
             Message=strict_json.text({"default": alert.body, platform: finished}),
-            MessageAttributes=attributes(platform, event, ttl=ttl),
+            MessageAttributes=attributes(platform, event, ttl=expiry.ttl),
         )
         return Delivered(message_id=answer["MessageId"])
 

@@ -1,7 +1,7 @@
 """What SNS is given: the client event, and the envelopes of APNs and FCM around it. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -12,10 +12,31 @@ MAX_BYTES = 4096
 """The largest notification that APNs and FCM take."""
 
 MAX_TTL = 4 * 7 * 86400
-"""The longest time to live that FCM takes, in seconds."""
+"""The longest time to live that FCM and Web Push take, in seconds."""
 
 PLATFORMS: Mapping[str, str] = {"APNS": "apns", "APNS_SANDBOX": "apns_sandbox", "GCM": "fcm"}
 """SNS's names of the platforms, and Dovecote's."""
+
+
+class Expiry(msgspec.Struct, frozen=True, kw_only=True):
+    """When the provider gives up on a push.
+
+    `ttl` is in seconds from the send, `at` in seconds since 1970. A ttl of 0 means "deliver now or
+    never". APNs spells that as an `at` of 0: with a time that has passed it may drop the push.
+    """
+
+    ttl: int
+    at: int
+
+    @classmethod
+    def of(cls, expires_in: float, now: float) -> Self:
+        """Return the expiry of a push that is sent at `now` and expires in so many seconds."""
+        ttl = min(MAX_TTL, max(0, int(expires_in)))
+        return cls(ttl=ttl, at=int(now) + ttl if ttl else 0)
+
+
+LONGEST_EXPIRY = Expiry(ttl=MAX_TTL, at=9_999_999_999)
+"""The expiry that takes the most bytes of a payload."""
 
 
 class ClientEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,10 +60,10 @@ def platform_of(arn: str) -> str:
     return arn.split(":")[5].split("/")[1]
 
 
-def envelope(platform: str, alert: Alert, event: ClientEvent, *, ttl: int) -> str:
+def envelope(platform: str, alert: Alert, event: ClientEvent, expiry: Expiry) -> str:
     """Return the finished push payload of a platform, in SNS's name of it."""
     if platform == "GCM":
-        return strict_json.text(_fcm(alert, event, ttl))
+        return strict_json.text(_fcm(alert, event, expiry))
     return strict_json.text(_apns(alert, event))
 
 
@@ -65,13 +86,27 @@ def _apns(alert: Alert, event: ClientEvent) -> dict[str, Any]:
     return {"aps": {"alert": shown, "sound": "default"}, **event.document()}
 
 
-def _fcm(alert: Alert, event: ClientEvent, ttl: int) -> dict[str, Any]:
+def _fcm(alert: Alert, event: ClientEvent, expiry: Expiry) -> dict[str, Any]:
+    """Return a message of FCM's HTTP v1 API, with a section for each kind of device.
+
+    No `collapse_key`: FCM stores four of them for a token at most, so that a phone that was offline
+    would lose the other pushes. Android replaces a visible notification by its `tag`.
+    """
     return {
         "fcmV1Message": {
             "message": {
                 "notification": {"title": alert.title, "body": alert.body},
                 "data": _as_strings(event),
-                "android": {"ttl": f"{ttl}s", "collapse_key": event.event_id},
+                "android": {"ttl": f"{expiry.ttl}s", "notification": {"tag": event.event_id}},
+                "apns": {
+                    "headers": {
+                        "apns-expiration": str(expiry.at),
+                        "apns-priority": "10",
+                        "apns-push-type": "alert",
+                    },
+                    "payload": {"aps": {"sound": "default"}},
+                },
+                "webpush": {"headers": {"TTL": str(expiry.ttl)}},
             }
         }
     }

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from psycopg.rows import class_row
 
 from dovecote.model import Device, Registration
 from dovecote.store.database import Database, Opened
+from dovecote.store.rows import rows
 from dovecote.store.statements import statement
 
 
@@ -35,28 +37,70 @@ class PostgresDevices:
 
         return self._database.ask(work)
 
-    def endpoint(self, user_id: str, device_session_id: str) -> str | None:
-        """Return the endpoint of a device, or None where the user has no such device."""
-        parameters = {"user_id": user_id, "device_session_id": device_session_id}
-        found = self._database.ask(
-            lambda connection: connection.execute(statement("endpoint"), parameters).fetchone()
-        )
-        return None if found is None else str(found[0])
+    def sessions(self, user_id: str) -> Sequence[str]:
+        """Return the ids of a user's devices, also of those whose endpoints are still to delete."""
+        found = self._rows("sessions", user_id=user_id)
+        return [row["device_session_id"] for row in found]
 
-    def put(self, device: Device) -> None:
-        """Register a device, or give it its new token and endpoint."""
-        parameters = {name: getattr(device, name) for name in Device.__struct_fields__}
+    def put(self, device: Device) -> Sequence[str]:
+        """Register a device, or give it its new token; return its retired endpoints."""
+        parameters = _values(device)
+
+        def work(connection: Opened) -> Sequence[str]:
+            connection.execute(statement("lock_device"), parameters)
+            _parted(connection, "release_endpoint", parameters)
+            connection.execute(statement("retire_endpoint"), parameters)
+            connection.execute(statement("put_device"), parameters)
+            return _retired(connection, parameters)
+
+        return self._database.run(work)
+
+    def forget(self, user_id: str, device_session_id: str) -> Sequence[str]:
+        """Forget a device; return its retired endpoints."""
+        parameters = {"user_id": user_id, "device_session_id": device_session_id, "endpoint": None}
+
+        def work(connection: Opened) -> Sequence[str]:
+            connection.execute(statement("lock_device"), parameters)
+            connection.execute(statement("retire_endpoint"), parameters)
+            _parted(connection, "delete_device", parameters)
+            return _retired(connection, parameters)
+
+        return self._database.run(work)
+
+    def using(self, endpoint: str) -> Device | None:
+        """Return the device that uses an endpoint."""
+        found = self._rows("device_of_endpoint", endpoint=endpoint)
+        return Device(**found[0]) if found else None
+
+    def replace_endpoint(self, device: Device, endpoint: str) -> None:
+        """Give a device that still has its deleted endpoint another one, and make it live."""
+        parameters = {**_values(device), "deleted": device.endpoint, "endpoint": endpoint}
 
         def work(connection: Opened) -> None:
-            _parted(connection, "release_endpoint", parameters)
-            connection.execute(statement("put_device"), parameters)
+            connection.execute(statement("lock_device"), parameters)
+            connection.execute(statement("replace_endpoint"), parameters)
 
         self._database.run(work)
 
-    def forget(self, user_id: str, device_session_id: str) -> None:
-        """Forget a device."""
-        parameters = {"user_id": user_id, "device_session_id": device_session_id}
-        self._database.run(lambda connection: _parted(connection, "delete_device", parameters))
+    def endpoint_deleted(self, user_id: str, device_session_id: str, endpoint: str) -> None:
+        """Take a retired endpoint of a device off the record."""
+        parameters = {
+            "user_id": user_id, "device_session_id": device_session_id, "endpoint": endpoint,
+        }  # fmt: skip
+        self._database.ask(
+            lambda connection: connection.execute(statement("delete_retired_endpoint"), parameters)
+        )
+
+    def _rows(self, name: str, **parameters: str) -> list[dict[str, Any]]:
+        return self._database.ask(lambda connection: rows(connection, name, parameters))
+
+
+def _values(device: Device) -> dict[str, Any]:
+    return {name: getattr(device, name) for name in Device.__struct_fields__}
+
+
+def _retired(connection: Opened, parameters: Mapping[str, object]) -> Sequence[str]:
+    return [row["endpoint"] for row in rows(connection, "retired_endpoints", parameters)]
 
 
 def _parted(connection: Opened, name: str, parameters: Mapping[str, object]) -> bool:

@@ -96,9 +96,10 @@ class PostgresTransaction:
             behind=behind,
         )
 
-    def bury_device(self, endpoint: str) -> None:
-        """Mark the device of an endpoint dead."""
-        bury(self._connection, endpoint)
+    def bury_device(self, endpoint: str, route_id: UUID) -> None:
+        """Mark the device of an endpoint dead, unless it registered after the route's attempt."""
+        (attempt,) = self._rows("attempted_at", route_id=route_id) or [{"last_attempt_at": None}]
+        bury(self._connection, endpoint, attempt["last_attempt_at"])
 
     def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
         return _rows(self._connection, name, parameters)

@@ -57,5 +57,10 @@ grant select (
     update (platform, token, endpoint, updated_at, dead_at),
     delete on dovecote.push_devices to {user};
 
+-- Endpoints that are still to be deleted at SNS.
+grant select (retired_endpoint_id, user_id, device_session_id, endpoint),
+    insert (user_id, device_session_id, endpoint),
+    delete on dovecote.retired_endpoints to {user};
+
 grant select (resource, channel, paused_until, trying_until, in_a_row, error)
     on dovecote.channel_state to {user};

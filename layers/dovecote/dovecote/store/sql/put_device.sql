@@ -1,5 +1,5 @@
 -- Register a device, or give it its new token and endpoint.
--- Safe: one row by primary key, after release_endpoint in the same transaction.
+-- Safe: one row by primary key, after lock_device and release_endpoint in the same transaction.
 insert into dovecote.push_devices (user_id, device_session_id, platform, token, endpoint)
 values (%(user_id)s, %(device_session_id)s, %(platform)s, %(token)s, %(endpoint)s)
 on conflict (user_id, device_session_id) do update

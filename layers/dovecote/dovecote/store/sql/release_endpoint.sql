@@ -1,5 +1,5 @@
 -- Take an endpoint from the device that had it: a token that changes hands goes to its new user.
--- Safe: one row along the unique index. SNS has one endpoint for a token; were it left with two
+-- Safe: one row along the index of endpoints. SNS has one endpoint for a token; were it left with two
 -- rows, one user's messages would reach the other. The routes of the first are skip_device's.
 delete from dovecote.push_devices
 where endpoint = %(endpoint)s
