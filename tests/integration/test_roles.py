@@ -23,6 +23,7 @@ Connection = psycopg.Connection[Any]
 FINALISER = {
     "record_acceptances", "record_further_acceptances", "publish", "retry", "dead_letter", "skip",
     "give_back", "bury_device", "skip_device", "stand", "reserve", "pause", "resume", "strain",
+    "record_throttling",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
