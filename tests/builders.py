@@ -31,6 +31,7 @@ from dovecote.model import (
     Slots,
     Submission,
     Target,
+    Throttled,
 )
 from dovecote.pauses import Pauses
 from dovecote.ports import Claimed, Clock, Early, Sleep, Store, Stored
@@ -241,7 +242,10 @@ class ScriptedChannel:
         if behind is not None:
             return NotBegun(behind=behind)
         self.asked.append(claim.route_id)
-        return gate.heard(claim, self.resources(claim), self.answer(claim))
+        outcome = gate.heard(claim, self.resources(claim), self.answer(claim))
+        accepted, throttled = (int(isinstance(outcome, kind)) for kind in (Delivered, Throttled))
+        gate.count(accepted, throttled, of_many=False)
+        return outcome
 
     def late(self) -> list[Result]:
         return []

@@ -27,7 +27,7 @@ class Break:
 BREAKS: Mapping[str, Break] = {
     "throttle-ses": Break(
         title="Throttle SES",
-        about="SES refuses each email: email pauses, until mended.",
+        about="SES throttles each email: email slows down, then pauses, until mended.",
         order=Order(do=Fault.THROTTLE, service="ses"),
     ),
     "one-in-three": Break(

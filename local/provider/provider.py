@@ -153,8 +153,12 @@ class Provider:
             raise error
         return order
 
+    def take_send(self) -> bool:
+        """Take one send from the account's rate, as each email does; return whether it may go."""
+        return self._send_rate is None or self._send_rate.admits()
+
     def _drawn_for_entry(self, send: Send) -> Order | AwsError | None:
-        if self._send_rate is not None and not self._send_rate.admits():
+        if not self.take_send():
             return THROTTLES["ses"]
         return self._orders.draw(send, narrow=True)
 
@@ -186,7 +190,7 @@ class Provider:
 
     def _check_rate(self, send: Send) -> None:
         """Refuse what comes too fast, before it could use up an order."""
-        if send.service == "ses" and self._send_rate is not None and not self._send_rate.admits():
+        if send.service == "ses" and not self.take_send():
             self._decline(send, THROTTLES["ses"])
 
     async def _stall(self, request: web.Request, sends: Sequence[Send], order: Order) -> None:

@@ -201,6 +201,7 @@ def test_dispatch_retries_and_dead_letters(
 def test_dispatch_pauses_and_goes_on(
     as_function: As, connection: Connection, due: Due, provider: Running
 ) -> None:
+    order(provider, Fault.ERROR, status=400, code="SendingPausedException", times=1)
     order(provider, Fault.THROTTLE, times=1)
     order(provider, Fault.CLOSE_BEFORE_ACCEPTING, times=1)
     due(emails(3))

@@ -91,7 +91,7 @@ def test_open_dead_letters_of_the_last_hour_are_counted(
 def test_a_pause_of_a_channel_as_a_whole_is_shown(
     store: PostgresStore, connection: Connection, resource: str, shown: tuple[int, int]
 ) -> None:
-    pause = {"throttled": True, "base": 60, "most": 300, "jitter": 1}
+    pause = {"base": 60, "most": 300, "jitter": 1}
     store.pause(resource, "e", **pause)  # type: ignore[arg-type]
     gauges = store.gauges()
     assert (gauges.email_paused, gauges.push_paused) == shown

@@ -133,7 +133,7 @@ CASES = [
     Case("none is tried at once", 1, settings={"INLINE_ROUTES": "0"}),
     Case("for later", 0, {"deliver_at": "2999-01-01T00:00:00Z", "recipients": EMAILS}),
     Case("a failure is due later", 0, fault=Fault.ERROR),
-    Case("a throttled channel pauses", 0, fault=Fault.THROTTLE),
+    Case("a throttled route is due again at once", 1, fault=Fault.THROTTLE),
     Case("a channel that pauses", 0, {"recipients": EMAILS}, sql=PAUSED),
     Case("a rate without room", 1, {"recipients": EMAILS[:2]}, {"EMAIL_MAX_PER_SECOND": "1"},
          sql="update dovecote.channel_state set rate = 1 where resource = 'email'"),

@@ -115,7 +115,7 @@ def test_pauses_and_open_dead_letters_are_told_with_their_errors_and_reasons(
 ) -> None:
     store_routes(store, 3, max_attempts=1)
     a_dispatch(store, ScriptedChannel(answer=lambda _: Failed(error="no luck")))(forever)
-    store.pause("email/example.com", "throttled", throttled=True, base=60, most=300, jitter=1)
+    store.pause("email/example.com", "throttled", base=60, most=300, jitter=1)
     told = overview.overview(100)
     (paused,) = told.paused
     assert (paused.resource, paused.channel, paused.error) == (

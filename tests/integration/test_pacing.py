@@ -1,4 +1,4 @@
-"""Pacing: all workers share one line of slots, and a throttle answer slows it down for a while."""
+"""Pacing: all workers share one line of slots, which congestion slows down for a while."""
 
 import random
 import threading
@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from dovecote import wiring
-from dovecote.model import Channel, Slots
+from dovecote.model import Channel, Congested, Slots
 from dovecote.ports import ProviderUnavailable
 from dovecote.rates import Rates
 from dovecote.store.database import Database
@@ -40,8 +40,8 @@ def quick(store: PostgresStore) -> PostgresStore:
     return store
 
 
-def pause(store: PostgresStore, *, throttled: bool) -> None:
-    assert store.pause(EMAIL, "e", throttled=throttled, base=2, most=300, jitter=1)
+def pause(store: PostgresStore) -> None:
+    assert store.pause(EMAIL, "e", base=2, most=300, jitter=1)
 
 
 def pass_the_pause(connection: Connection) -> None:
@@ -183,60 +183,109 @@ def test_a_run_gives_back_what_it_found_nothing_for(
 
 # Slowed down.
 
+NONE = {
+    "accepted_requests": 0, "throttled_requests": 0, "accepted_entries": 0, "throttled_entries": 0,
+}  # fmt: skip
 
-def test_a_throttle_answer_halves_the_rate_which_doubles_back_with_the_minutes(
+
+def congest(
+    store: PostgresStore, *, pace: float = 10, accepted_share: float = 0.8, probing: bool = False
+) -> float | None:
+    """Have a batch find congestion; return what the channel is slowed down to."""
+    since = store.stand(EMAIL).throttling.since
+    congested = Congested(pace=pace, accepted_share=accepted_share, probing=probing, since=since)
+    counts = {**NONE, "accepted_requests": 5, "throttled_requests": 3}
+    return store.record_throttling(EMAIL, counts, congested)
+
+
+def pace_after(store: PostgresStore, connection: Connection, seconds: float) -> float:
+    """Return the sends a second, so many seconds after congestion."""
+    connection.execute(
+        "update dovecote.channel_state set next_slot_at = null,"
+        " slowed_at = clock_timestamp() - make_interval(secs => %s)",
+        (seconds,),
+    )
+    return 1 / store.reserve(EMAIL, 1, 2).spacing
+
+
+def test_congestion_lowers_the_pace_by_the_share_that_was_refused(
     quick: PostgresStore, connection: Connection
 ) -> None:
-    pause(quick, throttled=True)
-    spacings = []
-    for _ in range(4):
-        spacings.append(quick.reserve(EMAIL, 1, 2).spacing)
-        later(connection, 30, "slowed_at")
-        later(connection, 3600)
-    # half, √½ after half a minute, whole after one, and no more than that
-    assert spacings == pytest.approx([0.2, 0.2 / 2**0.5, 0.1, 0.1], rel=0.05)
+    assert congest(quick, accepted_share=0.8) == pytest.approx(8)
+    assert pace_after(quick, connection, 0) == pytest.approx(8 * 0.95, rel=0.01)
 
 
-def test_throttle_answers_in_a_row_halve_it_each_time_down_to_one_in_two_seconds(
+def test_the_pace_returns_to_what_worked_then_probes_and_outgrows_the_rate(
     quick: PostgresStore, connection: Connection
 ) -> None:
-    spacings = []
-    for _ in range(7):
-        pause(quick, throttled=True)
-        pass_the_pause(connection)
-        spacings.append(quick.reserve(EMAIL, 1, 2).spacing)
-        later(connection, 3600)
-    assert spacings == pytest.approx([0.2, 0.4, 0.8, 1.6, 2, 2, 2], rel=0.1)
+    congest(quick, accepted_share=0.8)
+    paces = [pace_after(quick, connection, seconds) for seconds in (6, 12, 12.5, 13, 60)]
+    assert paces == pytest.approx([7.8, 8, 8.8, 9.6, 10], rel=0.01)
 
 
-def test_a_throttle_answer_long_after_the_last_one_halves_the_whole_rate_again(
-    quick: PostgresStore, connection: Connection
+def test_a_fast_pace_returns_within_seconds(store: PostgresStore, connection: Connection) -> None:
+    store.set_rate(EMAIL, 100)
+    congest(store, pace=100, accepted_share=0.9)
+    assert pace_after(store, connection, 3) == pytest.approx(90, rel=0.01)
+    assert pace_after(store, connection, 4) == pytest.approx(100, rel=0.01)
+
+
+def test_few_answers_lower_the_pace_by_three_tenths_at_most(quick: PostgresStore) -> None:
+    assert congest(quick, accepted_share=0.1) == pytest.approx(7)
+
+
+def test_the_pace_falls_no_lower_than_one_in_two_seconds(quick: PostgresStore) -> None:
+    slowed = [congest(quick, pace=pace, accepted_share=0) for pace in (2, 1, 0.5, 0.5)]
+    assert slowed == pytest.approx([1.4, 0.7, 0.5, 0.5])
+
+
+def test_a_rate_below_that_is_kept(store: PostgresStore) -> None:
+    store.set_rate(EMAIL, 0.25)
+    congest(store, pace=0.25)
+    assert store.reserve(EMAIL, 1, 2).spacing >= 4
+
+
+def test_a_refused_probe_keeps_what_worked_before(quick: PostgresStore) -> None:
+    congest(quick, accepted_share=0.8)
+    assert congest(quick, pace=9, accepted_share=0.1, probing=True) == pytest.approx(8 * 0.95)
+
+
+def test_of_workers_that_met_the_same_congestion_one_lowers_the_pace(quick: PostgresStore) -> None:
+    batch = Congested(pace=10, accepted_share=0.8, probing=False, since=None)
+    slowed = [quick.record_throttling(EMAIL, NONE, batch) for _ in range(3)]
+    assert slowed == [pytest.approx(8), None, None]
+
+
+def test_nothing_is_sent_for_half_a_second_after_congestion(quick: PostgresStore) -> None:
+    congest(quick)
+    assert 0.3 < quick.reserve(EMAIL, 1, 2).wait <= 0.5
+
+
+def test_refusals_are_counted_for_all_workers_and_wear_off_with_acceptances(
+    quick: PostgresStore,
 ) -> None:
-    for _ in range(4):
-        pause(quick, throttled=True)
-        pass_the_pause(connection)
-    later(connection, 3600, "slowed_at")
-    pause(quick, throttled=True)
-    assert quick.reserve(EMAIL, 1, 2).spacing == pytest.approx(0.2, rel=0.05)
+    quick.record_throttling(EMAIL, {**NONE, "throttled_requests": 2, "throttled_entries": 1}, None)
+    found = quick.stand(EMAIL).throttling
+    assert (found.requests, found.entries, found.limited) == (2, 1, False)
+    quick.record_throttling(EMAIL, {**NONE, "accepted_requests": 25, "accepted_entries": 50}, None)
+    found = quick.stand(EMAIL).throttling
+    assert (found.requests, found.entries) == (1, 0)
 
 
-def test_a_rate_that_is_slower_than_that_is_not_slowed_down(
+def test_a_channel_without_a_rate_is_paced_while_it_is_slowed_down(
     store: PostgresStore, connection: Connection
 ) -> None:
-    store.set_rate(EMAIL, 0.25)
-    pause(store, throttled=True)
-    assert store.reserve(EMAIL, 1, 2).spacing == pytest.approx(4)
+    congest(store, pace=50)
+    assert store.stand(EMAIL).is_paced
+    assert pace_after(store, connection, 3) == pytest.approx(40, rel=0.02)
+    later(connection, 3600, "slowed_at")
+    assert not store.stand(EMAIL).is_paced
+    assert store.reserve(EMAIL, 7, 2) == Slots(room=7)
 
 
-def test_any_other_pause_leaves_the_rate_as_it_is(quick: PostgresStore) -> None:
-    pause(quick, throttled=False)
+def test_a_pause_leaves_the_rate_as_it_is(quick: PostgresStore) -> None:
+    pause(quick)
     assert quick.reserve(EMAIL, 1, 2).spacing == pytest.approx(0.1)
-
-
-def test_a_channel_without_a_rate_has_none_to_slow_down(store: PostgresStore) -> None:
-    pause(store, throttled=True)
-    store.set_rate(EMAIL, 10)
-    assert store.reserve(EMAIL, 1, 2).spacing == pytest.approx(0.1)
 
 
 def test_a_trial_that_has_no_slot_yet_is_left_to_another(
@@ -244,7 +293,7 @@ def test_a_trial_that_has_no_slot_yet_is_left_to_another(
 ) -> None:
     store_routes(store, 1)
     store.set_rate(EMAIL, 1)
-    pause(store, throttled=True)
+    pause(store)
     pass_the_pause(connection)
     connection.execute(
         "update dovecote.channel_state set next_slot_at = clock_timestamp() + interval '5 s'"

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from dovecote.deliver import Delivery
 from dovecote.gate import Gate
 from dovecote.model import (
     Ambiguous,
@@ -49,7 +50,8 @@ from tests.integration.test_best_effort import email_only, order
 
 Connection = psycopg.Connection[Any]
 EMAIL, PUSH, SHOP, NEWS = "email", "push", "email/shop.example", "email/news.example"
-THROTTLED = Throttled(resource=EMAIL, error="fast")
+FAST = Throttled(resource=EMAIL, error="fast")
+PAUSED = Unavailable(resource=EMAIL, error="paused")
 OFF = Unavailable(resource=EMAIL, error="off")
 
 
@@ -57,12 +59,11 @@ def pause(
     store: PostgresStore,
     resource: str = EMAIL,
     *,
-    throttled: bool = False,
     base: float = 2,
     most: float = 300,
     jitter: float = 1,
 ) -> Pause | None:
-    return store.pause(resource, "e", throttled=throttled, base=base, most=most, jitter=jitter)
+    return store.pause(resource, "e", base=base, most=most, jitter=jitter)
 
 
 def pass_the_pause(connection: Connection) -> None:
@@ -119,7 +120,7 @@ def test_a_second_pause_while_it_is_paused_changes_nothing(
 ) -> None:
     pause(store, resource)
     before = state(connection, resource)
-    assert pause(store, resource, throttled=True, base=100) is None
+    assert pause(store, resource, base=100) is None
     assert state(connection, resource) == before
 
 
@@ -287,7 +288,8 @@ def test_an_answer_and_a_pause_begin_the_count_anew(
 
 
 def learn(store: PostgresStore, gate: Gate, log: RecordingLog | None = None) -> None:
-    Pauses(base=2, most=300, random=middle, log=log or RecordingLog()).learn(store, gate)
+    pauses = Pauses(base=2, most=300, random=middle, log=log or RecordingLog())
+    pauses.learn(store, Delivery(results=[], gate=gate, pace=10.0))
 
 
 def heard(store: PostgresStore, *outcomes: Outcome, tried: Sequence[str] = ()) -> Gate:
@@ -303,13 +305,13 @@ def test_the_first_of_what_a_batch_heard_is_told_and_logged(
     store: PostgresStore, connection: Connection
 ) -> None:
     log = RecordingLog()
-    gate = heard(store, THROTTLED, OFF, Unavailable(resource=SHOP, error="AccessDenied"))
+    gate = heard(store, PAUSED, OFF, Unavailable(resource=SHOP, error="AccessDenied"))
     learn(store, gate, log)
     learn(store, gate, log)  # by another worker, while it is paused
     assert store.stand(EMAIL).paused == {EMAIL, SHOP}
     message = ("warning", "notification channel paused")
     assert log.lines == [
-        (*message, {"resource": EMAIL, "seconds": 2.0, "in_a_row": 1, "error": "fast"}),
+        (*message, {"resource": EMAIL, "seconds": 2.0, "in_a_row": 1, "error": "paused"}),
         (*message, {"resource": SHOP, "seconds": 2.0, "in_a_row": 1, "error": "AccessDenied"}),
     ]
 
@@ -378,7 +380,7 @@ def test_what_the_store_does_not_take_is_logged_and_does_not_stop_the_run(
     def gone(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("gone")
 
-    gate = heard(store, THROTTLED)
+    gate = heard(store, PAUSED)
     monkeypatch.setattr(store, "pause", gone)
     log = RecordingLog()
     learn(store, gate, log)
@@ -484,11 +486,11 @@ def test_a_lapsed_route_that_meets_a_pause_goes_back_as_lapsed(
     ).fetchone() == (1, 2, True, True, True)
 
 
-def test_the_first_throttle_answer_stops_the_batch_and_one_route_tries_it_after_the_pause(
+def test_the_first_answer_of_a_paused_account_stops_the_batch_and_one_route_probes_it_later(
     store: PostgresStore, connection: Connection
 ) -> None:
     store_routes(store, 20)
-    answers = iter([THROTTLED])
+    answers = iter([PAUSED])
     channel = ScriptedChannel(answer=lambda claim: next(answers, None) or accept(claim))
     slept: list[int] = []
 
@@ -634,7 +636,7 @@ def test_one_route_that_gets_no_answer_pauses_nothing_and_ends(
 # By the functions.
 
 
-def test_a_throttled_email_is_answered_202_and_sent_after_the_pause_at_its_first_attempt(
+def test_a_throttled_email_is_answered_202_and_sent_soon_at_its_first_attempt(
     house: Functions, connection: Connection, store: PostgresStore, provider: Running
 ) -> None:
     order(provider, Fault.THROTTLE, times=1)
@@ -642,11 +644,48 @@ def test_a_throttled_email_is_answered_202_and_sent_after_the_pause_at_its_first
     assert answer.status == 202
     (route,) = answer.body["routes"]
     assert (route["status"], route["attempts"], route["last_error"]) == ("pending", 0, None)
-    assert store.stand(EMAIL).paused == {EMAIL}
-    tally = house.dispatch()  # waits for the pause
+    assert store.stand(EMAIL).paused == set()
+    time.sleep(0.75)  # a throttled route is due again in 0.25 to 0.75 s
+    tally = house.dispatch()
     assert (tally["claimed"], tally["published"]) == (1, 1)
     assert routes(connection) == {("account.password_reset", "published", 1): 1}
+
+
+def test_a_run_waits_for_its_last_route_where_that_was_throttled(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 5)
+    answers = iter([FAST])
+    channel = ScriptedChannel(answer=lambda claim: next(answers, None) or accept(claim))
+    tally = a_dispatch(store, channel, clock=time.monotonic)(forever)
+    assert (tally["published"], tally["given_back"]) == (5, 1)
+    assert routes(connection) == {("order.shipped", "published", 1): 5}
     assert store.stand(EMAIL).paused == set()
+
+
+def test_a_provider_that_throttles_all_is_paused_for_longer_each_time(
+    store: PostgresStore, connection: Connection
+) -> None:
+    store_routes(store, 40)
+    channel = ScriptedChannel(answer=lambda _: FAST)
+    pauses: list[float] = []
+
+    def sleep(_seconds: float) -> None:
+        """Let the pause and the delays be over."""
+        if EMAIL in store.stand(EMAIL).paused:
+            pauses.append(store.stand(EMAIL).paused_for)
+            pass_the_pause(connection)
+        make_due(connection)
+        time.sleep(0.01)
+
+    ends = time.monotonic() + 60
+    a_dispatch(store, channel, clock=time.monotonic, sleep=sleep)(
+        lambda: ends - time.monotonic() if len(pauses) < 3 else 0.0
+    )
+    assert pauses == pytest.approx([2, 4, 8], rel=0.1)
+    # five refusals until it pauses, then one probe for each pause
+    assert len(channel.asked) <= 5 + 2
+    assert routes(connection) == {("order.shipped", "pending", 0): 40}
 
 
 @pytest.mark.parametrize(

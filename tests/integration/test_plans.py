@@ -68,9 +68,9 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "claim_lapsed": {**A_CLAIM, "hold": 300.0},
     "claim_expired": {**A_CLAIM, "hold": 300.0, "limit": 100},
     "publish": of_some("message_ids", "m-1"),
-    "give_back": {**SOME_ROUTES, "lapsed": False, "hold": 300.0, "behind": None},
+    "give_back": {**SOME_ROUTES, "lapsed": False, "hold": 300.0, "behind": None, "delay": 0.0},
     "give_back, lapsed and behind a resource": {
-        **SOME_ROUTES, "lapsed": True, "hold": 300.0, "behind": "email/example.com",
+        **SOME_ROUTES, "lapsed": True, "hold": 300.0, "behind": "email/example.com", "delay": 0.5,
     },
     "retry": of_some("retries", {"delay": 1.0, "error": "e"}),
     "retry, in doubt and not counted": of_some(

@@ -23,7 +23,7 @@ Connection = psycopg.Connection[Any]
 FINALISER = {
     "record_acceptances", "record_further_acceptances", "publish", "retry", "dead_letter", "skip",
     "give_back", "attempted_at", "bury_device", "skip_device", "stand", "reserve", "pause",
-    "resume", "strain",
+    "resume", "strain", "record_throttling",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {

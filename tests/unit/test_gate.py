@@ -88,20 +88,39 @@ def test_a_gate_lets_all_pass_where_nothing_is_known() -> None:
         ("email/shop.example", "email/shop.example", None),
     ],
 )
-@pytest.mark.parametrize("outcome", [Throttled, Unavailable])
 def test_the_first_answer_that_says_to_stop_closes_it_for_what_it_names(
-    outcome: type[Throttled | Unavailable], resource: str, shop: str | None, news: str | None
+    resource: str, shop: str | None, news: str | None
 ) -> None:
     gate = a_gate()
-    first, second = (outcome(resource=resource, error=error) for error in ("first", "second"))
+    first, second = (Unavailable(resource=resource, error=error) for error in ("first", "second"))
     assert heard(gate, first, second) == [first, second]
     assert (gate.keeps(SHOP), gate.keeps(NEWS)) == (shop, news)
     assert gate.stopped == {resource: first}
 
 
+FAST = Throttled(resource="email", error="fast")
+
+
+def test_one_throttle_answer_closes_nothing_and_congestion_closes_the_channel() -> None:
+    beside: set[str] = set()
+    gate, other = (Gate(Standing(channel="email"), (), beside) for _ in range(2))
+    for _ in range(3):
+        assert (gate.keeps(SHOP), gate.has_closed) == (None, False)
+        assert heard(gate, FAST) == [FAST]
+        gate.count(0, 1, of_many=False)
+    assert (gate.keeps(SHOP), other.keeps(NEWS), gate.has_closed) == ("email", "email", True)
+    assert (gate.throttled, gate.stopped) == (FAST, {})
+
+
+def test_a_throttled_probe_stops_the_channel() -> None:
+    gate = a_gate("email", recovering=frozenset({"email"}))
+    heard(gate, FAST)
+    assert gate.stopped == {"email": FAST}
+
+
 def test_nothing_else_closes_it() -> None:
     gate = a_gate()
-    for outcome in (*ANSWERS[:3], UNREACHED, LOST, *SILENCE):
+    for outcome in (*ANSWERS[:3], UNREACHED, LOST, FAST, *SILENCE):
         assert heard(gate, outcome) == [outcome]
         assert gate.keeps(SHOP) is None
     assert gate.stopped == {}

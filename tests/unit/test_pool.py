@@ -265,16 +265,28 @@ def test_a_time_that_is_over_begins_nothing() -> None:
 
 def test_after_the_first_answer_that_says_to_stop_nothing_is_begun() -> None:
     claims = some_claims(5)
-    throttled = Throttled(resource="email", error="fast")
-    answers = iter([ACCEPTED, throttled])
+    off = Unavailable(resource="email", error="off")
+    answers = iter([ACCEPTED, off])
     gate = a_gate()
     outcomes = delivered(
         a_pool(), lambda _: next(answers), claims, time.monotonic() + 5, AMPLE, gate
     )
     assert [outcomes[claim.route_id] for claim in claims] == [
-        ACCEPTED, throttled, *[NotBegun(behind="email")] * 3,
+        ACCEPTED, off, *[NotBegun(behind="email")] * 3,
     ]  # fmt: skip
-    assert gate.stopped == {"email": throttled}
+    assert gate.stopped == {"email": off}
+
+
+def test_after_congestion_nothing_is_begun_and_one_throttle_answer_is_none() -> None:
+    claims = some_claims(8)
+    fast = Throttled(resource="email", error="fast")
+    answers = iter([fast, ACCEPTED, fast, fast, fast])
+    outcomes = delivered(
+        a_pool(), lambda _: next(answers), claims, time.monotonic() + 5, AMPLE, a_gate()
+    )
+    assert [outcomes[claim.route_id] for claim in claims] == [
+        fast, ACCEPTED, fast, fast, fast, *[NotBegun(behind="email")] * 3,
+    ]  # fmt: skip
 
 
 def test_what_waits_for_its_slot_hears_that_it_is_to_stop() -> None:
@@ -406,7 +418,7 @@ def test_of_a_call_that_overruns_what_was_said_in_time_is_not_left_out() -> None
 def test_no_further_request_of_a_call_begins_after_its_time_or_behind_a_closed_gate() -> None:
     now = Time()
     answers: list[NotBegun | None] = []
-    throttled = Throttled(resource="email", error="fast")
+    off = Unavailable(resource="email", error="off")
 
     def slow(claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Said]:
         answers.append(may_begin())
@@ -417,7 +429,7 @@ def test_no_further_request_of_a_call_begins_after_its_time_or_behind_a_closed_g
     in_one_call(a_pool(clock=now.clock, sleep=now.sleep), slow, some_claims(2), 10.0)
 
     def fast(claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Said]:
-        yield claims[:1], throttled
+        yield claims[:1], off
         answers.append(may_begin())
         yield claims[1:], NotBegun(behind="email")
 

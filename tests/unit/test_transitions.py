@@ -107,25 +107,43 @@ def test_an_outcome_makes_what_the_table_says_of_a_route_whatever_its_channel_an
 @pytest.mark.parametrize(
     ("outcome", "behind"),
     [
-        # throttled: unchanged, the attempt given back; the lanes of its channel are not claimed
-        (Throttled(resource="email", error="fast"), None),
-        # unavailable as an account: the same
+        # unavailable as an account: given back; the lanes of its channel are not claimed
         (Unavailable(resource="email", error="off"), None),
         # only one identity pauses: due at the end of its pause
         (Unavailable(resource="email/example.com", error="off"), "email/example.com"),
-        # throttled by one identity alone: the same
-        (Throttled(resource="email/example.com", error="fast"), "email/example.com"),
         # not begun because the channel had paused
         (NotBegun(behind="email"), None),
         # not begun because the identity had
         (NotBegun(behind="email/example.com"), "email/example.com"),
     ],
 )
-def test_what_is_throttled_unavailable_or_behind_a_pause_burns_no_attempt(
+def test_what_is_unavailable_or_behind_a_pause_burns_no_attempt(
     hold: float, attempt: int, outcome: Outcome, behind: str | None
 ) -> None:
     claim = a_claim(channel=Channel.EMAIL, attempts=attempt, max_attempts=5)
     assert after(claim, outcome, PLAIN, middle, hold) == GiveBack(behind=behind)
+
+
+@pytest.mark.parametrize("hold", [0.0, HOLD])
+@pytest.mark.parametrize(
+    ("claims", "attempts", "delay"),
+    # twice as long for each claim before that burnt no attempt, up to half a minute
+    [
+        (1, 1, 0.5),
+        (2, 1, 1.0),
+        (3, 1, 2.0),
+        (5, 4, 1.0),
+        (5, 5, 0.5),
+        (7, 1, 30.0),
+        (5000, 1, 30.0),
+    ],
+)
+def test_what_is_throttled_burns_no_attempt_and_is_due_again_soon(
+    hold: float, claims: int, attempts: int, delay: float
+) -> None:
+    claim = a_claim(channel=Channel.EMAIL, claims=claims, attempts=attempts, max_attempts=5)
+    throttled = Throttled(resource="email", error="fast")
+    assert after(claim, throttled, PLAIN, middle, hold) == GiveBack(delay=delay)
 
 
 @pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.PUSH])

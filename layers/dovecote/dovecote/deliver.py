@@ -18,11 +18,16 @@ Check = Callable[[Claim], str | None]
 """Says why the payload of a claim cannot be sent, or nothing."""
 
 
+LEAST_SECONDS = 0.05
+"""A shorter batch tells no pace."""
+
+
 class Delivery(Struct, frozen=True, kw_only=True):
-    """What became of a batch, and what was heard of its channel."""
+    """What became of a batch, what was heard of its channel, and its sends per second."""
 
     results: Sequence[Result]
     gate: Gate
+    pace: float = 0.0
 
 
 class Deliver:
@@ -78,9 +83,11 @@ class Deliver:
         tried |= self._taken(channel, left, standing, tried)
         gate = Gate(standing, tried, heard_beside)
         early = None if settle is None else partial(_settle_early, settle, claims)
+        begun = self._clock()
         with self._span("notification.deliver", *(claim.traceparent for claim in left)):
             outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate, early)
-        return Delivery(results=[*late, *_results(claims, outcomes)], gate=gate)
+        pace = _pace(slots, len(left), self._clock() - begun)
+        return Delivery(results=[*late, *_results(claims, outcomes)], gate=gate, pace=pace)
 
     def _without_a_send(self, claims: Sequence[Claim]) -> dict[UUID, Outcome]:
         """Return the outcomes that are known before anything is sent."""
@@ -120,6 +127,11 @@ class Deliver:
         return frozenset(
             resource for resource in wanted if self._store.try_resource(resource, seconds)
         )
+
+
+def _pace(slots: Slots, count: int, seconds: float) -> float:
+    """Return how many sends a second a batch made: those reserved, or those seen without a rate."""
+    return 1 / slots.spacing if slots.spacing else count / max(seconds, LEAST_SECONDS)
 
 
 def _settle_early(

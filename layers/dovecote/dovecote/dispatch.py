@@ -44,6 +44,12 @@ FINALISE_SECONDS = 2.0
 MARGIN_SECONDS = 0.5
 """What a function needs to return before it is ended."""
 
+LIMITED_HORIZON_SECONDS = 0.3
+"""The same while a channel is slowed down, so that all workers soon follow a change of its pace."""
+
+THROTTLED_SECONDS = 3.0
+"""How long a run waits for routes that were throttled once or twice, when it has no others."""
+
 HORIZON_SECONDS = 2.0
 """How far ahead a worker reserves what a rate has room for; others wait no longer than that."""
 
@@ -111,6 +117,7 @@ class _Line:
     anew_at: float = 0.0
     standing: Standing | None = None
     stood_at: float = 0.0
+    throttled_until: float = 0.0
 
     def begin_anew(self, now: float) -> None:
         """Read all lanes from their beginning, when it is time for that."""
@@ -262,6 +269,8 @@ class Dispatch:
             self._begin(line, claimed, stood, slots, moment, tried)
         elif line.flights:
             self._take_down(line)  # what it leaves may be due
+        elif self._clock() < line.throttled_until:
+            return self._wait(LOOK_SECONDS, line)
         else:
             return False
         return True
@@ -299,7 +308,9 @@ class Dispatch:
             delivery = replace(delivery, results=[*unsettled, *delivery.results])
             until = self._ends(line) - MARGIN_SECONDS
             tally.update(self._finaliser.conclude(self._store, delivery, until=until))
-            if delivery.gate.stopped:
+            if delivery.gate.throttled is not None:
+                line.throttled_until = self._clock() + THROTTLED_SECONDS
+            if delivery.gate.has_closed:
                 # From now on the store says so, and for how long.
                 line.heard_beside = set()
             return tally
@@ -335,9 +346,13 @@ class Dispatch:
 
     def _reserved(self, standing: Standing, wanted: int) -> Slots:
         """Reserve what the channel's rate has room for before anything is claimed."""
-        if self._rates.of(standing) is None:
+        limited = standing.throttling.limited
+        if self._rates.of(standing) is None and not limited:
             return Slots(room=wanted)
-        return self._store.reserve(standing.channel, wanted, self._timing.horizon)
+        horizon = self._timing.horizon
+        if limited:
+            horizon = min(horizon, LIMITED_HORIZON_SECONDS)
+        return self._store.reserve(standing.channel, wanted, horizon)
 
     def _give_up(
         self, standing: Standing, slots: Slots, unused: int, tried: Collection[str]

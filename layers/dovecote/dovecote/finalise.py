@@ -68,7 +68,7 @@ class _Planned:
         self.again: dict[UUID, Retry | Doubt] = {}
         self.dead: dict[UUID, DeadLetter] = {}
         self.skipped: dict[UUID, str] = {}
-        self.back: dict[str | None, list[Claim]] = {}
+        self.back: dict[GiveBack, list[Claim]] = {}
 
     def add(self, claim: Claim, transition: Transition) -> None:
         """Take the transition of a route."""
@@ -83,7 +83,7 @@ class _Planned:
             case Skip():
                 self.skipped[claim.route_id] = transition.reason
             case GiveBack():
-                self.back.setdefault(transition.behind, []).append(claim)
+                self.back.setdefault(transition, []).append(claim)
         self.claims[claim.route_id] = claim
 
 
@@ -127,7 +127,7 @@ class Finaliser:
 
     def conclude(self, store: Store, delivery: Delivery, *, until: float) -> Counter[str]:
         """Tell all workers what was heard of the channel, then settle the results."""
-        self._pauses.learn(store, delivery.gate)
+        self._pauses.learn(store, delivery)
         return self.settle(store, delivery.results, until=until)
 
     def settle(self, store: Store, results: Sequence[Result], *, until: float) -> Counter[str]:
@@ -264,14 +264,15 @@ def _give_back(
     settled: Settled,
 ) -> None:
     """Give back what was not begun, by what it waits for."""
-    for behind, claims in planned.back.items():
+    for back, claims in planned.back.items():
         settled.tally[GIVEN_BACK] += transaction.give_back(
             token,
             [claim.route_id for claim in claims],
             # A lapsed route is claimed alone, so its token stands for itself.
             lapsed=claims[0].lapsed,
             hold=holds.get(claims[0].channel, 0.0),
-            behind=behind,
+            behind=back.behind,
+            delay=back.delay,
         )
 
 

@@ -1,13 +1,15 @@
 """The gate before a batch's sends: it closes at the first answer that says to stop. No I/O.
 
-A worker has many sends under way. The first throttle answer, or the last straw of an outage, keeps
-those from beginning that have not begun; what the worker tells the others is pauses.py's.
+A worker has many sends in flight. Congestion, or the answer that completes an outage, keeps others
+from beginning; pauses.py tells the other workers.
 """
 
 import threading
 from collections.abc import Collection, Sequence
+from typing import TypeGuard
 from uuid import UUID
 
+from dovecote.congestion import Congestion
 from dovecote.model import (
     Ambiguous,
     Claim,
@@ -56,11 +58,25 @@ class Gate:
         self.answered: set[str] = set()
         self.unreached = 0
         self.unanswered = NOBODY
+        self.congestion = Congestion(standing.throttling)
+        self.throttled: Throttled | None = None
         self._closed = set(standing.paused | standing.recovering) - self.tried
         self._beside = set() if heard_beside is None else heard_beside
         self._once = set(self.tried)
         self._before = (standing.unreached, standing.unanswered)
         self._lock = threading.Lock()
+
+    @property
+    def has_closed(self) -> bool:
+        """Tell whether an answer to this batch keeps further sends from beginning."""
+        return bool(self.stopped) or self.congestion.detected
+
+    def count(self, accepted: int, throttled: int, *, of_many: bool) -> None:
+        """Count a request's answer; close where refusals have become congestion."""
+        with self._lock:
+            self.congestion.count(accepted, throttled, of_many=of_many)
+            if self.congestion.detected:
+                self._beside.add(self.standing.channel)
 
     def keeps(self, resources: Sequence[str]) -> str | None:
         """Return the resource that keeps a send from beginning, or None: it may begin.
@@ -84,13 +100,24 @@ class Gate:
         with self._lock:
             if not isinstance(outcome, Delivered):
                 outcome = self._weighed(claim, outcome)
-                if isinstance(outcome, Throttled | Unavailable):
+                if isinstance(outcome, Throttled):
+                    self.throttled = self.throttled or outcome
+                if self._stops(outcome):
                     self.stopped.setdefault(outcome.resource, outcome)
                     self._beside.add(outcome.resource)
             if isinstance(outcome, Delivered) or _answer(outcome, self.standing.channel):
                 self.answered.update(resources)
                 self.unreached, self.unanswered, self._before = 0, NOBODY, (0, NOBODY)
         return outcome
+
+    def _stops(self, outcome: Outcome) -> TypeGuard[Throttled | Unavailable]:
+        """Tell whether an outcome stops its resource by itself; a single throttle answer does not.
+
+        It does where the resource is probed after a pause.
+        """
+        if isinstance(outcome, Throttled):
+            return outcome.resource != self.standing.channel or outcome.resource in self.tried
+        return isinstance(outcome, Unavailable)
 
     def _weighed(self, claim: Claim, outcome: Outcome) -> Outcome:
         channel = self.standing.channel

@@ -373,6 +373,37 @@ class Purged(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int
 
 
+class Throttling(msgspec.Struct, frozen=True, kw_only=True):
+    """How a channel's provider throttles, as earlier batches found it.
+
+    `requests` and `entries` are net refusals (congestion.py). `limited` while the channel is paced
+    below its rate since the congestion at `since`; `probing` while the pace is above that of then.
+    """
+
+    requests: float = 0.0
+    entries: float = 0.0
+    limited: bool = False
+    probing: bool = False
+    since: datetime | None = None
+
+    @property
+    def score(self) -> float:
+        """Return the larger of both counts."""
+        return max(self.requests, self.entries)
+
+
+class Congested(msgspec.Struct, frozen=True, kw_only=True):
+    """Congestion that a batch found: at `pace` sends a second, this share was still accepted.
+
+    `probing` and `since` are those of `Throttling` when the batch was claimed.
+    """
+
+    pace: float
+    accepted_share: float
+    probing: bool
+    since: datetime | None
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How a channel stands.
 
@@ -391,6 +422,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     paused_for: float = 0.0
     rate: float | None = None
     rate_is_old: bool = False
+    throttling: Throttling = Throttling()
+
+    @property
+    def is_paced(self) -> bool:
+        """Tell whether sends are reserved before they begin."""
+        return self.rate is not None or self.throttling.limited
 
 
 class Slots(msgspec.Struct, frozen=True, kw_only=True):

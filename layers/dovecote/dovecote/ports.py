@@ -20,6 +20,7 @@ from dovecote.model import (
     Backlog,
     Cancellation,
     Claim,
+    Congested,
     Device,
     Feedback,
     Gauges,
@@ -118,10 +119,12 @@ class Transaction(Protocol):
         lapsed: bool,
         hold: float,
         behind: str | None = None,
+        delay: float = 0.0,
     ) -> int:
         """Give routes back that were not begun; `lapsed` ones as the lapsed ones they were.
 
-        They are due again when the pause of the resource `behind` is over, where one is named.
+        They are due again when the pause of the resource `behind` is over, where one is named, and
+        after `delay` seconds, give or take half of them.
         """
 
     def bury_device(self, endpoint: str, route_id: UUID) -> None:
@@ -204,7 +207,6 @@ class Store(Protocol):
         resource: str,
         error: str,
         *,
-        throttled: bool,
         base: float,
         most: float,
         jitter: float,
@@ -219,6 +221,15 @@ class Store(Protocol):
 
     def resume(self, resource: str) -> bool:
         """End the trouble of a resource; return whether it is not paused anew."""
+
+    def record_throttling(
+        self, channel: str, counts: Mapping[str, int], congested: Congested | None
+    ) -> float | None:
+        """Count answers (congestion.py) for all workers; where congested, lower the pace.
+
+        Returns the sends a second that the channel is slowed down to, or None where it is not, or
+        another worker has slowed it down since this batch was claimed.
+        """
 
     def strain(self, channel: str, *, unreached: int, unanswered: Sequence[UUID]) -> None:
         """Count what failed in a row on a channel."""

@@ -201,7 +201,7 @@ class Submit:
         standing = replace(
             standing, paused=standing.paused | standing.recovering, recovering=frozenset()
         )
-        if standing.rate is None or channel in standing.paused:
+        if not standing.is_paced or channel in standing.paused:
             return standing, Slots(room=wanted)
         return standing, self._store.reserve(channel, wanted, AT_ONCE_SECONDS)
 
@@ -209,16 +209,23 @@ class Submit:
 def _left(stored: Stored, tried: Sequence[Route]) -> set[str]:
     """Return the channels of what was due when it was stored, and dispatch could take now.
 
-    A failure is due later. Where the best effort failed as a whole, its leases still stand.
+    That includes a throttled route, which is due again within seconds; a failure is due later.
+    Where the best effort failed as a whole, its leases still stand.
     """
     held = set() if tried else {claim.route_id for claim in stored.claims}
+    first = {claim.route_id for claim in stored.claims}
     return {
         route.channel
         for route in tried or stored.routes
         if route.next_attempt_at is not None
-        and route.next_attempt_at <= stored.created_at
+        and (route.next_attempt_at <= stored.created_at or _is_untried(route, first))
         and route.route_id not in held
     }
+
+
+def _is_untried(route: Route, claimed: Collection[UUID]) -> bool:
+    """Tell whether a route was claimed at once, and given back with its attempt."""
+    return route.route_id in claimed and not route.attempts
 
 
 def _receipt(stored: Stored, tried: Sequence[Route]) -> Receipt:

@@ -28,6 +28,10 @@ from dovecote.model import (
     Unreachable,
 )
 
+THROTTLED_BASE_SECONDS = 0.5
+THROTTLED_MAX_SECONDS = 30.0
+"""How long a throttled route waits, give or take half of it: many must not return together."""
+
 Random = Callable[[], float]
 """A uniform random number in [0, 1), injected so that a test can name it."""
 
@@ -95,10 +99,12 @@ class Doubt(Struct, frozen=True, kw_only=True):
 class GiveBack(Struct, frozen=True, kw_only=True):
     """Unchanged but for its attempt, which is not counted.
 
-    Due again when the pause of the resource `behind` ends, where one is named.
+    Due again when the pause of the resource `behind` ends, where one is named, and about `delay`
+    seconds from now.
     """
 
     behind: str | None = None
+    delay: float = 0.0
 
 
 class Skip(Struct, frozen=True, kw_only=True):
@@ -166,8 +172,20 @@ def _not_counted(
     if isinstance(outcome, Unavailable) and outcome.doubtful and hold > 0:
         return Doubt(delay=hold, hold=hold, error=outcome.error, counted=False)
     resource = outcome.behind if isinstance(outcome, NotBegun) else outcome.resource
-    # The lanes of a channel that is paused are not claimed at all.
-    return GiveBack(behind=None if resource == claim.channel else resource)
+    return GiveBack(
+        # The lanes of a channel that is paused are not claimed at all.
+        behind=None if resource == claim.channel else resource,
+        delay=_throttled_delay(claim) if isinstance(outcome, Throttled) else 0.0,
+    )
+
+
+def _throttled_delay(claim: Claim) -> float:
+    """Return the seconds before a throttled route is due again: twice as long for each free claim.
+
+    So a route that its provider always throttles does not take the place of others.
+    """
+    free = min(claim.claims - claim.attempts, 10)
+    return min(THROTTLED_MAX_SECONDS, math.ldexp(THROTTLED_BASE_SECONDS, free))
 
 
 class Recorded(Struct, frozen=True, kw_only=True):

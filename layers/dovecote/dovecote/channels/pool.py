@@ -1,7 +1,7 @@
 """Make the calls of a batch side by side, each within its span and its time."""
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -13,7 +13,7 @@ import msgspec
 
 from dovecote.channels.calls import Call
 from dovecote.gate import Gate
-from dovecote.model import Ambiguous, Claim, NotBegun, Outcome, Result, Slots
+from dovecote.model import Ambiguous, Claim, Delivered, NotBegun, Outcome, Result, Slots, Throttled
 from dovecote.ports import Clock, Early, Sleep, Span
 from dovecote.redaction import scrubbed
 
@@ -187,9 +187,11 @@ class Pool:
         unsaid = {claim.route_id: claim for claim in claims}
         traces = {claim.traceparent for claim in claims}
         begun = self._clock()
+        answers: Counter[type[Outcome]] = Counter()
         with self._span("notification.attempt", *(traces if len(traces) == 1 else ())):
             try:
                 for some, outcome in batch.send(claims, lambda: self._held(batch, through)):
+                    answers[type(outcome)] += len(some)
                     batch.outcomes.put(some, batch.gate.heard(some[0], through, outcome))
                     for claim in some:
                         del unsaid[claim.route_id]
@@ -199,6 +201,7 @@ class Pool:
                 for claim in claims:
                     text = scrubbed(text, claim)
                 batch.outcomes.put(list(unsaid.values()), Ambiguous(error=text))
+        batch.gate.count(answers[Delivered], answers[Throttled], of_many=len(claims) > 1)
         self._sent(self._clock() - begun)
 
     def _held(self, batch: _Batch, through: Sequence[str]) -> NotBegun | None:

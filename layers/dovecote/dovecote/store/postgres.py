@@ -17,6 +17,7 @@ from dovecote.model import (
     Backlog,
     Cancellation,
     Claim,
+    Congested,
     Device,
     Feedback,
     Gauges,
@@ -29,6 +30,7 @@ from dovecote.model import (
     Slots,
     Standing,
     Status,
+    Throttling,
 )
 from dovecote.ports import Claimed, DevicesFound, Part, Stored
 from dovecote.store.acceptances import record
@@ -85,6 +87,7 @@ class PostgresTransaction:
         lapsed: bool,
         hold: float,
         behind: str | None = None,
+        delay: float = 0.0,
     ) -> int:
         """Give routes back that were not begun; return how many."""
         return self._do(
@@ -94,6 +97,7 @@ class PostgresTransaction:
             lapsed=lapsed,
             hold=hold,
             behind=behind,
+            delay=delay,
         )
 
     def bury_device(self, endpoint: str, route_id: UUID) -> None:
@@ -289,7 +293,7 @@ class PostgresStore:
     def reserve(self, channel: str, wanted: int, horizon: float) -> Slots:
         """Reserve the next sends of a channel that begin within `horizon` seconds."""
         rows = self._rows("reserve", channel=channel, wanted=wanted, horizon=horizon)
-        return Slots(**rows[0])
+        return Slots(**rows[0]) if rows else Slots(room=wanted)
 
     def release_slots(self, channel: str, slots: Slots, unused: int) -> None:
         """Give back the last of the reserved sends."""
@@ -306,7 +310,6 @@ class PostgresStore:
         resource: str,
         error: str,
         *,
-        throttled: bool,
         base: float,
         most: float,
         jitter: float,
@@ -317,7 +320,6 @@ class PostgresStore:
             resource=resource,
             channel=resource.partition("/")[0],
             error=error,
-            throttled=throttled,
             base=base,
             most=most,
             jitter=jitter,
@@ -335,6 +337,20 @@ class PostgresStore:
     def resume(self, resource: str) -> bool:
         """End the trouble of a resource; return whether it is not paused anew."""
         return bool(self._rows("resume", resource=resource))
+
+    def record_throttling(
+        self, channel: str, counts: Mapping[str, int], congested: Congested | None
+    ) -> float | None:
+        """Count answers for all workers; where congested, lower the pace."""
+        said = congested or Congested(pace=0, accepted_share=1, probing=False, since=None)
+        rows = self._rows(
+            "record_throttling",
+            channel=channel,
+            congested=congested is not None,
+            **counts,
+            **msgspec.structs.asdict(said),
+        )
+        return rows[0]["slowed_to"] if rows else None
 
     def strain(self, channel: str, *, unreached: int, unanswered: Sequence[UUID]) -> None:
         """Count what failed in a row on a channel."""
@@ -435,6 +451,13 @@ def _standing(channel: str, rows: Sequence[Mapping[str, Any]]) -> Standing:
         paused_for=whole["paused_for"],
         rate=whole["rate"],
         rate_is_old=whole["rate_is_old"],
+        throttling=Throttling(
+            requests=whole["throttled_requests"],
+            entries=whole["throttled_entries"],
+            limited=whole["limited"],
+            probing=whole["limited"] and whole["probing"],
+            since=whole["slowed_at"],
+        ),
     )
 
 

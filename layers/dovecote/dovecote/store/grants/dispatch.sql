@@ -38,8 +38,9 @@ grant select,
     insert (resource, channel, paused_until, in_a_row, pauses, error),
     update (
         paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, rate,
-        rate_asked_at, next_slot_at, slowed_to, slowed_at
+        rate_asked_at, next_slot_at, slowed_to, slowed_at, throttled_requests, throttled_entries
     ) on dovecote.channel_state to {user};
+grant execute on function dovecote.pace_after, dovecote.steady_seconds to {user};
 
 -- While it works for a submit that called it, no other submit need call.
 grant update (taken_until) on dovecote.handover to {user};

@@ -37,8 +37,9 @@ grant select,
     insert (resource, channel, paused_until, in_a_row, pauses, error),
     update (
         paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, next_slot_at,
-        slowed_to, slowed_at
+        slowed_to, slowed_at, throttled_requests, throttled_entries
     ) on dovecote.channel_state to {user};
+grant execute on function dovecote.pace_after, dovecote.steady_seconds to {user};
 
 -- Whose it is to call dispatch for what is left.
 grant select, update (taken_until) on dovecote.handover to {user};

@@ -6,9 +6,15 @@ update dovecote.notification_routes
 set attempts = attempts - 1,
     claim_token = case when %(lapsed)s then claim_token end,
     leased_until = case when %(lapsed)s then clock_timestamp() - make_interval(secs => %(hold)s) end,
-    next_attempt_at = greatest(next_attempt_at, (
-        select least(greatest(paused_until, trying_until), expires_at)
-        from dovecote.channel_state where resource = %(behind)s and paused_until is not null
-    ))
+    next_attempt_at = greatest(
+        next_attempt_at,
+        (
+            select least(greatest(paused_until, trying_until), expires_at)
+            from dovecote.channel_state where resource = %(behind)s and paused_until is not null
+        ),
+        case when %(delay)s > 0 then
+            least(clock_timestamp() + make_interval(secs => %(delay)s * (0.5 + random())), expires_at)
+        end
+    )
 where route_id = any (array(select unnest(%(route_ids)s::uuid[])))
   and claim_token = %(token)s

@@ -1,6 +1,6 @@
 -- Pause a resource for all workers, each time in a row for twice as long, within a limit.
 -- Safe: one row. Of many workers that ran into the same trouble the first pauses; what others say
--- while it is paused changes nothing. A throttle answer halves the rate too, as reserve.sql has it.
+-- while it is paused changes nothing.
 insert into dovecote.channel_state as s (resource, channel, paused_until, in_a_row, pauses, error)
 values (%(resource)s, %(channel)s,
         clock_timestamp() + make_interval(secs => least(%(base)s::float8, %(most)s) * %(jitter)s),
@@ -13,11 +13,6 @@ set paused_until = clock_timestamp() + make_interval(
     error = excluded.error,
     trying_until = null,
     unreached = 0,
-    unanswered = '{}',
-    slowed_at = case when %(throttled)s then clock_timestamp() else s.slowed_at end,
-    slowed_to = case when %(throttled)s and s.rate is not null
-        then greatest(least(s.rate, 0.5), least(s.rate, s.slowed_to
-            * power(2, least(30, extract(epoch from clock_timestamp() - s.slowed_at) / 60))) / 2)
-        else s.slowed_to end
+    unanswered = '{}'
 where s.paused_until is null or s.paused_until <= clock_timestamp()
 returning resource, extract(epoch from paused_until - clock_timestamp())::float8 as seconds, in_a_row

@@ -8,6 +8,12 @@ select resource,
        coalesce(paused_until <= at and coalesce(trying_until <= at, true), false) as recovering,
        greatest(0, extract(epoch from greatest(paused_until, trying_until) - at))::float8 as paused_for,
        unreached, unanswered, rate,
-       coalesce(rate_asked_at + interval '10 minutes' <= at, true) as rate_is_old
+       coalesce(rate_asked_at + interval '10 minutes' <= at, true) as rate_is_old,
+       throttled_requests, throttled_entries, slowed_at,
+       -- Long after congestion the pace has outgrown the rate by far, and limits no longer.
+       coalesce(dovecote.pace_after(slowed_to, extract(epoch from at - slowed_at)::float8)
+           < coalesce(4 * rate, 16 * slowed_to), false) as limited,
+       coalesce(slowed_at + make_interval(secs => dovecote.steady_seconds(slowed_to)) <= at, false)
+           as probing
 from dovecote.channel_state, moment
 where channel = %(channel)s
