@@ -74,13 +74,14 @@ class Deliver:
         if channel is None:
             outcomes |= {claim.route_id: Failed(error="unknown channel") for claim in left}
             return Delivery(results=_results(claims, outcomes), gate=Gate(standing))
-        late = channel.late()
+        early = None if settle is None else partial(_settle_early, settle, channel)
+        if early is not None:
+            early([])
         tried |= self._taken(channel, left, standing, tried)
         gate = Gate(standing, tried, heard_beside)
-        early = None if settle is None else partial(_settle_early, settle, claims)
         with self._span("notification.deliver", *(claim.traceparent for claim in left)):
             outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate, early)
-        return Delivery(results=[*late, *_results(claims, outcomes)], gate=gate)
+        return Delivery(results=[*channel.late(), *_results(claims, outcomes)], gate=gate)
 
     def _without_a_send(self, claims: Sequence[Claim]) -> dict[UUID, Outcome]:
         """Return the outcomes that are known before anything is sent."""
@@ -122,10 +123,9 @@ class Deliver:
         )
 
 
-def _settle_early(
-    settle: Settle, claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]
-) -> None:
-    settle(_results(claims, outcomes))
+def _settle_early(settle: Settle, channel: Channel, results: Sequence[Result]) -> None:
+    """Settle results, and those of earlier batches whose answer came too late for them."""
+    settle([*channel.late(), *results])
 
 
 def _results(claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]) -> list[Result]:

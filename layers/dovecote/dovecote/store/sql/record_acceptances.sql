@@ -4,7 +4,7 @@
 -- Always before the routes of a transaction, so that two transactions take their locks in one order.
 insert into dovecote.email_deliveries (template_id, idempotency_key, message_id)
 select *
-from unnest(%(template_ids)s::text[], %(keys)s::text[], %(message_ids)s::text[])
+from unnest(%(template_ids)s::text[], %(keys)s::text[], %(accepted_ids)s::text[])
     as known (template_id, idempotency_key, message_id)
 where not exists (
     select from dovecote.email_rejections r where r.message_id = known.message_id
