@@ -59,11 +59,11 @@ class Deliver:
         """Deliver claims of one channel by `deadline` on the clock, when lease or time ends.
 
         No send is begun that the time could not cover. A claim whose send did not answer in time
-        is left out, and its lease runs out; `settle` takes its result in a later call, or that
-        call returns it, for its acceptance must not be forgotten. `tried` are the resources that this worker
-        tries after their pause; it takes the right to others as it comes to them. What deliveries
-        that are under way at the same time hear of as stopped is `heard_beside` by all. `settle`
-        takes accepted messages at once and other results now and then; they are not returned.
+        is left out, and its lease runs out; a later call settles or returns its result, for its
+        acceptance must not be forgotten. `tried` are the resources that this worker tries after
+        their pause; it takes the right to others as it comes to them. What deliveries that are
+        under way at the same time hear of as stopped is `heard_beside` by all. `settle` takes
+        accepted messages at once and other results now and then; they are not returned.
         The batch has a span, which is linked to the traces of its claims.
         """
         channel = self._channels.get(standing.channel)

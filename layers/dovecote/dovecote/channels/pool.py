@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
@@ -179,6 +179,7 @@ class Pool:
         The provider's client bounds each wait but not their sum, nor the look-up of its name: an
         answer that trickles in could last for ever.
         """
+        to_make = deque(calls)
         count = min(self._workers, len(calls))
         batch = _Batch(
             send=send,
@@ -190,13 +191,7 @@ class Pool:
             start=threading.Event(),
             outcomes=_Outcomes(count, self._late, self._changed),
         )
-        to_make = deque(calls)
-        threads = [
-            self._executor.submit(copy_context().run, self._make_each, batch, to_make)
-            for _ in range(count)
-        ]
-        for thread in threads:
-            thread.add_done_callback(batch.outcomes.thread_ended)
+        threads = [self._thread(batch, to_make) for _ in range(count)]
         batch.start.set()
         ends = begin_before + self._send_seconds
         if early is None:
@@ -234,6 +229,12 @@ class Pool:
             while True:
                 results.append(self._late.get_nowait())
         return results
+
+    def _thread(self, batch: _Batch, to_make: deque[Call]) -> Future[None]:
+        """Let a thread make calls from the start of their batch on."""
+        thread = self._executor.submit(copy_context().run, self._make_each, batch, to_make)
+        thread.add_done_callback(batch.outcomes.thread_ended)
+        return thread
 
     def _make_each(self, batch: _Batch, to_make: deque[Call]) -> None:
         """Make one call after the other: handing each to a thread costs more than making it."""
