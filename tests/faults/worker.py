@@ -180,6 +180,7 @@ def _arm(stop: Stop, held: str) -> None:
     for name, point in (("claim", "claim"), ("submit", "store")):
         setattr(store, name, _around(getattr(store, name), at, point))
     store.transaction = _committing(store.transaction, at)  # type: ignore[method-assign]
+    store.publish = _around(store.publish, at, "commit")  # type: ignore[method-assign]
     events = wiring._session().events
     for call in ("sesv2.SendEmail", "sesv2.SendBulkEmail", "sns.Publish"):
         events.register(f"before-send.{call}", before_send)

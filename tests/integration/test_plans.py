@@ -68,6 +68,12 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "claim_lapsed": {**A_CLAIM, "hold": 300.0},
     "claim_expired": {**A_CLAIM, "hold": 300.0, "limit": 100},
     "publish": of_some("message_ids", "m-1"),
+    "publish_accepted": {
+        **of_some("message_ids", "m-1"),
+        "template_ids": ["k"] * 100,
+        "keys": [str(uuid.uuid4()) for _ in range(100)],
+        "accepted_ids": ["m-1"] * 100,
+    },
     "give_back": {**SOME_ROUTES, "lapsed": False, "hold": 300.0, "behind": None, "delay": 0.0},
     "give_back, lapsed and behind a resource": {
         **SOME_ROUTES, "lapsed": True, "hold": 300.0, "behind": "email/example.com", "delay": 0.5,

@@ -21,9 +21,9 @@ from tests.conftest import create_database, drop_database, named
 Connection = psycopg.Connection[Any]
 
 FINALISER = {
-    "record_acceptances", "record_further_acceptances", "publish", "retry", "dead_letter", "skip",
-    "give_back", "attempted_at", "bury_device", "skip_device", "stand", "reserve", "pause",
-    "resume", "strain", "record_throttling",
+    "publish_accepted", "record_acceptances", "record_further_acceptances", "publish", "retry",
+    "dead_letter", "skip", "give_back", "attempted_at", "bury_device", "skip_device", "stand",
+    "reserve", "pause", "resume", "strain", "record_throttling",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -29,6 +30,7 @@ ONE_STATEMENT: dict[str, Ask] = {
     ),
     "stand": lambda store: store.stand(Channel.EMAIL),
     "set_rate": lambda store: store.set_rate(Channel.EMAIL, 10.0),
+    "publish": lambda store: store.publish(uuid4(), {uuid4(): "m-1"}, [("k", uuid4(), "m-1")]),
     "accepted": lambda store: store.accepted([]),
 }
 

@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -129,29 +129,109 @@ def test_a_send_that_overruns_is_left_out_and_told_later_once() -> None:
     assert pool.late() == []
 
 
-def test_outcomes_that_are_there_do_not_wait_for_the_slowest(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("dovecote.channels.pool.PORTION_SECONDS", 0.02)
+class Handed:
+    """Takes results early and remembers them, with when they came."""
+
+    def __init__(self, then: Callable[[], object] = lambda: None) -> None:
+        self.portions: list[list[Result]] = []
+        self._begun = time.monotonic()
+        self.seconds: list[float] = []
+        self._then = then
+
+    def __call__(self, results: Sequence[Result]) -> None:
+        if results:
+            self.portions.append(list(results))
+            self.seconds.append(time.monotonic() - self._begun)
+            self._then()
+
+    @property
+    def outcomes(self) -> dict[uuid.UUID, Outcome]:
+        return {one.claim.route_id: one.outcome for some in self.portions for one in some}
+
+
+def handing_over(
+    pool: Pool, send: Callable[[Claim], Outcome], claims: Sequence[Claim], early: Handed
+) -> dict[uuid.UUID, Outcome]:
+    """Deliver claims by a call for each; `early` takes results before the end."""
+    ends = time.monotonic() + 30
+    return pool.deliver(one_by_one(send), through, alone(claims), ends, AMPLE, a_gate(), early)
+
+
+def test_accepted_messages_are_handed_over_at_once_while_a_slow_send_is_under_way() -> None:
     released, pool = threading.Event(), a_pool(workers=2, send_seconds=30)
     slow, *quick = some_claims(4)
-    portions: list[dict[uuid.UUID, Outcome]] = []
+    early = Handed(lambda: released.set() if len(early.outcomes) == len(quick) else None)
 
     def send(claim: Claim) -> Outcome:
         return accepting_after(released)(claim) if claim is slow else ACCEPTED
 
-    def early(portion: Mapping[uuid.UUID, Outcome]) -> None:
-        portions.append(dict(portion))
-        if sum(map(len, portions)) == len(quick):
-            released.set()
+    assert handing_over(pool, send, [slow, *quick], early) == {}
+    assert early.outcomes == {claim.route_id: ACCEPTED for claim in (slow, *quick)}
+    assert early.seconds[0] < 0.5, "they waited for a tick"
 
-    calls = alone([slow, *quick])
-    left = pool.deliver(
-        one_by_one(send), through, calls, time.monotonic() + 30, AMPLE, a_gate(), early
+
+def test_accepted_messages_are_handed_over_before_a_batch_returns() -> None:
+    early, claims = Handed(), some_claims(3)
+    failed = Failed(error="no")
+    left = handing_over(
+        a_pool(workers=3), lambda one: failed if one is claims[0] else ACCEPTED, claims, early
     )
-    told = {route_id: outcome for portion in portions for route_id, outcome in portion.items()}
-    assert told == {claim.route_id: ACCEPTED for claim in quick}
-    assert left == {slow.route_id: ACCEPTED}
+    assert left == {claims[0].route_id: failed}
+    assert early.outcomes == {claim.route_id: ACCEPTED for claim in claims[1:]}
+
+
+def test_messages_accepted_during_a_commit_share_the_next_one() -> None:
+    claims, pool = some_claims(20), a_pool(workers=20, send_seconds=30)
+    committing, all_sent = threading.Event(), threading.Barrier(21)
+
+    def send(claim: Claim) -> Outcome:
+        assert claim is claims[0] or committing.wait(30)
+        threading.Thread(target=all_sent.wait).start()
+        return ACCEPTED
+
+    def commit() -> None:
+        if not committing.is_set():
+            committing.set()
+            all_sent.wait(30)
+            time.sleep(0.1)  # until what was sent is among the outcomes too
+
+    early = Handed(commit)
+    assert handing_over(pool, send, claims, early) == {}
+    assert [len(portion) for portion in early.portions] == [1, 19]
+
+
+def test_other_outcomes_are_handed_over_while_a_slow_send_is_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dovecote.channels.pool.OTHERS_SECONDS", 0.02)
+    released, pool = threading.Event(), a_pool(workers=2, send_seconds=30)
+    slow, failing = some_claims(2)
+    failed, early = Failed(error="no"), Handed(released.set)
+
+    def send(claim: Claim) -> Outcome:
+        return accepting_after(released)(claim) if claim is slow else failed
+
+    assert handing_over(pool, send, [slow, failing], early) == {}
+    assert early.portions[0] == [Result(claim=failing, outcome=failed)]
+
+
+def test_an_answer_that_comes_too_late_wakes_the_batch_that_is_under_way() -> None:
+    released, ended, pool = threading.Event(), threading.Event(), a_pool(workers=2)
+    late, slow = some_claims(2)
+    assert delivered(pool, accepting_after(released), [late], soon()) == {}
+    calls: list[list[Result]] = []
+
+    def early(_: Sequence[Result]) -> None:
+        calls.append(pool.late())
+        if calls[-1]:
+            ended.set()
+
+    threading.Timer(0.2, released.set).start()
+    began = time.monotonic()
+    send, ends = one_by_one(accepting_after(ended)), began + 30
+    pool.deliver(send, through, alone([slow]), ends, AMPLE, a_gate(), early)
+    assert [Result(claim=late, outcome=ACCEPTED)] in calls
+    assert time.monotonic() - began < 0.7, "it waited for a tick"
 
 
 def test_those_that_waited_behind_it_were_not_begun() -> None:

@@ -64,11 +64,11 @@ class Deliver:
         """Deliver claims of one channel by `deadline` on the clock, when lease or time ends.
 
         No send is begun that the time could not cover. A claim whose send did not answer in time
-        is left out, and its lease runs out; what came of it since is among the results of a later
-        call, for its acceptance must not be forgotten. `tried` are the resources that this worker
-        tries after their pause; it takes the right to others as it comes to them. What deliveries
-        that are under way at the same time hear of as stopped is `heard_beside` by all. While slow
-        sends are waited for, `settle` takes the results of others, which are not returned then.
+        is left out, and its lease runs out; a later call settles or returns its result, for its
+        acceptance must not be forgotten. `tried` are the resources that this worker tries after
+        their pause; it takes the right to others as it comes to them. What deliveries that are
+        under way at the same time hear of as stopped is `heard_beside` by all. `settle` takes
+        accepted messages at once and other results now and then; they are not returned.
         The batch has a span, which is linked to the traces of its claims.
         """
         channel = self._channels.get(standing.channel)
@@ -79,15 +79,19 @@ class Deliver:
         if channel is None:
             outcomes |= {claim.route_id: Failed(error="unknown channel") for claim in left}
             return Delivery(results=_results(claims, outcomes), gate=Gate(standing))
-        late = channel.late()
+        early = None if settle is None else partial(_settle_early, settle, channel)
+        if early is not None:
+            early([])
         tried |= self._taken(channel, left, standing, tried)
         gate = Gate(standing, tried, heard_beside)
-        early = None if settle is None else partial(_settle_early, settle, claims)
         begun = self._clock()
         with self._span("notification.deliver", *(claim.traceparent for claim in left)):
             outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate, early)
-        pace = _pace(slots, len(left), self._clock() - begun)
-        return Delivery(results=[*late, *_results(claims, outcomes)], gate=gate, pace=pace)
+        return Delivery(
+            results=[*channel.late(), *_results(claims, outcomes)],
+            gate=gate,
+            pace=_pace(slots, len(left), self._clock() - begun),
+        )
 
     def _without_a_send(self, claims: Sequence[Claim]) -> dict[UUID, Outcome]:
         """Return the outcomes that are known before anything is sent."""
@@ -134,10 +138,9 @@ def _pace(slots: Slots, count: int, seconds: float) -> float:
     return 1 / slots.spacing if slots.spacing else count / max(seconds, LEAST_SECONDS)
 
 
-def _settle_early(
-    settle: Settle, claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]
-) -> None:
-    settle(_results(claims, outcomes))
+def _settle_early(settle: Settle, channel: Channel, results: Sequence[Result]) -> None:
+    """Settle results, and those of earlier batches whose answer came too late for them."""
+    settle([*channel.late(), *results])
 
 
 def _results(claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]) -> list[Result]:

@@ -14,13 +14,12 @@ from operator import attrgetter
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from dovecote import flights, lanes
 from dovecote.deliver import Deliver
-from dovecote.finalise import GIVEN_BACK, Finaliser
+from dovecote.finalise import GIVEN_BACK, EarlyWriter, Finaliser
 from dovecote.flights import Flights
-from dovecote.model import Channel, Lease, Result, Slots, Standing
+from dovecote.model import Channel, Lease, Slots, Standing
 from dovecote.ports import (
     Claimed,
     Clock,
@@ -284,15 +283,7 @@ class Dispatch:
         moment: _Moment,
         tried: frozenset[str] = frozenset(),
     ) -> None:
-        tally: Counter[str] = Counter()
-        unsettled: list[Result] = []
-
-        def settle(results: Sequence[Result]) -> None:
-            """Write results down; keep them to the end where the store does not take them now."""
-            try:
-                tally.update(self._finaliser.settle(self._store, results, until=0))
-            except StoreError:
-                unsettled.extend(results)
+        early = EarlyWriter(finaliser=self._finaliser, store=self._store, clock=self._clock)
 
         def flight() -> Counter[str]:
             claims = [claim for batch in claimed for claim in batch]
@@ -303,17 +294,16 @@ class Dispatch:
                 deadline=moment.deadline,
                 tried=tried,
                 heard_beside=moment.heard_beside,
-                settle=settle,
+                settle=early,
             )
-            delivery = replace(delivery, results=[*unsettled, *delivery.results])
             until = self._ends(line) - MARGIN_SECONDS
-            tally.update(self._finaliser.conclude(self._store, delivery, until=until))
+            tally = self._finaliser.conclude(self._store, early.complete(delivery), until=until)
             if delivery.gate.throttled is not None:
                 line.throttled_until = self._clock() + THROTTLED_SECONDS
             if delivery.gate.has_closed:
                 # From now on the store says so, and for how long.
                 line.heard_beside = set()
-            return tally
+            return early.tally + tally
 
         line.tally["claimed"] += sum(map(len, claimed))
         line.flights.begin(flight)

@@ -1,5 +1,7 @@
 """Finalise: write what became of claimed routes. The one finaliser of dispatch and of submit."""
 
+import math
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
@@ -7,6 +9,7 @@ from operator import attrgetter
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dovecote import traceparent, transitions
 from dovecote.deliver import Delivery
@@ -18,6 +21,7 @@ from dovecote.ports import (
     Sleep,
     Store,
     StoreBusy,
+    StoreError,
     StoreFailed,
     StoreUnavailable,
     Transaction,
@@ -126,9 +130,14 @@ class Finaliser:
         return settled
 
     def conclude(self, store: Store, delivery: Delivery, *, until: float) -> Counter[str]:
-        """Tell all workers what was heard of the channel, then settle the results."""
-        self._pauses.learn(store, delivery)
-        return self.settle(store, delivery.results, until=until)
+        """Settle the delivered routes, tell all workers what was heard, then settle the others."""
+        delivered = [one for one in delivery.results if isinstance(one.outcome, Delivered)]
+        others = [one for one in delivery.results if not isinstance(one.outcome, Delivered)]
+        try:
+            tally = self.settle(store, delivered, until=until)
+        finally:
+            self._pauses.learn(store, delivery)
+        return tally + self.settle(store, others, until=until)
 
     def settle(self, store: Store, results: Sequence[Result], *, until: float) -> Counter[str]:
         """Finalise and commit: the delivered first and by themselves, then the others.
@@ -138,24 +147,37 @@ class Finaliser:
         `until` a time on the clock: what is not written down by then will be sent again. Raises
         StoreError.
         """
-        delivered = [result for result in results if isinstance(result.outcome, Delivered)]
-        others = [result for result in results if not isinstance(result.outcome, Delivered)]
-        tally = self._persist(store, delivered, until) + self._persist(store, others, until)
-        self._measure(results)
+        tally: Counter[str] = Counter()
+        for part in _parts(results):
+            tally += self._persist(store, part, until)
         return tally
 
-    def _persist(self, store: Store, results: Sequence[Result], until: float) -> Counter[str]:
+    def _persist(self, store: Store, part: Sequence[Result], until: float) -> Counter[str]:
+        write = self._publish if isinstance(part[0].outcome, Delivered) else self._commit
         while True:
             try:
-                return self._commit(store, results)
+                tally = write(store, part)
+                self._measure(part)
+                return tally
             except (StoreUnavailable, StoreBusy):
                 if self._clock() + PAUSE_SECONDS >= until:
                     raise
                 self._sleep(PAUSE_SECONDS)
 
+    def _publish(self, store: Store, results: Sequence[Result]) -> Counter[str]:
+        """Publish the delivered routes of one claim by one statement, which commits."""
+        message_ids = {
+            result.claim.route_id: result.outcome.message_id
+            for result in results
+            if isinstance(result.outcome, Delivered)
+        }
+        try:
+            count = store.publish(results[0].claim.token, message_ids, _acceptances(results))
+        except StoreFailed as error:
+            return self._one_by_one(store, results, error)
+        return Counter({Status.PUBLISHED: count})
+
     def _commit(self, store: Store, results: Sequence[Result]) -> Counter[str]:
-        if not results:
-            return Counter()
         try:
             with store.transaction() as transaction:
                 settled = self.finalise(transaction, results)
@@ -208,15 +230,63 @@ class Finaliser:
                 self._log.info("notification routes retry scheduled", routes=routes)
 
 
+class EarlyWriter:
+    """Write the results of one batch while it is being delivered.
+
+    Keep those that the store does not take now, and retry them after a pause at the earliest.
+    Threads that share a writer take turns. `tally` counts what was written.
+    """
+
+    def __init__(self, *, finaliser: Finaliser, store: Store, clock: Clock) -> None:
+        self._finaliser = finaliser
+        self._store = store
+        self._clock = clock
+        self._retry_at = -math.inf
+        self._lock = threading.Lock()
+        self.unwritten: list[Result] = []
+        self.tally: Counter[str] = Counter()
+
+    def __call__(self, results: Sequence[Result]) -> None:
+        """Write results, and those that were kept; raise nothing."""
+        with self._lock:
+            self.unwritten += results
+            if self._clock() >= self._retry_at:
+                self._write()
+
+    def _write(self) -> None:
+        results, self.unwritten = self.unwritten, []
+        for part in _parts(results):
+            try:
+                self.tally += self._finaliser.settle(self._store, part, until=0)
+            except StoreError:
+                self.unwritten += part
+                self._retry_at = self._clock() + PAUSE_SECONDS
+
+    def complete(self, delivery: Delivery) -> Delivery:
+        """Return the delivery with the results that are still to be written."""
+        return replace(delivery, results=[*self.unwritten, *delivery.results])
+
+
+def _parts(results: Sequence[Result]) -> list[list[Result]]:
+    """Return what is written by one transaction each: the delivered of each claim, the others."""
+    delivered = (result for result in results if isinstance(result.outcome, Delivered))
+    others = [result for result in results if not isinstance(result.outcome, Delivered)]
+    parts = [list(claimed) for _, claimed in groupby(delivered, key=_TOKEN)]
+    return [*parts, others] if others else parts
+
+
 def _record_acceptances(transaction: Transaction, results: Sequence[Result]) -> None:
     """Keep the kind as the template's id: a route's kind never changes, its template may."""
-    acceptances = [
+    if acceptances := _acceptances(results):
+        transaction.record_acceptances(acceptances)
+
+
+def _acceptances(results: Sequence[Result]) -> list[tuple[str, UUID, str]]:
+    return [
         (result.claim.kind, result.claim.route_id, result.outcome.message_id)
         for result in results
         if isinstance(result.outcome, Delivered) and result.claim.channel == Channel.EMAIL
     ]
-    if acceptances:
-        transaction.record_acceptances(acceptances)
 
 
 def _write(transaction: Transaction, token: UUID, planned: _Planned, settled: Settled) -> None:

@@ -175,6 +175,18 @@ class Store(Protocol):
     def accepted(self, routes: Sequence[tuple[str, UUID]]) -> dict[UUID, str]:
         """Return the message ids of those emails (template, route) that are on record."""
 
+    def publish(
+        self,
+        token: UUID,
+        message_ids: Mapping[UUID, str],
+        acceptances: Sequence[tuple[str, UUID, str]],
+    ) -> int:
+        """Put accepted emails (template, route, message id) on record and make routes published.
+
+        Returns how many were published: those that still carry the token. All is committed, or
+        nothing.
+        """
+
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction; it commits when the context ends well."""
 
@@ -250,8 +262,9 @@ class Store(Protocol):
         """Return the devices of these users."""
 
 
-Early = Callable[[Mapping[UUID, Outcome]], None]
-"""Takes the outcomes that are there while others of the batch are waited for; raises nothing."""
+Early = Callable[[Sequence[Result]], None]
+"""Takes results while others of the batch are under way; it is called about once a second even
+where there are none, and raises nothing."""
 
 
 class Channel(Protocol):

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dovecote.deliver import Deliver, Delivery
-from dovecote.finalise import Finaliser
+from dovecote.finalise import EarlyWriter, Finaliser
 from dovecote.hand_over import HandOver
 from dovecote.model import (
     Claim,
@@ -178,13 +178,18 @@ class Submit:
             for channel, batch in sorted(by_channel.items())
         ]
 
+        early = EarlyWriter(finaliser=self._finaliser, store=self._store, clock=self._clock)
+
         def deliver(batch: tuple[Sequence[Claim], Standing, Slots]) -> Delivery:
             claims, standing, slots = batch
-            return self._deliver(claims, standing=standing, slots=slots, deadline=deadline)
+            with self._store.within(deadline - self._clock() + SETTLE_SECONDS):
+                return self._deliver(
+                    claims, standing=standing, slots=slots, deadline=deadline, settle=early
+                )
 
         with ThreadPoolExecutor(max_workers=len(batches)) as executor:
-            deliveries = list(executor.map(deliver, batches))
-        for delivery in deliveries:
+            first, *others = executor.map(deliver, batches)
+        for delivery in (early.complete(first), *others):
             self._finaliser.conclude(self._store, delivery, until=deadline)
 
     def _leave(self, channels: Collection[str], seconds: float) -> None:

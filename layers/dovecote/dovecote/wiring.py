@@ -56,8 +56,11 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 3
 """How long a connection may take: a database out of reach is a 503 within 5 s."""
 
-CONNECTIONS = 2
-"""A dispatcher claims a batch while it writes another down."""
+CONNECTIONS = 6
+"""For each of two channels a dispatcher claims a batch while it writes the results of two others.
+
+Each is opened when it is first needed. With fewer a result would wait for the end of a claim.
+"""
 
 INVOKE_SECONDS = 1
 """How long Lambda may take to be connected to, and to take a call."""

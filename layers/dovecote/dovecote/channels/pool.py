@@ -3,7 +3,7 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
@@ -29,8 +29,11 @@ Send = Callable[[Sequence[Claim], MayBegin], Iterator[Said]]
 Resources = Callable[[Claim], Sequence[str]]
 
 
-PORTION_SECONDS = 1.0
-"""How long outcomes wait for the slowest of their batch."""
+COMMIT_SECONDS = 0.03
+"""The least time from one commit of accepted messages to the next: those between share it."""
+
+OTHERS_SECONDS = 1.0
+"""How often the other outcomes are written while a slow send is under way."""
 
 
 def one_by_one(send: Callable[[Claim], Outcome]) -> Send:
@@ -44,31 +47,74 @@ def one_by_one(send: Callable[[Claim], Outcome]) -> Send:
 
 
 class _Outcomes:
-    """Takes outcomes until they are collected; one that comes after is late."""
+    """Collect the outcomes of a batch; one that arrives after the batch has ended is late.
 
-    def __init__(self, late: SimpleQueue[Result]) -> None:
+    `changed` is shared by the batches of a pool, of which one that runs takes the late ones.
+    """
+
+    def __init__(
+        self, threads: int, late: SimpleQueue[Result], changed: threading.Condition
+    ) -> None:
+        self._threads = threads
         self._late = late
-        self._by_route: dict[UUID, Outcome] | None = {}
-        self._lock = threading.Lock()
+        self._changed = changed
+        self._ended = False
+        self._accepted: list[Result] = []
+        self._others: list[Result] = []
 
     def put(self, claims: Sequence[Claim], outcome: Outcome) -> None:
-        with self._lock:
-            for claim in claims:
-                if self._by_route is None:
-                    self._late.put(Result(claim=claim, outcome=outcome))
-                else:
-                    self._by_route[claim.route_id] = outcome
+        """Add what the provider said of claims."""
+        results = [Result(claim=claim, outcome=outcome) for claim in claims]
+        with self._changed:
+            if self._ended:
+                for result in results:
+                    self._late.put(result)
+                self._changed.notify_all()
+            elif isinstance(outcome, Delivered):
+                if not self._accepted:
+                    self._changed.notify_all()
+                self._accepted += results
+            else:
+                self._others += results
 
-    def portion(self) -> dict[UUID, Outcome]:
-        """Return what came since the last portion."""
-        with self._lock:
-            portion, self._by_route = self._by_route, {}
-        return portion or {}
+    def thread_ended(self, _: object) -> None:
+        """Count a thread that makes no more calls."""
+        with self._changed:
+            self._threads -= 1
+            if not self._threads:
+                self._changed.notify_all()
 
-    def collect(self) -> dict[UUID, Outcome]:
-        with self._lock:
-            collected, self._by_route = self._by_route, None
-        return collected or {}
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of all calls; return whether they have ended."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._threads, seconds)
+
+    def wait_for_accepted(self, seconds: float) -> bool:
+        """Wait for a message that was accepted, or as `wait` does; return the same."""
+        with self._changed:
+            self._changed.wait_for(self._has_news, seconds)
+            return not self._threads
+
+    def _has_news(self) -> bool:
+        return bool(self._accepted) or not self._threads or not self._late.empty()
+
+    def take_accepted(self) -> list[Result]:
+        """Return the messages that were accepted since the last call."""
+        with self._changed:
+            taken, self._accepted = self._accepted, []
+        return taken
+
+    def take_others(self) -> list[Result]:
+        """Return the other outcomes since the last call."""
+        with self._changed:
+            taken, self._others = self._others, []
+        return taken
+
+    def end(self) -> dict[UUID, Outcome]:
+        """End the batch; return the outcomes that were not taken."""
+        with self._changed:
+            self._ended = True
+            return {one.claim.route_id: one.outcome for one in (*self._accepted, *self._others)}
 
 
 def _taken(calls: deque[Call]) -> Iterator[Call]:
@@ -79,7 +125,10 @@ def _taken(calls: deque[Call]) -> Iterator[Call]:
 
 
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What the calls of a batch have in common; `first` is when its first slot is."""
+    """What the calls of a batch have in common; `first` is when its first slot is.
+
+    No thread begins before `start`: threads that send keep others from being started.
+    """
 
     send: Send
     resources: Resources
@@ -88,6 +137,7 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
     slots: Slots
     gate: Gate
     outcomes: _Outcomes
+    start: threading.Event
 
 
 class Pool:
@@ -111,6 +161,7 @@ class Pool:
         self._span = span
         self._sent = sent
         self._late: SimpleQueue[Result] = SimpleQueue()
+        self._changed = threading.Condition()
 
     def deliver(
         self,
@@ -124,10 +175,12 @@ class Pool:
     ) -> dict[UUID, Outcome]:
         """Make calls; a claim of which nothing was said in time is left out, and late.
 
-        While some are waited for, `early` takes the outcomes of others. The provider's client
-        bounds each wait but not their sum, nor the look-up of its name: an answer that trickles in
-        could last for ever.
+        `early` takes accepted messages within a moment, and others while a slow send is under way.
+        The provider's client bounds each wait but not their sum, nor the look-up of its name: an
+        answer that trickles in could last for ever.
         """
+        to_make = deque(calls)
+        count = min(self._workers, len(calls))
         batch = _Batch(
             send=send,
             resources=resources,
@@ -135,25 +188,39 @@ class Pool:
             begin_before=begin_before,
             slots=slots,
             gate=gate,
-            outcomes=_Outcomes(self._late),
+            start=threading.Event(),
+            outcomes=_Outcomes(count, self._late, self._changed),
         )
-        to_make = deque(calls)
-        threads = [
-            self._executor.submit(copy_context().run, self._make_each, batch, to_make)
-            for _ in range(min(self._workers, len(calls)))
-        ]
+        threads = [self._thread(batch, to_make) for _ in range(count)]
+        batch.start.set()
         ends = begin_before + self._send_seconds
-        running = set(threads)
-        while running and (left := ends - self._clock()) > 0:
-            running = wait(running, timeout=min(left, PORTION_SECONDS)).not_done
-            if running and early is not None and (portion := batch.outcomes.portion()):
-                early(portion)
+        if early is None:
+            batch.outcomes.wait(max(0.0, ends - self._clock()))
+        else:
+            self._write_early(batch.outcomes, early, ends)
         for call in _taken(to_make):
             batch.outcomes.put(call.claims, NotBegun())
         for thread in threads:
-            if not thread.cancel() and thread not in running:
+            if not thread.cancel() and thread.done():
                 thread.result()
-        return batch.outcomes.collect()
+        return batch.outcomes.end()
+
+    def _write_early(self, outcomes: _Outcomes, early: Early, ends: float) -> None:
+        """Hand over accepted messages as they come, and now and then the others.
+
+        Returns when all calls have ended, or at a time on the clock.
+        """
+        ended, commit_at, others_at = False, 0.0, self._clock() + OTHERS_SECONDS
+        while not ended and (now := self._clock()) < ends:
+            ended = outcomes.wait(commit_at - now) or outcomes.wait_for_accepted(
+                min(ends - now, OTHERS_SECONDS)
+            )
+            now = self._clock()
+            commit_at = now + COMMIT_SECONDS
+            early(outcomes.take_accepted())
+            if now >= others_at and not ended:
+                early(outcomes.take_others())
+                others_at = now + OTHERS_SECONDS
 
     def late(self) -> list[Result]:
         """Return what came of sends that were left out, each once."""
@@ -163,8 +230,15 @@ class Pool:
                 results.append(self._late.get_nowait())
         return results
 
+    def _thread(self, batch: _Batch, to_make: deque[Call]) -> Future[None]:
+        """Let a thread make calls from the start of their batch on."""
+        thread = self._executor.submit(copy_context().run, self._make_each, batch, to_make)
+        thread.add_done_callback(batch.outcomes.thread_ended)
+        return thread
+
     def _make_each(self, batch: _Batch, to_make: deque[Call]) -> None:
         """Make one call after the other: handing each to a thread costs more than making it."""
+        batch.start.wait()
         for call in _taken(to_make):
             self._make(batch, call)
 

@@ -33,7 +33,7 @@ from dovecote.model import (
     Throttling,
 )
 from dovecote.ports import Claimed, DevicesFound, Part, Stored
-from dovecote.store.acceptances import record
+from dovecote.store.acceptances import in_order, record, record_further
 from dovecote.store.database import Database, Opened
 from dovecote.store.devices import bury
 from dovecote.store.question import Question
@@ -251,6 +251,28 @@ class PostgresStore:
             keys=[str(route_id) for _, route_id in routes],
         )
         return {UUID(row["idempotency_key"]): row["message_id"] for row in rows}
+
+    def publish(
+        self,
+        token: UUID,
+        message_ids: Mapping[UUID, str],
+        acceptances: Sequence[tuple[str, UUID, str]],
+    ) -> int:
+        """Put accepted emails on record and make routes published, in one round trip.
+
+        Returns how many were published. All is committed, or nothing.
+        """
+        emails = in_order((kind, str(route), message) for kind, route, message in acceptances)
+        parameters = {**emails, "token": token, "message_ids": _json(message_ids)}
+
+        def work(connection: Opened) -> int:
+            ((recorded, published),) = Question(connection, "publish_accepted", parameters).rows()
+            if recorded < len(acceptances):
+                # An earlier attempt sent it too. If this is lost, SES's event of it records it.
+                record_further(connection, emails)
+            return int(published)
+
+        return self._database.ask(work)
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresTransaction]:

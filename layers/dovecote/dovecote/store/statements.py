@@ -16,6 +16,13 @@ def statement(name: str) -> bytes:
     text = files("dovecote.store").joinpath("sql", f"{name}.sql").read_bytes()
     if name in LAPSED:
         text += b"), noted as (\n%b" % statement("lapsed")
+    if name == "publish_accepted":
+        return b"with recorded as (\n%breturning 1), published as (\n%b%breturning 1)\n%b" % (
+            statement("record_acceptances"),
+            statement("publish"),
+            b"  and (select count(*) from recorded) >= 0\n",
+            text,
+        )
     if name in CLAIMS:
         return b"with claimed as (\n%b)\n%b" % (text, statement("claimed"))
     return text

@@ -1,12 +1,15 @@
 -- Put emails that the provider accepted on record, once; but none of which it is known that it was
 -- not sent after all.
 -- Safe: whoever learns of an acceptance writes it, even a worker that lost its claim; the first wins.
+-- LIMIT keeps the look at the rejections a probe of their index, whatever the planner believes of them.
 -- Always before the routes of a transaction, so that two transactions take their locks in one order.
 insert into dovecote.email_deliveries (template_id, idempotency_key, message_id)
 select *
-from unnest(%(template_ids)s::text[], %(keys)s::text[], %(message_ids)s::text[])
+from unnest(%(template_ids)s::text[], %(keys)s::text[], %(accepted_ids)s::text[])
     as known (template_id, idempotency_key, message_id)
-where not exists (
-    select from dovecote.email_rejections r where r.message_id = known.message_id
-)
+where (
+    select r.message_id from dovecote.email_rejections r
+    where r.message_id = known.message_id
+    limit 1
+) is null
 on conflict (template_id, idempotency_key) do nothing
