@@ -66,7 +66,7 @@ def _named(**values: str | None) -> dict[str, str]:
 
 
 def _suppression(api: Api, email: str) -> str:
-    found = api.read("suppressions", email)
+    found = api.read("suppressions", email=email)
     if found is None:
         return f"{email} is not suppressed"
     since = story.moment(found["created_at"])
@@ -74,7 +74,7 @@ def _suppression(api: Api, email: str) -> str:
 
 
 def _devices(api: Api, user_id: str) -> str:
-    devices = (api.read("users", user_id, "devices") or {"devices": []})["devices"]
+    devices = (api.read("devices", user_id=user_id) or {"devices": []})["devices"]
     if not devices:
         return f"user {user_id} has no device"
     return f"user {user_id} has {', '.join(_device(device) for device in devices)}"

@@ -5,19 +5,30 @@ from typing import Protocol
 
 import msgspec
 
-from dovecote import bodies
+from dovecote import bodies, queries
 from dovecote.model import Device, Registration
 from dovecote.ports import Endpoints, TokenRefused
 from dovecote.problems import Fault, Invalid, NotFound
-from dovecote.submission import Identifier, is_identifier
+from dovecote.queries import Reader
+from dovecote.submission import Identifier
 
 REFUSED = "The device cannot be registered."
 UNKNOWN = "The user has no such device."
+UNNAMED = "The request does not name a device."
+UNNAMED_USER = "The request does not name a user."
+
+DEVICE: Mapping[str, Reader] = {
+    "user_id": queries.identifier,
+    "device_session_id": queries.identifier,
+}
+"""The parameters that name a device."""
 
 
 class DeviceRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The body of a registration."""
 
+    user_id: Identifier
+    device_session_id: Identifier
     platform: str
     token: Identifier
 
@@ -47,16 +58,15 @@ class Registrations:
     def __init__(self, *, store: DeviceStore) -> None:
         self._store = store
 
-    def all(self, user_id: str) -> Sequence[Registration]:
-        """Return the devices of a user, the oldest first; none of one who is unknown."""
-        return self._store.registrations(user_id) if is_identifier(user_id) else ()
+    def find(self, query: str) -> Sequence[Registration]:
+        """Return the devices of a user, the oldest first, or the one of a session; none if unknown.
 
-    def get(self, user_id: str, device_session_id: str) -> Registration:
-        """Return a device; raise NotFound."""
-        for device in self.all(user_id):
-            if device.device_session_id == device_session_id:
-                return device
-        raise NotFound(UNKNOWN)
+        Raises Malformed and Invalid.
+        """
+        given = queries.read(query, DEVICE, UNNAMED_USER, required=("user_id",))
+        devices = self._store.registrations(given["user_id"])
+        session = given.get("device_session_id")
+        return [one for one in devices if session in (None, one.device_session_id)]
 
 
 class Devices:
@@ -66,20 +76,19 @@ class Devices:
         self._store = store
         self._endpoints = endpoints
 
-    def put(self, user_id: str, device_session_id: str, body: bytes) -> Device:
-        """Register a device, or give it another token; raise Malformed or Invalid."""
+    def put(self, body: bytes) -> Device:
+        """Register a device, or give it another token; raise Malformed, TooLarge or Invalid."""
         request = bodies.read(body, DeviceRequest, REFUSED)
-        _check_ids({"user_id": user_id, "device_session_id": device_session_id})
         try:
             endpoint = self._endpoints.create(request.platform, request.token)
         except TokenRefused as error:
             raise Invalid(REFUSED, [Fault("", str(error))]) from None
-        before = self._store.endpoint(user_id, device_session_id)
+        before = self._store.endpoint(request.user_id, request.device_session_id)
         if before not in (None, endpoint):
             self._endpoints.delete(before)
         device = Device(
-            user_id=user_id,
-            device_session_id=device_session_id,
+            user_id=request.user_id,
+            device_session_id=request.device_session_id,
             platform=request.platform,
             token=request.token,
             endpoint=endpoint,
@@ -87,24 +96,14 @@ class Devices:
         self._store.put(device)
         return device
 
-    def delete(self, user_id: str, device_session_id: str) -> None:
-        """Forget a device; raise NotFound.
+    def delete(self, query: str) -> None:
+        """Forget a device; raise Malformed, Invalid or NotFound.
 
         At the provider first: an endpoint whose row is gone could not be found again.
         """
-        known = is_identifier(user_id) and is_identifier(device_session_id)
-        endpoint = self._store.endpoint(user_id, device_session_id) if known else None
+        device = queries.read(query, DEVICE, UNNAMED, required=DEVICE)
+        endpoint = self._store.endpoint(**device)
         if endpoint is None:
             raise NotFound(UNKNOWN)
         self._endpoints.delete(endpoint)
-        self._store.forget(user_id, device_session_id)
-
-
-def _check_ids(ids: Mapping[str, str]) -> None:
-    faults = [
-        Fault("", f"{name} is not 1 to 255 characters without control characters")
-        for name, value in ids.items()
-        if not is_identifier(value)
-    ]
-    if faults:
-        raise Invalid(REFUSED, faults)
+        self._store.forget(**device)

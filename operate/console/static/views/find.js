@@ -87,12 +87,12 @@ function form(way, fields, query) {
 async function about(container, { email, user_id: user }) {
   try {
     if (email) {
-      const one = await ask("GET", `/suppressions/${encodeURIComponent(email)}`);
+      const one = await ask("GET", withQuery("/suppressions", { email }));
       const words = `${email} is suppressed (${one.reason}) since `;
       show(container, el("p", { class: "paused" }, words, moment(one.created_at), "."));
     }
     if (user) {
-      const { devices } = await ask("GET", `/users/${encodeURIComponent(user)}/devices`);
+      const { devices } = await ask("GET", withQuery("/devices", { user_id: user }));
       const said = devices.map((one) => `${one.platform} ${one.dead_at ? "dead" : "alive"}`);
       show(container, el("p", { class: "hint" }, `Devices: ${said.join(", ") || "none"}.`));
     }
