@@ -14,6 +14,7 @@ from aiohttp import web
 
 from local.process import Answer
 from local.template import ACCOUNT, Route
+from operate.console.guard import local_only
 
 MAX_BODY = 10 * 1024 * 1024
 INTEGRATION_SECONDS = 30
@@ -23,7 +24,7 @@ Invoke = Callable[[str, bytes], Awaitable[Answer]]
 
 def create_app(routes: Iterable[Route], invoke: Invoke) -> web.Application:
     """Make the application that answers for the HTTP API."""
-    app = web.Application(client_max_size=MAX_BODY)
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[local_only])
     add_routes(app, routes, invoke)
     return app
 

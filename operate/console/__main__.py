@@ -62,7 +62,7 @@ async def serving(site: Site, port: int) -> AsyncIterator[str]:
         raise CannotServe(f"{site.section.stack_name} is not deployed: {site.deploy}")
     listener = _bind(port)
     port = listener.getsockname()[1]
-    admission = Admission(port)
+    admission = Admission()
     runner = web.AppRunner(_app(site, api_url, admission), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:

@@ -74,13 +74,18 @@ function form(way, fields, query) {
   );
   made.addEventListener("submit", (event) => {
     event.preventDefault();
-    const given = [...fields.querySelectorAll("input")].map((one) => [one.name, one.value.trim()]);
+    const given = [...fields.querySelectorAll("input")].map((one) => [one.name, value(one)]);
     location.hash =
       select.value === "id"
         ? `notifications/${encodeURIComponent(given[0][1])}`
         : withQuery("find", Object.fromEntries(given));
   });
   return made;
+}
+
+// An id of the producer's own may begin or end with a space.
+function value({ name, value }) {
+  return ["id", "email"].includes(name) ? value.trim() : value;
 }
 
 /** Say what is known of the person: a suppression, or devices. */
