@@ -201,6 +201,12 @@ def test_the_access_log_names_no_path_and_no_body() -> None:
     assert not [name for name in ("$context.path", "body", "sourceIp") if name in logged]
 
 
+def test_only_ids_that_dovecote_makes_are_in_paths() -> None:
+    """API Gateway decodes a path before it matches a route: any other id could be another path."""
+    named = {name for route in ROUTES for name in re.findall(r"{([^}]*)}", route)}
+    assert named == {"notification_id", "route_id"}
+
+
 def test_dispatch_runs_every_minute_and_is_not_repeated_by_lambda() -> None:
     schedule, config = scheduled("DispatchFunction")
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
