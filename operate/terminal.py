@@ -1,4 +1,4 @@
-"""What is printed to a terminal: text alone, nothing that the terminal would act on."""
+"""Lines for a terminal: text alone, nothing that the terminal would act on."""
 
 import sys
 from typing import TextIO
@@ -9,7 +9,7 @@ def printable(text: str) -> str:
 
     Those are controls (C0, DEL, C1), line and paragraph separators, bidirectional overrides and
     other invisible format characters, blanks that look like a space, private use and lone
-    surrogates: by them data could move the cursor, reorder what is read, or look like other data.
+    surrogates: with them, data could move the cursor, reorder a line, or look like other data.
     """
     if text.isprintable():
         return text

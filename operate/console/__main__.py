@@ -101,7 +101,7 @@ def _where(site: Site, caller: str, address: str) -> Sequence[str]:
         "",
         f"  {address}",
         "",
-        f"Whoever has this address acts as {caller} until Ctrl-C.",
+        f"Keep this address to yourself: it acts as {caller} until Ctrl-C.",
         "",
     )
 

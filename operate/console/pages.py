@@ -19,7 +19,7 @@ PAGE = "/console"
 FILES = "/_console/static"
 PREVIEW = "/_console/previews/{ticket}"
 OPEN = frozenset({PAGE, FILES, PREVIEW})
-"""What needs no key: the page, its files, and previews, whose addresses nobody can guess."""
+"""Paths that need no key: the page, its files, and previews, which have random addresses."""
 
 PREVIEWS = 32
 """How many previews are kept to be shown in a frame; a frame sends no key."""

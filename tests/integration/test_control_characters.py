@@ -119,7 +119,7 @@ def test_a_person_is_not_looked_for_by_a_control_character() -> None:
 
 
 def test_python_and_sql_agree_on_every_character(connection: Connection) -> None:
-    """All scripts that have blanks or controls, and what is special further up; NUL has no text."""
+    """Up to U+3100, which has all blanks and controls, and samples above; no text has NUL."""
     further = (0xE000, 0xFEFF, 0xFFFD, 0xFFFF, 0x1F468, 0xE0001, 0x10FFFF)
     texts = [chr(code) for code in (*range(1, 0x3100), *further)]
     alone, within = (

@@ -92,7 +92,7 @@ def test_an_event_has_payload_format_2() -> None:
         # A decoded question mark ends the path.
         ("DELETE", "/users/who%3Fme", "/users/who", "erase", {"user_id": "who"}),
         ("DELETE", "/users/who%3Fme?real=1", "/users/who", "erase", {"user_id": "who"}),
-        # What is encoded twice is decoded once.
+        # Text that is encoded twice is decoded once.
         ("DELETE", "/users/x%252Fy", "/users/x%2Fy", "erase", {"user_id": "x%2Fy"}),
         ("DELETE", "/users/who%253Fme", "/users/who%3Fme", "erase", {"user_id": "who%3Fme"}),
         ("DELETE", "/users/%2525", "/users/%25", "erase", {"user_id": "%25"}),
@@ -101,7 +101,7 @@ def test_an_event_has_payload_format_2() -> None:
         ("DELETE", "/users/%2e%2e", "/users/..", "erase", {"user_id": ".."}),
         ("DELETE", "/users/%2E%2E%2Fnotes", None, None, None),
         ("DELETE", "/users/%252e%252e", "/users/%2e%2e", "erase", {"user_id": "%2e%2e"}),
-        # Other characters of a URL, and what is not UTF-8.
+        # Other characters of a URL, and bytes that are not UTF-8.
         ("DELETE", "/users/a%23b%26c%3Dd%3B", "/users/a#b&c=d;", "erase", {"user_id": "a#b&c=d;"}),
         ("DELETE", "/users/a%0Ab", "/users/a\nb", "erase", {"user_id": "a\nb"}),
         ("DELETE", "/users/%00", "/users/\0", "erase", {"user_id": "\0"}),

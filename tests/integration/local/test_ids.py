@@ -138,7 +138,7 @@ def test_each_call_reaches_the_user_that_it_names_among_all_of_them(house: House
         assert (status, {route["user_id"] for route in story["routes"]}) == (200, {user})
     for user in IDS:
         status, erased = house.ask("DELETE", f"/users?user_id={quote(user, safe='')}")
-        # One notification's routes, by email and by push, and one device: of nobody else.
+        # One notification's routes, by email and by push, and one device: no others.
         assert (status, erased["erased"], erased["devices"]) == (200, 2, 1), user
         assert house.found(user_id=user) == set()
         assert house.devices(user) == set()

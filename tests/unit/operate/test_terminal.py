@@ -1,4 +1,4 @@
-"""What is printed holds no character that a terminal would act on or hide."""
+"""Printed lines hold no character that a terminal would act on or hide."""
 
 import io
 
