@@ -13,11 +13,12 @@ return length(value) <= 255
     and not dovecote.has_controls(value)
     and value collate "C" ~ '[^ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]';
 
--- What a submit in SQL comes to: a notification that is stored, or the first one of its key.
+-- What a submit in SQL comes to, as before, with a check of the key. A function that is replaced loses its
+-- settings: the search_path is pinned here, so that no name is looked up in a schema that others can write to.
 create or replace function dovecote.take_submit(
     its_kind text, its_key text, payload json, recipients json, its_time timestamptz, its_parent text,
     out notification_id uuid, out created_at timestamptz, out replayed boolean
-) language plpgsql as $$
+) language plpgsql set search_path = pg_catalog, dovecote, pg_temp as $$
 declare
     own_id constant uuid := dovecote.uuid7();
     own_fingerprint text;
