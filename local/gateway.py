@@ -14,6 +14,7 @@ from aiohttp import web
 
 from local.process import Answer
 from local.template import ACCOUNT, Route
+from operate.console.guard import local_only
 
 MAX_BODY = 10 * 1024 * 1024
 INTEGRATION_SECONDS = 30
@@ -23,7 +24,7 @@ Invoke = Callable[[str, bytes], Awaitable[Answer]]
 
 def create_app(routes: Iterable[Route], invoke: Invoke) -> web.Application:
     """Make the application that answers for the HTTP API."""
-    app = web.Application(client_max_size=MAX_BODY)
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[local_only])
     add_routes(app, routes, invoke)
     return app
 
@@ -41,7 +42,7 @@ class _Gateway:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
-        match = self._match(request.method, _raw_path(request))
+        match = self._match(request.method, _path(request))
         if match is None:
             return _message(404, "Not Found")
         route, parameters = match
@@ -65,7 +66,7 @@ class _Gateway:
             found = pattern.fullmatch(path)
             if found is not None and route.method in (method, "ANY"):
                 names = re.findall(r"\{(\w+)\+?\}", route.path)
-                return route, dict(zip(names, map(unquote, found.groups()), strict=True))
+                return route, dict(zip(names, found.groups(), strict=True))
         return None
 
 
@@ -83,8 +84,12 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile("".join(parts))
 
 
-def _raw_path(request: web.Request) -> str:
-    return request.rel_url.raw_path
+def _path(request: web.Request) -> str:
+    """Return the path as HTTP APIs have it: decoded once, before a route is matched.
+
+    A decoded ? ends it. Events that were recorded on AWS show both, in `rawPath` too (ADR 28).
+    """
+    return unquote(request.rel_url.raw_path).partition("?")[0]
 
 
 def _event(
@@ -95,7 +100,7 @@ def _event(
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": route_key,
-        "rawPath": _raw_path(request),
+        "rawPath": _path(request),
         "rawQueryString": request.rel_url.raw_query_string,
         "headers": headers,
         "requestContext": _context(request, route_key),
@@ -148,7 +153,7 @@ def _context(request: web.Request, route_key: str) -> dict[str, Any]:
         "domainPrefix": request.host.partition(".")[0],
         "http": {
             "method": request.method,
-            "path": _raw_path(request),
+            "path": _path(request),
             "protocol": "HTTP/1.1",
             "sourceIp": request.remote or "127.0.0.1",
             "userAgent": request.headers.get("User-Agent", ""),

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from local.postgres import Server, ServerError
+from operate.terminal import say
 
 LOOK_SECONDS = 0.2
 AGAIN_SECONDS = 2.0
@@ -84,7 +85,7 @@ class Keeper:
         try:
             await self._do(self._server.start)
         except ServerError as error:
-            sys.stderr.write(f"{error}; trying again\n")
+            say(f"{' '.join(str(error).split())}; trying again", sys.stderr)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _do(self, work: Callable[[], None]) -> None:

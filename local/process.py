@@ -21,6 +21,7 @@ from aiohttp import web
 
 from local import leash
 from local.template import Function
+from operate.console.guard import local_only
 
 INIT_SECONDS = 10
 MAX_ANSWER = 6 * 1024 * 1024
@@ -156,7 +157,7 @@ class FunctionProcess:
             self._sink(self._function.id, rest.decode(errors="replace"))
 
     def _api(self) -> web.Application:
-        app = web.Application(client_max_size=2 * MAX_ANSWER)
+        app = web.Application(client_max_size=2 * MAX_ANSWER, middlewares=[local_only])
         runtime = "/2018-06-01/runtime"
         app.router.add_get(f"{runtime}/invocation/next", self._next)
         app.router.add_post(f"{runtime}/invocation/{{id}}/response", self._response)

@@ -166,10 +166,12 @@ class Stack:
         }
 
     async def _serve_api(self, listener: socket.socket) -> None:
-        app = web.Application(client_max_size=gateway.MAX_BODY)
-        if self.options.page:
+        if not self.options.page:
+            app = gateway.create_app(self.template.routes, self.runtime.invoke)
+        else:
+            app = web.Application(client_max_size=gateway.MAX_BODY)
             await self._exits.enter_async_context(page.served(app, self._scene()))
-        gateway.add_routes(app, self.template.routes, self.runtime.invoke)
+            gateway.add_routes(app, self.template.routes, self.runtime.invoke)
         await self._serve(app, listener)
 
     def _scene(self) -> page.Scene:

@@ -48,7 +48,7 @@ class Route:
     """One route of the HTTP API."""
 
     method: str  # or ANY
-    path: str  # /users/{user_id}, /files/{path+}
+    path: str  # /notifications/{notification_id}, /files/{path+}
     function: str
 
 

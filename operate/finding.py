@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from operate.terminal import printable
+
 
 class Mark(StrEnum):
     """How a line begins."""
@@ -30,7 +32,7 @@ class Finding:
     def __str__(self) -> str:
         """Return the line as it is printed, with its details below it."""
         line = f"{self.mark}  {self.text}" + (f" — {self.remedy}" if self.remedy else "")
-        return "\n".join([line, *(f"      {detail}" for detail in self.details)])
+        return "\n".join(map(printable, [line, *(f"      {detail}" for detail in self.details)]))
 
 
 def ok(text: str, *, details: tuple[str, ...] = ()) -> Finding:

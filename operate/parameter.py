@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from operate import samconfig
+from operate.terminal import printable
 
 PATH = Path(__file__).parent.parent / "samconfig.toml"
 
@@ -17,4 +18,4 @@ if __name__ == "__main__":
     try:
         print(main(*sys.argv[1:]))
     except samconfig.BadConfiguration as error:
-        sys.exit(f"{error}: {error.remedy}")
+        sys.exit(printable(f"{error}: {error.remedy}"))

@@ -10,6 +10,7 @@ from operate import ROOT, aws, story, trouble
 from operate.api import Api, Document, Refused
 from operate.samconfig import BadConfiguration
 from operate.site import Site
+from operate.terminal import say
 
 LOCAL = "http://127.0.0.1:{port}"
 
@@ -19,13 +20,13 @@ def main(arguments: Sequence[str]) -> int:
     given = _given(arguments)
     try:
         for line in told(_api(given.env), given):
-            print(line, flush=True)
+            say(line)
     except (Refused, BadConfiguration) as error:
-        sys.stderr.write(f"why: {error}: {error.remedy}\n")
+        say(f"why: {error}: {error.remedy}", sys.stderr)
         return 1
     except trouble.ERRORS as error:
         what, remedy = trouble.in_words(error)
-        sys.stderr.write(f"why: {what}: {remedy if given.env else 'is make run running?'}\n")
+        say(f"why: {what}: {remedy if given.env else 'is make run running?'}", sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -66,7 +67,7 @@ def _named(**values: str | None) -> dict[str, str]:
 
 
 def _suppression(api: Api, email: str) -> str:
-    found = api.read("suppressions", email)
+    found = api.read("suppressions", email=email)
     if found is None:
         return f"{email} is not suppressed"
     since = story.moment(found["created_at"])
@@ -74,7 +75,7 @@ def _suppression(api: Api, email: str) -> str:
 
 
 def _devices(api: Api, user_id: str) -> str:
-    devices = (api.read("users", user_id, "devices") or {"devices": []})["devices"]
+    devices = (api.read("devices", user_id=user_id) or {"devices": []})["devices"]
     if not devices:
         return f"user {user_id} has no device"
     return f"user {user_id} has {', '.join(_device(device) for device in devices)}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import pytest
 
@@ -124,15 +124,15 @@ class Functions:
         return self._submit.handler(event, Context())
 
     def call(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """Call the api function, its path and query matched and decoded as API Gateway does."""
-        path, _, query = path.partition("?")
+        """Call the api function as API Gateway does: the path is decoded, the query is not."""
+        raw, _, query = path.partition("?")
+        path = unquote(raw).partition("?")[0]
         for key in self._api.ROUTES:
             verb, _, pattern = key.partition(" ")
             found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", pattern), path)
             if verb == method and found is not None:
-                values = {name: unquote(value) for name, value in found.groupdict().items()}
-                event = http_event(method, path, body, key=key, parameters=values)
-                event["queryStringParameters"] = dict(parse_qsl(query, keep_blank_values=True))
+                event = http_event(method, path, body, key=key, parameters=found.groupdict())
+                event["rawQueryString"] = query
                 return _answer(self._api.handler(event, Context()))
         raise LookupError(f"{method} {path} is no route")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dovecote import gateway, openapi, wiring
+from dovecote import gateway, openapi, query_string, wiring
 from dovecote.gateway import Answer
 
 
@@ -28,6 +28,7 @@ def get_notification(event: Mapping[str, Any]) -> Answer:
 
 def cancel_notification(event: Mapping[str, Any]) -> Answer:
     """Cancel what of a notification is still to be sent."""
+    query_string.expect_none(gateway.query_of(event))
     (notification_id,) = gateway.parameters_of(event, "notification_id")
     return gateway.cancelled(wiring.notifications().cancel(notification_id))
 
@@ -40,6 +41,7 @@ def find_dead_letters(event: Mapping[str, Any]) -> Answer:
 
 def redrive_dead_letter(event: Mapping[str, Any]) -> Answer:
     """Give a dead letter a fresh set of attempts."""
+    query_string.expect_none(gateway.query_of(event))
     (route_id,) = gateway.parameters_of(event, "route_id")
     body, who = gateway.body_of(event), gateway.caller_of(event)
     return gateway.redriven(wiring.dead_letters().redrive(route_id, body, who))
@@ -47,6 +49,7 @@ def redrive_dead_letter(event: Mapping[str, Any]) -> Answer:
 
 def redrive_dead_letters(event: Mapping[str, Any]) -> Answer:
     """Give the dead letters of a filter a fresh set of attempts, or count them."""
+    query_string.expect_none(gateway.query_of(event))
     body, who = gateway.body_of(event), gateway.caller_of(event)
     return gateway.redriven_by_filter(wiring.redrives().redrive(body, who))
 
@@ -59,26 +62,18 @@ def find_redrives(event: Mapping[str, Any]) -> Answer:
 
 def put_device(event: Mapping[str, Any]) -> Answer:
     """Register a device, or give it another token."""
-    user_id, session = gateway.parameters_of(event, "user_id", "device_session_id")
-    return gateway.registered(wiring.devices().put(user_id, session, gateway.body_of(event)))
+    query_string.expect_none(gateway.query_of(event))
+    return gateway.registered(wiring.devices().put(gateway.body_of(event)))
 
 
-def get_devices(event: Mapping[str, Any]) -> Answer:
+def find_devices(event: Mapping[str, Any]) -> Answer:
     """Return the devices of a user."""
-    (user_id,) = gateway.parameters_of(event, "user_id")
-    return gateway.listed(wiring.registrations().all(user_id))
-
-
-def get_device(event: Mapping[str, Any]) -> Answer:
-    """Return a device."""
-    user_id, session = gateway.parameters_of(event, "user_id", "device_session_id")
-    return gateway.shown(wiring.registrations().get(user_id, session))
+    return gateway.listed(wiring.registrations().find(gateway.query_of(event)))
 
 
 def delete_device(event: Mapping[str, Any]) -> Answer:
     """Forget a device."""
-    user_id, session = gateway.parameters_of(event, "user_id", "device_session_id")
-    wiring.devices().delete(user_id, session)
+    wiring.devices().delete(gateway.query_of(event))
     return gateway.forgotten()
 
 
@@ -89,32 +84,28 @@ def get_overview(_: Mapping[str, Any]) -> Answer:
 
 def erase_user(event: Mapping[str, Any]) -> Answer:
     """Erase a user from all that is stored of them."""
-    (user_id,) = gateway.parameters_of(event, "user_id")
-    return gateway.erased(wiring.erasure().user(user_id))
+    return gateway.erased(wiring.erasure().user(gateway.query_of(event)))
 
 
 def erase_recipient(event: Mapping[str, Any]) -> Answer:
     """Erase an address from all that is stored of it."""
-    (email,) = gateway.parameters_of(event, "email")
-    return gateway.erased(wiring.erasure().recipient(email))
+    return gateway.erased(wiring.erasure().recipient(gateway.query_of(event)))
 
 
 def get_suppression(event: Mapping[str, Any]) -> Answer:
     """Return why an address is suppressed."""
-    (email,) = gateway.parameters_of(event, "email")
-    return gateway.suppressed(wiring.suppressions().get(email))
+    return gateway.suppressed(wiring.suppressions().get(gateway.query_of(event)))
 
 
 def put_suppression(event: Mapping[str, Any]) -> Answer:
     """Suppress an address."""
-    (email,) = gateway.parameters_of(event, "email")
-    return gateway.suppressed(wiring.suppressions().put(email, gateway.body_of(event)))
+    query_string.expect_none(gateway.query_of(event))
+    return gateway.suppressed(wiring.suppressions().put(gateway.body_of(event)))
 
 
 def delete_suppression(event: Mapping[str, Any]) -> Answer:
     """Let an address be sent to again."""
-    (email,) = gateway.parameters_of(event, "email")
-    return gateway.let_go(wiring.suppressions().delete(email, gateway.query_of(event)))
+    return gateway.let_go(wiring.suppressions().delete(gateway.query_of(event)))
 
 
 def get_description(_event: Mapping[str, Any]) -> Answer:
@@ -130,15 +121,14 @@ ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "POST /dead-letters/redrive": redrive_dead_letters,
     "POST /dead-letters/{route_id}/redrive": redrive_dead_letter,
     "GET /redrives": find_redrives,
-    "GET /users/{user_id}/devices": get_devices,
-    "GET /users/{user_id}/devices/{device_session_id}": get_device,
-    "PUT /users/{user_id}/devices/{device_session_id}": put_device,
-    "DELETE /users/{user_id}/devices/{device_session_id}": delete_device,
+    "GET /devices": find_devices,
+    "PUT /devices": put_device,
+    "DELETE /devices": delete_device,
     "GET /overview": get_overview,
-    "DELETE /users/{user_id}": erase_user,
-    "DELETE /recipients/{email}": erase_recipient,
-    "GET /suppressions/{email}": get_suppression,
-    "PUT /suppressions/{email}": put_suppression,
-    "DELETE /suppressions/{email}": delete_suppression,
+    "DELETE /users": erase_user,
+    "DELETE /recipients": erase_recipient,
+    "GET /suppressions": get_suppression,
+    "PUT /suppressions": put_suppression,
+    "DELETE /suppressions": delete_suppression,
     "GET /openapi.json": get_description,
 }

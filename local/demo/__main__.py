@@ -20,6 +20,7 @@ from local.postgres import ServerError
 from local.provider import Provider
 from local.stack import ROOT, Options, Stack, StackError
 from local.template import TemplateError
+from operate.terminal import say
 
 END_SECONDS = 40
 
@@ -30,7 +31,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="dovecote-demo-") as directory, _database() as url:
             return asyncio.run(_demo(Path(directory), url))
     except (ServerError, StackError, TemplateError, psycopg.Error) as error:
-        sys.stderr.write(f"demo: {error}\n")
+        say(f"demo: {' '.join(str(error).split())}", sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130

@@ -1,7 +1,7 @@
 """The cases of the demo: read from events/, sent through the HTTP API."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,6 +76,12 @@ def _case(directory: Path, entry: dict[str, Any]) -> Case:
     )
 
 
+def target(event: Mapping[str, Any]) -> str:
+    """Return the path and query that an event was sent to."""
+    query = event["rawQueryString"]
+    return f"{event['rawPath']}?{query}" if query else str(event["rawPath"])
+
+
 async def send_all(cases: Sequence[Case], url: str, provider: Provider) -> list[tuple[Case, Sent]]:
     """Send all cases, one after another, each after its orders were given."""
     sent: list[tuple[Case, Sent]] = []
@@ -89,7 +95,7 @@ async def send_all(cases: Sequence[Case], url: str, provider: Provider) -> list[
 async def _send(
     case: Case, session: aiohttp.ClientSession, earlier: list[tuple[Case, Sent]]
 ) -> Sent:
-    path = str(case.event["rawPath"]).replace(PLACEHOLDER, _id_of(case, earlier))
+    path = target(case.event).replace(PLACEHOLDER, _id_of(case, earlier))
     headers = {name: value for name, value in case.event["headers"].items() if name != "host"}
     async with session.request(
         case.method, path, data=_body(case.event), headers=headers

@@ -1,7 +1,6 @@
 """What the demo prints: plain text of at most 100 columns."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -10,6 +9,7 @@ from local.demo.database import Route
 from local.provider import Ledger
 from local.provider.ledger import Acceptance, Attempt, Email
 from local.stack import Stack
+from operate.terminal import printable, say
 
 WIDTH = 100
 Cases = Sequence[tuple[Case, Sent]]
@@ -160,7 +160,7 @@ def _told(payload: str) -> str:
 
 
 def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
-    texts = [[cell or "" for cell in row] for row in [header, *rows]]
+    texts = [[printable(cell or "") for cell in row] for row in [header, *rows]]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     _say("")
     _say(title)
@@ -170,6 +170,5 @@ def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str | None
 
 
 def _say(line: str) -> None:
-    cut = line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
-    sys.stdout.write(f"{cut}\n")
-    sys.stdout.flush()
+    line = printable(line)
+    say(line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…")

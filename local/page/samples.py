@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from local.demo.case import target
 from local.provider import Order
 from local.provider.order import read_orders
 
@@ -39,7 +40,7 @@ class Samples:
             "title": path.stem.replace("-", " ").capitalize(),
             "about": about,
             "method": event["requestContext"]["http"]["method"],
-            "path": event["rawPath"],
+            "path": target(event),
             "body": event.get("body"),
             "key": headers.get("idempotency-key"),
             "traceparent": headers.get("traceparent"),

@@ -17,6 +17,7 @@ from local.run import settings
 from local.run.holding import HeldError, Tell, holding
 from local.run.settings import SettingError, Settings
 from local.stack import ROOT, Options, Stack, StackError
+from operate.terminal import say
 
 TROUBLE = (
     HeldError,
@@ -42,7 +43,7 @@ def foreground() -> int:
             kept.enter_context(Journal(here.directory / "provider.jsonl", provider))
             asyncio.run(_run(here, provider, tell))
     except TROUBLE as error:
-        sys.stderr.write(f"run: {_line(error)}\n")
+        say(f"run: {_line(error)}", sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -124,6 +125,6 @@ Dispatch runs every {here.tick_seconds:g} s. Ctrl-C stops everything; the data i
 """
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+def _say(text: str) -> None:
+    for line in text.split("\n"):
+        say(line)

@@ -14,6 +14,7 @@ from local.sam.command import Servers
 from local.sam.errors import SamError
 from local.sam.house import House, house
 from local.sam.invoke import DIRECTORY, TROUBLE, end_as_by_ctrl_c
+from operate.terminal import say
 
 PORT = 3000
 LOOK_SECONDS = 0.3
@@ -29,7 +30,7 @@ def main() -> int:
         with house(DIRECTORY) as opened:
             _serve(opened, api_port)
     except TROUBLE as error:
-        sys.stderr.write(f"sam local: {' '.join(str(error).split())}\n")
+        say(f"sam local: {' '.join(str(error).split())}", sys.stderr)
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("sam local: stopped\n")

@@ -14,6 +14,7 @@ from local.sam import ROOT, command, database, docker, event, ledger, report
 from local.sam.errors import SamError
 from local.sam.event import Event
 from local.sam.house import House, house
+from operate.terminal import say
 
 DIRECTORY = ROOT / ".local" / "sam"
 TROUBLE = (JournalError, SamError, ServerError, TemplateError, psycopg.Error, OSError)
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> int:
         with house(DIRECTORY) as opened:
             return _invoke(opened, wanted)
     except TROUBLE as error:
-        sys.stderr.write(f"sam local: {' '.join(str(error).split())}\n")
+        say(f"sam local: {' '.join(str(error).split())}", sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -1,12 +1,12 @@
 """What an invocation prints: the answer, the function's log, and what the provider got."""
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from local.sam.command import failure
 from local.sam.ledger import Row
+from operate import terminal
 
 # What every line of the log has.
 SKIPPED = ("level", "location", "timestamp", "service", "request_id", "message")
@@ -49,7 +49,7 @@ def show_attempts(rows: Sequence[Row]) -> None:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Print lines as they are."""
+    """Print lines."""
     for line in lines:
         _say(line)
 
@@ -85,6 +85,6 @@ def _pretty(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+def _say(text: str) -> None:
+    for line in text.split("\n"):
+        terminal.say(line)

@@ -18,6 +18,7 @@ from operate.console.pages import Pages
 from operate.console.proxy import Proxy
 from operate.samconfig import BadConfiguration
 from operate.site import Site
+from operate.terminal import say
 
 PORT = 8484
 MAX_BODY = 64 * 1024
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
 async def _serve(site: Site, port: int) -> None:
     async with serving(site, port) as address:
         caller = site.client("sts").get_caller_identity()["Arn"].rpartition(":")[2]
-        print(_where(site, caller, address), flush=True)
+        for line in _where(site, caller, address):
+            say(line)
         await asyncio.Event().wait()
 
 
@@ -62,7 +64,7 @@ async def serving(site: Site, port: int) -> AsyncIterator[str]:
         raise CannotServe(f"{site.section.stack_name} is not deployed: {site.deploy}")
     listener = _bind(port)
     port = listener.getsockname()[1]
-    admission = Admission(port)
+    admission = Admission()
     runner = web.AppRunner(_app(site, api_url, admission), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
@@ -92,18 +94,20 @@ def _bind(port: int) -> socket.socket:
         raise CannotServe(f"port {port} cannot be had ({why}): give another with PORT=") from None
 
 
-def _where(site: Site, caller: str, address: str) -> str:
-    return f"""
-The console of {site.section.stack_name} in {site.region}:
-
-  {address}
-
-Whoever has this address acts as {caller} until Ctrl-C.
-"""
+def _where(site: Site, caller: str, address: str) -> Sequence[str]:
+    return (
+        "",
+        f"The console of {site.section.stack_name} in {site.region}:",
+        "",
+        f"  {address}",
+        "",
+        f"Keep this address to yourself: it acts as {caller} until Ctrl-C.",
+        "",
+    )
 
 
 def _ended(why: str) -> int:
-    sys.stderr.write(f"console: {why}\n")
+    say(f"console: {why}", sys.stderr)
     return 1
 
 

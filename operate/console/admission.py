@@ -1,6 +1,8 @@
-"""Who may use the operator's credentials: the browser that was opened with the console's key.
+"""Who may use the operator's credentials: the page that was opened with the console's key.
 
 Every user of this machine reaches a port on 127.0.0.1; the key is on the operator's terminal alone.
+It is no cookie, which browsers send to every port of a host: it is in the fragment of the printed
+address, which stays in the browser, and the page sends it in a header to this port alone.
 """
 
 import secrets
@@ -9,37 +11,36 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from operate.console.guard import refused
-from operate.console.pages import PAGE
+from operate.console.pages import OPEN, PAGE
 
-REFUSAL = "Open the address that make console printed; it holds the key to this page."
+REFUSAL = (
+    "This tab has no key to the console, or the key of an earlier run: open the address that make"
+    " console printed."
+)
 
 
 class Admission:
-    """A key, which the first address carries and a cookie of the browser's from then on."""
+    """A key that is made once a run, and sent with each request for data."""
 
-    def __init__(self, port: int) -> None:
-        self.key = secrets.token_urlsafe(32)
-        # Cookies are of a host, whatever its port: two consoles have one each.
-        self._cookie = f"dovecote-console-{port}"
+    def __init__(self) -> None:
+        self._key = secrets.token_urlsafe(32)
 
     @property
     def path(self) -> str:
-        """Return the address that admits a browser."""
-        return f"{PAGE}?key={self.key}"
+        """Return the address that brings the key to the page."""
+        return f"{PAGE}#key={self._key}"
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse who has no key."""
-        if self._is_key(request.cookies.get(self._cookie, "")):
+        """Refuse requests without the key, but for the files of the page."""
+        resource = request.match_info.route.resource
+        if (resource is not None and resource.canonical in OPEN) or self._has_key(request):
             return await handler(request)
-        if request.path == PAGE and self._is_key(request.query.get("key", "")):
-            return self._admitted()
-        return refused(403, REFUSAL)
-
-    def _is_key(self, given: str) -> bool:
-        return secrets.compare_digest(given.encode(), self.key.encode())
-
-    def _admitted(self) -> web.Response:
-        response = web.Response(status=303, headers={"Location": PAGE})
-        response.set_cookie(self._cookie, self.key, httponly=True, samesite="Strict", path="/")
+        response = refused(401, REFUSAL)
+        response.headers["WWW-Authenticate"] = "Bearer"
         return response
+
+    def _has_key(self, request: web.Request) -> bool:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        is_key = secrets.compare_digest(given.encode(errors="replace"), self._key.encode())
+        return is_key and scheme.lower() == "bearer"

@@ -1,5 +1,7 @@
 """What the console is made of wherever it is served: a page, its files, previews of the catalog."""
 
+import secrets
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,13 @@ from operate.console.guard import EMAIL_POLICY, refused
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "/console"
+FILES = "/_console/static"
+PREVIEW = "/_console/previews/{ticket}"
+OPEN = frozenset({PAGE, FILES, PREVIEW})
+"""Paths that need no key: the page, its files, and previews, which have random addresses."""
+
+PREVIEWS = 32
+"""How many previews are kept to be shown in a frame; a frame sends no key."""
 
 
 class Pages:
@@ -22,15 +31,16 @@ class Pages:
     def __init__(self, root: Path, about: Mapping[str, str]) -> None:
         self._gallery = Gallery(root / "layers" / "catalog" / "catalog", root / "events")
         self._about = about
+        self._previews: OrderedDict[str, str] = OrderedDict()
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Serve them."""
         router.add_get(PAGE, self.index)
-        router.add_static("/_console/static", STATIC)
+        router.add_static(FILES, STATIC)
         router.add_get("/_console/about", self.about)
         router.add_get("/_console/templates", self.templates)
         router.add_get("/_console/templates/{kind}", self.template)
-        router.add_get("/_console/templates/{kind}/html", self.html)
+        router.add_get(PREVIEW, self.html)
 
     async def index(self, _: web.Request) -> web.FileResponse:
         """Return the page."""
@@ -48,21 +58,28 @@ class Pages:
             return refused(409, f"The catalog cannot be used: {error}.")
 
     async def template(self, request: web.Request) -> web.Response:
-        """Return what a kind says in a locale; its HTML has an address of its own."""
+        """Return what a kind says in a locale, and the address that shows its HTML."""
         preview = self._preview(request)
         if isinstance(preview, web.Response):
             return preview
-        return _json({**msgspec.structs.asdict(preview), "html": preview.html is not None})
+        html = None if preview.html is None else self._address(preview.html)
+        return _json({**msgspec.structs.asdict(preview), "html": html})
 
     async def html(self, request: web.Request) -> web.Response:
         """Return the HTML of a kind's email, which may do nothing but be seen."""
-        preview = self._preview(request)
-        if isinstance(preview, web.Response):
-            return preview
-        if preview.html is None:
-            return refused(404, "This kind sends no email.")
+        html = self._previews.get(request.match_info["ticket"])
+        if html is None:
+            return refused(404, "There is no such preview any more: open the kind again.")
         headers = {"Content-Security-Policy": EMAIL_POLICY}
-        return web.Response(text=preview.html, content_type="text/html", headers=headers)
+        return web.Response(text=html, content_type="text/html", headers=headers)
+
+    def _address(self, html: str) -> str:
+        """Keep the HTML of a preview, in place of the oldest, and return its address."""
+        ticket = secrets.token_urlsafe(32)
+        self._previews[ticket] = html
+        if len(self._previews) > PREVIEWS:
+            self._previews.popitem(last=False)
+        return PREVIEW.format(ticket=ticket)
 
     def _preview(self, request: web.Request) -> Preview | web.Response:
         try:

@@ -1,11 +1,14 @@
 """Pass on to a deployed API what the console asks, signed with the operator's credentials."""
 
 import asyncio
+import re
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
+from dovecote import query_string
+from dovecote.problems import Malformed
 from operate import trouble
 from operate.aws import Answer
 from operate.console.guard import refused
@@ -18,11 +21,12 @@ CALLS = (
     ("POST", "/dead-letters/redrive"),
     ("POST", "/dead-letters/{route_id}/redrive"),
     ("GET", "/redrives"),
-    ("GET", "/suppressions/{email}"),
-    ("GET", "/users/{user_id}/devices"),
+    ("GET", "/suppressions"),
+    ("GET", "/devices"),
 )
 """All that is passed on: what the page's views ask, and no other call of the API."""
 
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 FORBIDDEN = (
     "The API refuses these credentials (403): allow execute-api:Invoke on it, or attach the policy"
     " of the stack's output OperatorPolicyArn."
@@ -50,13 +54,15 @@ class Proxy:
 
     async def forward(self, request: web.Request) -> web.Response:
         """Answer what the API answers, or in words why it was not reached."""
-        if {".", ".."} & set(request.match_info.values()):
-            return refused(404, "This is no path of the API.")
+        if not all(map(UUID.fullmatch, request.match_info.values())):
+            return refused(404, "The id in the path is not a UUID.")
+        try:
+            url = self._url(request)
+        except Malformed as error:
+            return refused(400, error.detail)
         body = await request.read()
         try:
-            answer = await asyncio.to_thread(
-                self._signer.send, request.method, self._url(request), body
-            )
+            answer = await asyncio.to_thread(self._signer.send, request.method, url, body)
         except trouble.ERRORS as error:
             what, remedy = trouble.in_words(error)
             return refused(502, f"{what}: {remedy}")
@@ -65,10 +71,14 @@ class Proxy:
         return web.Response(status=answer.status, body=answer.body, content_type="application/json")
 
     def _url(self, request: web.Request) -> str:
-        """Spell the URL in the one way that has the signature which API Gateway computes."""
+        """Spell the URL in the one way that has the signature which API Gateway computes.
+
+        Raises Malformed where the query has two readings.
+        """
         resource = request.match_info.route.resource
         path = resource.canonical if resource else ""
         for name, value in request.match_info.items():
-            path = path.replace(f"{{{name}}}", quote(value, safe=""))
-        query = urlencode(list(request.query.items()), quote_via=quote, safe="")
+            path = path.replace(f"{{{name}}}", value)
+        parameters = query_string.parse(request.rel_url.raw_query_string)
+        query = urlencode(parameters, quote_via=quote, safe="")
         return f"{self._api_url}{path}" + (f"?{query}" if query else "")

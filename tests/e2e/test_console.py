@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -189,6 +192,96 @@ def test_while_the_database_is_away_the_last_numbers_stay_and_the_reason_is_told
     console.tab.get_by_text("The database is out of reach").wait_for()
     assert console.tab.locator(".channel").count() == 2
     console.wait("!document.querySelector('.refusal')")
+
+
+class Listener:
+    """A server on another port of 127.0.0.1, and what it was sent."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.url = ""
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    one = Listener()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            one.heard.append(f"{self.requestline}\n{self.headers}")
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<h1>Another server</h1>")
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        one.url = f"http://127.0.0.1:{server.server_port}"
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield one
+        server.shutdown()
+        thread.join()
+
+
+def key_of(signed: Console) -> str:
+    return str(signed.tab.evaluate("sessionStorage.getItem('key')"))
+
+
+def test_the_key_leaves_the_address_bar_and_survives_a_reload(signed: Console) -> None:
+    key = key_of(signed)
+    assert len(key) >= 43
+    for _ in range(2):
+        signed.tab.wait_for_selector(".channel")
+        assert urlsplit(signed.tab.url).path == "/console"
+        assert key not in signed.tab.url
+        assert key not in signed.tab.content()
+        signed.tab.reload()
+    assert not [url for url in signed.requested if key in url.partition("#")[0]]
+
+
+def test_no_other_port_of_this_machine_gets_the_key(signed: Console, listener: Listener) -> None:
+    key, origin = key_of(signed), "{0.scheme}://{0.netloc}".format(urlsplit(signed.tab.url))
+    signed.tab.wait_for_selector(".channel")
+    signed.tab.goto(f"{listener.url}/")
+    signed.tab.get_by_text("Another server").wait_for()
+    signed.tab.evaluate("fetch('/again')")
+    # What the other server could do with a page of its own: ask the console for its data.
+    asked = f"fetch('{origin}/overview', {{mode: 'no-cors', credentials: 'include'}})"
+    told = signed.tab.evaluate(f"{asked}.then((answer) => answer.type, () => 'refused')")
+    assert told == "refused"
+    assert signed.tab.evaluate("sessionStorage.getItem('key')") is None
+    assert signed.tab.context.cookies() == []
+    until(lambda: len(listener.heard) >= 2, 10)
+    assert not [said for said in listener.heard if key in said or "cookie" in said.lower()]
+
+
+def test_a_link_opened_in_a_new_tab_works(signed: Console) -> None:
+    signed.tab.wait_for_selector(".channel")
+    with signed.tab.context.expect_page() as opened:
+        signed.tab.click("#tabs a[href='#templates']", modifiers=["Control"])
+    tab = opened.value
+    tab.wait_for_selector("h2")
+    tab.locator(".inbox a").first.wait_for()
+    assert key_of(signed) not in tab.url
+
+
+def test_a_tab_without_a_key_says_what_to_do_and_takes_one(signed: Console) -> None:
+    key = key_of(signed)
+    address = signed.tab.url.partition("#")[0]
+    other = signed.tab.context.browser.new_context().new_page()
+    other.goto(f"{address}#dead-letters")
+    other.get_by_text("open the address that make console printed").wait_for()
+    assert other.locator("h2").inner_text() == "The console is locked"
+    assert other.locator("#tabs a").count() == 0
+    other.goto(f"{address}#key={'x' * 43}")
+    other.get_by_text("open the address that make console printed").wait_for()
+    other.goto(f"{address}#key={key}")  # by the fragment alone: the page is not loaded again
+    other.locator(".channel").first.wait_for()
+    assert key not in other.url
+    other.context.close()
 
 
 def test_a_person_is_found_with_the_story_of_each_route(console: Console, run: Run) -> None:

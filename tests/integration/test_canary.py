@@ -98,7 +98,7 @@ class Calls:
 
 async def refused(call: Calls) -> None:
     """Send what is refused, with the word wherever it can stand."""
-    device = f"/users/{USER}/devices/{CANARY}-phone"
+    device = {"user_id": USER, "device_session_id": f"{CANARY}-phone"}
     recipient = a_body("x")["recipients"][0]
     replayed = a_body("success", payload={"order_id": "1", "carrier": f"{CANARY} other"})
     for expected, method, path, body in (
@@ -114,11 +114,14 @@ async def refused(call: Calls) -> None:
         (422, "POST", "/notifications", a_body("x", recipients=[CANARY])),
         (422, "POST", "/notifications", replayed),
         (404, "GET", f"/notifications/{CANARY}", None),
-        (404, "DELETE", f"{device}-2", None),
-        (422, "PUT", device, {"platform": CANARY, "token": TOKEN}),
-        (422, "PUT", device, {"platform": "fcm", "token": f"{CANARY}\n"}),
-        (422, "PUT", device, {"platform": "fcm", "token": TOKEN, CANARY[:3]: CANARY}),
-        (400, "PUT", device, b"[" + CANARY.encode()),
+        (404, "DELETE", f"/devices?user_id={USER}&device_session_id={CANARY}-2", None),
+        (422, "DELETE", f"/devices?user_id={CANARY}", None),
+        (422, "DELETE", f"/users?user_id={CANARY}%00", None),
+        (422, "DELETE", f"/recipients?email={CANARY}", None),
+        (422, "PUT", "/devices", {**device, "platform": CANARY, "token": TOKEN}),
+        (422, "PUT", "/devices", {**device, "platform": "fcm", "token": f"{CANARY}\n"}),
+        (422, "PUT", "/devices", {**device, "platform": "fcm", "token": TOKEN, CANARY[:3]: CANARY}),
+        (400, "PUT", "/devices", b"[" + CANARY.encode()),
         (404, "POST", f"/dead-letters/{CANARY}/redrive", b""),
         (422, "POST", f"/dead-letters/{'0' * 32}/redrive", {"expires_at": CANARY}),
     ):
@@ -143,8 +146,9 @@ async def ended(url: str) -> dict[str, str]:
 
 async def live(stack: Stack, call: Calls) -> None:
     """Let happen to a notification all that can."""
-    device = f"/users/{USER}/devices/{CANARY}-phone"
-    assert (await call("PUT", device, {"platform": "fcm", "token": TOKEN}))[0] == 200
+    device = {"user_id": USER, "device_session_id": f"{CANARY}-phone"}
+    put = await call("PUT", "/devices", {**device, "platform": "fcm", "token": TOKEN})
+    assert put[0] == 200
     stack.provider.give(*orders())
     for case in ENDS:
         body = a_body(case, deliver_at=LATER if case == "later" else None)

@@ -139,7 +139,7 @@ REFUSED_QUERIES = {
     "kind": ("\0", "kind: is not 1 to 255 characters"),
     "limit": ("1000", "limit: is not a number from 1 to 100"),
     "after": ("9" * 40, "after: is not what an answer called next"),
-    "status": ("open", "status: is no parameter here"),
+    "status": ("open", "status: is not a parameter of this call"),
 }
 
 

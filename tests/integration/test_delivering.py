@@ -94,8 +94,12 @@ def pushing(
 
 
 def register(house: Functions, session: str, platform: str, token: str) -> int:
-    body = json.dumps({"platform": platform, "token": token}).encode()
-    return house.call("PUT", f"/users/u-1/devices/{session}", body).status
+    return put_device(house, "u-1", session, platform=platform, token=token).status
+
+
+def put_device(house: Functions, user: str, session: str, **members: str) -> Answer:
+    device = {"user_id": user, "device_session_id": session, **members}
+    return house.call("PUT", "/devices", json.dumps(device).encode())
 
 
 def deliver(claim: Claim) -> Outcome:
@@ -383,7 +387,7 @@ def test_a_device_whose_endpoint_is_gone_is_dead_until_it_registers_again(
     post_to_device(pushing, idempotency_key="now")
     assert device_routes(connection)[-1][:2] == ("dead_lettered", 1)
     assert device_routes(connection)[-1][2].startswith(f"{code} ({status}): ")
-    assert pushing.call("GET", "/users/u-1/devices/phone").body["dead_at"] is not None
+    assert pushing.call("GET", PHONE).body["devices"][0]["dead_at"] is not None
     (waiting,) = [
         route
         for route in pushing.call("GET", f"/notifications/{later}").body["routes"]
@@ -409,7 +413,7 @@ def test_another_refusal_leaves_the_device_alive(
     register(pushing, "phone", "apns", "a" * 64)
     order(provider, Fault.ERROR, service="sns", status=status, code=code, message=words)
     post_to_device(pushing)
-    assert pushing.call("GET", "/users/u-1/devices/phone").body["dead_at"] is None
+    assert pushing.call("GET", PHONE).body["devices"][0]["dead_at"] is None
 
 
 def test_a_missing_topic_kills_no_device(
@@ -426,7 +430,7 @@ def test_a_missing_topic_kills_no_device(
         register(house, "phone", "apns", "a" * 64)
         provider.provider.registry.topics.clear()
         post_to_device(house)
-        assert house.call("GET", "/users/u-1/devices/phone").body["dead_at"] is None
+        assert house.call("GET", PHONE).body["devices"][0]["dead_at"] is None
 
 
 @pytest.mark.parametrize("same_id", [True, False])
@@ -449,7 +453,7 @@ def test_a_device_that_registers_while_a_push_finds_its_endpoint_gone_stays_aliv
     assert outcome.dead_endpoint == claim.endpoint
     register(pushing, "phone", "apns", "a" * 64)
     a_finaliser().settle(store, [Result(claim=claim, outcome=outcome)], until=0)
-    assert pushing.call("GET", "/users/u-1/devices/phone").body["dead_at"] is None
+    assert pushing.call("GET", PHONE).body["devices"][0]["dead_at"] is None
 
 
 def test_a_route_to_a_dead_device_reaches_nobody(
@@ -499,9 +503,11 @@ def device_routes(connection: Connection) -> list[Any]:
     ).fetchall()
 
 
-def test_a_device_of_nobody_is_a_404(pushing: Functions) -> None:
-    for user in ("u-9", "%00", "%20"):
-        assert pushing.call("DELETE", f"/users/{user}/devices/phone").status == 404
+PHONE = "/devices?user_id=u-1&device_session_id=phone"
+
+
+def test_deleting_an_unknown_device_is_a_404(pushing: Functions) -> None:
+    assert pushing.call("DELETE", PHONE).status == 404
 
 
 def test_a_new_token_leaves_no_endpoint_of_the_old_one(
@@ -512,7 +518,7 @@ def test_a_new_token_leaves_no_endpoint_of_the_old_one(
     assert [e.attributes["Token"] for e in provider.provider.registry.endpoints.values()] == [
         "c" * 64
     ]
-    assert pushing.call("DELETE", "/users/u-1/devices/phone").status == 204
+    assert pushing.call("DELETE", PHONE).status == 204
     assert provider.provider.registry.endpoints == {}
 
 
@@ -531,11 +537,11 @@ def test_sns_out_of_reach_is_a_503_and_the_same_call_again_finishes_it(
     with functions(values) as cut_off:
         assert register(cut_off, "tablet", "apns", "b" * 64) == 503
         for _ in range(2):
-            assert cut_off.call("DELETE", "/users/u-1/devices/phone").status == 503
+            assert cut_off.call("DELETE", PHONE).status == 503
     assert len(provider.provider.registry.endpoints) == 1
     with functions({**values, "AWS_ENDPOINT_URL": provider.url}) as again:
-        assert again.call("DELETE", "/users/u-1/devices/phone").status == 204
-        assert again.call("DELETE", "/users/u-1/devices/phone").status == 404
+        assert again.call("DELETE", PHONE).status == 204
+        assert again.call("DELETE", PHONE).status == 404
     assert provider.provider.registry.endpoints == {}
     for table in ("push_devices", "retired_endpoints"):
         query = f"select count(*) from dovecote.{table}".encode()  # noqa: S608 - our own
@@ -543,9 +549,10 @@ def test_sns_out_of_reach_is_a_503_and_the_same_call_again_finishes_it(
 
 
 def test_a_user_may_be_called_anything(pushing: Functions, connection: Connection) -> None:
-    body = json.dumps({"platform": "apns", "token": "a" * 64}).encode()
-    path = "/users/{}/devices/phone".format(quote("a/b c#\u00e9", safe=""))
-    assert pushing.call("PUT", path, body).body["user_id"] == "a/b c#\u00e9"
+    put = put_device(pushing, "a/b c#\u00e9", "phone", platform="apns", token="a" * 64)
+    assert put.body["user_id"] == "a/b c#\u00e9"
+    user = quote("a/b c#\u00e9", safe="")
+    path = f"/devices?user_id={user}&device_session_id=phone"
     assert pushing.call("DELETE", path).status == 204
 
 
@@ -553,8 +560,8 @@ def test_a_token_that_changes_hands_goes_to_its_new_user(
     pushing: Functions, connection: Connection
 ) -> None:
     register(pushing, "phone", "apns", "a" * 64)
-    body = json.dumps({"platform": "apns", "token": "a" * 64}).encode()
-    assert pushing.call("PUT", "/users/u-2/devices/phone", body).status == 200
+    put = put_device(pushing, "u-2", "phone", platform="apns", token="a" * 64)
+    assert put.status == 200
     assert connection.execute(
         "select user_id, device_session_id from dovecote.push_devices"
     ).fetchall() == [("u-2", "phone")]
@@ -566,7 +573,7 @@ def test_a_token_that_changes_hands_goes_to_its_new_user(
 def test_a_device_that_cannot_be_registered_is_a_422(
     pushing: Functions, connection: Connection, body: dict[str, str]
 ) -> None:
-    answer = pushing.call("PUT", "/users/u-1/devices/phone", json.dumps(body).encode())
+    answer = put_device(pushing, "u-1", "phone", **body)
     assert answer.status == 422
     assert connection.execute("select count(*) from dovecote.push_devices").fetchone() == (0,)
 

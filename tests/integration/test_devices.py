@@ -29,7 +29,7 @@ from tests.functions import PROBLEM, Functions, environment, functions
 Connection = psycopg.Connection[Any]
 GONE = "device is dead or no longer registered"
 TOKEN = "a-token-of-ann-s-phone"
-PHONE = "/users/u-1/devices/phone"
+PHONE = "/devices?user_id=u-1&device_session_id=phone"
 LATER = {
     "kind": "order.shipped",
     "idempotency_key": "later",
@@ -53,18 +53,18 @@ def house(database_url: str, provider: Running, catalog_folder: Any) -> Iterator
         yield wired
 
 
-def put(house: Functions, path: str = PHONE, token: str = TOKEN) -> Any:
-    body = json.dumps({"platform": "fcm", "token": token}).encode()
-    answer = house.call("PUT", path, body)
+def put(house: Functions, token: str = TOKEN, *, user: str = "u-1", session: str = "phone") -> Any:
+    device = {"user_id": user, "device_session_id": session, "platform": "fcm", "token": token}
+    answer = house.call("PUT", "/devices", json.dumps(device).encode())
     assert answer.status == 200, answer.body
     return answer.body
 
 
 def test_a_device_is_shown_alone_and_with_the_others_and_never_its_token(house: Functions) -> None:
     put(house)
-    put(house, "/users/u-1/devices/tablet", "another")
-    put(house, "/users/u-2/devices/phone", "of somebody else")
-    listed = house.call("GET", "/users/u-1/devices")
+    put(house, "another", session="tablet")
+    put(house, "of another user", user="u-2")
+    listed = house.call("GET", "/devices?user_id=u-1")
     assert listed.status == 200
     phone, tablet = listed.body["devices"]
     assert set(phone) == {
@@ -74,31 +74,34 @@ def test_a_device_is_shown_alone_and_with_the_others_and_never_its_token(house: 
     assert (phone["platform"], phone["dead_at"]) == ("fcm", None)
     assert datetime.fromisoformat(phone["created_at"]) <= datetime.now(UTC)
     assert tablet["device_session_id"] == "tablet"
-    assert house.call("GET", PHONE).body == phone
+    assert house.call("GET", PHONE).body == {"devices": [phone]}
     assert TOKEN not in json.dumps(listed.body)
 
 
 @pytest.mark.parametrize(
-    "path", [PHONE, "/users/u-2/devices/tablet", "/users/%00/devices/%00", "/users/u-2/devices/%00"]
+    "query", ["user_id=u-1&device_session_id=phone", "user_id=u-2&device_session_id=tablet"]
 )
-def test_a_device_that_is_none_is_a_404(house: Functions, path: str) -> None:
-    put(house, "/users/u-2/devices/phone")
-    for method in ("GET", "DELETE"):
-        answer = house.call(method, path)
-        assert (answer.status, answer.headers["content-type"]) == (404, PROBLEM)
+def test_an_unknown_device_is_not_listed_and_cannot_be_deleted(
+    house: Functions, query: str
+) -> None:
+    put(house, user="u-2")
+    listed = house.call("GET", f"/devices?{query}")
+    assert (listed.status, listed.body) == (200, {"devices": []})
+    answer = house.call("DELETE", f"/devices?{query}")
+    assert (answer.status, answer.headers["content-type"]) == (404, PROBLEM)
+    assert len(house.call("GET", "/devices?user_id=u-2").body["devices"]) == 1
 
 
-@pytest.mark.parametrize("user", ["nobody", "%00", "x" * 300])
-def test_who_is_unknown_has_no_devices(house: Functions, user: str) -> None:
-    answer = house.call("GET", f"/users/{user}/devices")
+def test_an_unknown_user_has_no_devices(house: Functions) -> None:
+    answer = house.call("GET", "/devices?user_id=unknown")
     assert (answer.status, answer.body) == (200, {"devices": []})
 
 
 def test_registering_twice_is_registering_once(house: Functions, provider: Running) -> None:
     assert put(house) == put(house)
-    before = house.call("GET", PHONE).body
+    (before,) = house.call("GET", PHONE).body["devices"]
     put(house)
-    after = house.call("GET", PHONE).body
+    (after,) = house.call("GET", PHONE).body["devices"]
     assert {**after, "updated_at": None} == {**before, "updated_at": None}
     assert after["updated_at"] > before["updated_at"]
     assert len(provider.provider.registry.endpoints) == 1
@@ -120,10 +123,10 @@ def test_an_endpoint_with_other_attributes_is_taken_over_and_told_of_no_user(
 
 def test_a_new_token_takes_the_place_of_the_old_one(house: Functions, provider: Running) -> None:
     put(house)
-    put(house, token="a-new-one")
+    put(house, "a-new-one")
     (endpoint,) = provider.provider.registry.endpoints.values()
     assert endpoint.attributes["Token"] == "a-new-one"
-    assert len(house.call("GET", "/users/u-1/devices").body["devices"]) == 1
+    assert len(house.call("GET", "/devices?user_id=u-1").body["devices"]) == 1
 
 
 def test_a_token_that_changes_hands_goes_to_the_new_user_and_nothing_of_the_old_with_it(
@@ -131,9 +134,9 @@ def test_a_token_that_changes_hands_goes_to_the_new_user_and_nothing_of_the_old_
 ) -> None:
     put(house)
     notification = house.post(LATER).body["notification_id"]
-    put(house, "/users/u-2/devices/phone")
-    assert house.call("GET", "/users/u-1/devices").body == {"devices": []}
-    assert house.call("GET", "/users/u-2/devices/phone").status == 200
+    put(house, user="u-2")
+    assert house.call("GET", "/devices?user_id=u-1").body == {"devices": []}
+    assert len(house.call("GET", "/devices?user_id=u-2").body["devices"]) == 1
     routes = house.call("GET", f"/notifications/{notification}").body["routes"]
     push = next(route for route in routes if route["channel"] == "push")
     assert (push["status"], push["last_error"], push["next_attempt_at"]) == ("skipped", GONE, None)
@@ -144,7 +147,7 @@ def test_what_waits_for_a_deleted_device_is_skipped_and_the_rest_of_its_user_s_i
     house: Functions, connection: Connection
 ) -> None:
     put(house)
-    put(house, "/users/u-1/devices/tablet", "another")
+    put(house, "another", session="tablet")
     house.post(LATER)
     assert house.call("DELETE", PHONE).status == 204
     found = connection.execute(
@@ -167,11 +170,11 @@ def test_what_sns_tells_of_a_device_skips_what_waits_for_it(
         "Time": (datetime.now(UTC) + timedelta(minutes=1)).isoformat(),
     }
     assert house.feedback(json.dumps(told)) == {"batchItemFailures": []}
-    assert house.call("GET", PHONE).body["dead_at"] is not None
+    assert house.call("GET", PHONE).body["devices"][0]["dead_at"] is not None
     routes = house.call("GET", f"/notifications/{notification}").body["routes"]
     assert ("skipped", GONE) in [(route["status"], route["last_error"]) for route in routes]
     put(house)
-    assert house.call("GET", PHONE).body["dead_at"] is None
+    assert house.call("GET", PHONE).body["devices"][0]["dead_at"] is None
 
 
 # In the store
@@ -318,7 +321,8 @@ def deadlocks(connection: Connection) -> int:
 
 
 def test_what_is_wrong_with_a_device_is_said_in_words(house: Functions) -> None:
-    answer = house.call("PUT", "/users/u-1/devices/d-1", b'{"platform": "apns", "token": "\\n"}')
+    device = {"user_id": "u-1", "device_session_id": "d-1", "platform": "apns", "token": "\n"}
+    answer = house.call("PUT", "/devices", json.dumps(device).encode())
     assert (answer.status, answer.headers["content-type"]) == (422, PROBLEM)
     fault = {"pointer": "/token", "detail": "holds characters that it may not hold"}
     assert answer.body["errors"] == [fault]

@@ -18,10 +18,11 @@ from local.provider import Fault, Running
 from tests.builders import claim_all
 from tests.functions import Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
-from tests.integration.test_delivering import applications, register
+from tests.integration.test_delivering import PHONE, applications, register
 from tests.integration.test_feedback import row
 from tests.integration.test_http import ADDRESS, a_body
 from tests.integration.test_roles import RUNS, as_user, names, users
+from tests.integration.test_suppressions import suppress
 
 Connection = psycopg.Connection[Any]
 As = Callable[[str], AbstractContextManager[Functions]]
@@ -304,19 +305,19 @@ def test_api_keeps_devices(as_function: As, connection: Connection) -> None:
     with as_function("Api") as house:
         for session, token in (("phone", "a"), ("phone", "b"), ("tablet", "b"), ("phone", "c")):
             assert register(house, session, "apns", token * 64) == 200
-        assert house.call("DELETE", "/users/u-1/devices/phone").status == 204
+        assert house.call("DELETE", PHONE).status == 204
     assert count(connection, "push_devices") == 1
 
 
 def test_api_suppresses_and_lets_go(as_function: As, connection: Connection) -> None:
-    path = f"/suppressions/{ADDRESS}"
+    path = f"/suppressions?email={ADDRESS.replace('+', '%2B')}"
     with as_function("Api") as house:
-        assert [house.call("PUT", path).status for _ in range(2)] == [200, 200]
+        assert [suppress(house).status for _ in range(2)] == [200, 200]
     with as_function("Submit") as house:
         assert house.post(email_only()).body["routes"][0]["status"] == "skipped"
     with as_function("Api") as house:
         assert house.call("GET", path).status == 200
-        assert house.call("DELETE", f"{path}?release=true").body == {"released": 1}
+        assert house.call("DELETE", f"{path}&release=true").body == {"released": 1}
     assert statuses(connection) == [("email", "pending")]
 
 
@@ -325,7 +326,7 @@ def test_dispatch_skips_what_is_suppressed(
 ) -> None:
     due(email_only())
     with as_function("Api") as house:
-        house.call("PUT", f"/suppressions/{ADDRESS}")
+        suppress(house)
     with as_function("Dispatch") as house:
         assert house.dispatch()["skipped"] == 1
     assert row(connection, "last_error") == ("address is suppressed: manual",)

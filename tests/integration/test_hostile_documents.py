@@ -159,7 +159,7 @@ def test_what_is_no_json_is_a_400(note: Functions, connection: Connection) -> No
     ("method", "path"),
     [
         ("POST", f"/dead-letters/{uuid.uuid4()}/redrive"),
-        ("PUT", "/users/u-1/devices/phone-1"),
+        ("PUT", "/devices"),
     ],
     ids=["a redrive", "a device"],
 )

@@ -4,6 +4,7 @@ Each is taken or refused in words. What is taken is stored as it was sent, to th
 """
 
 import json
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,10 @@ def is_email(content: object) -> bool:
     return isinstance(content, Email)
 
 
+def has_controls(string: str) -> bool:
+    return any(unicodedata.category(one) in {"Cc", "Zl", "Zp"} for one in string)
+
+
 def test_as_an_idempotency_key(note: Functions, connection: Connection) -> None:
     bodies = {
         string: a_note(0, idempotency_key=string, payload={"text": str(number)})
@@ -105,7 +110,7 @@ def test_as_an_idempotency_key(note: Functions, connection: Connection) -> None:
     }
     taken = sent(note, bodies)
     assert STRINGS - taken.keys() == {
-        string for string in STRINGS if "\x00" in string or not 1 <= len(string) <= 255
+        string for string in STRINGS if has_controls(string) or not 1 <= len(string) <= 255
     }
     keys = stored(connection, "n.idempotency_key")
     for string, notification_id in taken.items():
@@ -206,7 +211,10 @@ def test_as_part_of_a_path(house: Functions) -> None:
             url = "/".join(
                 quote(string, safe="") if part.startswith("{") else part for part in path.split("/")
             )
-            answer = house.call(method, url, b'{"platform": "fcm", "token": "t-1"}')
+            try:
+                answer = house.call(method, url)
+            except LookupError:  # a slash or a question mark: another path, or none
+                continue
             called += 1
             if answer.status >= 300:
                 assert_refused(answer, string)
@@ -217,7 +225,6 @@ def test_as_part_of_a_query(house: Functions) -> None:
     served = set(routes(house))
     for method, path, name in queries():
         for string in STRINGS if (method, path) in served else ():
-            url = path.replace("{email}", "ann%40example.com")
-            answer = house.call(method, f"{url}?{name}={quote(string, safe='')}")
+            answer = house.call(method, f"{path}?{name}={quote(string, safe='')}")
             if answer.status >= 300:
                 assert_refused(answer, string)

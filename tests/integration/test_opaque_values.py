@@ -26,7 +26,7 @@ __all__ = ["applications", "pushing"]
 WIDE = {1: string.ascii_letters + string.digits + "-_:", 2: "éüßñøπж", 3: "鳩舎通知", 4: "🕊🐦📮"}
 """Characters by how many bytes UTF-8 makes of each."""
 
-PHONE = "/users/u-1/devices/phone"
+PHONE = "/devices?user_id=u-1&device_session_id=phone"
 
 
 def opaque(size: int, width: int = 1) -> str:
@@ -37,11 +37,12 @@ def opaque(size: int, width: int = 1) -> str:
 
 
 def put(house: Functions, token: str, *, escaped: bool = False, platform: str = "fcm") -> Answer:
-    body = json.dumps({"platform": platform, "token": token}, ensure_ascii=False)
+    device = {"user_id": "u-1", "device_session_id": "phone", "platform": platform}
+    body = json.dumps({**device, "token": token}, ensure_ascii=False)
     if escaped:
         spelt = "".join(f"\\u{ord(letter):04x}" for letter in token)
-        body = f'{{"platform": "{platform}", "token": "{spelt}"}}'
-    return house.call("PUT", PHONE, body.encode())
+        body = json.dumps({**device, "token": "?"}).replace("?", spelt)
+    return house.call("PUT", "/devices", body.encode())
 
 
 @pytest.mark.parametrize("width", WIDE)

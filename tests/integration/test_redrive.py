@@ -229,7 +229,7 @@ def test_a_dead_letter_is_redriven_over_http_and_sent_by_dispatch(
     )
 
 
-@pytest.mark.parametrize("route_id", [uuid.uuid4(), "none", "%00", "a%2Fb"])
+@pytest.mark.parametrize("route_id", [uuid.uuid4(), "none", "%00", "a%252Fb"])
 def test_a_route_that_is_none_is_a_404(house: Functions, route_id: object) -> None:
     assert_problem(redrive(house, route_id), 404)
 

@@ -200,26 +200,27 @@ def scene(
 
 
 def put(user: str, token: str) -> Act:
-    body = json.dumps({"platform": "fcm", "token": token}).encode()
+    device = {"user_id": user, "device_session_id": "phone", "platform": "fcm"}
+    body = json.dumps({**device, "token": token}).encode()
     return lambda parts: check_put(parts, user, body)
 
 
 def check_put(parts: Parts, user: str, body: bytes) -> None:
-    assert parts.devices.put(user, "phone", body).user_id == user
+    assert parts.devices.put(body).user_id == user
 
 
 def delete(user: str) -> Act:
     def act(parts: Parts) -> None:
         # Another user has taken it, or an earlier call has deleted it.
         with suppress(NotFound):
-            parts.devices.delete(user, "phone")
+            parts.devices.delete(f"user_id={user}&device_session_id=phone")
 
     return act
 
 
 def erase(user: str) -> Act:
     def act(parts: Parts) -> None:
-        assert not parts.erasure.user(user).remaining
+        assert not parts.erasure.user(f"user_id={user}").remaining
 
     return act
 

@@ -57,7 +57,7 @@ class DeadLetters:
         self._store = store
         self._new_id = new_id
 
-    def find(self, query: Mapping[str, str]) -> Page[OpenDeadLetter]:
+    def find(self, query: str) -> Page[OpenDeadLetter]:
         """Return a page of open dead letters, the newest first; raise Invalid."""
         given = queries.read(query, READERS, NOT_FOUND_SO)
         after, limit = given.pop("after", None), given.pop("limit", queries.USUAL)

@@ -7,14 +7,23 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta
 
-from dovecote import bodies
+from dovecote import bodies, queries
 from dovecote.model import Device, Registration
 from dovecote.ports import Endpoints, ProviderUnavailable, TokenRefused
 from dovecote.problems import Fault, Invalid, NotFound
-from dovecote.submission import is_identifier
+from dovecote.queries import Reader
+from dovecote.submission import Identifier
 
 REFUSED = "The device cannot be registered."
 UNKNOWN = "The user has no such device."
+UNNAMED = "The request does not name a device."
+UNNAMED_USER = "The request does not name a user."
+
+DEVICE: Mapping[str, Reader] = {
+    "user_id": queries.identifier,
+    "device_session_id": queries.identifier,
+}
+"""The parameters that name a device."""
 
 TRIES = 3
 """How often a registration begins again whose endpoint other calls delete."""
@@ -30,6 +39,8 @@ Token = Annotated[str, Meta(pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]*\Z")]
 class DeviceRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The body of a registration."""
 
+    user_id: Identifier
+    device_session_id: Identifier
     platform: str
     token: Token
 
@@ -69,16 +80,15 @@ class Registrations:
     def __init__(self, *, store: DeviceStore) -> None:
         self._store = store
 
-    def all(self, user_id: str) -> Sequence[Registration]:
-        """Return the devices of a user, the oldest first; none of one who is unknown."""
-        return self._store.registrations(user_id) if is_identifier(user_id) else ()
+    def find(self, query: str) -> Sequence[Registration]:
+        """Return the devices of a user, the oldest first, or the one of a session; none if unknown.
 
-    def get(self, user_id: str, device_session_id: str) -> Registration:
-        """Return a device; raise NotFound."""
-        for device in self.all(user_id):
-            if device.device_session_id == device_session_id:
-                return device
-        raise NotFound(UNKNOWN)
+        Raises Malformed and Invalid.
+        """
+        given = queries.read(query, DEVICE, UNNAMED_USER, required=("user_id",))
+        devices = self._store.registrations(given["user_id"])
+        session = given.get("device_session_id")
+        return [one for one in devices if session in (None, one.device_session_id)]
 
 
 class Devices:
@@ -94,25 +104,24 @@ class Devices:
         self._store = store
         self._endpoints = endpoints
 
-    def put(self, user_id: str, device_session_id: str, body: bytes) -> Device:
-        """Register a device, or give it another token; raise Malformed or Invalid."""
+    def put(self, body: bytes) -> Device:
+        """Register a device, or give it another token; raise Malformed, TooLarge or Invalid."""
         request = bodies.read(body, DeviceRequest, REFUSED)
         if len(request.token.encode()) > MAX_TOKEN_BYTES:
             detail = f"is longer than {MAX_TOKEN_BYTES:,} bytes in UTF-8"
             raise Invalid(REFUSED, [Fault("/token", detail)])
-        _check_ids({"user_id": user_id, "device_session_id": device_session_id})
         try:
-            device, retired = self._register(user_id, device_session_id, request)
+            device, retired = self._register(request)
         except TokenRefused as error:
             raise Invalid(REFUSED, [Fault("", str(error))]) from None
         for endpoint in retired:
-            self._delete_endpoint(user_id, device_session_id, endpoint)
+            self._delete_endpoint(device.user_id, device.device_session_id, endpoint)
         return device
 
-    def delete(self, user_id: str, device_session_id: str) -> None:
-        """Forget a device; raise NotFound."""
-        known = is_identifier(user_id) and is_identifier(device_session_id)
-        if not known or not self.forget(user_id, device_session_id):
+    def delete(self, query: str) -> None:
+        """Forget a device; raise Malformed, Invalid or NotFound."""
+        device = queries.read(query, DEVICE, UNNAMED, required=DEVICE)
+        if not self.forget(**device):
             raise NotFound(UNKNOWN)
 
     def sessions(self, user_id: str) -> Sequence[str]:
@@ -126,14 +135,12 @@ class Devices:
             self._delete_endpoint(user_id, device_session_id, endpoint)
         return bool(retired)
 
-    def _register(
-        self, user_id: str, device_session_id: str, request: DeviceRequest
-    ) -> tuple[Device, Sequence[str]]:
+    def _register(self, request: DeviceRequest) -> tuple[Device, Sequence[str]]:
         """Create an endpoint and store it, until it exists once it is stored."""
         for _ in range(TRIES):
             device = Device(
-                user_id=user_id,
-                device_session_id=device_session_id,
+                user_id=request.user_id,
+                device_session_id=request.device_session_id,
                 platform=request.platform,
                 token=request.token,
                 endpoint=self._endpoints.create(request.platform, request.token),
@@ -159,13 +166,3 @@ class Devices:
         with suppress(TokenRefused):
             endpoint = self._endpoints.create(device.platform, device.token)
             self._store.replace_endpoint(device, endpoint)
-
-
-def _check_ids(ids: Mapping[str, str]) -> None:
-    faults = [
-        Fault("", f"{name} is not 1 to 255 characters without control characters")
-        for name, value in ids.items()
-        if not is_identifier(value)
-    ]
-    if faults:
-        raise Invalid(REFUSED, faults)

@@ -5,15 +5,13 @@ from typing import Protocol
 
 from msgspec.structs import asdict, replace
 
-from dovecote.addresses import BadAddress, normalised
+from dovecote import queries
 from dovecote.devices import Devices
 from dovecote.model import Erased
 from dovecote.ports import ANSWER_SECONDS, Clock, Log, Store
-from dovecote.problems import Fault, Invalid
-from dovecote.submission import is_identifier
 
-REFUSED = "Nobody can be erased by that."
-NO_USER_ID = "user_id is not 1 to 255 characters without control characters"
+NO_USER = "The request does not name a user to erase."
+NO_ADDRESS = "The request does not name an address to erase."
 
 MOST = 100
 """How many routes one transaction erases; each may stand in a notification of 10,000."""
@@ -57,14 +55,14 @@ class Erasure:
         self._clock = clock
         self._log = log
 
-    def user(self, user_id: str) -> Erased:
-        """Erase a user, and suppress the addresses that no other has; raise Invalid.
+    def user(self, query: str) -> Erased:
+        """Erase a user, and suppress the addresses that no other has.
 
         The devices go first: where SNS is out of reach nothing has been counted that the answer
-        would not tell.
+        would not tell. Raises Malformed and Invalid.
         """
-        if not is_identifier(user_id):
-            raise Invalid(REFUSED, [Fault("", NO_USER_ID)])
+        readers = {"user_id": queries.identifier}
+        user_id = queries.read(query, readers, NO_USER, required=readers)["user_id"]
         ends = self._clock() + BEGIN_SECONDS
         with self._store.within(ANSWER_SECONDS):
             sessions = self._devices.sessions(user_id)
@@ -73,12 +71,10 @@ class Erasure:
         left = erased.remaining or gone < len(sessions)
         return self._told(replace(erased, devices=gone, remaining=left))
 
-    def recipient(self, email: str) -> Erased:
-        """Erase an address, and suppress it by its hash alone; raise Invalid."""
-        try:
-            address = normalised(email)
-        except BadAddress as error:
-            raise Invalid(REFUSED, [Fault("", f"email {error}")]) from None
+    def recipient(self, query: str) -> Erased:
+        """Erase an address, and suppress it by its hash alone; raise Malformed and Invalid."""
+        readers = {"email": queries.email}
+        address = queries.read(query, readers, NO_ADDRESS, required=readers)["email"]
         ends = self._clock() + BEGIN_SECONDS
         with self._store.within(ANSWER_SECONDS):
             self._people.suppress(address)

@@ -101,13 +101,17 @@ def header_of(event: Mapping[str, Any], name: str) -> str | None:
 
 
 def parameters_of(event: Mapping[str, Any], *names: str) -> tuple[str, ...]:
-    """Return the path parameters of an HTTP event, which API Gateway has decoded."""
+    """Return the path parameters of an HTTP event: API Gateway decodes the path, once."""
     return tuple(event["pathParameters"][name] for name in names)
 
 
-def query_of(event: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the parameters of an HTTP event's query; one that stands twice is joined by commas."""
-    return event.get("queryStringParameters") or {}
+def query_of(event: Mapping[str, Any]) -> str:
+    """Return the query string of an HTTP event, still percent-encoded.
+
+    API Gateway's `queryStringParameters` joins repeated parameters with commas: they cannot be
+    told from a comma in a value.
+    """
+    return str(event.get("rawQueryString") or "")
 
 
 def caller_of(event: Mapping[str, Any]) -> str:
@@ -323,11 +327,6 @@ def registered(device: Device) -> Answer:
 def listed(registrations: Sequence[Registration]) -> Answer:
     """Return the 200 of a user's devices."""
     return answer(200, {"devices": registrations})
-
-
-def shown(registration: Registration) -> Answer:
-    """Return the 200 of one device."""
-    return answer(200, registration)
 
 
 def forgotten() -> Answer:

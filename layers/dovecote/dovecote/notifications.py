@@ -45,7 +45,7 @@ class Notifications:
         self._store = store
         self._stories = stories
 
-    def get(self, notification_id: str, query: Mapping[str, str]) -> Story:
+    def get(self, notification_id: str, query: str) -> Story:
         """Return a notification with its routes, or a person's of these, and their histories.
 
         Without histories where there are more than MOST_TOLD. Raises NotFound and Invalid.
@@ -58,7 +58,7 @@ class Notifications:
         told = story.histories if len(routes) <= MOST_TOLD else {}
         return Story(notification=replace(story.notification, routes=routes), histories=told)
 
-    def find(self, query: Mapping[str, str]) -> Page[Notification]:
+    def find(self, query: str) -> Page[Notification]:
         """Return a page of the notifications of a user or an address, or of the one with a key.
 
         Raises Invalid.

@@ -1,6 +1,7 @@
 """The parameters of a query string to values, or a problem that names those at fault."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from dovecote import addresses
+from dovecote import addresses, query_string
 from dovecote.addresses import BadAddress
 from dovecote.problems import Fault, Invalid
 from dovecote.submission import Instant, in_range, is_identifier
@@ -32,17 +33,29 @@ class Page(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
     next: str | None
 
 
-def read(query: Mapping[str, str], readers: Mapping[str, Reader], refused: str) -> dict[str, Any]:
-    """Return what the parameters say, by name; raise Invalid with `refused` and all faults."""
-    faults = [Fault("", f"{name}: is no parameter here") for name in query if name not in readers]
+def read(
+    query: str, readers: Mapping[str, Reader], refused: str, *, required: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return what the parameters of a query string say, by name.
+
+    Raises Malformed, or Invalid with `refused` and every parameter that is unknown, repeated,
+    missing or cannot be read.
+    """
+    given = query_string.parse(query)
+    counts = Counter(name for name, _ in given)
+    faults = [
+        *(f"{name}: is not a parameter of this call" for name in counts if name not in readers),
+        *(f"{name}: is given more than once" for name in counts if counts[name] > 1),
+        *(f"{name}: is missing" for name in required if name not in counts),
+    ]
     values: dict[str, Any] = {}
-    for name, reader in readers.items():
+    for name, value in given:
         try:
-            values |= {name: reader(query[name])} if name in query else {}
+            values |= {name: readers[name](value)} if name in readers else {}
         except BadValue as error:
-            faults.append(Fault("", f"{name}: {error}"))
+            faults.append(f"{name}: {error}")
     if faults:
-        raise Invalid(refused, faults)
+        raise Invalid(refused, [Fault("", fault) for fault in faults])
     return values
 
 
@@ -71,7 +84,7 @@ def uuid(text: str) -> UUID:
 def identifier(text: str) -> str:
     """Read an id of the producer's."""
     if not (is_identifier(text) and _is_storable(text)):
-        raise BadValue("is not 1 to 255 characters without control characters")
+        raise BadValue("must be 1 to 255 characters, not blank, without control characters")
     return text
 
 
@@ -88,6 +101,13 @@ def email(text: str) -> str:
         return addresses.normalised(text if _is_storable(text) else "")
     except BadAddress as error:
         raise BadValue(str(error)) from None
+
+
+def flag(text: str) -> bool:
+    """Read `true` or `false`."""
+    if text not in ("true", "false"):
+        raise BadValue("must be true or false")
+    return text == "true"
 
 
 def instant(text: str) -> datetime:

@@ -1,6 +1,6 @@
 """Redrive dead letters by a filter, at a rate and on record; and read that record."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol
 from uuid import UUID
 
@@ -87,7 +87,7 @@ class Redrives:
             self._letters.record(redrive)
             return self._redriven(redrive, request.filter)
 
-    def find(self, query: Mapping[str, str]) -> Page[RecordedRedrive]:
+    def find(self, query: str) -> Page[RecordedRedrive]:
         """Return a page of what was redriven, the newest first; raise Invalid."""
         readers = {"after": queries.uuid, "limit": queries.limit}
         given = queries.read(query, readers, NOT_FOUND_SO)

@@ -1,6 +1,7 @@
 """Bytes to a Submission, or a problem: everything that can be said without the catalog."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -17,7 +18,10 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_NOTIFICATIONS = 100
 MAX_RECIPIENTS = 1000
 
-Identifier = Annotated[str, Meta(max_length=255, pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]*\Z")]
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+"""C0, DEL, C1 and the two separators that end a line: refused in ids and keys, in SQL as well."""
+
+Identifier = Annotated[str, Meta(max_length=255, pattern=rf"^(?=.*\S)[^{_CONTROLS}]*\Z")]
 """An id of the producer's own: a user or a device session."""
 
 _Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z", max_length=35)]
@@ -146,12 +150,18 @@ def _key(raw: Mapping[str, Any], header: str | None) -> str:
         strict_json.inspect(key)
     if not key:
         raise Malformed("There is no idempotency key, neither as a header nor in the body.")
-    if isinstance(key, str) and len(key) > 255:
-        raise Invalid(
-            "The idempotency key cannot be taken.",
-            [Fault("/idempotency_key", "is longer than 255 characters")],
-        )
+    if isinstance(key, str) and (faults := _key_faults(key)):
+        raise Invalid("The idempotency key cannot be taken.", faults)
     return str(key)
+
+
+def _key_faults(key: str) -> list[Fault]:
+    faults = []
+    if len(key) > 255:
+        faults.append(Fault("/idempotency_key", "is longer than 255 characters"))
+    elif re.search(f"[{_CONTROLS}]", key):
+        faults.append(Fault("/idempotency_key", "must not contain control characters"))
+    return faults
 
 
 def _check_count(recipients: Any) -> None:

@@ -1,11 +1,10 @@
 """Suppress addresses and let them go: what bounced, complained, or is an operator's to say."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
-from dovecote import bodies
+from dovecote import bodies, queries
 from dovecote.addresses import BadAddress, normalised
 from dovecote.model import Suppression
 from dovecote.problems import Fault, Invalid, NotFound
@@ -34,8 +33,9 @@ class Suppressions(Protocol):
 
 
 class SuppressionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The body of a suppression; it may be empty."""
+    """The body of a suppression."""
 
+    email: str
     reason: str = MANUAL
 
 
@@ -45,48 +45,37 @@ class KeepSuppressions:
     def __init__(self, *, store: Suppressions) -> None:
         self._store = store
 
-    def get(self, email: str) -> Suppression:
-        """Return the suppression of an address; raise Invalid or NotFound."""
-        suppression = self._store.find(_address(email))
+    def get(self, query: str) -> Suppression:
+        """Return the suppression of an address; raise Malformed, Invalid or NotFound."""
+        given = queries.read(query, {"email": queries.email}, REFUSED, required=("email",))
+        suppression = self._store.find(given["email"])
         if suppression is None:
             raise NotFound(UNKNOWN)
         return suppression
 
-    def put(self, email: str, body: bytes) -> Suppression:
+    def put(self, body: bytes) -> Suppression:
         """Suppress an address; one that is suppressed keeps its reason.
 
         Raises Malformed, TooLarge and Invalid.
         """
-        address = _address(email)
-        request = bodies.read(body or b"{}", SuppressionRequest, REFUSED)
+        request = bodies.read(body, SuppressionRequest, REFUSED)
         if request.reason != MANUAL:
             raise Invalid(REFUSED, [Fault("/reason", f"is not {MANUAL}")])
+        try:
+            address = normalised(request.email)
+        except BadAddress as error:
+            raise Invalid(REFUSED, [Fault("/email", str(error))]) from None
         return self._store.put(address)
 
-    def delete(self, email: str, query: Mapping[str, str]) -> int:
+    def delete(self, query: str) -> int:
         """Let an address be sent to again; return how many routes were released.
 
         With `release=true` those that were skipped for it, and did not expire, are pending again.
-        Raises Invalid or NotFound.
+        Raises Malformed, Invalid or NotFound.
         """
-        released = self._store.delete(_address(email), release=_release(query))
+        readers = {"email": queries.email, "release": queries.flag}
+        given = queries.read(query, readers, REFUSED, required=("email",))
+        released = self._store.delete(given["email"], release=given.get("release", False))
         if released is None:
             raise NotFound(UNKNOWN)
         return released
-
-
-def _address(email: str) -> str:
-    try:
-        return normalised(email)
-    except BadAddress as error:
-        raise Invalid(REFUSED, [Fault("", f"email: {error}")]) from None
-
-
-def _release(query: Mapping[str, str]) -> bool:
-    faults = [f"{name}: is not a parameter of this call" for name in query if name != "release"]
-    release = query.get("release", "false")
-    if release not in ("true", "false"):
-        faults.append("release: is neither true nor false")
-    if faults:
-        raise Invalid(REFUSED, [Fault("", fault) for fault in faults])
-    return release == "true"

@@ -1,5 +1,7 @@
 // The HTTP API: what it answers, or why it does not, in words.
 
+import { withKey } from "./key.js";
+
 /** What the API, or the way to it, refused. */
 export class Refusal extends Error {
   constructor(status, document) {
@@ -29,10 +31,10 @@ function said(status, { message }) {
 
 /** Ask the API; raise a Refusal. */
 export async function ask(method, path, body) {
-  const options = { method, cache: "no-store" };
+  const options = { method, cache: "no-store", headers: withKey() };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
-    options.headers = { "Content-Type": "application/json" };
+    options.headers["Content-Type"] = "application/json";
   }
   let answer;
   try {

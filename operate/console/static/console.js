@@ -1,7 +1,8 @@
 // The console: the view that the address names, as #view/id?filter.
 
-import { el, show } from "./dom.js";
-import { read } from "./live.js";
+import { ask } from "./api.js";
+import { el, nothing, show } from "./dom.js";
+import { askTabs, takeKey } from "./key.js";
 import { deadLetters } from "./views/dead-letters.js";
 import { find } from "./views/find.js";
 import { overview } from "./views/overview.js";
@@ -19,6 +20,7 @@ const VIEWS = {
 
 const byId = (id) => document.getElementById(id);
 let leave = null;
+let open = false;
 
 function address() {
   const [path, query = ""] = location.hash.slice(1).split("?");
@@ -54,7 +56,42 @@ function about(one) {
   if (local) show(byId("elsewhere"), el("a", { href: "/" }, "The playground"));
 }
 
+/** Ask which stack this is; without a key say how to come by one. */
+async function start() {
+  try {
+    about(await identified());
+    open = true;
+    go();
+  } catch (refusal) {
+    locked(refusal.words);
+  }
+}
+
+async function identified() {
+  try {
+    return await ask("GET", "/_console/about");
+  } catch (refusal) {
+    if (refusal.status === 401 && (await askTabs())) return ask("GET", "/_console/about");
+    throw refusal;
+  }
+}
+
+function locked(words) {
+  open = false;
+  leave?.();
+  leave = null;
+  byId("tabs").replaceChildren();
+  const title = el("h2", { tabindex: "-1" }, "The console is locked");
+  show(byId("view"), title, nothing(words));
+  title.focus({ preventScroll: true });
+}
+
 addEventListener("hashchange", () => {
+  if (takeKey()) {
+    start();
+    return;
+  }
+  if (!open) return;
   if (location.hash === "#main") {
     byId("main").focus();
     return;
@@ -62,5 +99,5 @@ addEventListener("hashchange", () => {
   go();
   byId("view").querySelector("h2")?.focus({ preventScroll: true });
 });
-read("/_console/about").then(about);
-go();
+takeKey();
+start();

@@ -1,6 +1,8 @@
 // Asks again and again, and not while nobody looks. An answer that is known already (304) costs
 // next to nothing.
 
+import { withKey } from "./key.js";
+
 const EVERY = 1000;
 
 /** Call `changed` with each new answer of a URL, `lost` when there is none; returns how to stop. */
@@ -36,7 +38,7 @@ export function follow(url, changed, lost = () => {}, every = EVERY) {
 
 async function asked(url, tag) {
   try {
-    const headers = tag ? { "If-None-Match": tag } : {};
+    const headers = withKey(tag ? { "If-None-Match": tag } : {});
     const answer = await fetch(url, { headers, cache: "no-store" });
     const document = answer.status === 304 ? null : await answer.json();
     return { status: answer.status, document, tag: answer.headers.get("ETag") };
@@ -47,7 +49,7 @@ async function asked(url, tag) {
 
 /** Ask once for a JSON document. */
 export async function read(url) {
-  const answer = await fetch(url, { cache: "no-store" });
+  const answer = await fetch(url, { cache: "no-store", headers: withKey() });
   if (!answer.ok) throw new Error((await answer.json()).detail);
   return answer.json();
 }

@@ -13,6 +13,7 @@ from local.provider import Fault, Order
 from local.stack import Options, Stack
 
 BOUNCE = "bounce+ann@simulator.amazonses.com"
+SUPPRESSION = f"/suppressions?email={BOUNCE.replace('+', '%2B')}"
 RESET = {
     "first_name": "Ann",
     "reset_url": "https://nestbox.example/reset/1",
@@ -76,7 +77,7 @@ def test_a_bounce_suppresses_its_address_until_an_operator_lets_it_go(tmp_path: 
             bounced, _ = await submitted(session, "one", BOUNCE)
             route = await shown(session, bounced, "bounced_at")
             assert route["delivery"]["bounce_type"] == "permanent"
-            suppression = await call(session, "GET", f"/suppressions/{BOUNCE}")
+            suppression = await call(session, "GET", SUPPRESSION)
             assert (suppression["email"], suppression["reason"]) == (BOUNCE, "bounced")
 
             skipped, route = await submitted(session, "two", BOUNCE.upper())
@@ -84,7 +85,7 @@ def test_a_bounce_suppresses_its_address_until_an_operator_lets_it_go(tmp_path: 
             assert route["last_error"] == "address is suppressed: bounced"
 
             # What was skipped is sent now.
-            released = await call(session, "DELETE", f"/suppressions/{BOUNCE}?release=true")
+            released = await call(session, "DELETE", f"{SUPPRESSION}&release=true")
             assert released == {"released": 1}
             await shown(session, skipped, "accepted_at")
             assert len(stack.provider.ledger.accepted) == 2

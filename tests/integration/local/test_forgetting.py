@@ -47,12 +47,12 @@ def test_a_person_is_erased_over_http_and_what_is_over_is_purged(tmp_path: Path)
                 assert ok.status == 202
                 path = ok.headers["Location"]
             nothing = {"erased": 0, "in_flight": 0, "devices": 0, "remaining": False}
-            assert await erased(session, "/users/Ann%2F1") == {**nothing, "erased": 1}
-            assert await erased(session, f"/recipients/{ANN}") == nothing
+            assert await erased(session, "/users?user_id=Ann%2F1") == {**nothing, "erased": 1}
+            assert await erased(session, f"/recipients?email={ANN.replace('+', '%2B')}") == nothing
             async with session.get(path) as answer:
                 (route,) = (await answer.json())["routes"]
                 assert (route["user_id"], route["email"]) == (None, None)
-            async with session.delete("/recipients/nobody") as answer:
+            async with session.delete("/recipients?email=nobody") as answer:
                 assert answer.status == 422
             with psycopg.connect(stack.database_url) as connection:
                 connection.execute(LONG_AGO)

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from local import gateway
 from local.process import Answer
@@ -17,6 +18,7 @@ ROUTES = [
     Route(method="ANY", path="/{proxy+}", function="rest"),
     Route(method="GET", path="/users/{user_id}/devices/{device_session_id}", function="device"),
     Route(method="GET", path="/users/{user_id}/devices/all", function="all"),
+    Route(method="DELETE", path="/users/{user_id}", function="erase"),
     Route(method="POST", path="/notes", function="submit"),
 ]
 
@@ -76,29 +78,60 @@ def test_an_event_has_payload_format_2() -> None:
     assert "pathParameters" not in event
 
 
-def test_path_parameters_are_decoded() -> None:
-    functions = Functions()
-
-    async def scenario(client: Client) -> None:
-        await client.get("/users/a%2Fb%20c/devices/d-1")
-
-    converse(functions, scenario)
-    assert functions.asked[0][0] == "device"
-    assert functions.event["pathParameters"] == {"user_id": "a/b c", "device_session_id": "d-1"}
-
-
-def test_a_path_may_have_a_line_break_in_it() -> None:
+@pytest.mark.parametrize(
+    ("method", "sent", "path", "function", "parameters"),
+    [
+        ("GET", "/users/a%20b%C3%A9/devices/d+1", "/users/a b\u00e9/devices/d+1", "device",
+         {"user_id": "a b\u00e9", "device_session_id": "d+1"}),
+        # A decoded slash separates segments.
+        ("DELETE", "/users/x", "/users/x", "erase", {"user_id": "x"}),
+        ("GET", "/users/x%2Fdevices%2Fy", "/users/x/devices/y", "device",
+         {"user_id": "x", "device_session_id": "y"}),
+        ("DELETE", "/users%2Fx", "/users/x", "erase", {"user_id": "x"}),
+        ("DELETE", "/users/x%2F", None, None, None),
+        # A decoded question mark ends the path.
+        ("DELETE", "/users/who%3Fme", "/users/who", "erase", {"user_id": "who"}),
+        ("DELETE", "/users/who%3Fme?real=1", "/users/who", "erase", {"user_id": "who"}),
+        # Text that is encoded twice is decoded once.
+        ("DELETE", "/users/x%252Fy", "/users/x%2Fy", "erase", {"user_id": "x%2Fy"}),
+        ("DELETE", "/users/who%253Fme", "/users/who%3Fme", "erase", {"user_id": "who%3Fme"}),
+        ("DELETE", "/users/%2525", "/users/%25", "erase", {"user_id": "%25"}),
+        # Dot segments are segments like others.
+        ("DELETE", "/users/x%2F..", None, None, None),
+        ("DELETE", "/users/%2e%2e", "/users/..", "erase", {"user_id": ".."}),
+        ("DELETE", "/users/%2E%2E%2Fnotes", None, None, None),
+        ("DELETE", "/users/%252e%252e", "/users/%2e%2e", "erase", {"user_id": "%2e%2e"}),
+        # Other characters of a URL, and bytes that are not UTF-8.
+        ("DELETE", "/users/a%23b%26c%3Dd%3B", "/users/a#b&c=d;", "erase", {"user_id": "a#b&c=d;"}),
+        ("DELETE", "/users/a%0Ab", "/users/a\nb", "erase", {"user_id": "a\nb"}),
+        ("DELETE", "/users/%00", "/users/\0", "erase", {"user_id": "\0"}),
+        ("DELETE", "/users/%FF", "/users/\ufffd", "erase", {"user_id": "\ufffd"}),
+        ("DELETE", "/users/100%25", "/users/100%", "erase", {"user_id": "100%"}),
+    ],
+)  # fmt: skip
+def test_a_path_is_decoded_once_before_a_route_is_matched(
+    method: str,
+    sent: str,
+    path: str | None,
+    function: str | None,
+    parameters: dict[str, str] | None,
+) -> None:
     functions = Functions({"statusCode": 200})
+    query = sent.partition("?")[2]
 
     async def scenario(client: Client) -> None:
-        response = await client.get("/users/a%0Ab/devices/d-1")
-        assert response.status == 200
-        other = await client.get("/users%0A", headers={"Accept": "text/plain"})
-        assert other.status == 404
-        assert await other.json() == {"message": "Not Found"}
+        url = URL(f"http://{client.host}:{client.port}{sent}", encoded=True)
+        async with client.session.request(method, url) as response:
+            assert response.status == (404 if path is None else 200)
 
     converse(functions, scenario, ROUTES[1:])
-    assert functions.event["pathParameters"]["user_id"] == "a\nb"
+    if path is None:
+        assert functions.asked == []
+        return
+    assert functions.asked[0][0] == function
+    assert functions.event["rawPath"] == functions.event["requestContext"]["http"]["path"] == path
+    assert functions.event["pathParameters"] == parameters
+    assert functions.event["rawQueryString"] == query
 
 
 @pytest.mark.parametrize(
@@ -126,7 +159,7 @@ def test_a_request_without_a_route_is_not_found() -> None:
         assert response.status == 404
         assert await response.json() == {"message": "Not Found"}
 
-    converse(Functions(), scenario, routes=ROUTES[3:])
+    converse(Functions(), scenario, routes=ROUTES[4:])
 
 
 def test_a_body_that_is_no_text_is_base64() -> None:

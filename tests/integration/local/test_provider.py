@@ -541,8 +541,8 @@ def test_a_close_is_abrupt(server: Running) -> None:
     host, port = server.url.removeprefix("http://").split(":")
 
     with socket.create_connection((host, int(port)), timeout=5) as connection:
-        head = f"POST /v2/email/outbound-emails HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
-        connection.sendall(f"{head}\r\n\r\n".encode() + body)
+        head = "POST /v2/email/outbound-emails HTTP/1.1\r\nHost: 127.0.0.1"
+        connection.sendall(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         answer = connection.recv(100)
 
     assert answer == b""

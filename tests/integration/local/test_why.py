@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import psycopg
 
 from local.provider import Fault, Order
 from local.stack import Options, Stack
@@ -97,5 +98,37 @@ def test_ann_who_got_nothing_is_told_why_and_gets_it_after_a_redrive(tmp_path: P
             assert "=> accepted by SES" in told
             route_id = posted[0]["routes"][0]["route_id"]
             await asked(session, "POST", f"/dead-letters/{route_id}/redrive", 409)
+
+    asyncio.run(scenario())
+
+
+HOSTILE = "\x1b[2K\x1b[1A\x9b2K\r\u202e\u200b"
+SPOILT = """
+update dovecote.notifications
+set idempotency_key = idempotency_key || %(text)s, kind = kind || %(text)s;
+update dovecote.notification_routes
+set last_error = %(text)s, device_session_id = %(text)s;
+update dovecote.notification_events set detail = %(text)s || E'\\nforged';
+"""
+
+
+def test_what_is_stored_cannot_act_on_the_terminal(tmp_path: Path) -> None:
+    """By HTTP none of it can be submitted: it is as an older release may have stored it."""
+    options = Options(
+        directory=tmp_path / "stack",
+        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
+        durable=False,
+        tick_seconds=3600,
+    )
+
+    async def scenario() -> None:
+        async with Stack(options) as stack, aiohttp.ClientSession(stack.api_url) as session:
+            posted = await refused(stack, session, "reset-1")
+            with psycopg.connect(stack.database_url) as connection:
+                psycopg.ClientCursor(connection).execute(SPOILT, {"text": HOSTILE})
+            told = await asyncio.to_thread(why, stack, id=posted["notification_id"])
+        assert told.count("\\x1b[2K\\x1b[1A\\x9b2K\\r\\u202e\\u200b") >= 4
+        assert [line for line in told.split("\n") if not line.isprintable()] == []
+        assert "forged" not in [line.strip() for line in told.split("\n")]
 
     asyncio.run(scenario())

@@ -24,6 +24,8 @@ from operate.site import Site
 from tests.consoles import console
 from tests.unit.operate.sites import REGION, StubbedAws, a_site, a_stack
 
+NOTIFICATION = "/notifications/0192f6a0-0000-7000-8000-00000000000a"
+REDRIVE = "/dead-letters/0192f6a0-0000-7000-8000-00000000000a/redrive"
 CREDENTIALS = Credentials("AKIAEXAMPLE", "example", "of-a-session")
 
 
@@ -95,26 +97,27 @@ def site(api: Api, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 class Browser:
-    """What asks the console, with the cookie that it was given."""
+    """What asks the console, with the key of the printed address or without."""
 
     def __init__(self, address: str) -> None:
         self.address = urlsplit(address)
-        self.cookie = ""
+        self.key = ""
 
-    def open(self) -> tuple[int, str]:
-        """Open the address that was printed; return the status and the cookie as it was set."""
-        status, headers, _ = self.ask("GET", f"{self.address.path}?{self.address.query}")
-        self.cookie = headers.get("Set-Cookie", "").partition(";")[0]
-        return status, headers.get("Set-Cookie", "")
+    def open(self) -> None:
+        """Take the key from the fragment, as the page does."""
+        name, _, self.key = self.address.fragment.partition("=")
+        assert name == "key"
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
         connection = http.client.HTTPConnection(self.address.netloc, timeout=20)
-        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         raw = None if body is None else json.dumps(body)
-        connection.request(method, path, raw, {"Cookie": self.cookie, **headers})
+        connection.request(method, path, raw, sent)
         answer = connection.getresponse()
         content = answer.read()
         connection.close()
+        assert "Set-Cookie" not in answer.headers
         try:
             return answer.status, answer.headers, json.loads(content)
         except ValueError:
@@ -130,18 +133,43 @@ def browser(site: Site) -> Iterator[Browser]:
 # Who may.
 
 
-def test_only_the_browser_that_has_the_key_is_answered(browser: Browser, api: Api) -> None:
-    paths = ("/console", "/overview", "/_console/about", "/_console/static/console.js")
-    assert [browser.ask("GET", path)[0] for path in paths] == [403] * 4
-    assert browser.ask("GET", "/console?key=another")[0] == 403
-    assert browser.ask("GET", "/console?key=%C3%A9")[0] == 403
-    assert browser.ask("GET", f"/overview?{browser.address.query}")[0] == 403
-    status, cookie = browser.open()
-    assert status == 303
-    assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
-    assert [browser.ask("GET", path)[0] for path in paths] == [200] * 4
+FILES = ("/console", "/_console/static/console.js", "/_console/static/icon.svg")
+DATA = ("/overview", "/_console/about", "/_console/templates", "/_console/templates/order.shipped")
+
+
+def test_only_requests_with_the_key_are_answered(browser: Browser, api: Api) -> None:
+    assert [browser.ask("GET", path)[0] for path in FILES] == [200] * 3
+    for path in (*DATA, "/nothing", "/_console/static/../about", "/_console/static%2F..%2Fabout"):
+        status, headers, problem = browser.ask("GET", path)
+        assert (status, headers["WWW-Authenticate"]) == (401, "Bearer"), path
+        assert "open the address that make console printed" in problem["detail"]
+    assert api.asked == []
+    browser.open()
+    assert [browser.ask("GET", path)[0] for path in (*FILES, *DATA)] == [200] * 7
     assert [path for _, path, _ in api.asked] == ["/overview"]
+
+
+def test_a_key_counts_in_its_header_alone(browser: Browser, api: Api) -> None:
+    key = browser.address.fragment.partition("=")[2]
+    assert len(key) >= 43
+    assert key not in f"{browser.address.path}{browser.address.query}"
+    wrong = key[:-1] + ("A" if key[-1] != "A" else "B")
+    for given in (wrong, key[:-1], f"{key}A", key.lower(), f" {key}", "", "\u00e9", "\xff" * 43):
+        assert browser.ask("GET", "/overview", Authorization=f"Bearer {given}")[0] == 401, given
+    for header in (key, f"Basic {key}", f"Bearer{key}", "Bearer"):
+        assert browser.ask("GET", "/overview", Authorization=header)[0] == 401, header
+    assert browser.ask("GET", f"/overview?key={key}")[0] == 401
+    assert browser.ask("GET", "/overview", Cookie=f"key={key}; dovecote-console={key}")[0] == 401
+    assert browser.ask("POST", "/dead-letters/redrive", {"key": key})[0] == 401
+    assert api.asked == []
+    assert browser.ask("GET", "/overview", Authorization=f"bearer {key}")[0] == 200
+
+
+def test_the_key_of_another_run_is_refused(browser: Browser, site: Site) -> None:
+    browser.open()
+    with console(site) as address:
+        other = Browser(address)
+        assert other.ask("GET", "/_console/about", Authorization=f"Bearer {browser.key}")[0] == 401
 
 
 def test_what_comes_from_elsewhere_is_refused_though_it_has_the_key(
@@ -149,7 +177,17 @@ def test_what_comes_from_elsewhere_is_refused_though_it_has_the_key(
 ) -> None:
     browser.open()
     redrive = "/dead-letters/redrive"
-    assert browser.ask("GET", "/overview", Host="rebound.example")[0] == 403
+    for host in (
+        "rebound.example", "rebound.example:80", "127.0.0.1.example", "localhost.example",
+        "127.0.0.2", "[::2]", "localhost@rebound.example", "rebound.example@127.0.0.1",
+        "host.docker.internal", "127.0.0.1:port", "localhost.", "",
+    ):  # fmt: skip
+        for path in ("/overview", "/console", "/_console/static/console.js"):
+            assert browser.ask("GET", path, Host=host)[0] == 403, host
+    for host in ("localhost:8484", "LOCALHOST", "[::1]:1", "127.0.0.1"):
+        assert browser.ask("GET", "/console", Host=host)[0] == 200, host
+    assert browser.ask("GET", "/overview", Origin="http://127.0.0.1:1")[0] == 403
+    assert browser.ask("GET", "/console", Origin="null")[0] == 403
     assert browser.ask("POST", redrive, {}, Origin="https://evil.example")[0] == 403
     assert browser.ask("POST", redrive, {}, Origin="null")[0] == 403
     assert browser.ask("POST", redrive, {}, Sec_Fetch_Site="same-site")[0] == 403
@@ -162,7 +200,7 @@ def test_every_answer_says_that_nobody_keeps_it_and_that_no_script_is_inline(
     browser: Browser,
 ) -> None:
     browser.open()
-    for path in ("/console", "/overview", "/_console/templates", "/nothing", "/console?key=no"):
+    for path in ("/console", "/overview", "/_console/templates", "/nothing", "/console?x=y"):
         _, headers, _ = browser.ask("GET", path)
         assert headers["Cache-Control"] == "no-store"
         assert "default-src 'none'; script-src 'self'" in headers["Content-Security-Policy"]
@@ -186,14 +224,16 @@ def test_it_listens_at_one_address_of_this_machine_alone(browser: Browser) -> No
          "/notifications?user_id=u%2F1%20a%2Bb&limit=5"),
         ("GET", "/notifications?kind=a.b&idempotency_key=it's(1)*~!",
          "/notifications?kind=a.b&idempotency_key=it%27s%281%29%2A~%21"),
-        ("GET", "/notifications/0a-1", "/notifications/0a-1"),
-        ("GET", "/suppressions/o'hara%2Bx@b%C3%BCro.example",
-         "/suppressions/o%27hara%2Bx%40b%C3%BCro.example"),
-        ("GET", "/users/a%2Fb%20c%25/devices", "/users/a%2Fb%20c%25/devices"),
+        ("GET", NOTIFICATION, NOTIFICATION),
+        ("GET", f"{NOTIFICATION}?email=a%40b.example", f"{NOTIFICATION}?email=a%40b.example"),
+        ("GET", "/suppressions?email=o'hara%2Bx@b%C3%BCro.example",
+         "/suppressions?email=o%27hara%2Bx%40b%C3%BCro.example"),
+        ("GET", "/devices?user_id=a%2Fb+c%2525%26%3D", "/devices?user_id=a%2Fb%20c%2525%26%3D"),
+        ("GET", "/devices?user_id=a&user_id=b,c", "/devices?user_id=a&user_id=b%2Cc"),
         ("GET", "/dead-letters?reason=attempts", "/dead-letters?reason=attempts"),
         ("GET", "/redrives?limit=5", "/redrives?limit=5"),
         ("POST", "/dead-letters/redrive", "/dead-letters/redrive"),
-        ("POST", "/dead-letters/0a-1/redrive", "/dead-letters/0a-1/redrive"),
+        ("POST", REDRIVE, REDRIVE),
     ],
 )  # fmt: skip
 def test_a_call_of_the_views_is_signed_and_passed_on(
@@ -212,20 +252,32 @@ def test_no_other_call_is_passed_on(browser: Browser, api: Api) -> None:
     browser.open()
     for method, path in (
         ("POST", "/notifications"),
-        ("DELETE", "/notifications/0a-1"),
-        ("DELETE", "/users/u-1"),
-        ("PUT", "/suppressions/a@b.example"),
-        ("DELETE", "/suppressions/a@b.example"),
-        ("PUT", "/users/u-1/devices/d-1"),
+        ("DELETE", NOTIFICATION),
+        ("DELETE", "/users?user_id=u-1"),
+        ("DELETE", "/recipients?email=a@b.example"),
+        ("PUT", "/suppressions"),
+        ("DELETE", "/suppressions?email=a@b.example"),
+        ("PUT", "/devices"),
+        ("DELETE", "/devices?user_id=u-1&device_session_id=d-1"),
         ("GET", "/openapi.json"),
         ("GET", "/notifications/a/b"),
         ("GET", "/notifications/.."),
         ("GET", "/notifications/%2e%2e"),
-        ("GET", "/users/%2e/devices"),
+        ("GET", f"{NOTIFICATION}%2F.."),
+        ("GET", f"{NOTIFICATION}%3Fuser_id=u-1"),
+        ("GET", "/notifications/unknown"),
+        ("POST", "/dead-letters/%2e%2e%2fredrive/redrive"),
         ("POST", "/dead-letters/../redrive"),
         ("GET", "//overview"),
     ):
         assert browser.ask(method, path)[0] in (404, 405), (method, path)
+    assert api.asked == []
+
+
+@pytest.mark.parametrize("value", ["%FF", "%", "a%zz", "%C3"])
+def test_a_query_with_two_readings_is_not_passed_on(browser: Browser, api: Api, value: str) -> None:
+    browser.open()
+    assert browser.ask("GET", f"/devices?user_id={value}")[0] == 400
     assert api.asked == []
 
 
@@ -304,7 +356,8 @@ def test_each_kind_is_shown_in_each_locale_with_a_payload_that_its_schema_takes(
             path = f"/_console/templates/{one['kind']}?locale={locale}"
             status, _, preview = browser.ask("GET", path)
             assert status == 200
-            assert bool(preview["subject"]) == preview["html"] == ("email" in one["channels"])
+            sends_email = "email" in one["channels"]
+            assert bool(preview["subject"]) == bool(preview["html"]) == sends_email
             assert bool(preview["alert"]) == ("push" in one["channels"])
             assert "sample" not in preview["payload"].values()
 
@@ -315,12 +368,26 @@ def test_a_preview_is_in_its_locale_and_its_html_may_do_nothing(browser: Browser
     subjects = [browser.ask("GET", path + q)[2]["subject"] for q in ("", "?locale=de")]
     assert subjects[0] != subjects[1]
     assert "unterwegs" in subjects[1]
-    status, headers, html = browser.ask("GET", f"{path}/html?locale=de")
+    address = browser.ask("GET", f"{path}?locale=de")[2]["html"]
+    browser.key = ""  # a frame sends none
+    status, headers, html = browser.ask("GET", address)
     assert status == 200
     assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     assert b"unterwegs" in html
-    assert browser.ask("GET", "/_console/templates/order.arriving/html")[0] == 404
+    assert browser.ask("GET", f"{address[:-1]}")[0] == 404
+    browser.open()
+    assert browser.ask("GET", "/_console/templates/order.arriving")[2]["html"] is None
     assert browser.ask("GET", "/_console/templates/nothing")[0] == 404
+
+
+def test_a_preview_is_shown_until_32_others_were_opened(browser: Browser) -> None:
+    browser.open()
+    path = "/_console/templates/order.shipped"
+    addresses = [browser.ask("GET", path)[2]["html"] for _ in range(33)]
+    assert len(set(addresses)) == 33
+    assert [browser.ask("GET", one)[0] for one in (addresses[0], *addresses[1:])] == [404] + [
+        200
+    ] * 32
 
 
 def test_a_sample_is_an_example_of_the_schema_an_event_or_made_up(tmp_path: Any) -> None:

@@ -182,10 +182,10 @@ def test_everything_of_one_person_is_told_page_by_page() -> None:
             "notifications?user_id=u-1&after=n-2": {"notifications": [first], "next": None},
             "notifications/n-1?user_id=u-1": first,
             "notifications/n-2?user_id=u-1": second,
-            "suppressions/ann%2Ba%40example.com": {
+            "suppressions?email=ann%2Ba%40example.com": {
                 "email": ANN, "reason": "bounced", "created_at": EARLIER,
             },
-            "users/u-1/devices": {
+            "devices?user_id=u-1": {
                 "devices": [
                     {"device_session_id": "phone", "platform": "apns", "dead_at": None},
                     {"device_session_id": "tablet", "platform": "fcm", "dead_at": EARLIER},

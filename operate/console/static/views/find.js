@@ -74,7 +74,7 @@ function form(way, fields, query) {
   );
   made.addEventListener("submit", (event) => {
     event.preventDefault();
-    const given = [...fields.querySelectorAll("input")].map((one) => [one.name, one.value.trim()]);
+    const given = [...fields.querySelectorAll("input")].map((one) => [one.name, value(one)]);
     location.hash =
       select.value === "id"
         ? `notifications/${encodeURIComponent(given[0][1])}`
@@ -83,16 +83,21 @@ function form(way, fields, query) {
   return made;
 }
 
+// An id of the producer's own may begin or end with a space.
+function value({ name, value }) {
+  return ["id", "email"].includes(name) ? value.trim() : value;
+}
+
 /** Say what is known of the person: a suppression, or devices. */
 async function about(container, { email, user_id: user }) {
   try {
     if (email) {
-      const one = await ask("GET", `/suppressions/${encodeURIComponent(email)}`);
+      const one = await ask("GET", withQuery("/suppressions", { email }));
       const words = `${email} is suppressed (${one.reason}) since `;
       show(container, el("p", { class: "paused" }, words, moment(one.created_at), "."));
     }
     if (user) {
-      const { devices } = await ask("GET", `/users/${encodeURIComponent(user)}/devices`);
+      const { devices } = await ask("GET", withQuery("/devices", { user_id: user }));
       const said = devices.map((one) => `${one.platform} ${one.dead_at ? "dead" : "alive"}`);
       show(container, el("p", { class: "hint" }, `Devices: ${said.join(", ") || "none"}.`));
     }

@@ -27,9 +27,9 @@ export function templates(container, { id, query }) {
   }
 }
 
-function address(kind, locale, rest = "") {
+function address(kind, locale) {
   const query = locale ? `?locale=${encodeURIComponent(locale)}` : "";
-  return `/_console/templates/${encodeURIComponent(kind)}${rest}${query}`;
+  return `/_console/templates/${encodeURIComponent(kind)}${query}`;
 }
 
 function entry(one, chosen) {
@@ -50,7 +50,7 @@ function shown(one, locale, preview) {
   return [
     el("h3", {}, preview.subject ?? preview.alert.title),
     locales(one, locale),
-    preview.html ? bodies(one, locale, preview) : null,
+    preview.html ? bodies(one, preview) : null,
     preview.alert ? phone(preview.alert.title, preview.alert.body, Date.now()) : null,
     headers(preview.headers ?? {}),
     el(
@@ -70,10 +70,10 @@ function locales(one, chosen) {
   return el("p", { class: "locales" }, links);
 }
 
-function bodies(one, locale, preview) {
+function bodies(one, preview) {
   const frame = el("iframe", {
     title: `The email of ${one.kind} as it looks`,
-    src: address(one.kind, locale, "/html"),
+    src: preview.html,
     sandbox: "",
   });
   return el(
