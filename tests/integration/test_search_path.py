@@ -3,7 +3,7 @@
 Wherever a call has no exact match in pg_catalog, a function or operator that matches better wins,
 if its schema is searched. The attacker here creates one for each function and operator that our
 SQL uses, with many argument types, and tables and types with our names. Each raises an error when
-it is called, and nobody may execute it: PostgreSQL refuses a plan with it.
+it is called, and no role may execute it: PostgreSQL refuses a plan with it.
 """
 
 import json
@@ -274,7 +274,7 @@ def _fill(owner: Connection, version: int) -> None:
         "select gen_random_uuid(), notification_id, 0, 'email', 'address', 'u', 'a@example.com',"
     )
     values += f" 1{number}, 'dead_lettered', 3, now() from dovecote.notifications"
-    owner.execute(f"insert into {table} {values}".encode())  # noqa: S608
+    owner.execute(f"insert into {table} {values}".encode())
 
 
 def _foreign(owner: Connection) -> list[Any]:

@@ -12,8 +12,8 @@ _IN_BRACKETS = re.compile(r"<([^<>]*)>\s*$")
 def only_recipients_failed(words: str, sender: str, recipients: Collection[str]) -> bool:
     """Tell whether a message lists recipients and nothing else.
 
-    The sender's identity may be its address or its domain. What is listed and belongs to neither
-    side, or is cut off, counts as the sender's: then nothing is lost.
+    The sender's identity may be its address or its domain. An identity of neither side, or a
+    list that is cut off, counts as the sender's: then no message is lost.
     """
     names = listed(words)
     if not names or names & _names(parseaddr(sender)[1]):
