@@ -376,6 +376,8 @@ NO_ENDPOINT = "Invalid parameter: TargetArn Reason: No endpoint found for the ta
         ("EndpointDisabled", "Endpoint is disabled", "The endpoint is disabled"),
         ("InvalidParameter", NO_ENDPOINT, "The endpoint does not exist"),
         ("NotFound", "Endpoint does not exist", "The endpoint does not exist"),
+        ("NotFound", f"Endpoint {ENDPOINT} was deleted", "The endpoint does not exist"),
+        ("InvalidParameter", "The endpoint could not be found", "The endpoint does not exist"),
         ("NotFound", "in words", ""),
     ],
 )

@@ -155,9 +155,10 @@ RULES: Sequence[Rule] = (
     ),
     # SNS refuses a parameter: the endpoint, the topic, or the message.
     Rule(
-        codes=(*_INPUT, "NotFound"),
-        words=r"(invalid parameter: )?(targetarn reason: )?(no endpoint found|endpoint does not "
-        r"exist)",
+        codes=(*_INPUT, "NotFound", "NotFoundException"),
+        words=r"(invalid parameter: )?(targetarn reason: )?(no (platform )?endpoint (was )?found\b"
+        r"|(the |this |platform )*endpoint\b[^.;]*\b(not exist|not found|not be found"
+        r"|no longer exists|deleted)\b)",
         meaning=Meaning.TARGET,
         text="The endpoint does not exist",
         source="LocalStack's SNS provider quotes the message of AWS",
