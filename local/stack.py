@@ -67,6 +67,7 @@ class Stack:
         self.template = read_template(options.root / "template.yaml", options.parameters)
         self.logs = Logs(options.directory / "log")
         self.database_url = ""
+        self._server: Server | None = None
         self.aws_url = ""
         self.api_url = ""
         self.keeper: Keeper | None = None  # of a server of the stack's own
@@ -122,6 +123,7 @@ class Stack:
         await self._serve_aws(aws)
         if PROVISION in functions:
             await self.invoke(PROVISION, {"users": dict(self._users)})
+            self._let_in_users()
         await self._take_messages()
         await self._serve_api(api)
         schedules = firing(
@@ -138,13 +140,20 @@ class Stack:
         self.keeper = await self._exits.enter_async_context(Keeper(server))
         if not server.has_database(DATABASE):
             server.create_database(DATABASE)
+        self._server = server
         return server.url(DATABASE)
+
+    def _let_in_users(self) -> None:
+        """Give the users of the functions passwords, which their URLs name the file of."""
+        for user in sorted(set(self._users.values())):
+            if self._server is not None:
+                self._server.let_in(user)
 
     @property
     def _users(self) -> Mapping[str, str]:
         """Return the users of the functions, on a server of the stack's own.
 
-        Anyone may log in there as anyone. On another nobody is made, and all are its owner.
+        On another server none is made, and all functions are its owner.
         """
         return {} if self.options.database_url else self.template.users
 

@@ -1,11 +1,10 @@
-"""PostgreSQL for containers: on 127.0.0.1 as ever, and on the bridge for one role with a password.
+"""PostgreSQL for containers: on 127.0.0.1 as ever, and on the bridge for one role.
 
 Containers come as `dovecote`, who owns its database and nothing else; a superuser that everyone on
 the bridge may be could run programs on this machine.
 """
 
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +36,11 @@ class Database:
 @contextmanager
 def running(directory: Path, bridge: Bridge | None, *, durable: bool) -> Iterator[Database]:
     """Run PostgreSQL in a directory, with Dovecote's role, database and schema."""
-    directory.mkdir(parents=True, exist_ok=True)
-    access = directory / "pg_hba.conf"
-    access.write_text(_access(bridge))
-    settings = {"hba_file": str(access.absolute()), "listen_addresses": _addresses(bridge)}
-    with Server(directory, settings=settings, durable=durable) as server:
-        password = secrets.token_urlsafe(24)
-        _prepare(server, password)
-        url = f"postgresql://{NAME}@127.0.0.1:{server.port}/{NAME}"
+    settings = {"listen_addresses": _addresses(bridge)}
+    with Server(directory, settings=settings, access=_access(bridge), durable=durable) as server:
+        _prepare(server)
+        password = server.let_in(NAME)
+        url = server.url(NAME, user=NAME)
         migrate(url)
         inside = f"postgresql://{NAME}:{password}@{HOST}:{server.port}/{NAME}"
         yield Database(url=url, container_url=inside)
@@ -71,18 +67,14 @@ def _addresses(bridge: Bridge | None) -> str:
     return "127.0.0.1" if bridge is None else f"127.0.0.1,{bridge.gateway}"
 
 
-def _access(bridge: Bridge | None) -> str:
-    lines = ["local all all trust", "host all all 127.0.0.1/32 trust"]
-    if bridge is not None:
-        lines.append(f"host {NAME} {NAME} {bridge.subnet} scram-sha-256")
-    return "\n".join([*lines, ""])
+def _access(bridge: Bridge | None) -> Sequence[str]:
+    return () if bridge is None else (f"host {NAME} {NAME} {bridge.subnet} scram-sha-256",)
 
 
-def _prepare(server: Server, password: str) -> None:
+def _prepare(server: Server) -> None:
     name = sql.Identifier(NAME)
     with psycopg.connect(server.url(), autocommit=True) as admin:
         if admin.execute("select from pg_roles where rolname = %s", [NAME]).rowcount == 0:
             admin.execute(sql.SQL("create role {} login").format(name))
-        admin.execute(sql.SQL("alter role {} password {}").format(name, sql.Literal(password)))
         if not server.has_database(NAME):
             admin.execute(sql.SQL("create database {} owner {}").format(name, name))

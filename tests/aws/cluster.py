@@ -34,6 +34,10 @@ class Cluster:
     resource_id: str
 
 
+ACCESS = ("host all postgres 127.0.0.1/32 scram-sha-256", "host all all 127.0.0.1/32 trust")
+"""Behind the guard, who checks tokens of IAM: none of these roles is a superuser."""
+
+
 @contextmanager
 def running(
     directory: Path, bridge: Bridge | None, authority: Authority, aws: Emulator
@@ -43,7 +47,7 @@ def running(
     certified = directory / "host.crt", directory / "host.key"
     authority.sign(HOST, *certified)
     here = "127.0.0.1" if bridge is None else str(bridge.gateway), free_port()
-    with Server(directory / "postgres", durable=False) as server:
+    with Server(directory / "postgres", access=ACCESS, durable=False) as server:
         _prepare(server)
         cluster = Cluster(
             url=server.url(NAME),

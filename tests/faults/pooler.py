@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from tests.runs import free_port
 
@@ -17,7 +17,7 @@ PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 
 CONFIGURATION = """
 [databases]
-{name} = host={host} port={port} user=postgres
+{name} = host={host} port={port} user=postgres password={password}
 
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -43,6 +43,7 @@ def pooled(url: str, directory: Path) -> Iterator[str]:
             name=name,
             host=target.hostname,
             port=target.port,
+            password=_password(target),
             listen_port=port,
             log=directory / "pgbouncer.log",
         )
@@ -53,6 +54,14 @@ def pooled(url: str, directory: Path) -> Iterator[str]:
             yield f"postgresql://postgres@127.0.0.1:{port}/{name}"
         finally:
             process.terminate()
+
+
+def _password(target: SplitResult) -> str:
+    """Return the password in a URL, or in the file that it names."""
+    files = parse_qs(target.query).get("passfile", [])
+    lines = [line for file in files for line in Path(file).read_text().splitlines()]
+    found = [line.rpartition(":")[2] for line in lines if ":postgres:" in line]
+    return target.password or next(iter(found), "")
 
 
 def _unprivileged(directory: Path) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from local.postgres import QUIET
 from tests.infrastructure.reading import (
     FUNCTIONS,
     SERVING,
@@ -195,9 +196,22 @@ def test_the_cluster_is_encrypted_and_kept() -> None:
     assert (protected, resolver().value(cluster["DeletionProtection"])) == (True, False)
 
 
-def test_errors_of_the_database_repeat_no_row_in_its_log() -> None:
+def test_the_log_of_the_database_holds_no_row_no_statement_and_no_value() -> None:
+    """tests/integration/local/test_postgres.py has what PostgreSQL logs under these parameters."""
     parameters = only("AWS::RDS::DBClusterParameterGroup")["Parameters"]
-    assert parameters == {"rds.force_ssl": "1", "log_error_verbosity": "terse"}
+    assert parameters == {
+        "rds.force_ssl": "1",
+        "log_error_verbosity": "terse",
+        "log_min_error_statement": "panic",
+        "log_min_messages": "log",
+        "log_statement": "none",
+        "log_min_duration_statement": "-1",
+    }
+
+
+def test_the_local_database_logs_as_the_cluster_does() -> None:
+    parameters = only("AWS::RDS::DBClusterParameterGroup")["Parameters"]
+    assert {name: one for name, one in parameters.items() if name.startswith("log_")} == QUIET
 
 
 @pytest.mark.parametrize(("least", "seconds"), [(0, 300), (0.5, None)])

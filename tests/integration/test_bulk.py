@@ -213,13 +213,13 @@ def test_an_entry_that_fails_is_retried_alone_and_hurts_no_other(
 ) -> None:
     post(bulk, 10)
     order(provider, Fault.ERROR, address=address(3), times=1)
-    order(provider, Fault.ERROR, address=address(4), status=400, code="MessageRejected")
+    order(provider, Fault.ERROR, address=address(4), status=400, code="BadRequestException")
     assert bulk.dispatch()["published"] == 9
     routes = {row[0]: row[1:] for row in connection.execute(ROUTES)}
     assert routes[address(3)][:2] == ("published", 2)
     status, attempts, message_id, error, _ = routes[address(4)]
     assert (status, attempts, message_id) == ("dead_lettered", 1, None)
-    assert error == "MESSAGE_REJECTED: The provider was ordered to fail."
+    assert error == "INVALID_PARAMETER"
     assert set(accepted(provider).values()) == {1}
     assert provider.provider.ledger.received == {"SendBulkEmail": 10, "SendEmail": 1}
 
@@ -267,7 +267,7 @@ def test_a_call_that_is_refused_as_a_whole_is_sent_singly(
 ) -> None:
     post(bulk, 8)
     order(provider, Fault.ERROR, status=400, code="BadRequestException", times=1)
-    order(provider, Fault.ERROR, address=address(5), status=400, code="MessageRejected")
+    order(provider, Fault.ERROR, address=address(5), status=400, code="BadRequestException")
     assert bulk.dispatch()["published"] == 7
     assert provider.provider.ledger.received == {"SendBulkEmail": 8, "SendEmail": 8}
     routes = {row[0]: row[1:3] for row in connection.execute(ROUTES)}

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import yaml
@@ -28,6 +30,34 @@ def test_the_demo_ends_well_and_shows_each_end_of_a_route() -> None:
     )
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "The provider's ledger and the database agree to the row." in demo.stdout
+
+
+def test_no_password_is_printed_or_stands_on_a_command_line(tmp_path: Path) -> None:
+    path = os.pathsep.join((str(ROOT / "layers" / "dovecote"), str(ROOT)))
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "HOME": os.environ["HOME"]}
+    secrets, lines = set[str](), set[str]()
+    with subprocess.Popen(
+        [sys.executable, "-m", "local.demo"],
+        cwd=ROOT,
+        env={**environment, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        printed = []
+        for line in demo.stdout:  # as the demo goes on
+            printed.append(line)
+            for file in tmp_path.glob("dovecote-demo-*/postgres/pgpass"):
+                secrets |= {one.rpartition(":")[2] for one in file.read_text().splitlines()}
+            for process in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    lines.add(process.read_bytes().decode(errors="replace"))
+    assert demo.wait() == 0, printed
+    assert len(secrets) > 1
+    seen = [*printed, *lines]
+    assert any("passfile=" in line for line in printed)
+    assert [text for text in seen if any(secret in text for secret in secrets)] == []
 
 
 def test_every_event_of_the_api_is_sent_by_the_demo() -> None:

@@ -127,7 +127,9 @@ def stored_text(connection: Connection) -> str:
 def test_a_person_is_erased_from_all_that_is_stored(
     house: Functions, connection: Connection, provider: Running, path: str
 ) -> None:
-    order(provider, Fault.ERROR, status=400, code="MessageRejected", message=f"no {ANN}", times=1)
+    order(
+        provider, Fault.ERROR, status=400, code="BadRequestException", message=f"no {ANN}", times=1
+    )
     body = a_body(recipients=[{"email": ANN, "data": {"first_name": CANARY}}])
     if path == USER:
         body["recipients"][0]["user_id"] = "u-1"

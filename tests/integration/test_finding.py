@@ -252,7 +252,7 @@ def test_every_attempt_is_told_from_the_submit_to_the_delivery(
 def test_a_dead_letter_keeps_its_history_over_a_redrive(
     house: Functions, store: PostgresStore, provider: Running
 ) -> None:
-    order(provider, Fault.ERROR, status=400, code="MessageRejected", times=1)
+    order(provider, Fault.ERROR, status=400, code="BadRequestException", times=1)
     posted = house.post(email_only()).body
     redrive_one(store, uuid.UUID(posted["routes"][0]["route_id"]))
     house.call("DELETE", f"/notifications/{posted['notification_id']}")

@@ -29,7 +29,7 @@ As = Callable[[str], AbstractContextManager[Functions]]
 
 __all__ = ["applications", "names", "users"]
 STORES = (dead_letters, postgres, rows, stories)
-PERMANENT = {"status": 400, "code": "MessageRejected", "message": "refused"}
+PERMANENT = {"status": 400, "code": "BadRequestException", "message": "refused"}
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ def redrive(house: Functions, route_id: object, body: Any = None) -> Answer:
 @pytest.fixture
 def refused(house: Functions, provider: Running) -> str:
     """The route of an email that SES refused."""
-    order(provider, Fault.ERROR, status=400, code="MessageRejected", times=1)
+    order(provider, Fault.ERROR, status=400, code="BadRequestException", times=1)
     (route,) = house.post(email_only()).body["routes"]
     assert route["status"] == "dead_lettered"
     return str(route["route_id"])
@@ -217,7 +217,7 @@ def test_a_dead_letter_is_redriven_over_http_and_sent_by_dispatch(
     assert answer.body["kind"] == "account.password_reset"
     (route,) = answer.body["routes"]
     assert (route["route_id"], route["status"], route["attempts"]) == (refused, "pending", 0)
-    assert route["last_error"].startswith("MessageRejected (400)")
+    assert route["last_error"].startswith("BadRequestException (400)")
     assert house.dispatch()["published"] == 1
     (accepted,) = provider.provider.ledger.accepted
     assert accepted.content.tags["claim"] == "2"  # type: ignore[union-attr]

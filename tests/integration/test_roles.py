@@ -321,7 +321,7 @@ def test_a_user_who_logs_in_has_the_settings_that_statements_rely_on(
     names = ("search_path", "random_page_cost", "lock_timeout", "statement_timeout")
     with psycopg.connect(as_user(connection, database_url, users["Submit"])) as own:
         assert [own.execute(f"show {name}".encode()).fetchone() for name in names] == [
-            ("dovecote, public",), ("1.1",), ("2s",), ("4s",),
+            ("pg_catalog, dovecote, pg_temp",), ("1.1",), ("2s",), ("4s",),
         ]  # fmt: skip
     owner = connection.info.user
     for user in users.values():

@@ -590,7 +590,7 @@ def test_no_table_or_operator_of_the_producer_s_is_taken_for_another(
         "select prosecdef, proconfig[1] from pg_proc where proname = 'submit'"
         " and pronamespace = 'dovecote'::regnamespace"
     )
-    assert found.fetchone() == (True, "search_path=pg_catalog, pg_temp")
+    assert found.fetchone() == (True, "search_path=pg_catalog, dovecote, pg_temp")
 
 
 def test_a_role_of_producers_is_made_once_and_nobody_logs_in_as_it(

@@ -99,7 +99,9 @@ def test_a_permanent_bounce_and_a_complaint_suppress_the_address_that_was_mailed
     [
         Note(event="bounced", at=AT, reason="transient/full", bounce_type="transient"),
         Note(event="bounced", at=AT, reason="undetermined", bounce_type="undetermined"),
+        Note(event="complained", at=AT, reason="auth-failure"),
         Note(event="complained", at=AT, reason="not-spam"),
+        Note(event="complained", at=AT, reason="virus"),
         Note(event="delayed", at=AT, reason="mailboxfull"),
         Note(event="delivered", at=AT),
     ],
@@ -366,3 +368,45 @@ def test_what_the_provider_tells_of_an_address_keeps_the_next_notification_from_
     shown = house.call("GET", f"/suppressions?email={address.replace('+', '%2B')}").body
     assert (shown["email"], shown["reason"]) == (address, reason)
     assert len(provider.provider.ledger.accepted) == 1
+
+
+@pytest.mark.parametrize(
+    ("types", "suppresses"),
+    [
+        ({"complaintFeedbackType": "auth-failure"}, False),
+        ({"complaintFeedbackType": "not-spam"}, False),
+        ({"complaintFeedbackType": "virus"}, False),
+        ({"complaintFeedbackType": "Not-Spam", "complaintSubType": None}, False),
+        ({"complaintFeedbackType": "virus", "complaintSubType": "OnAccountSuppressionList"}, False),
+        ({"complaintFeedbackType": None, "complaintSubType": "not-spam"}, False),
+        ({"complaintSubType": "auth-failure"}, False),
+        ({"complaintFeedbackType": "abuse"}, True),
+        ({"complaintFeedbackType": "fraud"}, True),
+        ({"complaintFeedbackType": "other"}, True),
+        ({"complaintFeedbackType": "a-new-type"}, True),
+        ({"complaintFeedbackType": None}, True),
+        ({"complaintSubType": "OnAccountSuppressionList"}, True),
+        ({}, True),
+    ],
+    ids=str,
+)
+def test_only_a_complaint_of_the_recipient_suppresses_its_address(
+    house: Functions,
+    connection: Connection,
+    provider: Running,
+    types: dict[str, str | None],
+    suppresses: bool,
+) -> None:
+    address = f"complaint+{uuid.uuid4().hex[:8]}@simulator.amazonses.com"
+    body = a_body(recipients=[{"user_id": "u-1", "email": address, "data": {"first_name": "Ann"}}])
+    assert house.post(body).status == 202
+    (event,) = (one for one in provider.provider.events if one["detail"].get("complaint"))
+    complaint = event["detail"]["complaint"]
+    del complaint["complaintFeedbackType"], complaint["complaintSubType"]
+    complaint |= types
+    house.feedback(json.dumps(event))
+    assert [row[1] for row in suppressions(connection)] == ["complained"] * suppresses
+    recorded = "select count(*) from dovecote.email_deliveries where complained_at is not null"
+    assert connection.execute(recorded.encode()).fetchone() == (1,)
+    next_one = house.post(body | {"idempotency_key": "next"}).body["routes"][0]
+    assert next_one["status"] == ("skipped" if suppresses else "published")

@@ -25,6 +25,17 @@ _LONGEST = 20_000
 """What is read of an error; its provider's message is far shorter."""
 
 
+def without_words(error: BaseException) -> str:
+    """Return the type of an exception and the line that raised it: its words may hold a value."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return type(error).__name__
+    place = frame.tb_frame.f_code.co_filename.rpartition("/")[2]
+    return f"{type(error).__name__} in {place}:{frame.tb_lineno}"
+
+
 def scrubbed(text: str, claim: Claim) -> str:
     """Return an error's text without what the claim knows in confidence, cut to a size."""
     text = _one_line(text)

@@ -205,8 +205,12 @@ class Recorded(Struct, frozen=True, kw_only=True):
     erased: bool
 
 
-NOT_SPAM = "not-spam"
-"""The feedback type of who takes an earlier complaint back."""
+NO_COMPLAINTS = frozenset({"auth-failure", "not-spam", "virus"})
+"""Feedback types (RFC 5965, RFC 6591) of reports that are no complaint of the recipient.
+
+A report of failed authentication or of a virus is about the message, and `not-spam` takes an
+earlier complaint back.
+"""
 
 
 class Refusal(StrEnum):
@@ -238,7 +242,7 @@ def suppressed(note: Note) -> str | None:
     """Return why the address of an email is suppressed after this, or None."""
     if note.event == "bounced" and note.bounce_type == "permanent":
         return "bounced"
-    if note.event == "complained" and note.reason != NOT_SPAM:
+    if note.event == "complained" and note.reason not in NO_COMPLAINTS:
         return "complained"
     return None
 

@@ -5,8 +5,10 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,7 +24,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-def ask(server: Server, question: str, database: str = "postgres") -> object:
+def ask(server: Server, question: str, database: str = "postgres") -> Any:
     with psycopg.connect(server.url(database), autocommit=True) as connection:
         cursor = connection.execute(question)  # type: ignore[arg-type]
         row = cursor.fetchone() if cursor.description else None
@@ -100,7 +102,8 @@ def test_a_server_listens_on_a_socket_too_however_long_its_directory_is(tmp_path
 
     with Server(deep, durable=False) as server:
         directory = str(ask(server, "show unix_socket_directories"))
-        with psycopg.connect(host=directory, port=server.port, user="postgres") as connection:
+        given = {"host": directory, "port": server.port, "user": "postgres"}
+        with psycopg.connect(**given, passfile=str(server.passwords)) as connection:
             assert connection.execute("select 1").fetchone() == (1,)
 
 
@@ -151,3 +154,126 @@ def test_a_server_stops_when_its_process_is_killed(tmp_path: Path) -> None:
     while (tmp_path / "postgres" / "data" / "postmaster.pid").exists():
         assert time.monotonic() < deadline, f"PostgreSQL {pid} still runs"
         time.sleep(0.05)
+
+
+# Who may connect.
+
+
+def directories(server: Server) -> Sequence[str]:
+    return "127.0.0.1", str(ask(server, "show unix_socket_directories"))
+
+
+@pytest.mark.parametrize("user", ["postgres", "ann"])
+@pytest.mark.parametrize("password", [None, "", "postgres", "wrong"])
+def test_a_connection_with_no_or_a_wrong_password_is_refused(
+    server: Server, user: str, password: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSFILE", os.devnull)
+    ask(server, "create role ann login superuser")
+    for host in directories(server):
+        with pytest.raises(psycopg.OperationalError, match=r"no password|password authentication"):
+            psycopg.connect(host=host, port=server.port, user=user, password=password)
+
+
+def test_the_password_opens_tcp_and_socket_and_stands_in_a_file_for_its_owner_alone(
+    server: Server,
+) -> None:
+    mode = server.passwords.stat()
+    assert (stat.S_IMODE(mode.st_mode), mode.st_uid) == (0o600, os.geteuid())
+    for host in directories(server):
+        given = {"host": host, "port": server.port, "user": "postgres"}
+        with psycopg.connect(**given, passfile=str(server.passwords)) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+    rules = ask(server, "select array_agg(distinct auth_method) from pg_hba_file_rules")
+    assert rules == ["scram-sha-256"]
+
+
+def test_a_role_that_is_let_in_has_a_password_of_its_own(server: Server) -> None:
+    for user in ("ann", 'b:o\\b"'):
+        ask(server, f'create role "{user.replace(chr(34), chr(34) * 2)}" login')
+        password = server.let_in(user)
+        assert server.let_in(user) != password
+        with psycopg.connect(server.url(user=user)) as connection:
+            assert connection.execute("select session_user::text").fetchone() == (user,)
+    lines = server.passwords.read_text().splitlines()
+    assert len({line.rpartition(":")[2] for line in lines}) == len(lines) == 3
+    stored = ask(server, "select array_agg(rolpassword) from pg_authid where rolcanlogin")
+    assert all(verifier.startswith("SCRAM-SHA-256$") for verifier in stored)
+
+
+def passwords_of(server: Server) -> list[str]:
+    return [line.rpartition(":")[2] for line in server.passwords.read_text().splitlines()]
+
+
+def test_a_password_survives_a_restart(tmp_path: Path) -> None:
+    with Server(tmp_path / "postgres", durable=False) as first:
+        before = passwords_of(first)
+    with Server(tmp_path / "postgres", durable=False) as second:
+        assert passwords_of(second) == before
+        assert ask(second, "select 1") == 1
+
+
+def test_a_directory_of_a_server_that_trusted_everyone_is_locked(tmp_path: Path) -> None:
+    with Server(tmp_path / "postgres", durable=False) as server:
+        ask(server, "create table kept as select 42 as answer")
+        ask(server, "alter role postgres password null")
+        access = server.data / "pg_hba.conf"
+    access.write_text("local all all trust\nhost all all 127.0.0.1/32 trust\n")
+    server.passwords.unlink()
+    with Server(tmp_path / "postgres", durable=False) as server:
+        assert ask(server, "select answer from kept") == 42
+        with pytest.raises(psycopg.OperationalError, match="no password"):
+            psycopg.connect(
+                host="127.0.0.1", port=server.port, user="postgres", passfile=os.devnull
+            )
+
+
+def test_no_url_command_line_or_log_holds_a_password(server: Server) -> None:
+    ask(server, "create role ann login")
+    server.let_in("ann")
+    with pytest.raises(psycopg.errors.SyntaxError):
+        ask(server, "alter role ann password password")
+    secrets = passwords_of(server)
+    assert len(secrets) == 2
+    seen = [server.url(), server.url(user="ann"), server.log.read_text(errors="replace")]
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            seen.append((process / "cmdline").read_bytes().decode(errors="replace"))
+            if process.name == str(server.pid):
+                seen.append((process / "environ").read_bytes().decode(errors="replace"))
+    assert not [text for text in seen if any(secret in text for secret in secrets)]
+
+
+# What the log holds.
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select 'canary-7' / 0",
+        "select 1 / 0, 'canary-7'",
+        "insert into things values ('canary-7'), ('canary-7')",
+        "insert into things values (null, 'canary-7')",
+        "insert into things values ('canary-7', 'canary-7')",
+        "select json 'canary-7'",
+        "select 'canary-7'::integer",
+        "syntax error canary-7",
+        "do $$ begin raise exception 'canary-7' using detail = 'canary-7'; end $$",
+        "do $$ begin execute 'select 1 / 0 -- canary-7'; end $$",
+        "set statement_timeout = 10; select pg_sleep(1), 'canary-7'",
+        "copy things from program 'false canary-7'",
+    ],
+)
+def test_a_statement_that_fails_leaves_no_literal_in_the_log(
+    server: Server, statement: str
+) -> None:
+    ask(server, "create table things (id text primary key, note text check (note <> id))")
+    with pytest.raises(psycopg.Error):
+        ask(server, statement)
+    with pytest.raises(psycopg.Error), psycopg.connect(server.url()) as connection:
+        connection.execute("insert into things values (%s, %s)", ("canary-7", "canary-7"))
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(server.url(), user="stranger", password="wrong")
+    log = server.log.read_text(errors="replace")
+    assert "FATAL:" in log
+    assert "canary" not in log

@@ -181,8 +181,8 @@ def test_each_function_of_dovecote_is_a_user_of_its_own(tmp_path: Path) -> None:
 def submitted_by_a_producer(url: str) -> None:
     """Submit in SQL as a user who may do nothing else."""
     with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute("create role shop login; grant dovecote_producer to shop")
-    with psycopg.connect(url, user="shop") as own:
+        admin.execute("create role shop login password 'x'; grant dovecote_producer to shop")
+    with psycopg.connect(url, user="shop", password="x") as own:
         own.execute(
             "select dovecote.submit('order.shipped', 'order-1',"
             " json_build_object('order_id', '1', 'carrier', 'DHL', 'first_name', 'Ann'),"

@@ -47,7 +47,7 @@ async def asked(
 
 async def refused(stack: Stack, session: aiohttp.ClientSession, key: str) -> Any:
     """Submit an email that SES refuses for good."""
-    stack.provider.give(Order(do=Fault.ERROR, status=400, code="MessageRejected", times=1))
+    stack.provider.give(Order(do=Fault.ERROR, status=400, code="BadRequestException", times=1))
     payload = {**email_only()["payload"], "reset_url": SECRET}
     body = email_only(idempotency_key=key, payload=payload)
     return await asked(session, "POST", "/notifications", 202, json=body)

@@ -18,7 +18,7 @@ from dovecote.channels.rendering import Renderer, RenderError, variables
 from dovecote.gate import Gate
 from dovecote.model import Ambiguous, Channel, Claim, Delivered, Failed, Outcome, Result, Slots
 from dovecote.ports import Early, ProviderUnavailable
-from dovecote.redaction import scrubbed
+from dovecote.redaction import without_words
 
 _LEAST: Mapping[str, Mapping[str, Any]] = {
     "SendEmail": {"Content": {}},
@@ -138,15 +138,16 @@ class EmailChannel:
             mail = self._renderer.mail(kind, claim.locale, variables(claim))
             return written(claim, recipient, mail)
         except (RenderError, BadCatalog) as error:
-            return Failed(error=scrubbed(str(error), claim), asked=False)
+            return Failed(error=str(error), asked=False)
         except Exception as error:  # noqa: BLE001 - it hurts none that would go with it
-            return Failed(error=scrubbed(f"{type(error).__name__}: {error}", claim), asked=False)
+            return Failed(error=without_words(error), asked=False)
 
     def _single(self, head: Letterhead, message: Message) -> Outcome:
         try:
             answer = self._client.send_email(Body=single(head, message))
         except (ClientError, BotoCoreError) as error:
-            return refused(error, message.claim, identity_of(head.sender))
+            identity = identity_of(head.sender)
+            return refused(error, message.claim, identity, sender=head.sender)
         return Delivered(message_id=answer["MessageId"])
 
     def _bulk(
@@ -157,7 +158,7 @@ class EmailChannel:
         try:
             answer = self._client.send_bulk_email(Body=bulk(head, messages))
         except (ClientError, BotoCoreError) as error:
-            outcome = refused_together(error, claims, identity)
+            outcome = refused_together(error, claims, identity, sender=head.sender)
             if of_the_request(outcome):
                 alone = [[message] for message in messages]
                 yield from self._in_turn(head, alone, may_begin, begun=True)
@@ -166,7 +167,7 @@ class EmailChannel:
             return
         entries = answer["BulkEmailEntryResults"]
         for claim, entry in zip(claims, entries, strict=False):
-            yield [claim], told(entry, claim, identity)
+            yield [claim], told(entry, claim, identity, sender=head.sender)
         if len(entries) < len(claims):
             yield claims[len(entries) :], Ambiguous(error="SES left it out of its answer")
 

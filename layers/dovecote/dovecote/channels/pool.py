@@ -15,7 +15,7 @@ from dovecote.channels.calls import Call
 from dovecote.gate import Gate
 from dovecote.model import Ambiguous, Claim, Delivered, NotBegun, Outcome, Result, Slots, Throttled
 from dovecote.ports import Clock, Early, Sleep, Span
-from dovecote.redaction import scrubbed
+from dovecote.redaction import without_words
 
 Said = tuple[Sequence[Claim], Outcome]
 """What the provider said, once, of these claims."""
@@ -271,10 +271,8 @@ class Pool:
                         del unsaid[claim.route_id]
             except Exception as error:  # noqa: BLE001 - one bad route never hurts its batch
                 # Nobody knows how far it came; of the provider it says nothing.
-                text = f"{type(error).__name__}: {error}"
-                for claim in claims:
-                    text = scrubbed(text, claim)
-                batch.outcomes.put(list(unsaid.values()), Ambiguous(error=text))
+                lost = Ambiguous(error=without_words(error))
+                batch.outcomes.put(list(unsaid.values()), lost)
         batch.gate.count(answers[Delivered], answers[Throttled], of_many=len(claims) > 1)
         self._sent(self._clock() - begun)
 

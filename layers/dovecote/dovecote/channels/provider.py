@@ -1,18 +1,17 @@
 """The border to SES and SNS: what they answer becomes outcomes here and nowhere else.
 
-By code and HTTP status, and by words where one code has several meanings: SES says with one code
-that sends come too fast, and that the day's quota is used up; SNS says with one code that an
-endpoint is gone, and that the message is wrong.
+provider_errors.py has what each error means. Of the provider's message only the fixed text of a
+row is kept; of an error of botocore's, its type.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
-from msgspec.structs import replace
 
+from dovecote.channels.identities import only_recipients_failed
+from dovecote.channels.provider_errors import Meaning, by_status, code_of, rule_of
 from dovecote.model import (
     Ambiguous,
     Claim,
@@ -24,100 +23,12 @@ from dovecote.model import (
     Throttled,
     Unavailable,
 )
-from dovecote.redaction import scrubbed
-
-PERMANENT = frozenset(
-    {
-        # SES v2: the message, its sender or its configuration set would be refused again.
-        "BadRequestException",
-        "MessageRejected",
-        "NotFoundException",
-        # The same of one entry of a bulk call.
-        "CONFIGURATION_SET_NOT_FOUND",
-        "INVALID_PARAMETER",
-        "MESSAGE_REJECTED",
-        "TEMPLATE_NOT_FOUND",
-        # SNS: the endpoint or topic is gone or disabled, or the message is not one.
-        "EndpointDisabled",
-        "InvalidParameter",
-        "InvalidParameterValue",
-        "NotFound",
-        "ParameterValueInvalid",
-        "ValidationException",
-    }
-)
-"""Codes, and statuses of entries, after which the same message would be refused again."""
-
-THROTTLED = frozenset(
-    {
-        "ACCOUNT_THROTTLED",
-        "KMSThrottling",
-        "RequestLimitExceeded",
-        "Throttled",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-"""Codes that say that the account sends too fast."""
-
-ACCOUNT = frozenset(
-    {
-        "ACCOUNT_DAILY_QUOTA_EXCEEDED",
-        "ACCOUNT_SENDING_PAUSED",
-        "ACCOUNT_SUSPENDED",
-        "AccountSuspendedException",
-        "CONFIGURATION_SET_SENDING_PAUSED",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        # The pool of addresses that the configuration set names.
-        "INVALID_SENDING_POOL_NAME",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSecurity",
-        "InvalidSignatureException",
-        "LimitExceededException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "NotAuthorized",
-        "OptInRequired",
-        "RequestExpired",
-        "SendingPausedException",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-"""Codes that say that the account can't send for now, whatever the message."""
-
-RESOURCE = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "KMSAccessDenied",
-        "KMSDisabled",
-        "KMSInvalidState",
-        "KMSNotFound",
-        "KMSOptInRequired",
-        "MAIL_FROM_DOMAIN_NOT_VERIFIED",
-        "MailFromDomainNotVerifiedException",
-        "PlatformApplicationDisabled",
-    }
-)
-"""Codes that say so of one identity, application or topic: policies and keys are theirs."""
-
-NOT_FOUND = frozenset({"NotFound", "NotFoundException"})
-INVALID = frozenset({"InvalidParameter", "InvalidParameterException", "InvalidParameterValue"})
-"""Codes that SNS answers for an endpoint that is gone, among other things."""
-
-_NO_ENDPOINT = (
-    r"\bno (platform )?endpoint (was )?found\b"
-    r"|\bendpoint\b[^.;]*\b(not exist|not found|not be found|no longer exists|deleted)\b"
-)
 
 ACCEPTED = "SUCCESS"
 """The status of an entry of a bulk call that SES took."""
+
+MAX_WORDS = 2_000
+"""How much of a provider's message is read: the known texts are far shorter."""
 
 NOT_SENT = (
     exceptions.ConnectTimeoutError,
@@ -147,36 +58,28 @@ LOST = (
 Refused = Failed | Permanent | Throttled | Unavailable | Ambiguous
 
 
-def refused(error: ClientError | BotoCoreError, claim: Claim, resource: str) -> Refused:
+def refused(
+    error: ClientError | BotoCoreError, claim: Claim, resource: str, *, sender: str = ""
+) -> Refused:
     """Return the outcome of a call that raised.
 
     `resource` is the identity, application or topic that it went through; its account is the
-    claim's channel. An unknown code is a plain failure.
+    claim's channel. `sender` is the mailbox that an email is from.
     """
-    if not isinstance(error, ClientError):
-        return _unanswered(error, claim)
-    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    words = str(error.response.get("Error", {}).get("Message", ""))
-    text = scrubbed(f"{code} ({status}): {words}", claim)
-    if _endpoint_is_dead(code, words, claim):
-        return Permanent(error=text, dead_endpoint=claim.endpoint)
-    known = _known(code, _quota(words), text, claim, resource)
-    if known is not None:
-        return known
-    lost = status >= 500 or 200 <= status < 300
-    return Ambiguous(error=text) if lost else Failed(error=text)
+    return refused_together(error, [claim], resource, sender=sender)
 
 
 def refused_together(
-    error: ClientError | BotoCoreError, claims: Sequence[Claim], resource: str
+    error: ClientError | BotoCoreError, claims: Sequence[Claim], resource: str, *, sender: str = ""
 ) -> Refused:
     """Return the outcome of a call that raised and was for all of these claims."""
-    outcome = refused(error, claims[0], resource)
-    text = outcome.error
-    for claim in claims[1:]:
-        text = scrubbed(text, claim)
-    return replace(outcome, error=text)
+    if not isinstance(error, ClientError):
+        return _unanswered(error, claims[0])
+    said = error.response.get("Error", {})
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    code, words = code_of(said.get("Code")), str(said.get("Message") or "")[:MAX_WORDS]
+    meaning, text = _read(code, words, by_status(status), sender, claims)
+    return _outcome(meaning, _error(f"{code} ({status})", text), claims[0], resource)
 
 
 def of_the_request(outcome: Refused) -> bool:
@@ -186,54 +89,56 @@ def of_the_request(outcome: Refused) -> bool:
     return isinstance(outcome, Permanent)
 
 
-def told(entry: Mapping[str, Any], claim: Claim, resource: str) -> Outcome:
+def told(entry: Mapping[str, Any], claim: Claim, resource: str, *, sender: str = "") -> Outcome:
     """Return the outcome of one entry of a bulk call, by its status as by the code of an error.
 
-    A status that is new is a plain failure; an acceptance without an id is one that nobody knows.
+    A status that is new is a plain failure; an acceptance without an id is ambiguous.
     """
-    status, message_id = str(entry.get("Status", "Unknown")), entry.get("MessageId")
-    if status == ACCEPTED and message_id:
-        return Delivered(message_id=message_id)
-    words = str(entry.get("Error") or "")
-    text = scrubbed(f"{status}: {words}" if words else status, claim)
+    status, message_id = code_of(entry.get("Status")), entry.get("MessageId")
     if status == ACCEPTED:
-        return Ambiguous(error=text)
-    known = _known(status, _quota(words), text, claim, resource)
-    return Failed(error=text) if known is None else known
+        return Delivered(message_id=message_id) if message_id else Ambiguous(error=status)
+    words = str(entry.get("Error") or "")[:MAX_WORDS]
+    meaning, text = _read(status, words, Meaning.RETRY, sender, [claim])
+    return _outcome(meaning, _error(status, text), claim, resource)
 
 
-def _known(code: str, quota: bool, text: str, claim: Claim, resource: str) -> Refused | None:
-    """Return what a code or a status says by itself, or None."""
-    if code in THROTTLED and not quota:
-        return Throttled(resource=claim.channel, error=text)
-    if code in ACCOUNT or code in THROTTLED:
-        return Unavailable(resource=claim.channel, error=text)
-    if code in RESOURCE:
-        return Unavailable(resource=resource, error=text)
-    if code in PERMANENT:
-        return Permanent(error=text)
-    return None
+def _read(
+    code: str, words: str, otherwise: Meaning, sender: str, claims: Sequence[Claim]
+) -> tuple[Meaning, str]:
+    """Return what an error means, and the text of it that is kept."""
+    rule = rule_of(code, words)
+    if rule is None:
+        return otherwise, ""
+    if rule.meaning is not Meaning.IDENTITIES:
+        return rule.meaning, rule.text
+    recipients = [claim.resolved_email or "" for claim in claims]
+    if only_recipients_failed(words, sender, recipients):
+        return Meaning.MESSAGE, f"{rule.text}: the recipient's, in the SES sandbox"
+    return Meaning.RESOURCE, f"{rule.text}: the sender's"
 
 
-def _endpoint_is_dead(code: str, words: str, claim: Claim) -> bool:
-    """Tell whether no push can reach the endpoint of a claim any more: it is disabled or gone.
+def _error(code: str, text: str) -> str:
+    return f"{code}: {text}" if text else code
 
-    Publish answers InvalidParameter for an endpoint that is gone, and for most else that is wrong;
-    NotFound may also be about the application. ARNs are left out: they hold names that users
-    choose.
-    """
-    if claim.endpoint is None or claim.target == Target.TOPIC:
-        return False
-    said = re.sub(r"arn:\S+", "", words.lower())
-    if code == "EndpointDisabled":
-        return True
-    if re.search(r"application|\btopic\b", said):
-        return False
-    return code in NOT_FOUND or (code in INVALID and re.search(_NO_ENDPOINT, said) is not None)
+
+def _outcome(meaning: Meaning, error: str, claim: Claim, resource: str) -> Refused:
+    device = meaning is Meaning.TARGET and claim.target == Target.DEVICE
+    if meaning is Meaning.MESSAGE or device:
+        return Permanent(error=error, dead_endpoint=claim.endpoint if device else None)
+    match meaning:
+        case Meaning.THROTTLED:
+            return Throttled(resource=claim.channel, error=error)
+        case Meaning.ACCOUNT:
+            return Unavailable(resource=claim.channel, error=error)
+        case Meaning.RESOURCE | Meaning.TARGET:
+            return Unavailable(resource=resource, error=error)
+        case Meaning.UNKNOWN:
+            return Ambiguous(error=error)
+    return Failed(error=error)
 
 
 def _unanswered(error: BotoCoreError, claim: Claim) -> Refused:
-    text = scrubbed(f"{type(error).__name__}: {error}", claim)
+    text = type(error).__name__
     if isinstance(error, NOT_SENT):
         return Failed(error=text, unreached=True)
     if isinstance(error, NO_CREDENTIALS):
@@ -241,8 +146,3 @@ def _unanswered(error: BotoCoreError, claim: Claim) -> Refused:
     if isinstance(error, exceptions.ParamValidationError):
         return Permanent(error=text, asked=False)
     return Ambiguous(error=text) if isinstance(error, LOST) else Failed(error=text, asked=False)
-
-
-def _quota(words: str) -> bool:
-    """Tell the day's quota from the second's: SES has one code for both."""
-    return "quota" in words.lower()

@@ -26,7 +26,6 @@ from dovecote.model import (
     Unreachable,
 )
 from dovecote.ports import Early
-from dovecote.redaction import scrubbed
 
 
 class PushChannel:
@@ -92,7 +91,7 @@ class PushChannel:
                 return self._to_topic(client, event)
             return self._to_device(client, claim, event)
         except (RenderError, BadCatalog) as error:
-            return Failed(error=scrubbed(str(error), claim), asked=False)
+            return Failed(error=str(error), asked=False)
         except (ClientError, BotoCoreError) as error:
             return refused(error, claim, self._resource(claim))
 

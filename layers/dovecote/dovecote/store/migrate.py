@@ -15,6 +15,7 @@ from importlib.resources import files
 import psycopg
 from psycopg import sql
 
+from dovecote.ports import StoreFailed
 from dovecote.store.database import Connection
 
 LOCK = 7_061_993_141
@@ -24,8 +25,9 @@ ROLLBACK_SECONDS = 1.0
 """How long before its client the server gives up, so that it can still say so."""
 
 ROLE_SETTINGS = (
-    # The tables are found without their schema.
-    "search_path = dovecote, public",
+    # Tables are found without their schema. No schema is searched in which a producer may create: a
+    # function, operator or type there could match better than PostgreSQL's own.
+    "search_path = pg_catalog, dovecote, pg_temp",
     # Random reads cost what they do on SSDs and on Aurora: at the default of 4 an update by id
     # scans a table that the planner believes is empty.
     "random_page_cost = 1.1",
@@ -46,6 +48,24 @@ create table if not exists dovecote.schema_migrations (
     applied_at timestamptz not null default clock_timestamp()
 )
 """
+
+
+_STRANGERS = """
+select coalesce(quote_ident(role.rolname), 'public')
+from pg_namespace
+cross join lateral (
+    select nspowner as who
+    union
+    select grantee from aclexplode(nspacl) where privilege_type = 'CREATE'
+) may_create
+left join pg_roles role on role.oid = who
+where nspname = 'dovecote'
+  and not coalesce(role.rolsuper or role.rolname = current_user or role.oid = (
+      select datdba from pg_database where datname = current_database()
+  ), false)
+order by 1
+"""
+"""Who may create in the schema and is neither this role, a superuser nor the database's owner."""
 
 
 class ChangedMigration(Exception):
@@ -83,10 +103,12 @@ def migrate(url: str) -> list[str]:
 def migrate_with(connection: psycopg.Connection, migrations: list[Migration]) -> list[str]:
     """Apply migrations on an open autocommit connection, alone by an advisory lock.
 
-    An error of PostgreSQL has the name of the file in its notes.
+    An error of PostgreSQL has the name of the file in its notes. Raises StoreFailed where a role
+    that is not trusted may create in the schema.
     """
     with alone(connection):
         connection.execute(_LEDGER)
+        _refuse_strangers(connection)
         tune_role(connection, connection.info.user)
         applied = _applied(connection)
         missing = [m for m in migrations if not _is_applied(m, applied)]
@@ -117,6 +139,18 @@ def tune_role(connection: psycopg.Connection, role: str) -> None:
         )
 
 
+def _refuse_strangers(connection: psycopg.Connection) -> None:
+    """Refuse a schema in which others may create: what they put there would run as this role."""
+    with connection.transaction():
+        connection.execute("set local search_path = pg_catalog, pg_temp")
+        strangers = [str(name) for (name,) in connection.execute(_STRANGERS)]
+    if strangers:
+        raise StoreFailed(
+            f"schema dovecote: {', '.join(strangers)} may create in it, or owns it: revoke create"
+            f" on schema dovecote, or alter schema dovecote owner to {connection.info.user}"
+        )
+
+
 def newest(connection: psycopg.Connection) -> int:
     """Return the version of a migrated database: it may be ahead of the known files."""
     return max(_applied(connection))
@@ -125,13 +159,17 @@ def newest(connection: psycopg.Connection) -> int:
 def _bound(connection: psycopg.Connection) -> None:
     """Let statements of this session take what is left of its deadline, or as long as they like.
 
-    A migration may build an index over all routes, and waits for the one before it.
+    A migration may build an index over all routes, and waits for the one before it. The role of a
+    first migration has no settings yet.
     """
     deadline = connection.deadline if isinstance(connection, Connection) else math.inf
     left = deadline - time.monotonic() - ROLLBACK_SECONDS
     milliseconds = max(1, int(left * 1000)) if left < math.inf else 0
     connection.execute(
-        sql.SQL("set statement_timeout = {}; set lock_timeout = 0").format(milliseconds)
+        sql.SQL(
+            "set search_path = pg_catalog, dovecote, pg_temp; set statement_timeout = {};"
+            " set lock_timeout = 0"
+        ).format(milliseconds)
     )
 
 

@@ -13,14 +13,14 @@ comment on column dovecote.channel_state.slowed_at is
 -- How long the pace stays below the rate that was last seen to work: the time of 100 sends, so that a
 -- probe of the limit, which costs one to three refusals, comes at most once in 100 sends.
 create function dovecote.steady_seconds(slowed_to double precision) returns double precision
-    language sql immutable set search_path = pg_catalog, pg_temp
+    language sql immutable
     return least(12, greatest(3, 100 / slowed_to));
 
 -- Sends per second, so many seconds after congestion: 95 % of what worked, rising to all of it while
 -- steady; then a fifth more each second for three seconds; then twice as much each 1.5 seconds.
 create function dovecote.pace_after(slowed_to double precision, seconds double precision)
     returns double precision
-    language sql immutable set search_path = pg_catalog, pg_temp
+    language sql immutable
     return (
         select slowed_to * case
             when beyond < 0 then 0.95 + 0.05 * seconds / steady

@@ -1,0 +1,36 @@
+"""What a direct invocation loses before the function sees it: docs/design.md, Direct invocation."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from local.provider import Running
+from tests.integration.test_bulk import address, kinds, wired
+
+Connection = psycopg.Connection[Any]
+__all__ = ["kinds"]
+
+BODY = (
+    '{"kind":"news.sent","idempotency_key":"numbers","payload":{"name":"Ann","a":12.50,'
+    '"b":0.1234567890123456789,"c":123456789012345678901234567890},'
+    f'"recipients":[{{"email":"{address(1)}"}}]}}'
+)
+
+
+def test_numbers_lose_digits_and_then_are_another_body_than_by_http(
+    database_url: str, provider: Running, kinds: Path, connection: Connection
+) -> None:
+    with wired(database_url, provider, kinds) as house:
+        # Lambda's runtime reads an event with json.loads.
+        stored = house.invoke_submit(json.loads(BODY))
+        assert "notification_id" in stored, stored
+        query = "select payload from dovecote.notifications"
+        (payload,) = connection.execute(query.encode()).fetchone() or ("",)
+        assert '"a":12.5,' in payload
+        assert '"b":0.12345678901234568,' in payload
+        assert '"c":123456789012345678901234567890}' in payload
+        assert house.post(BODY.encode()).status == 422
+        infinite = json.loads(BODY.replace("12.50", "1e400"))
+        assert house.invoke_submit(infinite)["status"] == 400
