@@ -5,11 +5,23 @@ from functools import partial
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dovecote import model, transitions
 from dovecote.gate import Gate
-from dovecote.model import Claim, Delivered, Failed, Outcome, Permanent, Result, Slots, Standing
+from dovecote.model import (
+    Claim,
+    Delivered,
+    Failed,
+    Outcome,
+    Permanent,
+    Result,
+    Slots,
+    Standing,
+    Unavailable,
+)
 from dovecote.ports import Channel, Clock, Span, Store
+from dovecote.probe import probes_first
 
 Settle = Callable[[Sequence[Result]], None]
 """Takes results to write them down at once."""
@@ -64,7 +76,8 @@ class Deliver:
         tries after their pause; it takes the right to others as it comes to them. What deliveries
         that are under way at the same time hear of as stopped is `heard_beside` by all. While slow
         sends are waited for, `settle` takes the results of others, which are not returned then.
-        The batch has a span, which is linked to the traces of its claims.
+        What a refusal counts as is decided when the batch is over, since other routes may explain
+        it. The batch has a span, which is linked to the traces of its claims.
         """
         channel = self._channels.get(standing.channel)
         outcomes = self._without_a_send(claims)
@@ -75,12 +88,18 @@ class Deliver:
             outcomes |= {claim.route_id: Failed(error="unknown channel") for claim in left}
             return Delivery(results=_results(claims, outcomes), gate=Gate(standing))
         late = channel.late()
-        tried |= self._taken(channel, left, standing, tried)
-        gate = Gate(standing, tried, heard_beside)
-        early = None if settle is None else partial(_settle_early, settle, claims)
+        taken = self._taken(channel, left, standing, tried)
+        if taken:
+            left = probes_first(left, channel.resources, taken)
+        gate = Gate(standing, tried | taken, heard_beside)
+        refused: dict[UUID, Outcome] = {}
+        early = None if settle is None else partial(_settle_early, settle, claims, refused)
         with self._span("notification.deliver", *(claim.traceparent for claim in left)):
             outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate, early)
-        return Delivery(results=[*late, *_results(claims, outcomes)], gate=gate)
+        results = _results(claims, outcomes | refused)
+        if gate.refused:
+            results = [_decided(result, gate) for result in results]
+        return Delivery(results=[*late, *results], gate=gate)
 
     def _without_a_send(self, claims: Sequence[Claim]) -> dict[UUID, Outcome]:
         """Return the outcomes that are known before anything is sent."""
@@ -123,9 +142,18 @@ class Deliver:
 
 
 def _settle_early(
-    settle: Settle, claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]
+    settle: Settle,
+    claims: Sequence[Claim],
+    refused: dict[UUID, Outcome],
+    outcomes: Mapping[UUID, Outcome],
 ) -> None:
-    settle(_results(claims, outcomes))
+    """Settle outcomes but refusals, which are kept until the batch is over."""
+    refused |= {one: said for one, said in outcomes.items() if isinstance(said, Unavailable)}
+    settle([one for one in _results(claims, outcomes) if one.claim.route_id not in refused])
+
+
+def _decided(result: Result, gate: Gate) -> Result:
+    return replace(result, outcome=gate.decided(result.claim, result.outcome))
 
 
 def _results(claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]) -> list[Result]:

@@ -263,8 +263,14 @@ class Dispatch:
         elif line.flights:
             self._take_down(line)  # what it leaves may be due
         else:
-            return False
+            return self._await_probe(line)
         return True
+
+    def _await_probe(self, line: _Line) -> bool:
+        """Wait for the end of a narrow pause that a route waits for, where that is in time."""
+        if line.standing is None or (pause := line.standing.awaited_for) is None:
+            return False
+        return self._wait(min(LOOK_SECONDS, pause), line, pause)
 
     def _begin(
         self,

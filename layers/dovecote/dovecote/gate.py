@@ -2,10 +2,17 @@
 
 A worker has many sends under way. The first throttle answer, or the last straw of an outage, keeps
 those from beginning that have not begun; what the worker tells the others is pauses.py's.
+
+A refusal through an identity, application or topic is different: its cause may be the resource, or
+only the route (a recipient whose identity the policy denies). What the other routes of the batch
+are answered decides that, when the batch is over.
 """
 
+import math
 import threading
+from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import TypeGuard
 from uuid import UUID
 
 from dovecote.model import (
@@ -34,6 +41,14 @@ MOST_UNANSWERED = 5
 Routes and not attempts: one that the provider always trips over is no outage.
 """
 
+MOST_REFUSED = 3
+"""Routes in a row that are refused through a resource, after which no send through it begins."""
+
+MOST_REFUSED_WHERE_ACCEPTED = 30
+"""The same in a batch that had acceptances through it: as many as these, up to this number."""
+
+PROBES = 4
+"""Routes with which one worker probes a narrow resource after its pause, at the same time."""
 
 NOBODY = frozenset[UUID]()
 
@@ -42,6 +57,9 @@ class Gate:
     """What one worker may use in one batch, and what it heard.
 
     What batches that are under way at the same time hear of as stopped is `heard_beside` by all.
+    Of narrow resources, `refused` has the first refusal, `accepted` counts the acceptances, and
+    `undecided` has the refused routes whose cause is unknown, once each refusal was `decided`:
+    True for a route that was refused for the first time.
     """
 
     def __init__(
@@ -54,26 +72,35 @@ class Gate:
         self.tried = frozenset(tried)
         self.stopped: dict[str, Throttled | Unavailable] = {}
         self.answered: set[str] = set()
+        self.refused: dict[str, Unavailable] = {}
+        self.accepted: Counter[str] = Counter()
+        self.undecided: dict[str, dict[UUID, bool]] = {}
         self.unreached = 0
         self.unanswered = NOBODY
         self._closed = set(standing.paused | standing.recovering) - self.tried
         self._beside = set() if heard_beside is None else heard_beside
-        self._once = set(self.tried)
+        self._passes = {one: 1 if one == standing.channel else PROBES for one in self.tried}
         self._before = (standing.unreached, standing.unanswered)
+        self._in_a_row: dict[str, set[UUID]] = {}
+        # Each refusal has a number. One that came before an accepted send began is explained.
+        self._number: dict[UUID, int] = {}
+        self._explained: dict[str, int] = {}
+        self._begun = threading.local()
         self._lock = threading.Lock()
 
     def keeps(self, resources: Sequence[str]) -> str | None:
         """Return the resource that keeps a send from beginning, or None: it may begin.
 
-        One that is tried after its pause lets one send pass.
+        The thread that asks makes the send. A channel that is tried after its pause lets one send
+        pass, a narrow resource `PROBES`.
         """
         with self._lock:
             for resource in resources:
                 if resource in self._closed or resource in self._beside:
                     return resource
-            passed = self._once.intersection(resources)
-            self._once -= passed
-            self._closed |= passed
+            for resource in self._passes.keys() & resources:
+                self._pass(resource)
+            self._begun.after = len(self._number)
         return None
 
     def heard(self, claim: Claim, resources: Sequence[str], outcome: Outcome) -> Outcome:
@@ -82,15 +109,85 @@ class Gate:
         An outcome of many claims at once, of a call that was theirs together, is heard once.
         """
         with self._lock:
-            if not isinstance(outcome, Delivered):
+            if isinstance(outcome, Delivered):
+                if self._passes or self.refused:
+                    self._open(resources)
+                for resource in resources:
+                    self.accepted[resource] += 1
+            else:
                 outcome = self._weighed(claim, outcome)
-                if isinstance(outcome, Throttled | Unavailable):
-                    self.stopped.setdefault(outcome.resource, outcome)
-                    self._beside.add(outcome.resource)
+                if self._narrow(outcome):
+                    self._refuse(claim, outcome)
+                elif isinstance(outcome, Throttled | Unavailable):
+                    self._stop(outcome)
             if isinstance(outcome, Delivered) or _answer(outcome, self.standing.channel):
                 self.answered.update(resources)
                 self.unreached, self.unanswered, self._before = 0, NOBODY, (0, NOBODY)
         return outcome
+
+    def decided(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """Return what an outcome counts as, once all of the batch are heard.
+
+        A refusal is the route's own failure where a send that began after it was accepted, now or
+        after an earlier refusal of the same route. Other acceptances of the batch make it likely:
+        then it counts, unless it would be the last attempt.
+        """
+        if not self._narrow(outcome):
+            return outcome
+        resource = outcome.resource
+        likely = self.works(resource) and claim.attempts < claim.max_attempts
+        explained = self._number.get(claim.route_id, math.inf) <= self._explained.get(resource, 0)
+        if claim.own_refusal or explained or likely:
+            return Failed(error=outcome.error, refused=True)
+        self.undecided.setdefault(resource, {})[claim.route_id] = not claim.refusals
+        return outcome
+
+    def works(self, resource: str) -> bool:
+        """Tell whether a route was accepted through a narrow resource, and it was not closed."""
+        return self.accepted[resource] > 0 and resource not in self.stopped
+
+    def _narrow(self, outcome: Outcome) -> TypeGuard[Unavailable]:
+        return isinstance(outcome, Unavailable) and outcome.resource != self.standing.channel
+
+    def _pass(self, resource: str) -> None:
+        self._passes[resource] -= 1
+        if not self._passes[resource]:
+            del self._passes[resource]
+            self._closed.add(resource)
+
+    def _stop(self, outcome: Throttled | Unavailable) -> None:
+        self.stopped.setdefault(outcome.resource, outcome)
+        self._beside.add(outcome.resource)
+
+    def _open(self, resources: Sequence[str]) -> None:
+        """Let sends through narrow resources begin again: they accept."""
+        for resource in resources:
+            if resource == self.standing.channel:
+                continue
+            self._explained[resource] = max(
+                self._explained.get(resource, 0), getattr(self._begun, "after", 0)
+            )
+            self._in_a_row.pop(resource, None)
+            if isinstance(self.stopped.get(resource), Unavailable):
+                del self.stopped[resource]
+                self._beside.discard(resource)
+            if resource in self.tried:
+                self._passes.pop(resource, None)
+                self._closed.discard(resource)
+
+    def _refuse(self, claim: Claim, outcome: Unavailable) -> None:
+        """Take note of a refusal; close the resource after many in a row."""
+        resource = outcome.resource
+        self.refused.setdefault(resource, outcome)
+        self._number[claim.route_id] = len(self._number) + 1
+        accepted = self.accepted[resource]
+        if claim.own_refusal or (resource in self.tried and not accepted):
+            return
+        row = self._in_a_row.setdefault(resource, set())
+        row.add(claim.route_id)
+        before = NOBODY if accepted else self.standing.refused.get(resource, NOBODY)
+        if len(row | before) >= max(MOST_REFUSED, min(accepted, MOST_REFUSED_WHERE_ACCEPTED)):
+            self._stop(outcome)
 
     def _weighed(self, claim: Claim, outcome: Outcome) -> Outcome:
         channel = self.standing.channel

@@ -1,5 +1,5 @@
 -- Give routes back that were claimed and not begun: the attempt is not counted. Behind a resource
--- that is paused, or tried by one worker, they are due when that is over.
+-- that is paused, or probed by one worker, they are due when that is over, and wait since they were due.
 -- Safe: as publish.sql. One whose lease had run out before goes back as that, its hold over: it is
 -- claimed alone again, and what an earlier worker may have sent is not forgotten.
 update dovecote.notification_routes
@@ -9,6 +9,14 @@ set attempts = attempts - 1,
     next_attempt_at = greatest(next_attempt_at, (
         select least(greatest(paused_until, trying_until), expires_at)
         from dovecote.channel_state where resource = %(behind)s and paused_until is not null
-    ))
+    )),
+    waiting_since = coalesce(waiting_since, (
+        select next_attempt_at
+        from dovecote.channel_state where resource = %(behind)s and paused_until is not null
+    )),
+    waiting_for = coalesce((
+        select resource
+        from dovecote.channel_state where resource = %(behind)s and paused_until is not null
+    ), waiting_for)
 where route_id = any (array(select unnest(%(route_ids)s::uuid[])))
   and claim_token = %(token)s

@@ -1,4 +1,5 @@
--- Pause a resource for all workers, each time in a row for twice as long, within a limit.
+-- Pause a resource for all workers, each time in a row for twice as long, within a limit; for as long as
+-- before where only routes were refused that had been refused before.
 -- Safe: one row. Of many workers that ran into the same trouble the first pauses; what others say
 -- while it is paused changes nothing. A throttle answer halves the rate too, as reserve.sql has it.
 insert into dovecote.channel_state as s (resource, channel, paused_until, in_a_row, pauses, error)
@@ -7,13 +8,15 @@ values (%(resource)s, %(channel)s,
         1, 1, %(error)s)
 on conflict (resource) do update
 set paused_until = clock_timestamp() + make_interval(
-        secs => least(%(base)s * power(2, least(s.in_a_row, 30)), %(most)s) * %(jitter)s),
-    in_a_row = s.in_a_row + 1,
+        secs => least(%(base)s * power(2, least(s.in_a_row, 30)
+            - (s.in_a_row > 0 and not %(longer)s)::integer), %(most)s) * %(jitter)s),
+    in_a_row = s.in_a_row + (s.in_a_row = 0 or %(longer)s)::integer,
     pauses = s.pauses + 1,
     error = excluded.error,
     trying_until = null,
     unreached = 0,
     unanswered = '{}',
+    refused = '{}',
     slowed_at = case when %(throttled)s then clock_timestamp() else s.slowed_at end,
     slowed_to = case when %(throttled)s and s.rate is not null
         then greatest(least(s.rate, 0.5), least(s.rate, s.slowed_to

@@ -1,5 +1,5 @@
--- Read how a channel and its resources stand.
--- Safe: a plain read of a handful of rows.
+-- Read how a channel and its resources stand, and of a narrow one that is paused whether a route waits for it.
+-- Safe: a plain read of a handful of rows, and one probe of the index of waiting routes for each pause.
 with moment as materialized (
     select clock_timestamp() as at
 )
@@ -8,6 +8,12 @@ select resource,
        coalesce(paused_until <= at and coalesce(trying_until <= at, true), false) as recovering,
        greatest(0, extract(epoch from greatest(paused_until, trying_until) - at))::float8 as paused_for,
        unreached, unanswered, rate,
-       coalesce(rate_asked_at + interval '10 minutes' <= at, true) as rate_is_old
-from dovecote.channel_state, moment
+       coalesce(rate_asked_at + interval '10 minutes' <= at, true) as rate_is_old,
+       refused, proven_at is not null as proven,
+       case when resource <> channel and (paused_until > at or trying_until > at) then exists (
+           select from dovecote.notification_routes r
+           where r.waiting_for = s.resource
+             and r.waiting_since is not null and r.status in ('pending', 'retrying')
+       ) else false end as awaited
+from dovecote.channel_state s, moment
 where channel = %(channel)s
