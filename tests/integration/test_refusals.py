@@ -146,7 +146,7 @@ def pass_time(connection: Connection) -> float:
     return seconds
 
 
-def run(house: Functions, seconds: float = 4.0) -> dict[str, int]:
+def run(house: Functions, seconds: float = 4.8) -> dict[str, int]:
     """Run dispatch with less time than it takes to wait for a pause of 2 s."""
     return house.dispatch(context=lasting(seconds))
 
@@ -190,3 +190,81 @@ def test_denied_recipients_end_as_their_own_failures_and_hold_up_nobody(
     assert summary(connection) == {
         ("good", "published", 1): COUNT - denied, ("bad-", "dead_lettered", 8): denied,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("denied", [1, 3, 20])
+@pytest.mark.parametrize("kind", ["alert.sent", "news.sent"])
+def test_denied_recipients_of_a_kind_hold_up_no_other_kind(
+    stack: Functions, provider: Running, connection: Connection, kind: str, denied: int
+) -> None:
+    """The kind is one of high priority, which goes first, or another of the same."""
+    good, bad = places("newest", denied)[: COUNT - denied], places("oldest", denied)[:denied]
+    deny(provider, *bad)
+    post(stack, bad, kind)
+    post(stack, good)
+    run_until(stack, connection, 30)
+    assert summary(connection)["good", "published", 1] == COUNT - denied
+    run_until(stack, connection, 60)
+    assert summary(connection)["bad-", "dead_lettered", 8] == denied
+
+
+def requests(provider: Running) -> int:
+    """Count the requests to send; a bulk call is one."""
+    rows = list(provider.provider.ledger.attempts)
+    return len({row.call or str(row.sequence) for row in rows})
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, COUNT])
+@pytest.mark.parametrize("kind", ["shop.sent", "once.sent"])
+@pytest.mark.parametrize("worked_before", [False, True])
+def test_a_denied_identity_burns_no_attempt_and_all_goes_out_once_it_may_send(
+    stack: Functions,
+    provider: Running,
+    connection: Connection,
+    count: int,
+    kind: str,
+    worked_before: bool,
+) -> None:
+    if worked_before:
+        deny(provider, "bad-00")
+        post(stack, ["bad-00"], "alert.sent")
+        run(stack)
+        provider.provider.withdraw()
+        post(stack, ["good-before"], "alert.sent")
+        run_until(stack, connection, 30)
+    before = requests(provider)
+    deny_all(provider)
+    names = [f"name{n:02}" for n in range(count)]
+    post(stack, names, kind)
+    run_until(stack, connection, 3600)
+    assert summary(connection)["name", "pending", 0] == count
+    # 32 threads at most send at once before the first answer; then a few of each probe.
+    assert requests(provider) - before < 32 + 4 * 25
+    provider.provider.withdraw()
+    run_until(stack, connection, 600)
+    assert summary(connection)["name", "published", 1] == count
+
+
+def test_an_hour_of_a_denied_identity_costs_a_request_a_minute(
+    stack: Functions, provider: Running, connection: Connection
+) -> None:
+    deny_all(provider)
+    post(stack, [f"name{n:02}" for n in range(COUNT)])
+    run_until(stack, connection, 1200)
+    before = requests(provider)
+    passed = run_until(stack, connection, 3600)
+    assert requests(provider) - before <= 2 * passed / 60
+
+
+def test_the_pause_of_a_denied_identity_grows_to_the_most(
+    stack: Functions, provider: Running, connection: Connection
+) -> None:
+    deny_all(provider)
+    post(stack, [f"name{n:02}" for n in range(COUNT)])
+    run_until(stack, connection, 1200)
+    row = connection.execute(
+        "select in_a_row, error from dovecote.channel_state where resource = %s", (IDENTITY,)
+    ).fetchone()
+    assert row is not None
+    assert row[0] >= 8
+    assert "AccessDeniedException" in row[1]

@@ -13,6 +13,7 @@ from dovecote.model import (
     Claim,
     Delivered,
     Failed,
+    NotBegun,
     Outcome,
     Permanent,
     Result,
@@ -95,7 +96,12 @@ class Deliver:
         refused: dict[UUID, Outcome] = {}
         early = None if settle is None else partial(_settle_early, settle, claims, refused)
         with self._span("notification.deliver", *(claim.traceparent for claim in left)):
-            outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate, early)
+            before = deadline - self._send_seconds
+            outcomes |= channel.deliver(left, before, slots, gate, early)
+            if gate.reopened:
+                kept = [one for one in left if _reopened(outcomes.get(one.route_id), gate)]
+                soon = Slots(room=len(kept), spacing=slots.spacing)
+                outcomes |= channel.deliver(kept, before, soon, gate, early)
         results = _results(claims, outcomes | refused)
         if gate.refused:
             results = [_decided(result, gate) for result in results]
@@ -150,6 +156,11 @@ def _settle_early(
     """Settle outcomes but refusals, which are kept until the batch is over."""
     refused |= {one: said for one, said in outcomes.items() if isinstance(said, Unavailable)}
     settle([one for one in _results(claims, outcomes) if one.claim.route_id not in refused])
+
+
+def _reopened(outcome: Outcome | None, gate: Gate) -> bool:
+    """Tell whether a send was kept from beginning by a resource that has accepted one since."""
+    return isinstance(outcome, NotBegun) and outcome.behind in gate.reopened
 
 
 def _decided(result: Result, gate: Gate) -> Result:

@@ -45,7 +45,7 @@ MOST_REFUSED = 3
 """Routes in a row that are refused through a resource, after which no send through it begins."""
 
 MOST_REFUSED_WHERE_ACCEPTED = 30
-"""The same in a batch that had acceptances through it: as many as these, up to this number."""
+"""The same in a batch that had an acceptance through it."""
 
 PROBES = 4
 """Routes with which one worker probes a narrow resource after its pause, at the same time."""
@@ -59,7 +59,8 @@ class Gate:
     What batches that are under way at the same time hear of as stopped is `heard_beside` by all.
     Of narrow resources, `refused` has the first refusal, `accepted` counts the acceptances, and
     `undecided` has the refused routes whose cause is unknown, once each refusal was `decided`:
-    True for a route that was refused for the first time.
+    True for a route that was refused for the first time. Through the `reopened` ones sends were
+    kept from beginning, until a route was accepted.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Gate:
         self.refused: dict[str, Unavailable] = {}
         self.accepted: Counter[str] = Counter()
         self.undecided: dict[str, dict[UUID, bool]] = {}
+        self.reopened: set[str] = set()
         self.unreached = 0
         self.unanswered = NOBODY
         self._closed = set(standing.paused | standing.recovering) - self.tried
@@ -146,6 +148,10 @@ class Gate:
         """Tell whether a route was accepted through a narrow resource, and it was not closed."""
         return self.accepted[resource] > 0 and resource not in self.stopped
 
+    def probes(self, resources: Sequence[str]) -> bool:
+        """Tell whether a send by these is a probe, of which no other was accepted yet."""
+        return any(one in self.tried and not self.accepted[one] for one in resources)
+
     def _narrow(self, outcome: Outcome) -> TypeGuard[Unavailable]:
         return isinstance(outcome, Unavailable) and outcome.resource != self.standing.channel
 
@@ -171,9 +177,11 @@ class Gate:
             if isinstance(self.stopped.get(resource), Unavailable):
                 del self.stopped[resource]
                 self._beside.discard(resource)
+                self.reopened.add(resource)
             if resource in self.tried:
                 self._passes.pop(resource, None)
                 self._closed.discard(resource)
+                self.reopened.add(resource)
 
     def _refuse(self, claim: Claim, outcome: Unavailable) -> None:
         """Take note of a refusal; close the resource after many in a row."""
@@ -186,7 +194,8 @@ class Gate:
         row = self._in_a_row.setdefault(resource, set())
         row.add(claim.route_id)
         before = NOBODY if accepted else self.standing.refused.get(resource, NOBODY)
-        if len(row | before) >= max(MOST_REFUSED, min(accepted, MOST_REFUSED_WHERE_ACCEPTED)):
+        most = MOST_REFUSED_WHERE_ACCEPTED if accepted else MOST_REFUSED
+        if len(row | before) >= most:
             self._stop(outcome)
 
     def _weighed(self, claim: Claim, outcome: Outcome) -> Outcome:

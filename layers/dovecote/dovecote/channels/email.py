@@ -89,7 +89,7 @@ class EmailChannel:
         A probe after a pause is a single email. A route that failed or was refused is alone too:
         if it is what a call fails of, it fails no other twice.
         """
-        if claim.attempts > 1 or claim.refusals or not gate.tried.isdisjoint(self.resources(claim)):
+        if claim.attempts > 1 or claim.refusals or gate.probes(self.resources(claim)):
             return None
         return self._head(claim.kind)
 
