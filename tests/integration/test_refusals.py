@@ -164,7 +164,7 @@ def run_until(house: Functions, connection: Connection, seconds: float) -> float
 
 
 def places(where: str, denied: int) -> list[str]:
-    """Return the names of all recipients, the oldest first; those of the denied begin with `bad`."""
+    """Return the names of all recipients, the oldest first; denied ones begin with `bad`."""
     good = [f"good{n:02}" for n in range(COUNT - denied)]
     bad = [f"bad-{n:02}" for n in range(denied)]
     if where == "oldest":
