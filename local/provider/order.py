@@ -39,7 +39,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     delayed or bounced.
 
     Of a bulk call an order with address or tags fails the entries that match, and any other the
-    call as a whole; a connection that dies or stalls is that of the call either way. A `whole` order
+    call as a whole; a connection that dies or stalls is that of the call either way. A `whole`
     order with an address fails the call as a whole if one entry matches, as IAM denies it.
     """
 
