@@ -22,7 +22,8 @@ Connection = psycopg.Connection[Any]
 
 FINALISER = {
     "record_acceptances", "record_further_acceptances", "publish", "retry", "dead_letter", "skip",
-    "give_back", "bury_device", "skip_device", "stand", "reserve", "pause", "resume", "strain",
+    "give_back", "defer", "bury_device", "skip_device", "stand", "reserve", "pause", "resume",
+    "strain", "record_refusals",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {

@@ -10,10 +10,14 @@ select resource,
        unreached, unanswered, rate,
        coalesce(rate_asked_at + interval '10 minutes' <= at, true) as rate_is_old,
        refused, proven_at is not null as proven,
-       case when resource <> channel and (paused_until > at or trying_until > at) then exists (
-           select from dovecote.notification_routes r
+       case when resource <> channel and (paused_until > at or trying_until > at) then (
+           -- In this order, so that the planner takes the index.
+           select true
+           from dovecote.notification_routes r
            where r.waiting_for = s.resource
              and r.waiting_since is not null and r.status in ('pending', 'retrying')
-       ) else false end as awaited
+           order by r.waiting_since
+           limit 1
+       ) end as awaited
 from dovecote.channel_state s, moment
 where channel = %(channel)s
