@@ -15,6 +15,7 @@ import pytest
 
 from local.provider import Fault, Order, Running
 from tests.functions import Context, Functions, environment, functions
+from tests.infrastructure.reading import resolver, resources
 from tests.unit.examples import catalog_folder as a_catalog
 
 Connection = psycopg.Connection[Any]
@@ -65,7 +66,7 @@ def wired(
     quick = {
         "INLINE_ROUTES": "0", "BACKOFF_BASE_SECONDS": "0", "BACKOFF_JITTER": "0",
         "PAUSE_BASE_SECONDS": "2", "PAUSE_MAX_SECONDS": "300",
-        "SEND_CONNECT_SECONDS": "0.5", "SEND_READ_SECONDS": "0.5", "LEASE_SECONDS": "10",
+        "SEND_CONNECT_SECONDS": "1", "SEND_READ_SECONDS": "1.5", "LEASE_SECONDS": "10",
     }  # fmt: skip
     return functions(environment(database_url, provider.url, kinds, **(quick | more)))
 
@@ -119,17 +120,7 @@ def summary(connection: Connection) -> Counter[tuple[str, str, int]]:
     return Counter((name[:4], *state) for name, state in states(connection).items())
 
 
-def pass_time(connection: Connection) -> float:
-    """Move time on to when the next pause ends or the next route is due; return the seconds."""
-    row = connection.execute(
-        "select extract(epoch from least("
-        "  (select min(next_attempt_at) from dovecote.notification_routes"
-        "   where next_attempt_at is not null),"
-        "  (select min(greatest(paused_until, trying_until)) from dovecote.channel_state"
-        "   where greatest(paused_until, trying_until) > clock_timestamp())"
-        " ) - clock_timestamp())"
-    ).fetchone()
-    seconds = 0.0 if row is None or row[0] is None else max(0.0, float(row[0]))
+def pass_seconds(connection: Connection, seconds: float) -> None:
     connection.execute(
         "update dovecote.notification_routes set next_attempt_at = next_attempt_at - g.by,"
         "  waiting_since = waiting_since - g.by, refused_at = refused_at - g.by,"
@@ -143,10 +134,24 @@ def pass_time(connection: Connection) -> float:
         " from (select make_interval(secs => %s) as by) g",
         (seconds,),
     )
+
+
+def pass_time(connection: Connection) -> float:
+    """Move time on to when the next pause ends or the next route is due; return the seconds."""
+    row = connection.execute(
+        "select extract(epoch from least("
+        "  (select min(next_attempt_at) from dovecote.notification_routes"
+        "   where next_attempt_at is not null),"
+        "  (select min(greatest(paused_until, trying_until)) from dovecote.channel_state"
+        "   where greatest(paused_until, trying_until) > clock_timestamp())"
+        " ) - clock_timestamp())"
+    ).fetchone()
+    seconds = 0.0 if row is None or row[0] is None else max(0.0, float(row[0]))
+    pass_seconds(connection, seconds)
     return seconds
 
 
-def run(house: Functions, seconds: float = 4.8) -> dict[str, int]:
+def run(house: Functions, seconds: float = 6.4) -> dict[str, int]:
     """Run dispatch with less time than it takes to wait for a pause of 2 s."""
     return house.dispatch(context=lasting(seconds))
 
@@ -268,3 +273,223 @@ def test_the_pause_of_a_denied_identity_grows_to_the_most(
     assert row is not None
     assert row[0] >= 8
     assert "AccessDeniedException" in row[1]
+
+
+def test_submits_of_denied_recipients_hold_up_no_good_ones(
+    database_url: str, provider: Running, kinds: Path, connection: Connection
+) -> None:
+    """One a second is tried at once by submit, beside a backlog of good ones; in real time."""
+    good = [f"good{n:02}" for n in range(54)]
+    with wired(database_url, provider, kinds, INLINE_ROUTES="10") as house:
+        for n in range(6):
+            bad = f"bad-{n:02}"
+            deny(provider, bad)
+            post(house, [bad])
+            if n == 1:
+                post(house, good)
+            house.dispatch(context=lasting(8))
+            time.sleep(0.2)
+        run_until(house, connection, 10)
+        assert summary(connection)["good", "published", 1] == len(good)
+        run_until(house, connection, 60)
+        late = f"good-{time.time():.0f}"
+        post(house, [late], "alert.sent")
+        began = time.monotonic()
+        while states(connection)[late][0] != "published":
+            house.dispatch(context=lasting(20))
+            assert time.monotonic() - began < 30
+    assert {state for name, state in states(connection).items() if name.startswith("good")} == {
+        ("published", 1)
+    }
+
+
+@pytest.mark.parametrize("denied", [1, 3, 20])
+def test_denied_topics_and_devices_of_a_platform_hold_up_no_other_device(
+    database_url: str, provider: Running, catalog_folder: Path, connection: Connection, denied: int
+) -> None:
+    registry = provider.provider.registry
+    application = registry.create_application("shop", "GCM", {})
+    quick = {
+        "PUSH_APPLICATION_ARNS": application.arn, "BACKOFF_BASE_SECONDS": "0",
+        "SEND_CONNECT_SECONDS": "1", "SEND_READ_SECONDS": "1.5", "LEASE_SECONDS": "10",
+        "INLINE_ROUTES": "0",
+    }  # fmt: skip
+    values = environment(database_url, provider.url, catalog_folder, **quick)
+    users = [f"bad-{n:02}" for n in range(denied)] + [f"good{n:02}" for n in range(60 - denied)]
+    with functions(values) as house:
+        for user in users:
+            body = json.dumps({"platform": "fcm", "token": f"token-of-{user}"}).encode()
+            assert house.call("PUT", f"/users/{user}/devices/phone", body).status == 200
+            if user.startswith("bad"):
+                provider.provider.give(
+                    Order(
+                        do=Fault.ERROR, service="sns", status=403, code="AuthorizationError",
+                        address=f"token-of-{user}", message="not authorized",
+                    )
+                )  # fmt: skip
+        body = {
+            "kind": "order.shipped", "idempotency_key": "push",
+            "payload": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
+            "recipients": [{"user_id": user} for user in users],
+        }  # fmt: skip
+        assert house.post(body).status == 202
+        run_until(house, connection, 60)
+    found = connection.execute(
+        "select left(user_id, 4), status, attempts, count(*) from dovecote.notification_routes"
+        " where channel = 'push' group by 1, 2, 3 order by 1"
+    ).fetchall()
+    assert [row for row in found if row[0] == "good"] == [("good", "published", 1, 60 - denied)]
+    (bad,) = [row for row in found if row[0] == "bad-"]
+    assert (bad[1], bad[3]) == ("dead_lettered", denied)
+
+
+# What waits is counted, and an alarm goes off.
+
+
+def gauges_of(printed: str) -> dict[str, float]:
+    (line,) = [json.loads(one) for one in printed.splitlines() if one.startswith('{"_aws"')]
+    return {name: value[0] for name, value in line.items() if isinstance(value, list)}
+
+
+def goes_off(alarm: dict[str, Any], points: Sequence[tuple[float, float]]) -> bool:
+    """Evaluate an alarm as CloudWatch does: its statistic is Maximum, a gap counts as breaching."""
+    assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Maximum", "breaching")
+    by_period: dict[int, float] = {}
+    for at, value in points:
+        period = int(at // alarm["Period"])
+        by_period[period] = max(value, by_period.get(period, value))
+    last = int(points[-1][0] // alarm["Period"])
+    row = 0
+    for period in range(last + 1):
+        breaching = by_period.get(period, float("inf")) > float(alarm["Threshold"])
+        row = row + 1 if breaching else 0
+        if row >= alarm["EvaluationPeriods"] and period in by_period:
+            return True
+    return False
+
+
+def pass_a_minute(connection: Connection) -> None:
+    """Move time on by a minute, as from one scheduled run to the next."""
+    pass_seconds(connection, 60.0)
+
+
+@pytest.mark.parametrize("denied", ["one of sixty", "all"])
+def test_the_alarm_goes_off_while_an_identity_is_denied_and_not_for_one_recipient(
+    stack: Functions,
+    provider: Running,
+    connection: Connection,
+    capsys: pytest.CaptureFixture[str],
+    denied: str,
+) -> None:
+    alarm = resolver().value(resources("AWS::CloudWatch::Alarm")["OldestDueAlarm"])
+    names = places("oldest", 1)
+    if denied == "all":
+        deny_all(provider)
+    else:
+        deny(provider, "bad-00")
+    post(stack, names)
+    points, waiting = [], []
+    for minute in range(25):
+        capsys.readouterr()
+        run(stack)
+        gauges = gauges_of(capsys.readouterr().out)
+        points.append((60.0 * minute, gauges[alarm["MetricName"]]))
+        waiting.append((gauges["waiting_routes"], gauges["paused_resources"]))
+        pass_a_minute(connection)
+    assert goes_off(alarm, points) == (denied == "all")
+    if denied == "all":
+        assert waiting == [(COUNT, 1)] * 25
+        assert points[-1][1] == pytest.approx(24 * 60, abs=60)
+    else:
+        assert waiting[-1] == (0, 0)
+
+
+def test_the_overview_counts_what_waits_behind_each_pause(
+    stack: Functions, provider: Running, connection: Connection
+) -> None:
+    deny_all(provider)
+    post(stack, [f"name{n:02}" for n in range(COUNT)])
+    run(stack)
+    pass_a_minute(connection)
+    overview = stack.call("GET", "/overview").body
+    (paused,) = overview["paused"]
+    assert (paused["resource"], paused["waiting"]) == (IDENTITY, COUNT)
+    assert 60 <= paused["oldest_waiting_seconds"] < 80
+    assert "AccessDenied" in paused["error"]
+    (live,) = [one for one in overview["live"] if one["live"]]
+    assert (live["channel"], live["due"]) == ("email", COUNT)
+    assert 60 <= live["oldest_due_seconds"] < 80
+
+
+def test_a_waiting_route_is_shown_with_the_resource_it_waits_for(
+    stack: Functions, provider: Running, connection: Connection
+) -> None:
+    deny_all(provider)
+    post(stack, ["name00"])
+    (before,) = read(stack)
+    assert (before["waiting_for"], before["waiting_since"]) == (None, None)
+    run(stack)
+    (route,) = read(stack)
+    assert (route["waiting_for"], route["waiting_since"]) == (IDENTITY, before["next_attempt_at"])
+    assert route["next_attempt_at"] > before["next_attempt_at"]
+    assert "AccessDenied" in route["last_error"]
+    provider.provider.withdraw()
+    run_until(stack, connection, 60)
+    (after,) = read(stack)
+    assert (after["status"], after["waiting_for"], after["last_error"]) == ("published", None, None)
+
+
+def read(stack: Functions) -> list[dict[str, Any]]:
+    query = f"/notifications?email={address('name00').replace('+', '%2B')}"
+    (found,) = stack.call("GET", query).body["notifications"]
+    return list(found["routes"])
+
+
+@pytest.mark.parametrize("end", ["cancel", "expire", "erase"])
+def test_a_waiting_route_ends_in_each_way_and_waits_no_more(
+    stack: Functions, provider: Running, connection: Connection, end: str
+) -> None:
+    deny_all(provider)
+    post(stack, [f"name{n:02}" for n in range(5)])
+    run(stack)
+    run_until(stack, connection, 60)
+    notification = connection.execute(
+        "select notification_id from dovecote.notifications"
+    ).fetchone()
+    assert notification is not None
+    if end == "cancel":
+        assert stack.call("DELETE", f"/notifications/{notification[0]}").body["cancelled"] == 5
+    elif end == "erase":
+        for n in range(5):
+            path = f"/recipients/{address(f'name{n:02}')}"
+            answer = stack.call("DELETE", path)
+            assert (answer.status, answer.body["erased"]) == (200, 1)
+    else:
+        connection.execute(
+            "update dovecote.notification_routes set expires_at = clock_timestamp(),"
+            " next_attempt_at = least(next_attempt_at, clock_timestamp())"
+        )
+        run(stack)
+    found = connection.execute(
+        "select distinct status, waiting_since, waiting_for, refusals, refused_at"
+        " from dovecote.notification_routes"
+    ).fetchall()
+    status = "dead_lettered" if end == "expire" else "cancelled"
+    assert found == [(status, None, None, None, None)]
+    if end == "expire":
+        ids = [r for (r,) in connection.execute("select route_id from notification_routes")]
+        until = json.dumps({"expires_at": "2999-01-01T00:00:00Z"}).encode()
+        assert stack.call("POST", f"/dead-letters/{ids[0]}/redrive", until).status == 202
+
+
+def test_what_waits_ends_in_time_though_its_pause_outlasts_it(
+    stack: Functions, provider: Running, connection: Connection
+) -> None:
+    deny_all(provider)
+    post(stack, [f"name{n:02}" for n in range(COUNT)])
+    connection.execute(
+        "update dovecote.notification_routes set expires_at = clock_timestamp() + interval '5 min'"
+    )
+    run_until(stack, connection, 310)
+    run(stack)
+    assert summary(connection)["name", "dead_lettered", 0] == COUNT
