@@ -100,9 +100,11 @@ class Gate:
             for resource in resources:
                 if resource in self._closed or resource in self._beside:
                     return resource
-            for resource in self._passes.keys() & resources:
-                self._pass(resource)
-            self._begun.after = len(self._number)
+            if self._passes:
+                for resource in self._passes.keys() & resources:
+                    self._pass(resource)
+            if self._number:
+                self._begun.after = len(self._number)
         return None
 
     def heard(self, claim: Claim, resources: Sequence[str], outcome: Outcome) -> Outcome:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -30,6 +30,10 @@ SETTLE_SECONDS = 3.0
 
 AT_ONCE_SECONDS = 0.2
 """How soon a rate must have room for a send that is tried at once; else dispatch will send it."""
+
+
+NOW, SOON = timedelta(), timedelta(seconds=10)
+"""How soon a route is due that is left to a run of dispatch: one behind a pause may be later."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,16 +211,17 @@ class Submit:
 
 
 def _left(stored: Stored, tried: Sequence[Route]) -> set[str]:
-    """Return the channels of what was due when it was stored, and dispatch could take now.
+    """Return the channels of what was due when it was stored, and dispatch could take now or soon.
 
-    A failure is due later. Where the best effort failed as a whole, its leases still stand.
+    A failure is due later. A route that waits for a short pause counts: the run waits for its end.
+    Where the best effort failed as a whole, its leases still stand.
     """
     held = set() if tried else {claim.route_id for claim in stored.claims}
     return {
         route.channel
         for route in tried or stored.routes
         if route.next_attempt_at is not None
-        and route.next_attempt_at <= stored.created_at
+        and route.next_attempt_at <= stored.created_at + (SOON if route.waiting_for else NOW)
         and route.route_id not in held
     }
 
