@@ -198,6 +198,27 @@ def test_denied_recipients_end_as_their_own_failures_and_hold_up_nobody(
 
 
 @pytest.mark.parametrize("denied", [1, 3, 20])
+@pytest.mark.parametrize("where", ["oldest", "newest"])
+def test_denied_recipients_end_by_themselves_at_a_low_rate_too(
+    database_url: str,
+    provider: Running,
+    kinds: Path,
+    connection: Connection,
+    where: str,
+    denied: int,
+) -> None:
+    """At 14 a second a batch has 28 routes at most: those at the end may all be denied."""
+    names = places(where, denied)
+    deny(provider, *(name for name in names if name.startswith("bad-")))
+    with wired(database_url, provider, kinds, EMAIL_MAX_PER_SECOND="14") as house:
+        post(house, names)
+        house.dispatch(context=lasting(30))
+        assert summary(connection)["good", "published", 1] == COUNT - denied
+        run_until(house, connection, 60)
+    assert summary(connection)["bad-", "dead_lettered", 8] == denied
+
+
+@pytest.mark.parametrize("denied", [1, 3, 20])
 @pytest.mark.parametrize("kind", ["alert.sent", "news.sent"])
 def test_denied_recipients_of_a_kind_hold_up_no_other_kind(
     stack: Functions, provider: Running, connection: Connection, kind: str, denied: int

@@ -389,6 +389,14 @@ def test_an_acceptance_by_another_identity_explains_nothing() -> None:
     assert decided(gate, [claim]) == [DENIED]
 
 
+def test_an_acceptance_of_the_same_run_just_before_makes_it_likely_too() -> None:
+    gate = Gate(Standing(channel="email"), (), None, {SHOP[1]})
+    claims = refused(gate, MOST_REFUSED + 1, attempts=1, max_attempts=8)
+    (last,) = refused(gate, attempts=8, max_attempts=8)
+    assert gate.keeps(SHOP) is None
+    assert decided(gate, [*claims, last]) == [OWN] * len(claims) + [DENIED]
+
+
 def test_other_outcomes_are_decided_already() -> None:
     gate = a_gate()
     (claim,) = refused(gate)

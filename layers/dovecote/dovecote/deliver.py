@@ -1,6 +1,6 @@
 """Deliver claims: find the channel of each, and never send what is on record as accepted."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -67,6 +67,7 @@ class Deliver:
         deadline: float,
         tried: frozenset[str] = frozenset(),
         heard_beside: set[str] | None = None,
+        worked: Collection[str] = (),
         settle: Settle | None = None,
     ) -> Delivery:
         """Deliver claims of one channel by `deadline` on the clock, when lease or time ends.
@@ -75,7 +76,8 @@ class Deliver:
         is left out, and its lease runs out; what came of it since is among the results of a later
         call, for its acceptance must not be forgotten. `tried` are the resources that this worker
         tries after their pause; it takes the right to others as it comes to them. What deliveries
-        that are under way at the same time hear of as stopped is `heard_beside` by all. While slow
+        that are under way at the same time hear of as stopped is `heard_beside` by all; through the
+        `worked` resources the run has sent a few seconds ago. While slow
         sends are waited for, `settle` takes the results of others, which are not returned then.
         What a refusal counts as is decided when the batch is over, since other routes may explain
         it. The batch has a span, which is linked to the traces of its claims.
@@ -92,7 +94,7 @@ class Deliver:
         taken = self._taken(channel, left, standing, tried)
         if taken:
             left = probes_first(left, channel.resources, taken)
-        gate = Gate(standing, tried | taken, heard_beside)
+        gate = Gate(standing, tried | taken, heard_beside, worked)
         refused: dict[UUID, Outcome] = {}
         early = None if settle is None else partial(_settle_early, settle, claims, refused)
         with self._span("notification.deliver", *(claim.traceparent for claim in left)):

@@ -57,6 +57,8 @@ class Gate:
     """What one worker may use in one batch, and what it heard.
 
     What batches that are under way at the same time hear of as stopped is `heard_beside` by all.
+    Through the `worked` resources the same run sent a route a few seconds ago.
+
     Of narrow resources, `refused` has the first refusal, `accepted` counts the acceptances, and
     `undecided` has the refused routes whose cause is unknown, once each refusal was `decided`:
     True for a route that was refused for the first time. Through the `reopened` ones sends were
@@ -68,6 +70,7 @@ class Gate:
         standing: Standing,
         tried: Collection[str] = (),
         heard_beside: set[str] | None = None,
+        worked: Collection[str] = (),
     ) -> None:
         self.standing = standing
         self.tried = frozenset(tried)
@@ -81,6 +84,7 @@ class Gate:
         self.unanswered = NOBODY
         self._closed = set(standing.paused | standing.recovering) - self.tried
         self._beside = set() if heard_beside is None else heard_beside
+        self._worked = frozenset(worked)
         self._passes = {one: 1 if one == standing.channel else PROBES for one in self.tried}
         self._before = (standing.unreached, standing.unanswered)
         self._in_a_row: dict[str, set[UUID]] = {}
@@ -133,13 +137,14 @@ class Gate:
         """Return what an outcome counts as, once all of the batch are heard.
 
         A refusal is the route's own failure where a send that began after it was accepted, now or
-        after an earlier refusal of the same route. Other acceptances of the batch make it likely:
-        then it counts, unless it would be the last attempt.
+        after an earlier refusal of the same route. Other acceptances, of the batch or of the run a
+        few seconds ago, make it likely: then it counts, unless it would be the last attempt.
         """
         if not self._narrow(outcome):
             return outcome
         resource = outcome.resource
-        likely = self.works(resource) and claim.attempts < claim.max_attempts
+        accepts = self._accepts(resource) and resource not in self.stopped
+        likely = accepts and claim.attempts < claim.max_attempts
         explained = self._number.get(claim.route_id, math.inf) <= self._explained.get(resource, 0)
         if claim.own_refusal or explained or likely:
             return Failed(error=outcome.error, refused=True)
@@ -153,6 +158,9 @@ class Gate:
     def probes(self, resources: Sequence[str]) -> bool:
         """Tell whether a send by these is a probe, of which no other was accepted yet."""
         return any(one in self.tried and not self.accepted[one] for one in resources)
+
+    def _accepts(self, resource: str) -> bool:
+        return self.accepted[resource] > 0 or resource in self._worked
 
     def _narrow(self, outcome: Outcome) -> TypeGuard[Unavailable]:
         return isinstance(outcome, Unavailable) and outcome.resource != self.standing.channel
@@ -196,7 +204,7 @@ class Gate:
         row = self._in_a_row.setdefault(resource, set())
         row.add(claim.route_id)
         before = NOBODY if accepted else self.standing.refused.get(resource, NOBODY)
-        most = MOST_REFUSED_WHERE_ACCEPTED if accepted else MOST_REFUSED
+        most = MOST_REFUSED_WHERE_ACCEPTED if self._accepts(resource) else MOST_REFUSED
         if len(row | before) >= most:
             self._stop(outcome)
 
