@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from operate import ROOT, trouble
-from operate.checks import account, deployed, dispatching, email, first_send, machine, push
+from operate.checks import account, deployed, dispatching, email, first_send, machine, pauses, push
 from operate.finding import Finding, skipped
 from operate.site import Site
 
@@ -42,6 +42,7 @@ def checks(event: Path | None = None) -> Sequence[Check]:
         Check(name="the schema", look=deployed.schema, after="the stack"),
         Check(name="the schedule", look=dispatching.schedule, after="the stack"),
         Check(name="the last dispatch", look=dispatching.last_run, after="the stack"),
+        Check(name="pauses", look=pauses.paused, after="the stack"),
         Check(name="dead-letter queues", look=deployed.queues, after="the stack"),
         Check(name="alarms", look=deployed.alarms, after="the stack"),
         Check(name="a first send", look=send, after="the stack"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -45,8 +46,10 @@ EVENTS = {
 """What each event of a route's history says."""
 
 
-def told(notification: Document, now: datetime) -> Iterator[str]:
-    """Yield the lines of a notification, route by route."""
+def told(
+    notification: Document, now: datetime, pauses: Mapping[str, Document] = MappingProxyType({})
+) -> Iterator[str]:
+    """Yield the lines of a notification, route by route; `pauses` are those of now by resource."""
     yield (
         f"{notification['kind']}, key {notification['idempotency_key']},"
         f" submitted {moment(notification['created_at'])} UTC"
@@ -55,7 +58,8 @@ def told(notification: Document, now: datetime) -> Iterator[str]:
     if any(route["history"] is None for route in notification["routes"]):
         yield "  of so many routes no history is told: name one person of them"
     for route in notification["routes"]:
-        yield from _route({**route, "history": route["history"] or []}, now)
+        pause = pauses.get(route.get("waiting_for"))
+        yield from _route({**route, "history": route["history"] or [], "pause": pause}, now)
     yield ""
 
 
@@ -112,6 +116,8 @@ def _live(route: Document, now: datetime) -> str:
             "not known yet: it may have been accepted; an event of the provider's is waited for,"
             f" and it is tried again from {moment(due)} UTC on"
         )
+    if route.get("waiting_for"):
+        return _waiting(route)
     if route["status"] == "retrying":
         return (
             f"not yet: attempt {attempts} failed ({route['last_error']}); the next is due"
@@ -122,6 +128,22 @@ def _live(route: Document, now: datetime) -> str:
     return (
         f"not yet: it has been due since {moment(due)} UTC; is its channel paused, or dispatch"
         " stopped? make doctor says (docs/operate.md, oldest-due)"
+    )
+
+
+def _waiting(route: Document) -> str:
+    resource, pause = route["waiting_for"], route.get("pause")
+    since, due = moment(route["waiting_since"]), moment(route["next_attempt_at"])
+    refusal = f" (it was refused: {route['last_error']})" if route["last_error"] else ""
+    if pause is None:
+        return (
+            f"not yet: due since {since} UTC{refusal}; {resource} is not paused any more, and the"
+            f" next attempt is due {due} UTC"
+        )
+    return (
+        f"not yet: due since {since} UTC, it waits behind the pause of {resource}"
+        f" ({pause['error']}){refusal}; the next attempt is due {due} UTC. make doctor says what"
+        " to do"
     )
 
 

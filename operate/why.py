@@ -40,7 +40,7 @@ def told(api: Api, given: argparse.Namespace) -> Iterator[str]:
     count = 0
     for found in _notifications(api, given):
         count += 1
-        yield from story.told(found, datetime.now(UTC))
+        yield from story.told(found, datetime.now(UTC), _pauses(api, found))
         emails |= dict.fromkeys(one["email"] for one in found["routes"] if one["email"])
         users |= dict.fromkeys(one["user_id"] for one in found["routes"] if one["user_id"])
     if not count:
@@ -60,6 +60,14 @@ def _notifications(api: Api, given: argparse.Namespace) -> Iterator[Document]:
         found = api.read("notifications", notification_id, **person)
         if found is not None:
             yield found
+
+
+def _pauses(api: Api, notification: Document) -> dict[str, Document]:
+    """Return the pauses by resource, where a route waits."""
+    if not any(route.get("waiting_for") for route in notification["routes"]):
+        return {}
+    overview = api.read("overview") or {"paused": []}
+    return {pause["resource"]: pause for pause in overview["paused"]}
 
 
 def _named(**values: str | None) -> dict[str, str]:

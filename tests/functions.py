@@ -136,9 +136,12 @@ class Functions:
                 return _answer(self._api.handler(event, Context()))
         raise LookupError(f"{method} {path} is no route")
 
-    def dispatch(self, event: Mapping[str, Any] | None = None) -> dict[str, int]:
+    def dispatch(
+        self, event: Mapping[str, Any] | None = None, *, context: Context | None = None
+    ) -> dict[str, int]:
         """Run dispatch once."""
-        tally: dict[str, int] = self._dispatch.handler(dict(event or {}), Context())
+        given = context or Context()
+        tally: dict[str, int] = self._dispatch.handler(dict(event or {}), given)
         return tally
 
     def purge(self) -> dict[str, int]:

@@ -39,13 +39,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     delayed or bounced.
 
     Of a bulk call an order with address or tags fails the entries that match, and any other the
-    call as a whole; a connection that dies or stalls is that of the call either way.
+    call as a whole; a connection that dies or stalls is that of the call either way. A `whole`
+    order with an address fails the call as a whole if one entry matches, as IAM denies it.
     """
 
     do: Fault
     service: Service | None = None
     address: str | None = None
     tags: dict[str, str] = {}
+    whole: bool = False
     times: int | None = None
     rate: float = 1.0
     status: int = 500
@@ -56,7 +58,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def narrow(self) -> bool:
         """Tell whether the order is for some messages and not for any."""
-        return self.address is not None or bool(self.tags)
+        return (self.address is not None or bool(self.tags)) and not self.whole
 
     def matches(self, send: Send) -> bool:
         """Tell whether the order is for this request."""

@@ -73,7 +73,10 @@ def configuration_set(site: Site) -> Iterator[Finding]:
 def _production(site: Site, said: Mapping[str, Any]) -> Finding:
     if said.get("ProductionAccessEnabled"):
         return ok("SES: production access, anybody may be mailed")
-    sandbox = "SES: the sandbox, only verified recipients and the mailbox simulator get email"
+    sandbox = (
+        "SES: the sandbox, only verified recipients and the mailbox simulator get email, and IAM"
+        " checks the recipient's identity too (AccessDenied where the policy lacks it)"
+    )
     if site.parameter("EmailAllow") or site.parameter("EmailRedirectTo"):
         return ok(f"{sandbox}; which may do where EmailAllow or EmailRedirectTo bounds them")
     if said.get("Details", {}).get("ReviewDetails", {}).get("Status") == "PENDING":

@@ -101,6 +101,16 @@ def test_silence_of_dispatch_is_an_alarm_of_its_own_stack() -> None:
     assert given["Dimensions"] == [{"Name": "service", "Value": STACK}]
 
 
+def test_what_waits_behind_a_pause_has_an_alarm_and_is_on_the_dashboard() -> None:
+    watched = {alarm["MetricName"] for alarm in ALARMS.values()}
+    # It counts routes behind any pause since they were first due: test_refusals holds it to that.
+    assert "oldest_due_seconds" in watched
+    own = {name for namespace, name in shown() if namespace == "Dovecote"}
+    assert {"waiting_routes", "paused_resources"} <= own
+    section = OPERATE.partition("## `oldest-due`")[2].partition("\n## ")[0]
+    assert "behind a pause" in section
+
+
 def test_no_alarm_rings_while_a_route_in_doubt_waits_for_its_event() -> None:
     declared = transformed()["Parameters"]
     longest = declared["AlarmOldestDueSeconds"]["Default"]

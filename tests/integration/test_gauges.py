@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from dovecote import wiring
 from dovecote.gauges import RETURN_SECONDS, ReadGauges
@@ -30,7 +31,14 @@ from tests.integration.test_http import unreachable
 
 Connection = psycopg.Connection[Any]
 __all__ = ["unreachable"]
-WELL = Gauges(oldest_due_seconds=0, dead_letters_hour=0, email_paused=0, push_paused=0)
+WELL = Gauges(
+    oldest_due_seconds=0,
+    waiting_routes=0,
+    dead_letters_hour=0,
+    paused_resources=0,
+    email_paused=0,
+    push_paused=0,
+)
 
 
 def make_due(connection: Connection, ago: str) -> None:
@@ -94,11 +102,12 @@ def test_a_pause_of_a_channel_as_a_whole_is_shown(
     pause = {"base": 60, "most": 300, "jitter": 1}
     store.pause(resource, "e", **pause)  # type: ignore[arg-type]
     gauges = store.gauges()
-    assert (gauges.email_paused, gauges.push_paused) == shown
+    assert (gauges.email_paused, gauges.push_paused, gauges.paused_resources) == (*shown, 1)
     connection.execute(
         "update channel_state set paused_until = now() where resource = %s", (resource,)
     )
-    assert store.gauges() == WELL
+    # It counts as paused until a probe is answered.
+    assert store.gauges() == replace(WELL, paused_resources=1)
     connection.execute(
         "update channel_state set trying_until = now() + interval '1 minute' where resource = %s",
         (resource,),
@@ -124,8 +133,8 @@ TALLY = {
     "skipped": "Count", "given_back": "Count", "interrupted": "Count",
 }  # fmt: skip
 GAUGES = {
-    "oldest_due_seconds": "Seconds", "dead_letters_hour": "Count",
-    "email_paused": "Count", "push_paused": "Count",
+    "oldest_due_seconds": "Seconds", "waiting_routes": "Count", "dead_letters_hour": "Count",
+    "paused_resources": "Count", "email_paused": "Count", "push_paused": "Count",
 }  # fmt: skip
 
 

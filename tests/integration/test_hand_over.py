@@ -301,3 +301,15 @@ def test_the_function_takes_over_what_submit_left(
     assert len(provider.provider.ledger.accepted) == 5
     kept = connection.execute("select taken_until < clock_timestamp() from dovecote.handover")
     assert kept.fetchone() == (True,)
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(2, [CALL]), (120, [])])
+def test_what_waits_for_a_short_pause_of_its_identity_is_handed_over(
+    wired: Wired, store: PostgresStore, seconds: float, calls: list[Any]
+) -> None:
+    store.pause("email/example.com", "e", throttled=False, base=seconds, most=300, jitter=1)
+    aws = Lambda()
+    with wired(aws) as house:
+        (route,) = house.post(email_only()).body["routes"]
+    assert (route["status"], route["waiting_for"]) == ("pending", "email/example.com")
+    assert aws.calls == calls

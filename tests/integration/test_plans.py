@@ -106,7 +106,13 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "release": AN_ADDRESS,
     "cancel": {"notification_id": uuid.uuid4()},
     "skip_device": {"user_id": "u-1", "device_session_id": "d-1"},
-    "gauges": {"lanes": list(range(12))},
+    "gauges": LANES,
+    "stand": {"channel": "email"},
+    "paused": {**LANES, "most": 5_000},
+    "defer": {
+        **of_some("deferrals", {"delay": 2.0, "error": "e"}),
+        "lapsed": False, "hold": 300.0, "behind": "email/example.com",
+    },
     "backlog": {
         "channels": ["email"] * 6 + ["push"] * 6, "lanes": list(range(12)), "most": 5_000,
     },
@@ -123,7 +129,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """The statements that touch routes, with their parameters; some twice, by other branches."""
 
-BY_INDEXES = {"live", "minutes"}
+BY_INDEXES = {"live", "minutes", "paused"}
 """Those that use_indexes goes before."""
 
 
@@ -393,13 +399,55 @@ def test_gauges_read_one_route_of_each_lane_and_count_no_further_than_10_000_dea
         " from dovecote.notification_routes"
     )
     connection.execute("analyze dovecote.notification_routes, dovecote.notification_dead_letters")
-    (probe,) = scans(connection, "gauges", "notification_routes")
+    probe, *waiting, _ = scans(connection, "gauges", "notification_routes")
     assert probe["Index Name"] == "notification_routes_due"
     assert (probe["Actual Loops"], probe["Actual Rows"]) == (12, 1)
+    assert {one["Index Name"] for one in waiting} == {"notification_routes_waiting"}
     (counted,) = scans(connection, "gauges", "notification_dead_letters")
     assert counted["Index Name"] == "notification_dead_letters_recent"
     assert counted["Actual Rows"] == 10_000
     assert store.gauges().dead_letters_hour == 10_000
+
+
+@pytest.mark.parametrize("resource", ["email", "email/example.com"])
+def test_what_waits_behind_a_pause_is_counted_along_its_index_and_no_further_than_10_000(
+    connection: Connection, store: PostgresStore, resource: str
+) -> None:
+    fill(connection, 30_000)
+    connection.execute(
+        "update dovecote.notification_routes set waiting_for = %(resource)s,"
+        "  waiting_since = clock_timestamp() - interval '1 day'"
+        " where channel = 'email' and %(resource)s <> 'email'",
+        {"resource": resource},
+    )
+    store.pause(resource, "e", throttled=False, base=60, most=300, jitter=1)
+    connection.execute("analyze dovecote.notification_routes, dovecote.channel_state")
+    read = scans(connection, "gauges", "notification_routes")
+    assert sum(one["Actual Loops"] * one["Actual Rows"] for one in read) <= 10_000 + 12 + 2
+    assert store.gauges().waiting_routes == 10_000
+    if resource != "email":
+        assert 86_400 <= store.gauges().oldest_due_seconds < 86_500
+        assert store.stand("email").awaited_for is not None
+        (asked,) = scans(connection, "stand", "notification_routes")
+        assert asked["Index Name"] == "notification_routes_waiting"
+        assert asked["Actual Loops"] * asked["Actual Rows"] == 1
+
+
+def test_a_route_that_never_waits_writes_nothing_to_the_index_of_waiting_routes(
+    connection: Connection, store: PostgresStore
+) -> None:
+    def size() -> int:
+        row = connection.execute(
+            "select pg_relation_size('dovecote.notification_routes_waiting')"
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    empty = size()
+    store_routes(store, 100)
+    results = [Result(claim=claim, outcome=accept(claim)) for claim in claim_all(store)]
+    assert a_finaliser().settle(store, results, until=0) == {"published": 100}
+    assert size() == empty
 
 
 def test_a_backlog_is_counted_along_the_due_index_and_no_further_than_it_is_asked_for(

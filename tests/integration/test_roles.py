@@ -22,8 +22,8 @@ Connection = psycopg.Connection[Any]
 
 FINALISER = {
     "publish_accepted", "record_acceptances", "record_further_acceptances", "publish", "retry",
-    "dead_letter", "skip", "give_back", "attempted_at", "bury_device", "skip_device", "stand",
-    "reserve", "pause", "resume", "strain", "record_throttling",
+    "dead_letter", "skip", "give_back", "defer", "attempted_at", "bury_device", "skip_device",
+    "stand", "reserve", "pause", "resume", "strain", "record_throttling", "record_refusals",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from dovecote.gate import MOST_UNANSWERED, MOST_UNREACHED, Gate
+from dovecote.gate import (
+    MOST_REFUSED,
+    MOST_REFUSED_WHERE_ACCEPTED,
+    MOST_UNANSWERED,
+    MOST_UNREACHED,
+    PROBES,
+    Gate,
+)
 from dovecote.model import (
     Ambiguous,
     Claim,
@@ -30,6 +37,9 @@ UNRENDERED = Failed(error="no name", asked=False)
 LOST = Ambiguous(error="closed")
 DOWN = Unavailable(resource="email", error="no route")
 PROBABLY_DOWN = Unavailable(resource="email", error="closed", doubtful=True)
+
+DENIED = Unavailable(resource="email/shop.example", error="AccessDenied")
+OWN = Failed(error="AccessDenied", refused=True)
 
 ANSWERS = [
     Delivered(message_id="m-1"),
@@ -80,12 +90,13 @@ def test_a_gate_lets_all_pass_where_nothing_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resource", "shop", "news"),
+    ("outcome", "resource", "shop", "news"),
     [
         # the account: nothing goes out any more
-        ("email", "email", "email"),
+        (Throttled, "email", "email", "email"),
+        (Unavailable, "email", "email", "email"),
         # one identity: the other goes on
-        ("email/shop.example", "email/shop.example", None),
+        (Throttled, "email/shop.example", "email/shop.example", None),
     ],
 )
 def test_the_first_answer_that_says_to_stop_closes_it_for_what_it_names(
@@ -138,11 +149,20 @@ def test_a_channel_that_is_tried_lets_one_pass() -> None:
     assert [gate.keeps(SHOP), gate.keeps(SHOP), gate.keeps(NEWS)] == [None, "email", "email"]
 
 
-def test_an_identity_that_is_tried_lets_one_of_its_own_pass() -> None:
+def test_an_identity_that_is_probed_lets_a_few_of_its_own_pass() -> None:
     gate = a_gate("email/shop.example", recovering=frozenset({"email/shop.example"}))
-    assert [gate.keeps(NEWS), gate.keeps(SHOP), gate.keeps(SHOP), gate.keeps(NEWS)] == [
-        None, None, "email/shop.example", None,
-    ]  # fmt: skip
+    assert gate.keeps(NEWS) is None
+    assert [gate.keeps(SHOP) for _ in range(PROBES + 2)] == [None] * PROBES + [SHOP[1]] * 2
+    assert gate.keeps(NEWS) is None
+
+
+def test_an_identity_that_is_probed_is_open_after_the_first_acceptance() -> None:
+    gate = a_gate("email/shop.example", recovering=frozenset({"email/shop.example"}))
+    assert [gate.keeps(SHOP) for _ in range(PROBES + 1)][-1] == SHOP[1]
+    heard(gate, DENIED, Delivered(message_id="m-1"))
+    assert gate.keeps(SHOP) is None
+    assert gate.reopened == {SHOP[1]}
+    assert not gate.probes(SHOP)
 
 
 def test_what_is_kept_by_another_resource_does_not_use_up_the_trial() -> None:
@@ -265,11 +285,11 @@ def test_an_answer_speaks_for_all_that_it_went_through() -> None:
     assert gate.answered == {*SHOP, *NEWS}
 
 
-def test_an_answer_that_stops_one_identity_speaks_for_the_channel() -> None:
+def test_a_refusal_of_one_identity_speaks_for_the_channel() -> None:
     gate = a_gate("email", recovering=frozenset({"email"}))
-    heard(gate, Unavailable(resource="email/shop.example", error="AccessDenied"))
+    heard(gate, DENIED)
     assert "email" in gate.answered
-    assert set(gate.stopped) == {"email/shop.example"}
+    assert gate.stopped == {}
 
 
 @pytest.mark.parametrize("outcome", [Throttled, Unavailable])
@@ -279,3 +299,126 @@ def test_an_answer_that_stops_the_channel_speaks_for_nothing(
     gate = a_gate()
     heard(gate, outcome(resource="email", error="stop"))
     assert gate.answered == set()
+
+
+# What a refusal of one identity counts as.
+
+
+def refused(gate: Gate, count: int = 1, **claim: Any) -> list[Claim]:
+    """Send so many routes by the shop, each refused before the next begins."""
+    claims = [a_claim(route_id=uuid.uuid4(), **claim) for _ in range(count)]
+    for one in claims:
+        gate.keeps(SHOP)
+        gate.heard(one, SHOP, DENIED)
+    return claims
+
+
+def accepted(gate: Gate, count: int = 1) -> None:
+    for _ in range(count):
+        gate.keeps(SHOP)
+        gate.heard(a_route(), SHOP, Delivered(message_id="m-1"))
+
+
+def decided(gate: Gate, claims: Sequence[Claim]) -> list[Outcome]:
+    return [gate.decided(claim, DENIED) for claim in claims]
+
+
+def test_a_few_refusals_in_a_row_close_their_identity_alone() -> None:
+    gate = a_gate()
+    refused(gate, MOST_REFUSED - 1)
+    assert gate.keeps(SHOP) is None
+    refused(gate)
+    assert (gate.keeps(SHOP), gate.keeps(NEWS)) == (SHOP[1], None)
+    assert gate.stopped == {SHOP[1]: DENIED}
+
+
+def test_refusals_of_earlier_batches_count_in_a_row() -> None:
+    before = frozenset(uuid.uuid4() for _ in range(MOST_REFUSED - 1))
+    gate = a_gate(refused={SHOP[1]: before})
+    refused(gate)
+    assert gate.keeps(SHOP) == SHOP[1]
+
+
+def test_an_acceptance_after_refusals_opens_their_identity_again() -> None:
+    beside: set[str] = set()
+    gate = Gate(Standing(channel="email"), (), beside)
+    gate.keeps(SHOP)  # under way when the others are refused
+    refused(gate, MOST_REFUSED)
+    assert beside == {SHOP[1]}
+    gate.heard(a_route(), SHOP, Delivered(message_id="m-1"))
+    assert gate.keeps(SHOP) is None
+    assert (gate.stopped, beside, gate.reopened) == ({}, set(), {SHOP[1]})
+
+
+def test_where_an_identity_accepts_it_takes_many_refusals_in_a_row_to_close_it() -> None:
+    gate = a_gate()
+    accepted(gate)
+    refused(gate, MOST_REFUSED_WHERE_ACCEPTED - 1)
+    assert gate.keeps(SHOP) is None
+    refused(gate)
+    assert gate.keeps(SHOP) == SHOP[1]
+
+
+@pytest.mark.parametrize("max_attempts", [1, 8])
+def test_a_refusal_is_the_routes_own_where_a_later_send_is_accepted(max_attempts: int) -> None:
+    gate = a_gate()
+    claims = refused(gate, 2, attempts=1, max_attempts=max_attempts)
+    accepted(gate)
+    assert decided(gate, claims) == [OWN, OWN]
+    assert gate.undecided == {}
+
+
+@pytest.mark.parametrize(("max_attempts", "expected"), [(8, OWN), (1, DENIED)])
+def test_an_earlier_acceptance_makes_it_likely_and_takes_no_last_attempt(
+    max_attempts: int, expected: Outcome
+) -> None:
+    gate = a_gate()
+    accepted(gate)
+    claims = refused(gate, 2, attempts=1, max_attempts=max_attempts)
+    assert decided(gate, claims) == [expected, expected]
+
+
+def test_an_acceptance_of_a_send_that_began_before_the_refusal_takes_no_last_attempt() -> None:
+    gate = a_gate()
+    gate.keeps(SHOP)
+    claim = a_claim(route_id=uuid.uuid4(), attempts=1, max_attempts=1)
+    gate.heard(claim, SHOP, DENIED)
+    gate.heard(a_route(), SHOP, Delivered(message_id="m-1"))
+    assert decided(gate, [claim]) == [DENIED]
+
+
+def test_a_refusal_is_undecided_where_nothing_is_accepted() -> None:
+    gate = a_gate()
+    fresh, again = refused(gate)[0], refused(gate, refusals=2)[0]
+    assert decided(gate, [fresh, again]) == [DENIED, DENIED]
+    assert gate.undecided == {SHOP[1]: {fresh.route_id: True, again.route_id: False}}
+
+
+def test_a_route_that_is_known_to_be_refused_itself_needs_no_further_proof() -> None:
+    gate = a_gate()
+    claims = refused(gate, MOST_REFUSED, own_refusal=True)
+    assert decided(gate, claims) == [OWN] * MOST_REFUSED
+    assert gate.keeps(SHOP) is None
+
+
+def test_an_acceptance_by_another_identity_explains_nothing() -> None:
+    gate = a_gate()
+    (claim,) = refused(gate)
+    gate.keeps(NEWS)
+    gate.heard(a_route(), NEWS, Delivered(message_id="m-1"))
+    assert decided(gate, [claim]) == [DENIED]
+
+
+def test_an_acceptance_of_the_same_run_just_before_makes_it_likely_too() -> None:
+    gate = Gate(Standing(channel="email"), (), None, {SHOP[1]})
+    claims = refused(gate, MOST_REFUSED + 1, attempts=1, max_attempts=8)
+    (last,) = refused(gate, attempts=8, max_attempts=8)
+    assert gate.keeps(SHOP) is None
+    assert decided(gate, [*claims, last]) == [OWN] * len(claims) + [DENIED]
+
+
+def test_other_outcomes_are_decided_already() -> None:
+    gate = a_gate()
+    (claim,) = refused(gate)
+    for outcome in (*SILENCE, *ANSWERS[:3], DOWN, LOST, UNREACHED):
+        assert gate.decided(claim, outcome) == outcome

@@ -29,6 +29,7 @@ from dovecote.model import (
 from dovecote.transitions import (
     Backoff,
     DeadLetter,
+    Defer,
     Doubt,
     GiveBack,
     Publish,
@@ -109,8 +110,6 @@ def test_an_outcome_makes_what_the_table_says_of_a_route_whatever_its_channel_an
     [
         # unavailable as an account: given back; the lanes of its channel are not claimed
         (Unavailable(resource="email", error="off"), None),
-        # only one identity pauses: due at the end of its pause
-        (Unavailable(resource="email/example.com", error="off"), "email/example.com"),
         # not begun because the channel had paused
         (NotBegun(behind="email"), None),
         # not begun because the identity had
@@ -144,6 +143,27 @@ def test_what_is_throttled_burns_no_attempt_and_is_due_again_soon(
     claim = a_claim(channel=Channel.EMAIL, claims=claims, attempts=attempts, max_attempts=5)
     throttled = Throttled(resource="email", error="fast")
     assert after(claim, throttled, PLAIN, middle, hold) == GiveBack(delay=delay)
+
+
+@pytest.mark.parametrize("attempt", [1, 5])
+def test_a_route_that_one_identity_refused_is_deferred_and_burns_no_attempt(
+    hold: float, attempt: int
+) -> None:
+    claim = a_claim(channel=Channel.EMAIL, attempts=attempt, max_attempts=5)
+    outcome = Unavailable(resource="email/example.com", error="off")
+    expected = Defer(behind="email/example.com", error="off")
+    assert after(claim, outcome, PLAIN, middle, hold) == expected
+
+
+def test_a_refusal_that_is_the_routes_own_is_a_failure_like_any_other() -> None:
+    outcome = Failed(error="AccessDenied", refused=True)
+    first, last = (a_claim(attempts=n, max_attempts=2) for n in (1, 2))
+    assert after(first, outcome, PLAIN, middle, HOLD) == Retry(
+        delay=30.0, error="AccessDenied", refused=True
+    )
+    assert after(last, outcome, PLAIN, middle, HOLD) == DeadLetter(
+        reason=Reason.ATTEMPTS, error="AccessDenied"
+    )
 
 
 @pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.PUSH])

@@ -1,15 +1,28 @@
 """Deliver claims: find the channel of each, and never send what is on record as accepted."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dovecote import model, transitions
 from dovecote.gate import Gate
-from dovecote.model import Claim, Delivered, Failed, Outcome, Permanent, Result, Slots, Standing
-from dovecote.ports import Channel, Clock, Span, Store
+from dovecote.model import (
+    Claim,
+    Delivered,
+    Failed,
+    NotBegun,
+    Outcome,
+    Permanent,
+    Result,
+    Slots,
+    Standing,
+    Unavailable,
+)
+from dovecote.ports import Channel, Clock, Early, Span, Store
+from dovecote.probe import probes_first
 
 Settle = Callable[[Sequence[Result]], None]
 """Takes results to write them down at once."""
@@ -59,6 +72,7 @@ class Deliver:
         deadline: float,
         tried: frozenset[str] = frozenset(),
         heard_beside: set[str] | None = None,
+        worked: Collection[str] = (),
         settle: Settle | None = None,
     ) -> Delivery:
         """Deliver claims of one channel by `deadline` on the clock, when lease or time ends.
@@ -67,9 +81,11 @@ class Deliver:
         is left out, and its lease runs out; a later call settles or returns its result, for its
         acceptance must not be forgotten. `tried` are the resources that this worker tries after
         their pause; it takes the right to others as it comes to them. What deliveries that are
-        under way at the same time hear of as stopped is `heard_beside` by all. `settle` takes
-        accepted messages at once and other results now and then; they are not returned.
-        The batch has a span, which is linked to the traces of its claims.
+        under way at the same time hear of as stopped is `heard_beside` by all; through the `worked`
+        resources the run has sent a few seconds ago. `settle` takes accepted messages at once and
+        other results now and then; they are not returned. What a refusal counts as is decided when
+        the batch is over, since other routes may explain it. The batch has a span, which is linked
+        to the traces of its claims.
         """
         channel = self._channels.get(standing.channel)
         outcomes = self._without_a_send(claims)
@@ -79,16 +95,22 @@ class Deliver:
         if channel is None:
             outcomes |= {claim.route_id: Failed(error="unknown channel") for claim in left}
             return Delivery(results=_results(claims, outcomes), gate=Gate(standing))
-        early = None if settle is None else partial(_settle_early, settle, channel)
+        refused: list[Result] = []
+        early = None if settle is None else partial(_settle_early, settle, channel, refused)
         if early is not None:
             early([])
-        tried |= self._taken(channel, left, standing, tried)
-        gate = Gate(standing, tried, heard_beside)
+        taken = self._taken(channel, left, standing, tried)
+        if taken:
+            left = probes_first(left, channel.resources, taken)
+        gate = Gate(standing, tried | taken, heard_beside, worked)
         begun = self._clock()
         with self._span("notification.deliver", *(claim.traceparent for claim in left)):
-            outcomes |= channel.deliver(left, deadline - self._send_seconds, slots, gate, early)
+            outcomes |= _sent(channel, left, deadline - self._send_seconds, slots, gate, early)
+        results = [*_results(claims, outcomes), *refused]
+        if gate.refused:
+            results = [_decided(result, gate) for result in results]
         return Delivery(
-            results=[*channel.late(), *_results(claims, outcomes)],
+            results=[*channel.late(), *results],
             gate=gate,
             pace=_pace(slots, len(left), self._clock() - begun),
         )
@@ -133,14 +155,44 @@ class Deliver:
         )
 
 
+def _sent(
+    channel: Channel,
+    claims: Sequence[Claim],
+    begin_before: float,
+    slots: Slots,
+    gate: Gate,
+    early: Early | None,
+) -> dict[UUID, Outcome]:
+    """Send claims; then those that a resource kept from beginning which accepts again."""
+    outcomes = channel.deliver(claims, begin_before, slots, gate, early)
+    if gate.reopened:
+        kept = [one for one in claims if _reopened(outcomes.get(one.route_id), gate)]
+        soon = Slots(room=len(kept), spacing=slots.spacing)
+        outcomes |= channel.deliver(kept, begin_before, soon, gate, early)
+    return outcomes
+
+
 def _pace(slots: Slots, count: int, seconds: float) -> float:
     """Return how many sends a second a batch made: those reserved, or those seen without a rate."""
     return 1 / slots.spacing if slots.spacing else count / max(seconds, LEAST_SECONDS)
 
 
-def _settle_early(settle: Settle, channel: Channel, results: Sequence[Result]) -> None:
-    """Settle results, and those of earlier batches whose answer came too late for them."""
-    settle([*channel.late(), *results])
+def _settle_early(
+    settle: Settle, channel: Channel, refused: list[Result], results: Sequence[Result]
+) -> None:
+    """Settle results, and late ones of earlier batches; keep refusals until the batch is over."""
+    refused += [one for one in results if isinstance(one.outcome, Unavailable)]
+    decided = [one for one in results if not isinstance(one.outcome, Unavailable)]
+    settle([*channel.late(), *decided])
+
+
+def _reopened(outcome: Outcome | None, gate: Gate) -> bool:
+    """Tell whether a send was kept from beginning by a resource that has accepted one since."""
+    return isinstance(outcome, NotBegun) and outcome.behind in gate.reopened
+
+
+def _decided(result: Result, gate: Gate) -> Result:
+    return replace(result, outcome=gate.decided(result.claim, result.outcome))
 
 
 def _results(claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]) -> list[Result]:

@@ -61,6 +61,9 @@ ANEW_SECONDS = 5.0
 STANDING_SECONDS = 0.25
 """How long it counts how a channel stood at the last claim; the next one asks again."""
 
+WORKED_SECONDS = 5.0
+"""How long an acceptance in the same run makes it likely that a refusal is the route's own."""
+
 TICK_SECONDS = 0.001
 """A moment as a number is not exact to the last digit."""
 
@@ -101,7 +104,8 @@ class _Line:
 
     `dry` are the lanes that had less than was asked of them, `lapsed_due` is false once a look for
     routes whose lease ran out found none, `heard_beside` is what the batches under way hear of as
-    stopped. `since` is up to when each lane was read.
+    stopped, `accepted_at` when a route was last accepted through each resource. `since` is up to
+    when each lane was read.
     """
 
     channel: Channel
@@ -112,6 +116,7 @@ class _Line:
     dry: set[int] = field(default_factory=set)
     lapsed_due: bool = True
     heard_beside: set[str] = field(default_factory=set)
+    accepted_at: dict[str, float] = field(default_factory=dict)
     since: dict[int, float] = field(default_factory=dict)
     anew_at: float = 0.0
     standing: Standing | None = None
@@ -137,11 +142,15 @@ class _Line:
 
 
 class _Moment(Struct, frozen=True, kw_only=True):
-    """What counts for a batch: until when it is to be delivered, and what is heard beside it."""
+    """What counts for a batch: until when it is to be delivered, and what is heard beside it.
+
+    Through the `worked` resources the run has just sent a route.
+    """
 
     deadline: float
     lapsed_first: bool
     heard_beside: set[str]
+    worked: frozenset[str]
 
 
 class Dispatch:
@@ -243,6 +252,11 @@ class Dispatch:
             deadline=self._clock() + min(self._timing.lease_seconds, left - kept),
             lapsed_first=last and line.lapsed_due,
             heard_beside=line.heard_beside,
+            worked=frozenset(
+                resource
+                for resource, at in [*line.accepted_at.items()]
+                if self._clock() - at < WORKED_SECONDS
+            ),
         )
 
     def _standing(self, line: _Line) -> Standing:
@@ -271,8 +285,14 @@ class Dispatch:
         elif self._clock() < line.throttled_until:
             return self._wait(LOOK_SECONDS, line)
         else:
-            return False
+            return self._await_probe(line)
         return True
+
+    def _await_probe(self, line: _Line) -> bool:
+        """Wait for the end of a narrow pause that a route waits for, where that is in time."""
+        if line.standing is None or (pause := line.standing.awaited_for) is None:
+            return False
+        return self._wait(min(LOOK_SECONDS, pause), line, pause)
 
     def _begin(
         self,
@@ -294,8 +314,10 @@ class Dispatch:
                 deadline=moment.deadline,
                 tried=tried,
                 heard_beside=moment.heard_beside,
+                worked=moment.worked,
                 settle=early,
             )
+            line.accepted_at |= dict.fromkeys(delivery.gate.accepted, self._clock())
             until = self._ends(line) - MARGIN_SECONDS
             tally = self._finaliser.conclude(self._store, early.complete(delivery), until=until)
             if delivery.gate.throttled is not None:

@@ -29,6 +29,8 @@ from dovecote.ports import (
 from dovecote.transitions import (
     Backoff,
     DeadLetter,
+    Defer,
+    Deferral,
     Doubt,
     GiveBack,
     Publish,
@@ -73,6 +75,7 @@ class _Planned:
         self.dead: dict[UUID, DeadLetter] = {}
         self.skipped: dict[UUID, str] = {}
         self.back: dict[GiveBack, list[Claim]] = {}
+        self.deferred: dict[str, dict[UUID, str]] = {}
 
     def add(self, claim: Claim, transition: Transition) -> None:
         """Take the transition of a route."""
@@ -88,6 +91,9 @@ class _Planned:
                 self.skipped[claim.route_id] = transition.reason
             case GiveBack():
                 self.back.setdefault(transition, []).append(claim)
+            case Defer():
+                deferred = self.deferred.setdefault(transition.behind, {})
+                deferred[claim.route_id] = transition.error
         self.claims[claim.route_id] = claim
 
 
@@ -126,6 +132,7 @@ class Finaliser:
         for token, planned in self._planned(results).items():
             _write(transaction, token, planned, settled)
             _give_back(transaction, token, planned, self._holds, settled)
+            self._defer(transaction, token, planned, settled)
         _bury_devices(transaction, results)
         return settled
 
@@ -217,6 +224,27 @@ class Finaliser:
                 return ended
         hold = self._holds.get(result.claim.channel, 0.0)
         return transitions.after(result.claim, result.outcome, self._backoff, self._random, hold)
+
+    def _defer(
+        self, transaction: Transaction, token: UUID, planned: _Planned, settled: Settled
+    ) -> None:
+        """Give back what was refused, each behind those that wait for the same resource."""
+        for behind, errors in planned.deferred.items():
+            claims = [planned.claims[route_id] for route_id in errors]
+            settled.tally[GIVEN_BACK] += transaction.defer(
+                token,
+                {
+                    claim.route_id: Deferral(
+                        delay=self._pauses.patience(claim.refusals + 1),
+                        error=errors[claim.route_id],
+                    )
+                    for claim in claims
+                },
+                # A lapsed route is claimed alone, so its token stands for itself.
+                lapsed=claims[0].lapsed,
+                hold=self._holds.get(claims[0].channel, 0.0),
+                behind=behind,
+            )
 
     def _tell(self, status: Status, told: Sequence[Told]) -> None:
         """Log what somebody should know, once it is committed: a line costs more than a route."""

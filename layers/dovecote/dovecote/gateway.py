@@ -347,6 +347,8 @@ def route_document(route: Route) -> dict[str, Any]:
         "status": route.status,
         "attempts": route.attempts,
         "next_attempt_at": route.next_attempt_at,
+        "waiting_for": route.waiting_for,
+        "waiting_since": route.waiting_since,
         "last_attempt_at": route.last_attempt_at,
         "last_error": route.last_error,
         "expires_at": route.expires_at,

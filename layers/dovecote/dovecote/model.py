@@ -138,7 +138,10 @@ class EmailRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A route as it stands in the store; `delivery` is there where it was asked for."""
+    """A route as it stands in the store; `delivery` is there where it was asked for.
+
+    It waits for the resource `waiting_for` to accept sends, and has been due since `waiting_since`.
+    """
 
     route_id: UUID
     channel: str
@@ -154,6 +157,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     published_at: datetime | None
     provider_message_id: str | None
+    waiting_for: str | None = None
+    waiting_since: datetime | None = None
     delivery: EmailRecord | None = None
 
 
@@ -198,8 +203,9 @@ class Claim(msgspec.Struct, frozen=True):
     `payload` and `data` are JSON text, decoded only by whoever needs them. `endpoint` is the SNS
     endpoint of the device, where the device is registered and alive. `suppressed` is why nothing is
     sent to the address, where that is so. `unchecked` says that the payload was not held against
-    its kind's schema yet. Token apart, the fields are in the order of
-    sql/claimed.sql.
+    its kind's schema yet. `refusals` counts how often the route was refused where the cause may be
+    its resource; `own_refusal` says that the cause is the route: another one was accepted after an
+    earlier refusal. Token apart, the fields are in the order of sql/claimed.sql.
     """
 
     token: UUID
@@ -227,6 +233,8 @@ class Claim(msgspec.Struct, frozen=True):
     due: float
     suppressed: str | None
     unchecked: bool = False
+    refusals: int = 0
+    own_refusal: bool = False
 
     def __repr__(self) -> str:
         """Name the route and the attempt, and nothing of whom it is for and what it says."""
@@ -243,11 +251,13 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """The attempt failed; another one may succeed.
 
     `unreached`: the provider was not there to ask. Not `asked`: it did not come to that.
+    `refused`: a resource's refusal, and the cause is the route, for the resource accepts others.
     """
 
     error: str
     unreached: bool = False
     asked: bool = True
+    refused: bool = False
 
 
 class Permanent(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,6 +286,8 @@ class Throttled(msgspec.Struct, frozen=True, kw_only=True):
 class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
     """The provider refused it because of a resource, whatever the message.
 
+    Where the resource is one identity, application or topic, the cause may also be the route: SES
+    and SNS answer AccessDenied for a recipient, too. The gate decides by what others are answered.
     `doubtful` where that is a guess from many answers that were lost: this one may have been
     accepted too.
     """
@@ -411,7 +423,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     named `channel/…`. `paused` ones are nobody's to use; `recovering` ones, whose pause is over,
     are to be tried by one worker with one route. `unreached` and `unanswered` count what failed
     in a row: connections, and routes whose answer was lost. `paused_for` counts the seconds until
-    the channel's own pause is over, `rate` is in sends a second.
+    the channel's own pause is over, `rate` is in sends a second. `refused` has, by narrow
+    resource, the routes that were refused in a row and may be the cause themselves; through the
+    `proven` ones a route was accepted after trouble. `awaited_for` counts the seconds until the
+    first pause of a narrow resource ends for which a route waits; None where none waits.
     """
 
     channel: str
@@ -423,6 +438,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     rate: float | None = None
     rate_is_old: bool = False
     throttling: Throttling = Throttling()
+    refused: Mapping[str, frozenset[UUID]] = {}
+    proven: frozenset[str] = frozenset()
+    awaited_for: float | None = None
 
     @property
     def is_paced(self) -> bool:
@@ -453,12 +471,16 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 class Gauges(msgspec.Struct, frozen=True, kw_only=True):
     """What alarms look at.
 
-    `oldest_due_seconds` is how long the oldest live route has been due, `dead_letters_hour` counts
-    the open dead letters of the last hour, up to 10,000. A channel paused as a whole is a 1.
+    `oldest_due_seconds` is the age of the oldest live route since it was first due, behind a pause
+    too. `waiting_routes` counts the routes behind any pause, `dead_letters_hour` the open dead
+    letters of the last hour, both up to 10,000. `paused_resources` counts channels, identities,
+    applications and topics; a channel that is paused as a whole is a 1.
     """
 
     oldest_due_seconds: float
+    waiting_routes: int
     dead_letters_hour: int
+    paused_resources: int
     email_paused: int
     push_paused: int
 

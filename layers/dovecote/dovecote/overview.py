@@ -16,8 +16,8 @@ MOST = 10_000
 class Live(msgspec.Struct, frozen=True, kw_only=True):
     """The live routes of a channel in one status.
 
-    `due` may be claimed, or are; `in_flight` are claimed; of `lapsed` ones the lease ran out, and
-    nobody has claimed them since.
+    `due` may be claimed, are claimed, or wait behind a pause; `in_flight` are claimed; of `lapsed`
+    ones the lease ran out, and no worker has claimed them since.
     """
 
     channel: str
@@ -31,13 +31,18 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Paused(msgspec.Struct, frozen=True, kw_only=True):
-    """A resource that nobody sends by until then; one that is past is still to be tried."""
+    """A resource through which no worker sends until then; after that one worker probes it.
+
+    `waiting` counts the routes behind the pause; the oldest was due `oldest_waiting_seconds` ago.
+    """
 
     resource: str
     channel: str
     until: datetime
     in_a_row: int
     error: str | None
+    waiting: int
+    oldest_waiting_seconds: float
 
 
 class OpenDeadLetters(msgspec.Struct, frozen=True, kw_only=True):

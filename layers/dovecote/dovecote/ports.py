@@ -34,7 +34,7 @@ from dovecote.model import (
     Slots,
     Standing,
 )
-from dovecote.transitions import DeadLetter, Doubt, Retry
+from dovecote.transitions import DeadLetter, Deferral, Doubt, Retry
 
 ANSWER_SECONDS = 4.5
 """What a request may ask of the store in all: one that is out of reach is a 503 within 5 s."""
@@ -125,6 +125,20 @@ class Transaction(Protocol):
 
         They are due again when the pause of the resource `behind` is over, where one is named, and
         after `delay` seconds, give or take half of them.
+        """
+
+    def defer(
+        self,
+        token: UUID,
+        deferrals: Mapping[UUID, Deferral],
+        *,
+        lapsed: bool,
+        hold: float,
+        behind: str,
+    ) -> int:
+        """Give routes back that were refused, where the cause may be the resource `behind`.
+
+        They are due again after the routes that wait for it, each by its own delay.
         """
 
     def bury_device(self, endpoint: str, route_id: UUID) -> None:
@@ -222,17 +236,27 @@ class Store(Protocol):
         base: float,
         most: float,
         jitter: float,
+        longer: bool = True,
     ) -> Pause | None:
-        """Pause a resource for all workers; None where it is paused already."""
+        """Pause a resource for all workers; None where it is paused already.
+
+        Each pause in a row is `longer` than the one before, or as long.
+        """
 
     def try_resource(self, resource: str, seconds: float) -> bool:
-        """Take the right to try a resource after its pause, with one route."""
+        """Take the right to probe a resource after its pause."""
 
     def leave_untried(self, resource: str) -> None:
         """Give that right back."""
 
-    def resume(self, resource: str) -> bool:
-        """End the trouble of a resource; return whether it is not paused anew."""
+    def resume(self, resource: str, *, accepted: bool = False) -> bool:
+        """End the trouble of a resource; return whether it is not paused anew.
+
+        `accepted`: a route was accepted through it, which explains the refusals before that.
+        """
+
+    def record_refusals(self, resource: str, refused: Sequence[UUID], *, proven: bool) -> None:
+        """Remember routes that were refused in a row; `proven` where others were accepted."""
 
     def record_throttling(
         self, channel: str, counts: Mapping[str, int], congested: Congested | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -30,6 +30,10 @@ SETTLE_SECONDS = 3.0
 
 AT_ONCE_SECONDS = 0.2
 """How soon a rate must have room for a send that is tried at once; else dispatch will send it."""
+
+
+NOW, SOON = timedelta(), timedelta(seconds=10)
+"""How soon a route is due that is left to a run of dispatch: one behind a pause may be later."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,25 +216,20 @@ class Submit:
 
 
 def _left(stored: Stored, tried: Sequence[Route]) -> set[str]:
-    """Return the channels of what was due when it was stored, and dispatch could take now.
+    """Return the channels of what was due when it was stored, and dispatch could take now or soon.
 
-    That includes a throttled route, which is due again within seconds; a failure is due later.
+    A failure is due later. A route that was throttled, or waits for a short pause, counts: the run
+    waits for it.
     Where the best effort failed as a whole, its leases still stand.
     """
     held = set() if tried else {claim.route_id for claim in stored.claims}
-    first = {claim.route_id for claim in stored.claims}
     return {
         route.channel
         for route in tried or stored.routes
         if route.next_attempt_at is not None
-        and (route.next_attempt_at <= stored.created_at or _is_untried(route, first))
+        and route.next_attempt_at <= stored.created_at + (SOON if route.waiting_for else NOW)
         and route.route_id not in held
     }
-
-
-def _is_untried(route: Route, claimed: Collection[UUID]) -> bool:
-    """Tell whether a route was claimed at once, and given back with its attempt."""
-    return route.route_id in claimed and not route.attempts
 
 
 def _receipt(stored: Stored, tried: Sequence[Route]) -> Receipt:

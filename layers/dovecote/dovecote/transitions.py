@@ -68,10 +68,14 @@ class Publish(Struct, frozen=True, kw_only=True):
 
 
 class Retry(Struct, frozen=True, kw_only=True):
-    """To retrying, due again after `delay` seconds, at most at expires_at."""
+    """To retrying, due again after `delay` seconds, at most at expires_at.
+
+    `refused`: the provider refuses this route, and accepts others through the same resource.
+    """
 
     delay: float
     error: str
+    refused: bool = False
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
@@ -107,13 +111,30 @@ class GiveBack(Struct, frozen=True, kw_only=True):
     delay: float = 0.0
 
 
+class Defer(Struct, frozen=True, kw_only=True):
+    """Unchanged but for its attempt, which is not counted: the cause may be the resource `behind`.
+
+    Due again after the routes that wait for the resource.
+    """
+
+    behind: str
+    error: str
+
+
+class Deferral(Struct, frozen=True, kw_only=True):
+    """What the store writes of a Defer: the seconds after the pause's end, and the error."""
+
+    delay: float
+    error: str
+
+
 class Skip(Struct, frozen=True, kw_only=True):
     """To skipped, its attempt not counted: there is nobody to deliver to."""
 
     reason: str
 
 
-Transition = Publish | Retry | DeadLetter | Doubt | GiveBack | Skip
+Transition = Publish | Retry | DeadLetter | Doubt | GiveBack | Defer | Skip
 
 
 def after(
@@ -163,7 +184,8 @@ def _tried(claim: Claim, outcome: Failed | Ambiguous, delay: float, hold: float)
         return Doubt(delay=max(hold, delay), hold=hold, error=outcome.error)
     if claim.attempts >= claim.max_attempts:
         return DeadLetter(reason=Reason.ATTEMPTS, error=outcome.error)
-    return Retry(delay=delay, error=outcome.error)
+    refused = isinstance(outcome, Failed) and outcome.refused
+    return Retry(delay=delay, error=outcome.error, refused=refused)
 
 
 def _not_counted(
@@ -172,11 +194,12 @@ def _not_counted(
     if isinstance(outcome, Unavailable) and outcome.doubtful and hold > 0:
         return Doubt(delay=hold, hold=hold, error=outcome.error, counted=False)
     resource = outcome.behind if isinstance(outcome, NotBegun) else outcome.resource
-    return GiveBack(
-        # The lanes of a channel that is paused are not claimed at all.
-        behind=None if resource == claim.channel else resource,
-        delay=_throttled_delay(claim) if isinstance(outcome, Throttled) else 0.0,
-    )
+    # The lanes of a channel that is paused are not claimed at all.
+    if resource is None or resource == claim.channel:
+        return GiveBack(delay=_throttled_delay(claim) if isinstance(outcome, Throttled) else 0.0)
+    if isinstance(outcome, Unavailable):
+        return Defer(behind=resource, error=outcome.error)
+    return GiveBack(behind=resource)
 
 
 def _throttled_delay(claim: Claim) -> float:

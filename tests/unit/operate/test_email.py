@@ -44,7 +44,8 @@ def test_without_email_ses_is_not_looked_at(aws: StubbedAws) -> None:
 def test_the_sandbox_says_who_gets_mail_and_how_to_leave_it(aws: StubbedAws) -> None:
     line, *_ = told(aws, {"ProductionAccessEnabled": False})
     assert line.startswith(
-        "!!  SES: the sandbox, only verified recipients and the mailbox simulator get email — aws"
+        "!!  SES: the sandbox, only verified recipients and the mailbox simulator get email, and"
+        " IAM checks the recipient's identity too (AccessDenied where the policy lacks it) — aws"
         " sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL"
     )
     assert line.endswith("Request production access")

@@ -54,6 +54,12 @@ def a_notification(*routes: dict[str, Any], number: int = 1) -> dict[str, Any]:
     }
 
 
+WAITING = a_route(
+    "pending",
+    next_attempt_at=LATER,
+    waiting_for="email/example.com",
+    waiting_since=EARLIER,
+)
 FAILED = an_event("failed", attempt=1, detail="InternalFailure (500)")
 PUBLISHED = an_event("published", attempt=1, message_id="m-1")
 REFUSED = an_event("dead_lettered", attempt=1, reason="permanent", detail="MessageRejected (400)")
@@ -78,6 +84,21 @@ ENDS: dict[str, tuple[dict[str, Any], str]] = {
     "scheduled": (
         a_route("pending", next_attempt_at=LATER),
         "not yet: it is to be sent from 2026-11-24 13:00:00 UTC on",
+    ),
+    "behind a pause": (
+        {**WAITING, "pause": {"error": "AccessDenied (403): denied"}},
+        "not yet: due since 2026-11-24 11:00:00 UTC, it waits behind the pause of email/example.com"
+        " (AccessDenied (403): denied); the next attempt is due 2026-11-24 13:00:00 UTC",
+    ),
+    "refused, behind a pause": (
+        {**WAITING, "pause": {"error": "e"}, "last_error": "AccessDenied (403)"},
+        "not yet: due since 2026-11-24 11:00:00 UTC, it waits behind the pause of email/example.com"
+        " (e) (it was refused: AccessDenied (403)); the next",
+    ),
+    "refused, and nothing is paused": (
+        {**WAITING, "pause": None, "last_error": "AccessDenied (403)"},
+        "not yet: due since 2026-11-24 11:00:00 UTC (it was refused: AccessDenied (403));"
+        " email/example.com is not paused any more, and the next attempt is due",
     ),
     "due": (a_route("pending"), "not yet: it has been due since 2026-11-24 11:00:00 UTC; is its"),
     "under way": (a_route("pending", attempts=1), "not known yet: attempt 1 was begun 2026-11-24"),

@@ -13,7 +13,13 @@ from dovecote.channels.body import take_bodies
 from dovecote.channels.calls import divided
 from dovecote.channels.email_message import Letterhead, Message, bulk, parts, single, written
 from dovecote.channels.pool import MayBegin, Pool, Said
-from dovecote.channels.provider import of_the_request, refused, refused_together, told
+from dovecote.channels.provider import (
+    of_one_resource,
+    of_the_request,
+    refused,
+    refused_together,
+    told,
+)
 from dovecote.channels.rendering import Renderer, RenderError, variables
 from dovecote.gate import Gate
 from dovecote.model import Ambiguous, Channel, Claim, Delivered, Failed, Outcome, Result, Slots
@@ -80,10 +86,10 @@ class EmailChannel:
     def _together(self, claim: Claim, gate: Gate) -> Hashable | None:
         """Return what claims of one call have in common, or None for one that goes alone.
 
-        A resource is tried after its pause with one route. A route that has failed is alone too:
+        A probe after a pause is a single email. A route that failed or was refused is alone too:
         if it is what a call fails of, it fails no other twice.
         """
-        if claim.attempts > 1 or not gate.tried.isdisjoint(self.resources(claim)):
+        if claim.attempts > 1 or claim.refusals or gate.probes(self.resources(claim)):
             return None
         return self._head(claim.kind)
 
@@ -153,13 +159,13 @@ class EmailChannel:
     def _bulk(
         self, head: Letterhead, messages: Sequence[Message], may_begin: MayBegin
     ) -> Iterator[Said]:
-        """Send messages together; singly, where SES refuses what the call says."""
+        """Send messages together; singly, where SES refuses what the call says or one recipient."""
         claims, identity = _claims(messages), identity_of(head.sender)
         try:
             answer = self._client.send_bulk_email(Body=bulk(head, messages))
         except (ClientError, BotoCoreError) as error:
             outcome = refused_together(error, claims, identity, sender=head.sender)
-            if of_the_request(outcome):
+            if of_the_request(outcome) or of_one_resource(outcome):
                 alone = [[message] for message in messages]
                 yield from self._in_turn(head, alone, may_begin, begun=True)
             else:

@@ -89,6 +89,14 @@ def of_the_request(outcome: Refused) -> bool:
     return isinstance(outcome, Permanent)
 
 
+def of_one_resource(outcome: Refused) -> bool:
+    """Tell whether a call was refused for an identity, application or topic.
+
+    It may be that of one recipient: the parts of the call alone may be accepted.
+    """
+    return isinstance(outcome, Unavailable) and "/" in outcome.resource
+
+
 def told(entry: Mapping[str, Any], claim: Claim, resource: str, *, sender: str = "") -> Outcome:
     """Return the outcome of one entry of a bulk call, by its status as by the code of an error.
 

@@ -166,7 +166,8 @@ RULES: Sequence[Rule] = (
     Rule(
         codes=(*_INPUT, "NotFound", "NotFoundException"),
         words=r"(invalid parameter: )?((topicarn|platformapplicationarn)\b"
-        r"|(no |the )?(topic|platform ?application) (does not exist|doesn't exist|(was |is )?(not )?found))",
+        r"|(no |the )?(topic|platform ?application) "
+        r"(does not exist|doesn't exist|(was |is )?(not )?found))",
         meaning=Meaning.RESOURCE,
         text="The topic or platform application does not exist",
         source="LocalStack's SNS provider quotes the message of AWS",

@@ -30,7 +30,7 @@ class PostgresOverview:
             return Overview(
                 counted_to=most,
                 live=[Live(**row) for row in rows(connection, "live", {**limit, **LANES})],
-                paused=[Paused(**row) for row in rows(connection, "paused", {})],
+                paused=[Paused(**row) for row in rows(connection, "paused", PAUSED | limit)],
                 dead_letters=[
                     OpenDeadLetters(**row) for row in rows(connection, "open_dead_letters", limit)
                 ],
@@ -59,3 +59,5 @@ LANES = {
     "lanes": [lane.number for lane in lanes.ALL],
 }
 """Every lane, with what it holds."""
+
+PAUSED = {name: LANES[name] for name in ("channels", "lanes")}

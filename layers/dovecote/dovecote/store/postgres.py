@@ -41,7 +41,7 @@ from dovecote.store.rows import rows as _rows
 from dovecote.store.statements import statement
 from dovecote.store.storing import Storing
 from dovecote.store.telling import tell
-from dovecote.transitions import DeadLetter, Doubt, Retry
+from dovecote.transitions import DeadLetter, Deferral, Doubt, Retry
 
 LANE, DUE = (Claim.__struct_fields__.index(name) - 1 for name in ("lane", "due"))
 """The columns of sql/claimed.sql that a claim is summed up by."""
@@ -98,6 +98,25 @@ class PostgresTransaction:
             hold=hold,
             behind=behind,
             delay=delay,
+        )
+
+    def defer(
+        self,
+        token: UUID,
+        deferrals: Mapping[UUID, Deferral],
+        *,
+        lapsed: bool,
+        hold: float,
+        behind: str,
+    ) -> int:
+        """Give refused routes back, each due after those that wait; return how many."""
+        return self._do(
+            "defer",
+            token=token,
+            deferrals=_json(deferrals),
+            lapsed=lapsed,
+            hold=hold,
+            behind=behind,
         )
 
     def bury_device(self, endpoint: str, route_id: UUID) -> None:
@@ -335,6 +354,7 @@ class PostgresStore:
         base: float,
         most: float,
         jitter: float,
+        longer: bool = True,
     ) -> Pause | None:
         """Pause a resource for all workers; None where it is paused already."""
         rows = self._rows(
@@ -345,20 +365,31 @@ class PostgresStore:
             base=base,
             most=most,
             jitter=jitter,
+            longer=longer,
         )
         return Pause(**rows[0]) if rows else None
 
     def try_resource(self, resource: str, seconds: float) -> bool:
-        """Take the right to try a resource after its pause, with one route."""
+        """Take the right to probe a resource after its pause."""
         return bool(self._rows("try_resource", resource=resource, seconds=seconds))
 
     def leave_untried(self, resource: str) -> None:
         """Give that right back."""
         self._do("leave_untried", resource=resource)
 
-    def resume(self, resource: str) -> bool:
+    def resume(self, resource: str, *, accepted: bool = False) -> bool:
         """End the trouble of a resource; return whether it is not paused anew."""
-        return bool(self._rows("resume", resource=resource))
+        return bool(self._rows("resume", resource=resource, accepted=accepted))
+
+    def record_refusals(self, resource: str, refused: Sequence[UUID], *, proven: bool) -> None:
+        """Remember routes that were refused in a row; `proven` where others were accepted."""
+        self._do(
+            "record_refusals",
+            resource=resource,
+            channel=resource.partition("/")[0],
+            refused=list(refused),
+            proven=proven,
+        )
 
     def record_throttling(
         self, channel: str, counts: Mapping[str, int], congested: Congested | None
@@ -381,7 +412,8 @@ class PostgresStore:
     def gauges(self) -> Gauges:
         """Return what alarms look at."""
         numbers = [lane.number for lane in lanes.ALL]
-        return Gauges(**self._rows("gauges", lanes=numbers)[0])
+        channels = [lane.channel for lane in lanes.ALL]
+        return Gauges(**self._rows("gauges", lanes=numbers, channels=channels)[0])
 
     def backlog(self, most: int) -> list[Backlog]:
         """Return what is due of the channels that do not pause, each counted to `most`."""
@@ -480,6 +512,9 @@ def _standing(channel: str, rows: Sequence[Mapping[str, Any]]) -> Standing:
             probing=whole["limited"] and whole["probing"],
             since=whole["slowed_at"],
         ),
+        refused={row["resource"]: frozenset(row["refused"]) for row in rows if row["refused"]},
+        proven=frozenset(row["resource"] for row in rows if row["proven"]),
+        awaited_for=min((row["paused_for"] for row in rows if row["awaited"]), default=None),
     )
 
 

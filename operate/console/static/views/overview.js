@@ -8,7 +8,7 @@ import { bounded, countdown, duration, REASONS } from "../words.js";
 const EVERY = 5000;
 const CHANNELS = ["email", "push"];
 const ROWS = [
-  ["due", "due", "May be sent now, or is being sent"],
+  ["due", "due", "May be sent now, is being sent, or waits behind a pause"],
   ["in_flight", "in flight", "Held by a worker"],
   ["lapsed", "stuck", "A worker held it too long; another claims it"],
   ["in_doubt", "in doubt", "Perhaps accepted; its event is waited for"],
@@ -34,7 +34,7 @@ export function overview(container) {
 
 function shown(one) {
   return [
-    ...one.paused.map(pause),
+    ...one.paused.map((row) => pause(row, one.counted_to)),
     el("div", { class: "channels" }, CHANNELS.map((channel) => card(channel, one))),
     charts(one.minutes),
     letters(one),
@@ -54,15 +54,21 @@ function charts(minutes) {
   );
 }
 
-function pause(one) {
+function pause(one, most) {
   return el(
     "p",
     { class: "paused" },
     el("strong", {}, `${one.resource} is paused`),
-    `, the ${ordinal(one.in_a_row)} time in a row; one route is tried `,
+    `, the ${ordinal(one.in_a_row)} time in a row; a probe is due `,
     countdown(one.until),
     one.error ? `. ${one.error}` : ".",
+    one.waiting ? ` ${waiting(one, most)}` : " No route waits behind it.",
   );
+}
+
+function waiting(one, most) {
+  const routes = one.waiting === 1 ? "1 route waits" : `${bounded(one.waiting, most)} routes wait`;
+  return `${routes} behind it, the oldest for ${duration(one.oldest_waiting_seconds)}.`;
 }
 
 function ordinal(number) {

@@ -10,11 +10,11 @@ grant select (
         route_id, notification_id, position, channel, target, lane, status, user_id, device_session_id,
         resolved_email, attempts, max_attempts, claims, claim_token, leased_until,
         next_attempt_at, last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id,
-        created_at
+        created_at, waiting_since, waiting_for
     ),
     update (
         lane, status, attempts, next_attempt_at, expires_at, doubt_until, user_id, device_session_id,
-        resolved_email, locale, data, last_error
+        resolved_email, locale, data, last_error, waiting_since, waiting_for, refusals, refused_at
     )
     on dovecote.notification_routes to {user};
 

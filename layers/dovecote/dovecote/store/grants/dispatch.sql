@@ -6,7 +6,8 @@ grant select (notification_id, kind, idempotency_key, payload, traceparent, unch
 
 grant select, update (
     lane, status, attempts, claims, claim_token, leased_until, next_attempt_at, last_attempt_at,
-    doubt_until, published_at, provider_message_id, last_error
+    doubt_until, published_at, provider_message_id, last_error, waiting_since, waiting_for, refusals,
+    refused_at
 ) on dovecote.notification_routes to {user};
 
 -- The routes of a user whose device has died.
@@ -35,10 +36,11 @@ grant select (user_id, device_session_id, endpoint, updated_at, dead_at), update
     on dovecote.push_devices to {user};
 
 grant select,
-    insert (resource, channel, paused_until, in_a_row, pauses, error),
+    insert (resource, channel, paused_until, in_a_row, pauses, error, refused, proven_at),
     update (
         paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, rate,
-        rate_asked_at, next_slot_at, slowed_to, slowed_at, throttled_requests, throttled_entries
+        rate_asked_at, next_slot_at, slowed_to, slowed_at, throttled_requests, throttled_entries,
+        refused, proven_at
     ) on dovecote.channel_state to {user};
 grant execute on function dovecote.pace_after, dovecote.steady_seconds to {user};
 

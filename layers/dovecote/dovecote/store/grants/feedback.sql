@@ -10,7 +10,7 @@ grant select (
     ),
     update (
         status, claim_token, leased_until, next_attempt_at, doubt_until, published_at,
-        provider_message_id, last_error
+        provider_message_id, last_error, waiting_since, waiting_for, refusals, refused_at
     ) on dovecote.notification_routes to {user};
 
 -- The routes of a user whose device has died.

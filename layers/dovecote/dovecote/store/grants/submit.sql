@@ -6,7 +6,7 @@ grant select, insert on dovecote.notifications to {user};
 
 grant select, insert, update (
     lane, status, attempts, claim_token, leased_until, next_attempt_at, doubt_until, published_at,
-    provider_message_id, last_error
+    provider_message_id, last_error, waiting_since, waiting_for, refusals, refused_at
 ) on dovecote.notification_routes to {user};
 
 -- Whose they are, and which of a user wait for a device that has died.
@@ -34,10 +34,10 @@ grant select (user_id, device_session_id, platform, token, endpoint, created_at,
 
 -- Pauses and slots, but no rate: that is dispatch's to ask for.
 grant select,
-    insert (resource, channel, paused_until, in_a_row, pauses, error),
+    insert (resource, channel, paused_until, in_a_row, pauses, error, refused, proven_at),
     update (
         paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, next_slot_at,
-        slowed_to, slowed_at, throttled_requests, throttled_entries
+        slowed_to, slowed_at, throttled_requests, throttled_entries, refused, proven_at
     ) on dovecote.channel_state to {user};
 grant execute on function dovecote.pace_after, dovecote.steady_seconds to {user};
 

@@ -4,7 +4,11 @@
 with cancelled as (
     update dovecote.notification_routes
     set status = 'cancelled',
-        next_attempt_at = null
+        next_attempt_at = null,
+        waiting_since = null,
+        waiting_for = null,
+        refusals = null,
+        refused_at = null
     where notification_id = %(notification_id)s
       and status in ('pending', 'retrying')
       and claim_token is null

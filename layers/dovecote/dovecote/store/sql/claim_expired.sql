@@ -23,7 +23,7 @@ set claims = claims + 1,
 from picked p
 where r.route_id = p.route_id
 returning r.route_id, notification_id, channel, target, user_id, device_session_id, resolved_email,
-    locale, data, attempts, claims, lane, next_attempt_at,
+    locale, data, attempts, claims, lane, next_attempt_at, refusals, refused_at, waiting_for,
     case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as effective_max_attempts,
     false as counted,
     false as lapsed,

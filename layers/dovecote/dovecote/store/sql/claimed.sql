@@ -1,5 +1,6 @@
 -- What is told of claimed routes: what they are, what their notifications say, the endpoints of the
--- devices they name, and why their addresses are suppressed, where they are. Follows each claim, which is
+-- devices they name, why their addresses are suppressed, where they are, and whether an earlier refusal
+-- was their own: a route was accepted through the same resource after it. Follows each claim, which is
 -- the CTE `claimed`; the columns are Claim's.
 -- Safe: plain reads by primary key; a device that is gone or dead leaves its endpoint NULL. Nothing is
 -- looked for where no device is named, or no address.
@@ -10,7 +11,10 @@ select r.route_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
        case when r.resolved_email is not null then (
            select reason from dovecote.suppressions
            where address_hash = dovecote.address_hash(r.resolved_email)
-       ) end as suppressed, n.unchecked
+       ) end as suppressed, n.unchecked, coalesce(r.refusals, 0) as refusals,
+       case when r.refusals > 0 then coalesce((
+           select proven_at > r.refused_at from dovecote.channel_state where resource = r.waiting_for
+       ), false) else r.refusals is not null end as own_refusal
 from claimed r
 cross join lateral (
     select kind, idempotency_key, payload, traceparent, unchecked

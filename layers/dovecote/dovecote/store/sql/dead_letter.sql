@@ -7,6 +7,10 @@ with ended as (
     update dovecote.notification_routes
     set status = 'dead_lettered',
         next_attempt_at = null,
+        waiting_since = null,
+        waiting_for = null,
+        refusals = null,
+        refused_at = null,
         last_error = coalesce(%(ends)s::jsonb -> route_id::text ->> 'error', last_error),
         doubt_until = case when %(ends)s::jsonb -> route_id::text ->> 'reason' = 'ambiguous'
             then doubt_until end,

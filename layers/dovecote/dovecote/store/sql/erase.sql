@@ -14,6 +14,10 @@ with unlisted as materialized (
             then next_attempt_at end,
         expires_at = case when next_attempt_at is not null
             then least(expires_at, clock_timestamp()) else expires_at end,
+        waiting_since = case when claim_token is not null or doubt_until is not null then waiting_since end,
+        waiting_for = case when claim_token is not null or doubt_until is not null then waiting_for end,
+        refusals = null,
+        refused_at = null,
         user_id = null,
         device_session_id = null,
         resolved_email = null,

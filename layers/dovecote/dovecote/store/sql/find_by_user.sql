@@ -13,7 +13,7 @@ with page as materialized (
 select n.notification_id, n.kind, n.idempotency_key, n.fingerprint, n.created_at, n.deliver_at,
        r.route_id, r.channel, r.status, r.user_id, r.device_session_id, r.resolved_email, r.attempts,
        r.max_attempts, r.next_attempt_at, r.last_attempt_at, r.last_error, r.expires_at,
-       r.published_at, r.provider_message_id
+       r.published_at, r.provider_message_id, r.waiting_for, r.waiting_since
 from page
 cross join lateral (
     select notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at
@@ -26,7 +26,7 @@ join dovecote.user_routes e
 cross join lateral (
     select route_id, channel, status, user_id, device_session_id, resolved_email, attempts,
            max_attempts, next_attempt_at, last_attempt_at, last_error, expires_at,
-           published_at, provider_message_id, position
+           published_at, provider_message_id, waiting_for, waiting_since, position
     from dovecote.notification_routes
     where route_id = e.route_id and user_id = e.user_id
     limit 1

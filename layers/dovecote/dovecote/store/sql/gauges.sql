@@ -1,12 +1,17 @@
 -- Read what alarms look at, by one clock reading.
 -- Safe: plain reads. The oldest due route is one probe of the due index for each lane, whether its
--- channel is paused or not. Open dead letters of the last hour are counted along their index, and
--- no further than an alarm could care. Pauses are those of a channel as a whole, of its account.
+-- channel is paused or not, and one probe of the index of waiting routes for each narrow resource: those
+-- count from when they were first due. Routes behind pauses and open dead letters of the last hour are
+-- counted along their indexes, and no further than an alarm could care.
 with moment as materialized (
     select clock_timestamp() as at
+), narrow as materialized (
+    select resource, paused_until is not null as paused
+    from dovecote.channel_state
+    where resource <> channel
 )
 select
-    greatest(0, extract(epoch from (select at from moment) - (
+    greatest(0, extract(epoch from (select at from moment) - least((
         select min(oldest.next_attempt_at)
         from unnest(%(lanes)s::smallint[]) as asked (lane)
         cross join lateral (
@@ -16,7 +21,55 @@ select
             order by d.next_attempt_at
             limit 1
         ) oldest
-    )))::float8 as oldest_due_seconds,
+    ), (
+        select min(oldest.waiting_since)
+        from narrow
+        cross join lateral (
+            select d.waiting_since
+            from dovecote.notification_routes d
+            where d.waiting_for = narrow.resource
+              and d.waiting_since is not null and d.status in ('pending', 'retrying')
+            order by d.waiting_since
+            limit 1
+        ) oldest
+    ))))::float8 as oldest_due_seconds,
+    (
+        select count(*)
+        from (
+            (
+                select
+                from narrow
+                cross join lateral (
+                    select
+                    from dovecote.notification_routes d
+                    where d.waiting_for = narrow.resource
+                      and d.waiting_since is not null and d.status in ('pending', 'retrying')
+                      and (narrow.paused or d.next_attempt_at > (select at from moment))
+                    order by d.waiting_since
+                    limit 10000
+                ) waiting
+                limit 10000
+            )
+            union all
+            (
+                select
+                from unnest(%(channels)s::text[], %(lanes)s::smallint[]) as asked (channel, lane)
+                join dovecote.channel_state s
+                  on s.resource = asked.channel and s.paused_until is not null
+                cross join lateral (
+                    select
+                    from dovecote.notification_routes d
+                    where d.lane = asked.lane
+                      and d.status in ('pending', 'retrying')
+                      and d.next_attempt_at <= (select at from moment)
+                    order by d.next_attempt_at
+                    limit 10000
+                ) due
+                limit 10000
+            )
+            limit 10000
+        ) behind
+    ) as waiting_routes,
     (
         select count(*)
         from (
@@ -27,6 +80,9 @@ select
             limit 10000
         ) recent
     ) as dead_letters_hour,
+    (
+        select count(*) from dovecote.channel_state where paused_until is not null
+    ) as paused_resources,
     (
         select count(*) from dovecote.channel_state
         where resource = 'email' and greatest(paused_until, trying_until) > (select at from moment)

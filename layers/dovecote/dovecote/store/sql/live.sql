@@ -1,6 +1,7 @@
 -- Count the live routes of each channel and status, and how they stand, by one clock reading.
 -- Safe: plain reads. Each lane is a range of the due index, read from the route that has been due for
--- longest and no further than `most`; what lies behind is not looked at.
+-- longest and no further than `most`; what lies behind is not looked at. What waits behind a pause is due,
+-- since it was first due.
 with moment as materialized (
     select clock_timestamp() as at
 ), counted as (
@@ -9,13 +10,13 @@ with moment as materialized (
         as asked (channel, status, lane)
     cross join lateral (
         select count(*) as live,
-               count(*) filter (where next_attempt_at <= at) as due,
+               count(*) filter (where next_attempt_at <= at or waiting_since is not null) as due,
                count(*) filter (where leased_until > at) as in_flight,
                count(*) filter (where leased_until <= at) as lapsed,
                count(*) filter (where doubt_until is not null) as in_doubt,
-               extract(epoch from max(at) - min(next_attempt_at))::float8 as due_for
+               extract(epoch from max(at) - min(least(next_attempt_at, waiting_since)))::float8 as due_for
         from (
-            select d.next_attempt_at, d.leased_until, d.doubt_until
+            select d.next_attempt_at, d.leased_until, d.doubt_until, d.waiting_since
             from dovecote.notification_routes d
             where d.lane = asked.lane and d.status in ('pending', 'retrying')
             order by d.next_attempt_at

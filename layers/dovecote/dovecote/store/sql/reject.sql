@@ -4,6 +4,10 @@ with ended as (
     update dovecote.notification_routes
     set status = 'dead_lettered',
         next_attempt_at = null,
+        waiting_since = null,
+        waiting_for = null,
+        refusals = null,
+        refused_at = null,
         published_at = null,
         last_error = %(error)s,
         doubt_until = null,

@@ -1,8 +1,10 @@
--- End the trouble of a resource: it answers.
+-- End the trouble of a resource: it answers. Where a route was accepted, that proves that earlier refusals
+-- were those routes' own.
 -- Safe: one row, left alone while it is paused: what was sent before a pause says nothing after it.
 update dovecote.channel_state
 set paused_until = null, trying_until = null, in_a_row = 0, error = null,
-    unreached = 0, unanswered = '{}', throttled_requests = 0, throttled_entries = 0
+    unreached = 0, unanswered = '{}', throttled_requests = 0, throttled_entries = 0, refused = '{}',
+    proven_at = case when %(accepted)s then clock_timestamp() else proven_at end
 where resource = %(resource)s
   and (paused_until is null or paused_until <= clock_timestamp())
 returning resource

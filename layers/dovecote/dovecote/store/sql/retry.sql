@@ -1,6 +1,7 @@
 -- Routes to retrying, where they still carry the claim. What is said of each rides in one JSON object.
 -- Safe: as publish.sql; due again by the database's clock, at most when it expires, but in doubt not
--- before the hold is over. An attempt that failed for sure ends the doubt of those before.
+-- before the hold is over. An attempt that failed for sure ends the doubt of those before. A refusal that
+-- is the route's own is remembered: those that follow need no further proof.
 with retried as (
     update dovecote.notification_routes
     set status = 'retrying',
@@ -15,6 +16,11 @@ with retried as (
         doubt_until = clock_timestamp() + make_interval(
             secs => (%(retries)s::jsonb -> route_id::text ->> 'hold')::float8),
         last_error = %(retries)s::jsonb -> route_id::text ->> 'error',
+        waiting_since = null,
+        waiting_for = null,
+        refusals = case when refusals = 0
+            or %(retries)s::jsonb -> route_id::text ->> 'refused' = 'true' then 0 end,
+        refused_at = null,
         claim_token = null,
         leased_until = null
     where route_id = any (array(select jsonb_object_keys(%(retries)s::jsonb)::uuid))

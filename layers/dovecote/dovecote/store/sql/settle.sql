@@ -4,6 +4,10 @@ with settled as (
     update dovecote.notification_routes
     set status = 'published',
         next_attempt_at = null,
+        waiting_since = null,
+        waiting_for = null,
+        refusals = null,
+        refused_at = null,
         published_at = clock_timestamp(),
         provider_message_id = %(message_id)s,
         last_error = null,

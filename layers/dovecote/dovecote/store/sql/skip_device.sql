@@ -26,6 +26,10 @@ with idle as (
     update dovecote.notification_routes
     set status = 'skipped',
         next_attempt_at = null,
+        waiting_since = null,
+        waiting_for = null,
+        refusals = null,
+        refused_at = null,
         last_error = 'device is dead or no longer registered'
     where route_id = any (array(select route_id from idle))
     returning route_id, claims, last_error

@@ -1,5 +1,5 @@
--- Read how a channel and its resources stand.
--- Safe: a plain read of a handful of rows.
+-- Read how a channel and its resources stand, and of a narrow one that is paused whether a route waits for it.
+-- Safe: a plain read of a handful of rows, and one probe of the index of waiting routes for each pause.
 with moment as materialized (
     select clock_timestamp() as at
 )
@@ -14,6 +14,16 @@ select resource,
        coalesce(dovecote.pace_after(slowed_to, extract(epoch from at - slowed_at)::float8)
            < coalesce(4 * rate, 16 * slowed_to), false) as limited,
        coalesce(slowed_at + make_interval(secs => dovecote.steady_seconds(slowed_to)) <= at, false)
-           as probing
-from dovecote.channel_state, moment
+           as probing,
+       refused, proven_at is not null as proven,
+       case when resource <> channel and (paused_until > at or trying_until > at) then (
+           -- In this order, so that the planner takes the index.
+           select true
+           from dovecote.notification_routes r
+           where r.waiting_for = s.resource
+             and r.waiting_since is not null and r.status in ('pending', 'retrying')
+           order by r.waiting_since
+           limit 1
+       ) end as awaited
+from dovecote.channel_state s, moment
 where channel = %(channel)s
