@@ -299,7 +299,7 @@ def test_the_pause_of_a_denied_identity_grows_to_the_most(
 def test_submits_of_denied_recipients_hold_up_no_good_ones(
     database_url: str, provider: Running, kinds: Path, connection: Connection
 ) -> None:
-    """Submit sends one at once again and again, while a backlog of good ones is due; in real time."""
+    """Submit sends one at once again and again, while good ones are due; in real time."""
     good = [f"good{n:02}" for n in range(54)]
     with wired(database_url, provider, kinds, INLINE_ROUTES="10") as house:
         for n in range(6):
