@@ -1,4 +1,4 @@
-"""Denied recipients beside good ones, with real dispatchers and the template's real pauses."""
+"""Denied recipients among good ones, with real dispatchers and the template's real pauses."""
 
 import time
 from collections import Counter

@@ -183,7 +183,7 @@ def places(where: str, denied: int) -> list[str]:
 
 @pytest.mark.parametrize("denied", [1, 3, 20])
 @pytest.mark.parametrize("where", ["oldest", "newest", "anywhere"])
-def test_denied_recipients_end_as_their_own_failures_and_hold_up_nobody(
+def test_denied_recipients_end_as_their_own_failures_and_hold_up_no_others(
     stack: Functions, provider: Running, connection: Connection, where: str, denied: int
 ) -> None:
     names = places(where, denied)
@@ -299,7 +299,7 @@ def test_the_pause_of_a_denied_identity_grows_to_the_most(
 def test_submits_of_denied_recipients_hold_up_no_good_ones(
     database_url: str, provider: Running, kinds: Path, connection: Connection
 ) -> None:
-    """One a second is tried at once by submit, beside a backlog of good ones; in real time."""
+    """Submit sends one at once again and again, while good ones are due; in real time."""
     good = [f"good{n:02}" for n in range(54)]
     with wired(database_url, provider, kinds, INLINE_ROUTES="10") as house:
         for n in range(6):

@@ -142,7 +142,7 @@ class _Line:
 
 
 class _Moment(Struct, frozen=True, kw_only=True):
-    """What counts for a batch: until when it is to be delivered, and what is heard beside it.
+    """What counts for a batch: until when it is to be delivered, and what other batches heard.
 
     Through the `worked` resources the run has just sent a route.
     """

@@ -250,7 +250,7 @@ class Store(Protocol):
         """Give that right back."""
 
     def resume(self, resource: str, *, accepted: bool = False) -> bool:
-        """End the trouble of a resource; return whether it is not paused anew.
+        """End the trouble of a resource; return whether it is not paused again.
 
         `accepted`: a route was accepted through it, which explains the refusals before that.
         """

@@ -138,6 +138,19 @@ def test_an_order_for_any_address_refuses_the_call(ses: Any, server: Running) ->
     assert statuses(ses.send_bulk_email(**request(entry(ANN)))) == ["SUCCESS"]
 
 
+def test_a_whole_order_for_one_address_refuses_the_call_with_that_entry_alone(
+    ses: Any, server: Running
+) -> None:
+    denied = Order(
+        do=Fault.ERROR, address=BOB, whole=True, status=403, code="AccessDeniedException"
+    )
+    server.provider.give(denied)
+    code, status, _ = refusal(ses.send_bulk_email, **request(entry(ANN), entry(BOB)))
+    assert (code, status) == ("AccessDeniedException", 403)
+    answer = ses.send_bulk_email(**request(entry(ANN), entry(EVE)))
+    assert statuses(answer) == ["SUCCESS", "SUCCESS"]
+
+
 @pytest.mark.parametrize(
     ("order", "error", "accepted", "outcome"),
     [

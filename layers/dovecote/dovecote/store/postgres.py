@@ -378,7 +378,7 @@ class PostgresStore:
         self._do("leave_untried", resource=resource)
 
     def resume(self, resource: str, *, accepted: bool = False) -> bool:
-        """End the trouble of a resource; return whether it is not paused anew."""
+        """End the trouble of a resource; return whether it is not paused again."""
         return bool(self._rows("resume", resource=resource, accepted=accepted))
 
     def record_refusals(self, resource: str, refused: Sequence[UUID], *, proven: bool) -> None:
