@@ -1,17 +1,27 @@
 """Bytes to a Submission, or a problem: everything that can be said without the catalog."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from dovecote import strict_json
+from dovecote import idempotency_key, strict_json
 from dovecote.addresses import BadAddress, normalised
 from dovecote.model import MAX_PAYLOAD_BYTES, Recipient, Submission
-from dovecote.problems import Fault, Invalid, Malformed, Problem, TooLarge, in_words, pointer
+from dovecote.problems import (
+    MOST_FAULTS,
+    Fault,
+    Invalid,
+    Malformed,
+    Problem,
+    TooLarge,
+    in_words,
+    pointer,
+)
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_NOTIFICATIONS = 100
@@ -71,18 +81,16 @@ def _taken(raw: Any, key: str | None, traceparent: str | None) -> Submission:
     _check_count(raw.get("recipients"))
     faults: list[Fault] = []
     values = _converted(raw, _Body, (), faults)
-    recipients = [
-        _recipient(recipient, ("recipients", index), faults)
-        for index, recipient in enumerate(values.get("recipients") or ())
-    ]
-    faults += _own_faults(values)
+    payload_text = strict_json.text(values.get("payload"))
+    faults += _own_faults(values, payload_text)
+    recipients = _recipients(values.get("recipients") or (), faults)
     if faults:
         raise Invalid("The notification cannot be taken.", faults)
     return Submission(
         kind=values["kind"],
         idempotency_key=key,
         payload=values["payload"],
-        payload_text=strict_json.text(values["payload"]),
+        payload_text=payload_text,
         recipients=recipients,
         deliver_at=values["deliver_at"],
         fingerprint=fingerprint(raw, values["deliver_at"]),
@@ -103,8 +111,10 @@ def parse_batch(body: bytes, *, traceparent: str | None) -> list[Submission | Pr
     return [_inspected(item, traceparent) for item in items]
 
 
-def parsed(body: bytes, *, traceparent: str | None) -> Submission | Problem:
+def parsed(body: bytes | None, *, traceparent: str | None) -> Submission | Problem:
     """Read one request of several, with its key within; return what is wrong with it."""
+    if body is None:
+        return Malformed("The message has no text as its body.")
     try:
         return parse(body, key=None, traceparent=traceparent)
     except Problem as problem:
@@ -135,9 +145,8 @@ def _items(raw: Any) -> list[Any]:
 
 
 def _key(raw: Mapping[str, Any], header: str | None) -> str:
-    """Return the idempotency key of body or header; the header may quote it (RFC 8941)."""
-    if header is not None and len(header) >= 2 and header[0] == header[-1] == '"':
-        header = header[1:-1]
+    """Return the idempotency key, which the body has or the Idempotency-Key header."""
+    header = idempotency_key.read(header)
     named = raw.get("idempotency_key")
     if named and header and named != header:
         raise Malformed("The Idempotency-Key header and idempotency_key name different keys.")
@@ -159,6 +168,16 @@ def _check_count(recipients: Any) -> None:
         raise TooLarge(f"There are more than {MAX_RECIPIENTS} recipients.")
 
 
+def _recipients(raw: Sequence[Any], faults: list[Fault]) -> list[Recipient]:
+    """Read recipients, until there are as many faults as are told."""
+    recipients: list[Recipient] = []
+    for index, one in enumerate(raw):
+        if len(faults) >= MOST_FAULTS:
+            break
+        recipients.append(_recipient(one, ("recipients", index), faults))
+    return recipients
+
+
 def _recipient(raw: Any, path: tuple[str | int, ...], faults: list[Fault]) -> Recipient:
     if not isinstance(raw, dict):
         faults.append(Fault(pointer(path), "is not an object"))
@@ -172,10 +191,10 @@ def _recipient(raw: Any, path: tuple[str | int, ...], faults: list[Fault]) -> Re
     return Recipient(**values)
 
 
-def _own_faults(values: Mapping[str, Any]) -> list[Fault]:
+def _own_faults(values: Mapping[str, Any], payload_text: str) -> list[Fault]:
     """Return what no type can say: sizes and ranges."""
     faults = []
-    if len(strict_json.text(values.get("payload")).encode()) > MAX_PAYLOAD_BYTES:
+    if len(payload_text.encode()) > MAX_PAYLOAD_BYTES:
         faults.append(Fault("/payload", "is larger than 64 KiB"))
     instant = values.get("deliver_at")
     if instant is not None and not in_range(instant):
@@ -212,7 +231,8 @@ def _one_by_one(
     faults: list[Fault],
 ) -> dict[str, Any]:
     fields = {field.name: field for field in msgspec.structs.fields(shape)}
-    faults += [Fault(pointer((*path, name)), _unknown(name)) for name in raw if name not in fields]
+    unknown = islice((name for name in raw if name not in fields), MOST_FAULTS)
+    faults += [_unknown(path, name) for name in unknown]
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name not in raw and field.required:
@@ -225,10 +245,11 @@ def _one_by_one(
     return values
 
 
-def _unknown(name: str) -> str:
+def _unknown(path: tuple[str | int, ...], name: str) -> Fault:
+    detail = "is not a member that Dovecote knows"
     if name == "attachments":
-        return "attachments are not supported"
-    return "is not a member that Dovecote knows"
+        detail = "attachments are not supported"
+    return Fault(pointer((*path, name)), detail, f"{pointer((*path, '*'))}: {detail}")
 
 
 def fingerprint(raw: Mapping[str, Any], deliver_at: datetime | None) -> str:

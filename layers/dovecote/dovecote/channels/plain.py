@@ -41,6 +41,17 @@ class PlainTemplate:
         """Return the variables that it uses."""
         return frozenset(self._names)
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Return the variables that a check reads in full: none."""
+        return frozenset()
+
+    def check(self, variables: Mapping[str, Any]) -> None:
+        """Raise what rendering would raise: UndefinedVariable."""
+        for name in self._names:
+            if name not in variables:
+                raise UndefinedVariable(f"{name!r} is undefined")
+
     def render(self, variables: Mapping[str, Any]) -> str:
         """Return the text; raise UndefinedVariable."""
         parts = [self._texts[0]]
