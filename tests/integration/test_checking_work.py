@@ -135,7 +135,7 @@ def test_a_template_that_reads_a_large_payload_for_each_is_too_large(
     with functions(environment(database_url, provider.url, catalog, INLINE_ROUTES="0")) as wired:
         seconds, answer = timed(lambda: wired.post(text(body("of.loop"))))
         assert (answer.status, seconds < 4) == (413, True)
-        small = {"x": [0] * 400}
+        small = {"x": [0] * 200}
         assert wired.post(text(body("of.loop", payload=small))).status == 202
     assert routes(connection) == 1000
 

@@ -1,6 +1,7 @@
 """Check a notification before it is stored: its payload and messages, for each recipient."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from dovecote.ports import Clock, Oversized, Preview
 from dovecote.problems import MOST_FAULTS, Fault, Problem, TooLarge, pointer
 from dovecote.shared_payload import SharedPayload, member_rules
 
-MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 2 * 1024 * 1024
 """What is checked of the payload of one notification, each time that it is checked."""
 
 RENDERED = 4
@@ -73,8 +74,8 @@ class Checking:
         self._submission = submission
         self._preview = preview
         self._work = _Work(clock)
-        self._sizes = _sizes(submission.payload)
-        self._size = sum(self._sizes.values())
+        self._size = len(submission.payload_text.encode())
+        self._size_of = cache(self._measured)
         with_data = any(recipient.data for recipient in submission.recipients)
         self._rules = member_rules(kind.check) if with_data else None
         self._shared = SharedPayload(kind.check, self._rules, submission.payload)
@@ -162,7 +163,7 @@ class Checking:
             where = pointer(_whose(index, recipient))
             return Fault(where, "makes the payload larger than 64 KiB")
         read = self._preview.reads(self._kind, recipient.locale) - data.keys()
-        self._work.add(RENDERED * sum(self._sizes.get(name, 0) for name in read))
+        self._work.add(RENDERED * sum(map(self._size_of, read)))
         fault = self._preview.fault(self._kind, self._submission, ids.given(recipient))
         if isinstance(fault, str):
             return Fault(pointer(_whose(index, recipient)), fault)
@@ -170,8 +171,13 @@ class Checking:
 
     def _size_with(self, data: Mapping[str, Any]) -> int:
         """Return the bytes of the payload with data merged over it."""
-        replaced = sum(self._sizes.get(name, 0) for name in data)
-        return 1 + self._size - replaced + sum(_sizes(data).values())
+        own = len(strict_json.text(data).encode()) - 1  # its members, each with a comma
+        return self._size + own - sum(map(self._size_of, data)) - (not self._submission.payload)
+
+    def _measured(self, name: str) -> int:
+        """Return the bytes of a member of the payload with its comma; 0 without it."""
+        payload = self._submission.payload
+        return len(strict_json.text({name: payload[name]}).encode()) - 1 if name in payload else 0
 
 
 def _whose(index: int, recipient: Recipient) -> tuple[str | int, ...]:
@@ -185,10 +191,3 @@ def _refusal(index: int, recipient: Recipient, refused: PayloadRefused) -> Fault
     return Fault(
         pointer((*whose, *refused.path)), refused.detail, f"{pointer(whose)}{refused.rule}"
     )
-
-
-def _sizes(members: Mapping[str, Any]) -> dict[str, int]:
-    """Return the bytes of each member of an object, its comma or one of the braces included."""
-    return {
-        name: len(strict_json.text({name: value}).encode()) - 1 for name, value in members.items()
-    }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from dovecote.checking import MOST_SECONDS
 from dovecote.model import Lease, Submission
 from dovecote.ports import ANSWER_SECONDS, Clock, Log, Store, Stored, StoreSlow, StoreUnavailable
 from dovecote.problems import Failure, Problem, Unavailable
@@ -47,7 +48,7 @@ class SubmitBatch:
         submission.
         """
         room = _Room(
-            lease=self._submit.lease(STORING_SECONDS),
+            lease=self._submit.lease(STORING_SECONDS + MOST_SECONDS),
             at_once=self._at_once,
             ends=self._clock() + STORING_SECONDS,
         )

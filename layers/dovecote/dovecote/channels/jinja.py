@@ -36,11 +36,11 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 class JinjaTemplate:
-    """A template that was compiled; `reads` are the variables that it uses."""
+    """A template that was compiled, and the variables that it uses; a check reads them all."""
 
-    def __init__(self, template: Template, reads: frozenset[str]) -> None:
+    def __init__(self, template: Template, names: frozenset[str]) -> None:
         self._template = template
-        self.reads = reads
+        self.names = self.reads = names
 
     def check(self, variables: Mapping[str, Any]) -> None:
         """Raise what rendering raises."""
@@ -48,7 +48,7 @@ class JinjaTemplate:
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """Return the text; raise UndefinedVariable, or what a filter trips over."""
-        used = {name: variables[name] for name in self.reads if name in variables}
+        used = {name: variables[name] for name in self.names if name in variables}
         try:
             return self._template.render(used)
         except UndefinedError as error:

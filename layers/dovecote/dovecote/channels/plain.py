@@ -35,22 +35,13 @@ class PlainTemplate:
         self._texts = texts
         self._names = names
         self._escapes = escapes
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Return the variables that it uses."""
-        return frozenset(self._names)
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Return the variables that a check reads in full: none."""
-        return frozenset()
+        self.names = frozenset(names)
+        self.reads = frozenset[str]()  # a check reads no value
 
     def check(self, variables: Mapping[str, Any]) -> None:
         """Raise what rendering would raise: UndefinedVariable."""
-        for name in self._names:
-            if name not in variables:
-                raise UndefinedVariable(f"{name!r} is undefined")
+        if not self.names <= variables.keys():
+            self.render(variables)
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """Return the text; raise UndefinedVariable."""

@@ -55,6 +55,9 @@ class _Push(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Template(Protocol):
     @property
+    def names(self) -> frozenset[str]: ...
+
+    @property
     def reads(self) -> frozenset[str]: ...
 
     def check(self, variables: Mapping[str, Any], /) -> None: ...
@@ -76,7 +79,7 @@ class Renderer:
         self._line = cache(self._read_line)
         self._push = cache(self._read_push)
         self._locales = cache(self._subfolders)
-        self._reads = cache(self._read_by)
+        self._used = cache(self._variables)
         self._well: set[str] = set()
 
     def mail(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> Mail:
@@ -111,20 +114,25 @@ class Renderer:
             body=_tried(self._line(push.body).render, variables),
         )
 
+    def names(self, kind: Kind, locale: str | None) -> frozenset[str]:
+        """Return the variables that the templates of a kind use."""
+        return self._used(kind.name, self.folder(kind, locale))[0]
+
     def reads(self, kind: Kind, locale: str | None) -> frozenset[str]:
         """Return the variables of those templates of a kind that need Jinja2."""
-        self._hold(kind)
-        return self._reads(kind.name, self.folder(kind, locale))
+        return self._used(kind.name, self.folder(kind, locale))[1]
 
-    def _read_by(self, name: str, folder: str) -> frozenset[str]:
+    def _variables(self, name: str, folder: str) -> tuple[frozenset[str], frozenset[str]]:
         kind = self._catalog[name]
+        self._hold(kind)
         lines = [text for _, text in self._lines(kind)]
         if Channel.PUSH in kind.channels:
             push = self._push(folder)
             lines += (push.title, push.body)
         files = _EMAIL_FILES if Channel.EMAIL in kind.channels else ()
-        templates = [*map(self._line, lines), *(self._file(f"{folder}/{name}") for name in files)]
-        return frozenset[str]().union(*(template.reads for template in templates))
+        used = [*map(self._line, lines), *(self._file(f"{folder}/{name}") for name in files)]
+        none = frozenset[str]()
+        return none.union(*(one.names for one in used)), none.union(*(one.reads for one in used))
 
     def locales(self, kind: Kind) -> list[str]:
         """Return the locales that a kind has texts for, beside those of no locale."""
