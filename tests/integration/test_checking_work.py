@@ -1,6 +1,7 @@
 """The work that a notification causes is bounded, and does not hurt those that come with it."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -326,3 +327,39 @@ def test_an_answer_with_the_longest_ids_leaves_out_the_routes(
         batch = wired.post_batch([one, {**one, "idempotency_key": "other"}])
     assert ["routes" in r["notification"] for r in batch.body["results"]] == [False, False]
     assert routes(connection) == 6000
+
+
+def test_many_languages_of_a_large_payload_without_data_are_taken(
+    database_url: str, provider: Running, tmp_path: Path, connection: Connection
+) -> None:
+    catalog = write_catalog(tmp_path, {"of.all": KINDS["of.all"]})
+    folder = catalog / "templates" / "of-all"
+    languages = [f"{first}{second}" for first in "abcdefg" for second in "abcdefgh"]
+    for language in languages:
+        shutil.copytree(folder, tmp_path / language)
+    for language in languages:
+        (tmp_path / language).rename(folder / language)
+    many = [{"email": f"{CANARY}{n}@example.com", "locale": n} for n in languages]
+    with functions(environment(database_url, provider.url, catalog, INLINE_ROUTES="0")) as wired:
+        seconds, answer = timed(lambda: wired.post(text(body("of.all", recipients=many))))
+    assert (answer.status, seconds < 4) == (202, True)
+    assert routes(connection) == len(languages)
+
+
+def test_a_replay_is_answered_when_its_users_have_too_many_devices_by_then(
+    database_url: str, provider: Running, tmp_path: Path, connection: Connection
+) -> None:
+    one = body("of.push", payload={}, recipients=[{"user_id": "u", "data": {"z": "z" * 900}}])
+    with functions(
+        environment(database_url, provider.url, push_kind(tmp_path), INLINE_ROUTES="0")
+    ) as wired:
+        first = wired.post(text(one))
+        connection.execute(
+            "insert into dovecote.push_devices (user_id, device_session_id, platform, token,"
+            " endpoint) select 'u', d::text, 'fcm', 't' || d,"
+            " 'arn:aws:sns:us-east-1:1:endpoint/GCM/app/' || d from generate_series(1, 10001) d"
+        )
+        again = wired.post(text(one))
+        other = wired.post(text({**one, "idempotency_key": "other"}))
+    assert (first.status, again.status, other.status) == (202, 202, 413)
+    assert again.body["notification_id"] == first.body["notification_id"]

@@ -249,7 +249,7 @@ def test_the_problems_of_a_batch_are_small_together(house: Functions) -> None:
     assert len(json.dumps(answer).encode()) < 1_000_000
 
 
-# What is logged of a problem are rules and the names that Dovecote knows.
+# Logs of a problem have rules, and names that Dovecote knows.
 
 SECRETS: dict[str, dict[str, Any]] = {
     "a member of the body": {"hunter2": 1},

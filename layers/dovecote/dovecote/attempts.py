@@ -16,7 +16,9 @@ class CannotBeSent(Exception):
 
 
 def attempt(make: Callable[[Claim], Made], claim: Claim) -> Made | Permanent | Failed:
-    """Return what is made of a claim of which no request was sent, or why it cannot be made.
+    """Return what `make` returns for a claim, or the failure that its exception is.
+
+    No request was sent for the claim yet.
 
     Whatever a schema, a template or a channel raises is permanent: it would raise it again. Only a
     catalog that cannot be used is retried, since a deployment may mend it. Raises StoreError.

@@ -15,7 +15,7 @@ from dovecote.problems import MOST_FAULTS, Fault, Problem, TooLarge, pointer
 from dovecote.shared_payload import SharedPayload, member_rules
 
 MOST_BYTES = 2 * 1024 * 1024
-"""What is checked of the payload of one notification, each time that it is checked."""
+"""How much of a payload the checks of one notification read in all."""
 
 RENDERED = 4
 """How many bytes one counts for that a template reads: it takes that much longer."""
@@ -24,8 +24,8 @@ MOST_SECONDS = 5.0
 """How long the checks take at most: some rules are slower than their sizes suggest."""
 
 _TOO_MUCH = (
-    "The payload must be checked again for each recipient with data; together that is more than {}."
-    " Send a smaller payload, or fewer recipients in one notification."
+    "The payload must be checked again for each recipient with data and for each language; together"
+    " that is more than {}. Send a smaller payload, or fewer recipients in one notification."
 )
 
 
@@ -43,14 +43,14 @@ class Ids(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong, and the places of recipients whose push does not fit with the ids given."""
+    """The faults, and the places of recipients whose push does not fit with the ids given."""
 
     faults: list[Fault]
     oversized: list[int]
 
 
 class _Work:
-    """Counts what is checked of the payload, and the time."""
+    """Counts how much of the payload the checks read, and their time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -79,9 +79,10 @@ class Checking:
         with_data = any(recipient.data for recipient in submission.recipients)
         self._rules = member_rules(kind.check) if with_data else None
         self._shared = SharedPayload(kind.check, self._rules, submission.payload)
+        self._is_well = False  # without data
 
     def find(self, ids: Ids) -> Found:
-        """Return what is wrong, up to MOST_FAULTS faults; push is measured with these ids.
+        """Return up to MOST_FAULTS faults; push is measured with these ids.
 
         Raises TooLarge if the checks are too much work, and found nothing wrong until then.
         """
@@ -136,7 +137,7 @@ class Checking:
                 seen.add(same)
 
     def _fault(self, index: int, ids: Ids) -> Fault | Oversized | None:
-        """Return what is wrong for a recipient; whatever a schema or template raises is a fault."""
+        """Return a recipient's fault; whatever a schema or template raises is one."""
         recipient = self._submission.recipients[index]
         try:
             self._check_payload(recipient.data or {})
@@ -151,13 +152,14 @@ class Checking:
 
     def _check_payload(self, data: Mapping[str, Any]) -> None:
         """Hold the payload with a recipient's data against the schema; raise PayloadRefused."""
-        if data and self._shared.takes_alone(data):
+        if self._shared.takes_alone(data) if data else self._is_well:
             return
         self._work.add(self._size)
         self._shared.check(data)
+        self._is_well = self._is_well or not data
 
     def _of_messages(self, index: int, recipient: Recipient, ids: Ids) -> Fault | Oversized | None:
-        """Return what is wrong with a recipient's messages."""
+        """Return the fault of a recipient's messages."""
         data = recipient.data or {}
         if data and self._size_with(data) > MAX_PAYLOAD_BYTES:
             where = pointer(_whose(index, recipient))

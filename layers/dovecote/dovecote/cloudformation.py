@@ -44,7 +44,7 @@ class Lost(Exception):
 
 
 class Unreadable(Exception):
-    """An event that says that it is CloudFormation's, and that nobody could answer."""
+    """An event of CloudFormation that has not all that an answer needs."""
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def query_of(event: Http) -> Mapping[str, str]:
 
 
 def caller_of(event: Http) -> str:
-    """Return the ARN of who signed a request; sam local and the local stack know nobody."""
+    """Return the ARN of the caller who signed a request, or `unknown` for an unsigned one."""
     authorizer = event.request_context.authorizer
     iam = None if authorizer is None else authorizer.iam
     return (iam and iam.user_arn) or "unknown"

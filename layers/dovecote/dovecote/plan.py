@@ -17,7 +17,7 @@ MAX_ROUTES = 10_000
 """An answer of 16,000 routes would be over the 6 MiB that Lambda takes."""
 
 MAX_DATA_BYTES = 8 * 1024 * 1024
-"""What is stored of recipients' data for all routes of a notification."""
+"""The size of recipients' data in all routes of a notification."""
 
 REFUSED = "The notification cannot be taken."
 
@@ -94,7 +94,7 @@ class Plan:
                 f"The recipients have so many devices that there are {len(routes)} routes; at most"
                 f" {MAX_ROUTES} are stored. Send to fewer recipients in one notification."
             )
-        if sum(len(route.data or "") for route in routes) > MAX_DATA_BYTES:
+        if sum(len((route.data or "").encode()) for route in routes) > MAX_DATA_BYTES:
             raise TooLarge(
                 "The recipients' data is stored for each of their devices, together more than"
                 f" {MAX_DATA_BYTES // 1024**2} MiB. Send to fewer recipients in one notification."
@@ -102,7 +102,7 @@ class Plan:
         return routes
 
     def _faults(self, kind: Kind, submission: Submission) -> Sequence[Fault]:
-        """Return what is wrong; devices are looked for only where the longest ids do not fit."""
+        """Return the faults; devices are read only where push does not fit with the longest ids."""
         checking = Checking(kind, submission, self._preview, self._clock)
         found = checking.find(AS_LONG_AS_CAN_BE)
         if found.faults or not found.oversized:

@@ -21,7 +21,7 @@ import msgspec
 MEDIA_TYPE = "application/problem+json"
 
 MOST_FAULTS = 100
-"""How many faults a problem names; whoever looks for faults stops there."""
+"""How many faults a problem names; the search for more stops there."""
 
 MOST_CHARACTERS = 256
 """The longest pointer, and the longest detail, of a fault in an answer."""

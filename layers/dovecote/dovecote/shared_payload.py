@@ -85,7 +85,7 @@ class SharedPayload:
 def _takes(check: Check, members: Mapping[str, Any]) -> bool:
     try:
         check.check(members)
-    except Exception:  # noqa: BLE001 - the check of the whole payload says what is wrong
+    except Exception:  # noqa: BLE001 - the check of the whole payload finds the words
         return False
     return True
 

@@ -169,7 +169,7 @@ def _check_count(recipients: Any) -> None:
 
 
 def _recipients(raw: Sequence[Any], faults: list[Fault]) -> list[Recipient]:
-    """Read recipients, until there are as many faults as are told."""
+    """Read recipients, up to MOST_FAULTS faults."""
     recipients: list[Recipient] = []
     for index, one in enumerate(raw):
         if len(faults) >= MOST_FAULTS:

@@ -115,14 +115,13 @@ class Submit:
     def _stored(self, submission: Submission, lease: Lease, at_once: int) -> Stored | Notification:
         """Store a submission, or return the notification that has its key."""
         try:
-            notification = self._plan(submission, at_once=at_once)
+            return self._new(self._plan(submission, at_once=at_once), lease, at_once)
         except (Invalid, TooLarge):
-            # A replay is answered whatever the catalog says by now.
+            # A replay is answered whatever the catalog and the devices are by now.
             existing = self._store.find(submission.kind, submission.idempotency_key)
             if existing is None:
                 raise
             return existing
-        return self._new(notification, lease, at_once)
 
     def _new(
         self, notification: NewNotification, lease: Lease, at_once: int

@@ -14,7 +14,7 @@ STORING_SECONDS = 10.0
 """How long notifications are stored: with the best effort after it, a function's 25 s cover it."""
 
 HEAVY_BYTES = 256 * 1024
-"""What is checked in a moment, and so does not change the order of a batch."""
+"""A notification with fewer bytes to check keeps its place in the batch."""
 
 AWAY = "The database is out of reach; come back later."
 LATE = "There was no time left for it; come back later."
