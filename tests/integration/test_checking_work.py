@@ -10,7 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import checking, plan
+from dovecote import checking, plan, submission
+from dovecote.ports import StoreUnavailable
+from dovecote.store.database import Database
 from local.provider import Running
 from tests.canary import CANARY
 from tests.catalogs import write_catalog
@@ -363,3 +365,41 @@ def test_a_replay_is_answered_when_its_users_have_too_many_devices_by_then(
         other = wired.post(text({**one, "idempotency_key": "other"}))
     assert (first.status, again.status, other.status) == (202, 202, 413)
     assert again.body["notification_id"] == first.body["notification_id"]
+
+
+def test_only_time_in_the_database_counts_towards_its_bound(database: Database) -> None:
+    def sleep(seconds: float) -> None:
+        database.ask(lambda connection: connection.execute("select pg_sleep(%s)", (seconds,)))
+
+    with database.spending(0.8):
+        for _ in range(2):
+            sleep(0.3)
+            time.sleep(0.3)  # our own work
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            sleep(5)
+        assert time.monotonic() - began < 1
+    sleep(0.3)
+
+
+@pytest.mark.parametrize("error", [RecursionError(CANARY), OverflowError(CANARY), MemoryError()])
+def test_what_cannot_be_read_for_any_reason_is_its_own_problem(
+    submitting: Functions,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    real = submission.fingerprint
+
+    def raising(raw: Any, deliver_at: Any) -> str:
+        if raw["idempotency_key"] == "bad":
+            raise error
+        return real(raw, deliver_at)
+
+    monkeypatch.setattr(submission, "fingerprint", raising)
+    batch = [light("a"), light("bad"), light("b")]
+    answer = submitting.post_batch(batch)
+    assert [result["status"] for result in answer.body["results"]] == [202, 500, 202]
+    answered = submitting.submit_messages(*(text(one).decode() for one in batch))
+    assert answered == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+    assert routes(connection) == 2

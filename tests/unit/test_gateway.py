@@ -299,6 +299,7 @@ def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None
         "is no news": Taken(route_id=OTHER_ID),
         "out of reach": StoreUnavailable("gone"),
         "refused": StoreFailed("CheckViolation"),
+        "a bug": OverflowError(ANN),
     }
 
     def take(body: str) -> Taken:
@@ -310,10 +311,11 @@ def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None
     log = Lines()
     records = [Record(message_id=f"m-{place}", body=body) for place, body in enumerate(answers)]
     assert gateway.taken(records, take, log) == {
-        "batchItemFailures": [{"itemIdentifier": f"m-{place}"} for place in (1, 3, 4)]
+        "batchItemFailures": [{"itemIdentifier": f"m-{place}"} for place in (1, 3, 4, 5)]
     }
     assert log.lines == [
         ("error", "event cannot be read"),
+        ("error", "event not settled"),
         ("error", "event not settled"),
         ("error", "event not settled"),
         ("info", "feedback taken"),

@@ -168,7 +168,8 @@ class Checking:
         self._work.add(RENDERED * sum(map(self._size_of, read)))
         fault = self._preview.fault(self._kind, self._submission, ids.given(recipient))
         if isinstance(fault, str):
-            return Fault(pointer(_whose(index, recipient)), fault)
+            where = pointer(_whose(index, recipient))
+            return Fault(where, fault, f"{where}: its messages cannot be made")
         return fault
 
     def _size_with(self, data: Mapping[str, Any]) -> int:

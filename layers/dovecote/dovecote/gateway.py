@@ -253,8 +253,9 @@ def taken(records: Iterable[Record], take: Callable[[str], Taken], log: Log) -> 
         except BadEvent as error:
             log.error("event cannot be read", message_id=record.message_id, error=str(error))
             failed.append({"itemIdentifier": record.message_id})
-        except StoreError as error:
-            log.error("event not settled", message_id=record.message_id, error=str(error))
+        except Exception as error:  # noqa: BLE001 - one event must not bring the others back
+            words = str(error) if isinstance(error, StoreError) else type(error).__name__
+            log.error("event not settled", message_id=record.message_id, error=words)
             failed.append({"itemIdentifier": record.message_id})
     routes = sorted({str(one.route_id) for one in took if one.route_id is not None})
     settled = sum(one.settled for one in took)

@@ -1,7 +1,7 @@
 """Bytes to a Submission, or a problem: everything that can be said without the catalog."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from dovecote.addresses import BadAddress, normalised
 from dovecote.model import MAX_PAYLOAD_BYTES, Recipient, Submission
 from dovecote.problems import (
     MOST_FAULTS,
+    Failure,
     Fault,
     Invalid,
     Malformed,
@@ -115,19 +116,27 @@ def parsed(body: bytes | None, *, traceparent: str | None) -> Submission | Probl
     """Read one request of several, with its key within; return what is wrong with it."""
     if body is None:
         return Malformed("The message has no text as its body.")
-    try:
-        return parse(body, key=None, traceparent=traceparent)
-    except Problem as problem:
-        return problem
+    return _one(lambda: parse(body, key=None, traceparent=traceparent))
 
 
 def _inspected(raw: Any, traceparent: str | None) -> Submission | Problem:
     """Take one request of a batch; return what is wrong with it."""
-    try:
+
+    def taken() -> Submission:
         strict_json.inspect(raw)
         return _taken(raw, None, traceparent)
+
+    return _one(taken)
+
+
+def _one(read: Callable[[], Submission]) -> Submission | Problem:
+    """Read one request of several; whatever it raises is its own problem."""
+    try:
+        return read()
     except Problem as problem:
         return problem
+    except Exception as error:  # noqa: BLE001 - it must not hurt the others
+        return Failure(f"The notification could not be read: {type(error).__name__}.")
 
 
 def _items(raw: Any) -> list[Any]:
