@@ -1,7 +1,6 @@
 """Check a notification before it is stored: its payload and messages, for each recipient."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -75,7 +74,7 @@ class Checking:
         self._preview = preview
         self._work = _Work(clock)
         self._size = len(submission.payload_text.encode())
-        self._size_of = cache(self._measured)
+        self._sizes: dict[str, int] = {}  # of members, once they are asked for
         with_data = any(recipient.data for recipient in submission.recipients)
         self._rules = member_rules(kind.check) if with_data else None
         self._shared = SharedPayload(kind.check, self._rules, submission.payload)
@@ -164,8 +163,8 @@ class Checking:
         if data and self._size_with(data) > MAX_PAYLOAD_BYTES:
             where = pointer(_whose(index, recipient))
             return Fault(where, "makes the payload larger than 64 KiB")
-        read = self._preview.reads(self._kind, recipient.locale) - data.keys()
-        self._work.add(RENDERED * sum(map(self._size_of, read)))
+        read = self._preview.reads(self._kind, recipient.locale)
+        self._work.add(RENDERED * sum(self._size_of(name) for name in read if name not in data))
         fault = self._preview.fault(self._kind, self._submission, ids.given(recipient))
         if isinstance(fault, str):
             where = pointer(_whose(index, recipient))
@@ -177,10 +176,12 @@ class Checking:
         own = len(strict_json.text(data).encode()) - 1  # its members, each with a comma
         return self._size + own - sum(map(self._size_of, data)) - (not self._submission.payload)
 
-    def _measured(self, name: str) -> int:
+    def _size_of(self, name: str) -> int:
         """Return the bytes of a member of the payload with its comma; 0 without it."""
         payload = self._submission.payload
-        return len(strict_json.text({name: payload[name]}).encode()) - 1 if name in payload else 0
+        if name in payload and name not in self._sizes:
+            self._sizes[name] = len(strict_json.text({name: payload[name]}).encode()) - 1
+        return self._sizes.get(name, 0)
 
 
 def _whose(index: int, recipient: Recipient) -> tuple[str | int, ...]:
