@@ -123,6 +123,10 @@ class Functions:
         """Invoke submit directly."""
         return self._submit.handler(event, Context())
 
+    def invoke(self, name: str, event: Any) -> Any:
+        """Invoke a function with whatever event."""
+        return load(name).handler(event, Context())
+
     def call(self, method: str, path: str, body: bytes | None = None) -> Answer:
         """Call the api function as API Gateway does: the path is decoded, the query is not."""
         raw, _, query = path.partition("?")

@@ -3,43 +3,54 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dovecote import gateway, openapi, query_string, wiring
+from dovecote import events, gateway, openapi, query_string, wiring
+from dovecote.events import Http
 from dovecote.gateway import Answer
+from dovecote.problems import Malformed, NotFound
 
 
-def handler(event: dict[str, Any], context: Any) -> Answer:
+def handler(event: Any, context: Any) -> Answer:
     """Answer an HTTP event."""
-    log = wiring.log_of(context, gateway.header_of(event, "traceparent"))
-    return gateway.answered(lambda: ROUTES[event["routeKey"]](event), log)
+    try:
+        request = events.http(event)
+    except Malformed as malformed:
+        return gateway.refused(malformed)
+    log = wiring.log_of(context, gateway.header_of(request, "traceparent"))
+    return gateway.answered(lambda: ROUTES.get(request.route_key, no_route)(request), log)
 
 
-def find_notifications(event: Mapping[str, Any]) -> Answer:
+def no_route(_: Http) -> Answer:
+    """Refuse a request for which there is no route."""
+    raise NotFound("There is no such route.")
+
+
+def find_notifications(event: Http) -> Answer:
     """Return the notifications of a person, or the one that holds a key."""
     found = wiring.notifications().find(gateway.query_of(event))
     return gateway.page_of("notifications", found, gateway.notification_document)
 
 
-def get_notification(event: Mapping[str, Any]) -> Answer:
+def get_notification(event: Http) -> Answer:
     """Return a notification with its routes, or those of a person, and their histories."""
     (notification_id,) = gateway.parameters_of(event, "notification_id")
     story = wiring.notifications().get(notification_id, gateway.query_of(event))
     return gateway.told(story)
 
 
-def cancel_notification(event: Mapping[str, Any]) -> Answer:
+def cancel_notification(event: Http) -> Answer:
     """Cancel what of a notification is still to be sent."""
     query_string.expect_none(gateway.query_of(event))
     (notification_id,) = gateway.parameters_of(event, "notification_id")
     return gateway.cancelled(wiring.notifications().cancel(notification_id))
 
 
-def find_dead_letters(event: Mapping[str, Any]) -> Answer:
+def find_dead_letters(event: Http) -> Answer:
     """Return the open dead letters of a filter."""
     found = wiring.dead_letters().find(gateway.query_of(event))
     return gateway.page_of("dead_letters", found, gateway.dead_letter_document)
 
 
-def redrive_dead_letter(event: Mapping[str, Any]) -> Answer:
+def redrive_dead_letter(event: Http) -> Answer:
     """Give a dead letter a fresh set of attempts."""
     query_string.expect_none(gateway.query_of(event))
     (route_id,) = gateway.parameters_of(event, "route_id")
@@ -47,73 +58,73 @@ def redrive_dead_letter(event: Mapping[str, Any]) -> Answer:
     return gateway.redriven(wiring.dead_letters().redrive(route_id, body, who))
 
 
-def redrive_dead_letters(event: Mapping[str, Any]) -> Answer:
+def redrive_dead_letters(event: Http) -> Answer:
     """Give the dead letters of a filter a fresh set of attempts, or count them."""
     query_string.expect_none(gateway.query_of(event))
     body, who = gateway.body_of(event), gateway.caller_of(event)
     return gateway.redriven_by_filter(wiring.redrives().redrive(body, who))
 
 
-def find_redrives(event: Mapping[str, Any]) -> Answer:
+def find_redrives(event: Http) -> Answer:
     """Return who redrove what."""
     found = wiring.redrives().find(gateway.query_of(event))
     return gateway.page_of("redrives", found, gateway.redrive_document)
 
 
-def put_device(event: Mapping[str, Any]) -> Answer:
+def put_device(event: Http) -> Answer:
     """Register a device, or give it another token."""
     query_string.expect_none(gateway.query_of(event))
     return gateway.registered(wiring.devices().put(gateway.body_of(event)))
 
 
-def find_devices(event: Mapping[str, Any]) -> Answer:
+def find_devices(event: Http) -> Answer:
     """Return the devices of a user."""
     return gateway.listed(wiring.registrations().find(gateway.query_of(event)))
 
 
-def delete_device(event: Mapping[str, Any]) -> Answer:
+def delete_device(event: Http) -> Answer:
     """Forget a device."""
     wiring.devices().delete(gateway.query_of(event))
     return gateway.forgotten()
 
 
-def get_overview(_: Mapping[str, Any]) -> Answer:
+def get_overview(_: Http) -> Answer:
     """Return how all stands."""
     return gateway.answer(200, wiring.overview()())
 
 
-def erase_user(event: Mapping[str, Any]) -> Answer:
+def erase_user(event: Http) -> Answer:
     """Erase a user from all that is stored of them."""
     return gateway.erased(wiring.erasure().user(gateway.query_of(event)))
 
 
-def erase_recipient(event: Mapping[str, Any]) -> Answer:
+def erase_recipient(event: Http) -> Answer:
     """Erase an address from all that is stored of it."""
     return gateway.erased(wiring.erasure().recipient(gateway.query_of(event)))
 
 
-def get_suppression(event: Mapping[str, Any]) -> Answer:
+def get_suppression(event: Http) -> Answer:
     """Return why an address is suppressed."""
     return gateway.suppressed(wiring.suppressions().get(gateway.query_of(event)))
 
 
-def put_suppression(event: Mapping[str, Any]) -> Answer:
+def put_suppression(event: Http) -> Answer:
     """Suppress an address."""
     query_string.expect_none(gateway.query_of(event))
     return gateway.suppressed(wiring.suppressions().put(gateway.body_of(event)))
 
 
-def delete_suppression(event: Mapping[str, Any]) -> Answer:
+def delete_suppression(event: Http) -> Answer:
     """Let an address be sent to again."""
     return gateway.let_go(wiring.suppressions().delete(gateway.query_of(event)))
 
 
-def get_description(_event: Mapping[str, Any]) -> Answer:
+def get_description(_event: Http) -> Answer:
     """Return the description of this API."""
     return gateway.answer(200, openapi.document())
 
 
-ROUTES: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
+ROUTES: Mapping[str, Callable[[Http], Answer]] = {
     "GET /notifications": find_notifications,
     "GET /notifications/{notification_id}": get_notification,
     "DELETE /notifications/{notification_id}": cancel_notification,

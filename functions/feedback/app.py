@@ -2,9 +2,14 @@
 
 from typing import Any
 
-from dovecote import gateway, wiring
+from dovecote import events, gateway, wiring
+from dovecote.problems import Malformed
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> dict[str, Any]:
     """Settle the events of a batch; return those that SQS is to bring again."""
-    return gateway.taken(event["Records"], wiring.feedback(), wiring.log_of(context))
+    try:
+        records = events.records(event)
+    except Malformed as malformed:
+        return gateway.unreadable(malformed)
+    return gateway.taken(records, wiring.feedback(), wiring.log_of(context))

@@ -9,19 +9,35 @@ RETURN_SECONDS = 5.0
 """What a direct invocation leaves of the function's time."""
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> dict[str, Any]:
     """Provision the database; `users` are the names of its users by function."""
     seconds = context.get_remaining_time_in_millis() / 1000
 
     def work(properties: Mapping[str, Any], left: float) -> dict[str, str]:
-        done = provision(properties["Users"], left, context)
-        settings = cloudformation.digest(properties["Settings"])
-        return {"Version": str(done["version"]), "Settings": settings}
+        from dovecote import events  # noqa: PLC0415 - CloudFormation is answered if that fails
 
-    if cloudformation.asks(event):
+        asked = events.provisioning(properties)
+        done = provision(asked.users, left, context)
+        return {"Version": str(done["version"]), "Settings": cloudformation.digest(asked.settings)}
+
+    if not cloudformation.asks(event):
+        return provision_directly(event, seconds - RETURN_SECONDS, context)
+    try:
         cloudformation.answer(event, work, seconds)
-        return {}
-    return provision(event.get("users", {}), seconds - RETURN_SECONDS, context)
+    except cloudformation.Unreadable as error:
+        return {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": str(error)}
+    return {}
+
+
+def provision_directly(event: Any, seconds: float, context: Any) -> dict[str, Any]:
+    """Provision the database for a direct invocation, or return its problem."""
+    from dovecote import events, problems  # noqa: PLC0415 - not before CloudFormation is answered
+
+    try:
+        users = events.users(event)
+    except problems.Malformed as malformed:
+        return malformed.document()
+    return provision(users, seconds, context)
 
 
 def provision(users: Mapping[str, str], seconds: float, context: Any) -> dict[str, Any]:

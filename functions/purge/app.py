@@ -2,11 +2,16 @@
 
 from typing import Any
 
-from dovecote import wiring
+from dovecote import events, wiring
+from dovecote.problems import Malformed
 
 
-def handler(_event: Any, context: Any) -> dict[str, int]:
+def handler(event: Any, context: Any) -> dict[str, Any]:
     """Purge until nothing is left to or the time is up; return the tally."""
+    try:
+        events.scheduled(event)
+    except Malformed as malformed:
+        return malformed.document()
 
     def left() -> float:
         return float(context.get_remaining_time_in_millis() / 1000)

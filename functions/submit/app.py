@@ -1,50 +1,63 @@
 """POST /notifications and its batch; the same bodies by direct invocation, and by SQS."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dovecote import gateway, submission, telemetry, wiring
+from dovecote import events, gateway, submission, telemetry, wiring
+from dovecote.events import Http
 from dovecote.gateway import Answer
 from dovecote.ports import Log
+from dovecote.problems import Malformed
 
 
 def handler(event: Any, context: Any) -> Any:
     """Store the notifications of an HTTP event, of messages of SQS or of a direct invocation."""
     log = wiring.log_of(context)
-    if gateway.is_queued(event):
-        return take(event["Records"], log)
-    http = event if gateway.is_http(event) else {}
-    parent = gateway.header_of(http, "traceparent")
-    accept = accept_batch if gateway.is_batch(event) else accept_one
+    if events.is_queued(event):
+        return take(event, log)
+    try:
+        request = events.http(event) if events.is_http(event) else None
+    except Malformed as malformed:
+        return gateway.refused(malformed)
+    parent = None if request is None else gateway.header_of(request, "traceparent")
+    accept = accept_one if not gateway.is_batch(request or event) else accept_batch
 
     def accepted() -> Answer:
-        return accept(http, event, telemetry.continued(parent))
+        return accept(request, event, telemetry.continued(parent))
 
     with wiring.traced(context, "notification.submit", parent):
         answer = gateway.answered(accepted, log)
     wiring.measure_tries()
-    return answer if http else gateway.document(answer)
+    return gateway.document(answer) if request is None else answer
 
 
-def accept_one(http: Mapping[str, Any], event: Any, traceparent: str | None) -> Answer:
+def accept_one(request: Http | None, event: Any, traceparent: str | None) -> Answer:
     """Store one notification."""
     submit = wiring.submit()
-    body = gateway.body_of(http) if http else gateway.direct_body_of(event)
-    key = gateway.header_of(http, "idempotency-key")
-    return gateway.accepted(submit(submission.parse(body, key=key, traceparent=traceparent)))
+    key = None if request is None else gateway.header_of(request, "idempotency-key")
+    body = submission.parse(body_of(request, event), key=key, traceparent=traceparent)
+    return gateway.accepted(submit(body))
 
 
-def accept_batch(http: Mapping[str, Any], event: Any, traceparent: str | None) -> Answer:
+def accept_batch(request: Http | None, event: Any, traceparent: str | None) -> Answer:
     """Store many notifications, each with its key in its body and a result of its own."""
     submit_batch = wiring.submit_batch()
-    body = gateway.body_of(http) if http else gateway.direct_body_of(event)
-    return gateway.batched(submit_batch(submission.parse_batch(body, traceparent=traceparent)))
+    bodies = submission.parse_batch(body_of(request, event), traceparent=traceparent)
+    return gateway.batched(submit_batch(bodies))
 
 
-def take(records: Sequence[Mapping[str, Any]], log: Log) -> Answer:
+def body_of(request: Http | None, event: Any) -> bytes:
+    """Return the body of a request, or the event of a direct invocation as one."""
+    return gateway.direct_body_of(event) if request is None else gateway.body_of(request)
+
+
+def take(event: Any, log: Log) -> Answer:
     """Store the notifications of messages; return those that SQS is to bring again."""
+    try:
+        records = events.records(event)
+    except Malformed as malformed:
+        return gateway.unreadable(malformed)
     submit_batch = wiring.submit_batch()
-    parents = [gateway.attribute_of(record, "traceparent") for record in records]
+    parents = [record.attribute("traceparent") for record in records]
     with wiring.tracing().span("notification.submit", *parents):
         parsed = [
             submission.parsed(gateway.message_of(record), traceparent=telemetry.continued(parent))

@@ -15,9 +15,9 @@ PACKAGE = ROOT / "layers" / "dovecote"
 
 # What use cases, store and channels all speak in: values, rules and interfaces, no I/O.
 WORDS = {
-    "addresses", "bodies", "catalog", "congestion", "gate", "lanes", "model", "overview", "ports",
-    "problems", "publication", "redaction", "scale", "strict_json", "strict_yaml", "traceparent",
-    "transitions",
+    "addresses", "attempts", "bodies", "catalog", "congestion", "events", "gate", "lanes", "model",
+    "overview", "ports", "problems", "publication", "redaction", "scale", "strict_json",
+    "strict_yaml", "traceparent", "transitions",
 }  # fmt: skip
 # Modules that stand around the use cases; all others at the top of the package are use cases.
 EDGES = {

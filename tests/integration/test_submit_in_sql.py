@@ -665,10 +665,11 @@ def test_what_fits_its_schema_is_delivered_by_dispatch(
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"first_name": ""}, "payload/first_name must be longer than or equal to 1 characters"),
-        ({"first_name": 5}, "payload/first_name must be string"),
-        ({"first_name": "Ann", "extra": CANARY}, "payload must not contain"),
-        ({"first_name": "Ann", "order_id": CANARY + "!"}, "payload/order_id must match pattern"),
+        ({"first_name": ""}, "payload/first_name: minLength"),
+        ({"first_name": 5}, "payload/first_name: type"),
+        ({"first_name": "Ann", "extra": CANARY}, "payload: additionalProperties"),
+        ({"first_name": "Ann", CANARY: "extra"}, "payload: additionalProperties"),
+        ({"first_name": "Ann", "order_id": CANARY + "!"}, "payload/order_id: pattern"),
         ({"first_name": "x" * 40_000}, "payload is larger than 64 KiB with"),
     ],
 )

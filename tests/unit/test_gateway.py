@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from dovecote import gateway
+from dovecote import events, gateway
+from dovecote.events import Record
 from dovecote.feedback import BadEvent, Taken
 from dovecote.model import (
     Cancellation,
@@ -86,6 +87,11 @@ def _raise(error: Exception) -> gateway.Answer:
 # Events in.
 
 
+def a_request(**members: Any) -> events.Http:
+    event = {"version": "2.0", "routeKey": "GET /", "requestContext": {}, **members}
+    return events.http(event)
+
+
 @pytest.mark.parametrize(
     ("event", "http"),
     [
@@ -100,7 +106,7 @@ def _raise(error: Exception) -> gateway.Answer:
 def test_an_event_of_the_gateway_is_told_from_a_direct_invocation(
     event: dict[str, Any], http: bool
 ) -> None:
-    assert gateway.is_http(event) is http
+    assert events.is_http(event) is http
 
 
 @pytest.mark.parametrize(
@@ -119,17 +125,28 @@ def test_an_event_of_the_gateway_is_told_from_a_direct_invocation(
     ],
 )
 def test_a_body_is_bytes(event: dict[str, Any], body: bytes) -> None:
-    assert gateway.body_of(event) == body
+    assert gateway.body_of(a_request(**event)) == body
+
+
+@pytest.mark.parametrize("body", ["eA=", "not base64", "\u00fc", "e\nA=="])
+def test_a_body_that_is_not_base64_is_malformed(body: str) -> None:
+    with pytest.raises(Malformed):
+        gateway.body_of(a_request(body=body, isBase64Encoded=True))
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY"])
 def test_a_header_is_found_however_it_is_asked_for(name: str) -> None:
-    assert gateway.header_of({"headers": {"idempotency-key": "k-1"}}, name) == "k-1"
+    assert gateway.header_of(a_request(headers={"idempotency-key": "k-1"}), name) == "k-1"
+
+
+def test_a_header_in_two_spellings_is_joined_as_one_that_was_sent_twice() -> None:
+    request = a_request(headers={"Idempotency-Key": "k-1", "idempotency-key": "k-2"})
+    assert gateway.header_of(request, "idempotency-key") == "k-1,k-2"
 
 
 @pytest.mark.parametrize("event", [{}, {"headers": None}, {"headers": {}}])
 def test_a_header_that_is_not_there_is_none(event: dict[str, Any]) -> None:
-    assert gateway.header_of(event, "traceparent") is None
+    assert gateway.header_of(a_request(**event), "traceparent") is None
 
 
 # Answers out.
@@ -272,7 +289,7 @@ def test_what_was_redriven_is_a_202_with_its_notification_without_its_deliveries
     ],
 )
 def test_who_calls_is_whom_api_gateway_authorised(authorizer: dict[str, Any], who: str) -> None:
-    assert gateway.caller_of({"requestContext": authorizer}) == who
+    assert gateway.caller_of(a_request(requestContext=authorizer)) == who
 
 
 def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None:
@@ -282,6 +299,7 @@ def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None
         "is no news": Taken(route_id=OTHER_ID),
         "out of reach": StoreUnavailable("gone"),
         "refused": StoreFailed("CheckViolation"),
+        "a bug": OverflowError(ANN),
     }
 
     def take(body: str) -> Taken:
@@ -291,12 +309,13 @@ def test_of_a_batch_of_events_only_what_could_not_be_taken_comes_again() -> None
         return answer
 
     log = Lines()
-    records = [{"messageId": f"m-{place}", "body": body} for place, body in enumerate(answers)]
+    records = [Record(message_id=f"m-{place}", body=body) for place, body in enumerate(answers)]
     assert gateway.taken(records, take, log) == {
-        "batchItemFailures": [{"itemIdentifier": f"m-{place}"} for place in (1, 3, 4)]
+        "batchItemFailures": [{"itemIdentifier": f"m-{place}"} for place in (1, 3, 4, 5)]
     }
     assert log.lines == [
         ("error", "event cannot be read"),
+        ("error", "event not settled"),
         ("error", "event not settled"),
         ("error", "event not settled"),
         ("info", "feedback taken"),
@@ -315,7 +334,7 @@ def test_the_line_of_a_batch_names_the_routes_it_told_of_each_once_and_no_recipi
         "of another": Taken(route_id=OTHER_ID),
         "of nobody": Taken(),
     }
-    gateway.taken([{"messageId": "m", "body": body} for body in told], told.__getitem__, log)
+    gateway.taken([Record(message_id="m", body=body) for body in told], told.__getitem__, log)
     assert log.fields == {
         "settled": 1,
         "failed": 0,

@@ -1,5 +1,6 @@
 """Planning: what the preview is asked, so that one answer holds for all who share it."""
 
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,7 +12,7 @@ import pytest
 from dovecote.catalog import Kind, load
 from dovecote.model import Device, NewNotification, Recipient, Submission
 from dovecote.plan import Plan
-from dovecote.ports import Store
+from dovecote.ports import Oversized, Store
 from dovecote.problems import Invalid
 from dovecote.routing import MailRule, Routing
 from dovecote.submission import parse
@@ -39,10 +40,18 @@ class Preview:
         self._fault = fault
         self._fits = fits
 
-    def fault(self, _kind: Kind, _submission: Submission, recipient: Recipient) -> str | None:
+    def texts(self, _kind: Kind, locale: str | None) -> str | None:
+        return locale
+
+    def reads(self, _kind: Kind, _locale: str | None) -> frozenset[str]:
+        return frozenset()
+
+    def fault(
+        self, _kind: Kind, _submission: Submission, recipient: Recipient
+    ) -> str | Oversized | None:
         self.asked.append(recipient)
         size = len(f"{recipient.user_id}{recipient.device_session_id}".encode())
-        return self._fault if size <= self._fits else "is too large"
+        return self._fault if size <= self._fits else Oversized("is too large")
 
 
 def a_plan(
@@ -54,6 +63,7 @@ def a_plan(
         routing=Routing(mail=MailRule(), topic=True, new_id=uuid.uuid4),
         store=cast(Store, Devices(*sessions)),
         new_id=uuid.uuid4,
+        clock=time.monotonic,
     )
     return partial(plan, at_once=2)
 

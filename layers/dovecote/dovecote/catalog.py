@@ -14,6 +14,7 @@ from msgspec import Meta
 from dovecote import strict_json
 from dovecote.addresses import BadAddress, mailbox
 from dovecote.model import Channel, Priority
+from dovecote.problems import pointer
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -44,12 +45,16 @@ class BadCatalog(Exception):
 
 
 class PayloadRefused(Exception):
-    """A payload that its kind's schema does not take: where, as a path, and why."""
+    """A payload that its kind's schema does not take: where, as a path, and why.
 
-    def __init__(self, path: list[str | int], detail: str) -> None:
-        super().__init__(detail)
+    `rule` says it for logs: the keyword that it breaks, and of the path what the schema names.
+    """
+
+    def __init__(self, path: list[str | int], detail: str, rule: str) -> None:
+        super().__init__(rule)
         self.path = path
         self.detail = detail
+        self.rule = rule
 
 
 class Check:
@@ -60,27 +65,38 @@ class Check:
     """
 
     def __init__(self, place: str, schema: dict[str, Any]) -> None:
-        self._place = place
-        self._schema = schema
+        self.place = place
+        self.schema = schema
 
     def __eq__(self, other: object) -> bool:
         """Tell whether another holds payloads of the same kind against the same schema."""
         if not isinstance(other, Check):
             return NotImplemented
-        return (self._place, self._schema) == (other._place, other._schema)
+        return (self.place, self.schema) == (other.place, other.schema)
 
     def __hash__(self) -> int:
-        return hash(self._place)
+        return hash(self.place)
 
     def __call__(self, payload: Mapping[str, Any]) -> None:
-        """Raise PayloadRefused, or BadCatalog where the schema is none."""
+        """Check a payload as it was read; raise as `check` does."""
+        self.check(strict_json.plain(payload))
+
+    def check(self, payload: Mapping[str, Any]) -> None:
+        """Check a payload whose numbers are int and float.
+
+        Raises PayloadRefused, BadCatalog where the schema cannot be used, and whatever else a rule
+        raises that cannot cope with a value, for example OverflowError.
+        """
         # Not at the top: a function that checks no payload does not pay for it.
         from fastjsonschema import JsonSchemaValueException  # noqa: PLC0415
 
         try:
-            self.compiled(strict_json.plain(payload))
+            self.compiled(payload)
         except JsonSchemaValueException as error:
-            raise PayloadRefused(_steps(error.name or ""), _without_path(error.message)) from None
+            path = _steps(error.name or "")
+            known = [step if step in self._names else "*" for step in path]
+            rule = f"{pointer(known)}: {error.rule or 'schema'}"
+            raise PayloadRefused(path, _without_path(error.message), rule) from None
 
     @cached_property
     def compiled(self) -> Callable[[Any], Any]:
@@ -89,11 +105,16 @@ class Check:
 
         try:
             compiled: Callable[[Any], Any] = fastjsonschema.compile(
-                self._schema, use_default=False, handlers=_NO_NETWORK
+                self.schema, use_default=False, handlers=_NO_NETWORK
             )
         except Exception as error:  # noqa: BLE001 - it trips over a wrong schema in many ways
-            raise BadCatalog(f"{self._place}: schema: {error}") from None
+            raise BadCatalog(f"{self.place}: schema: {error}") from None
         return compiled
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """The names of members that may be logged: those in the schema."""
+        return frozenset(_named(self.schema))
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,6 +246,18 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 def _seconds(duration: str) -> float:
     return int(duration[:-1]) * _UNITS[duration[-1]]
+
+
+def _named(schema: Any) -> Iterator[str]:
+    """Yield the names of members that a schema has properties for, or requires."""
+    if isinstance(schema, dict):
+        for keyword, value in schema.items():
+            if keyword in ("properties", "required") and isinstance(value, dict | list):
+                yield from (name for name in value if isinstance(name, str))
+            yield from _named(value)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _named(part)
 
 
 def _steps(name: str) -> list[str | int]:

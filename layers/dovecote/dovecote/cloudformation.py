@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http.client import HTTPException
 from threading import Thread
 from typing import Any
@@ -42,24 +43,52 @@ class Lost(Exception):
     """CloudFormation did not get its answer; Lambda asks again after an exception."""
 
 
-def asks(event: Mapping[str, Any]) -> bool:
+class Unreadable(Exception):
+    """An event of CloudFormation that has not all that an answer needs."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What CloudFormation asks for; `ids` are the members that its answer repeats."""
+
+    kind: str
+    url: str
+    ids: Mapping[str, str]
+    properties: Mapping[str, Any]
+
+
+def asks(event: Any) -> bool:
     """Return whether CloudFormation sent an event; any other is a direct invocation."""
-    return "RequestType" in event
+    return isinstance(event, dict) and "RequestType" in event
 
 
 def answer(event: Mapping[str, Any], work: Work, seconds: float) -> None:
-    """Do the work of a request within so many seconds, and answer it; raise Lost.
+    """Do the work of a request within so many seconds, and answer it; raise Lost or Unreadable.
 
     A deletion asks for no work: the data stays.
     """
-    document = {
-        "Status": "SUCCESS",
-        "PhysicalResourceId": PHYSICAL_ID,
-        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
-    }
-    if event["RequestType"] != "Delete":
-        document |= _outcome(event, work, seconds - ANSWER_SECONDS)
-    _put(event["ResponseURL"], json.dumps(document, ensure_ascii=False).encode())
+    request = _read(event)
+    document = {"Status": "SUCCESS", "PhysicalResourceId": PHYSICAL_ID, **request.ids}
+    if request.kind != "Delete":
+        document |= _outcome(request, work, seconds - ANSWER_SECONDS)
+    _put(request.url, json.dumps(document, ensure_ascii=False).encode())
+
+
+def _read(event: Mapping[str, Any]) -> _Request:
+    names = ("RequestType", "ResponseURL", "StackId", "RequestId", "LogicalResourceId")
+    texts = {name: event.get(name) for name in names}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise Unreadable(f"{name}: must be a string")
+    kind, url, *_ = (str(text) for text in texts.values())
+    if kind not in ("Create", "Update", "Delete"):
+        raise Unreadable("RequestType: must be one of: Create, Update, Delete")
+    if not url.startswith(("https://", "http://")):
+        raise Unreadable("ResponseURL: must be a URL")
+    properties = event.get("ResourceProperties", {})
+    if not isinstance(properties, dict):
+        raise Unreadable("ResourceProperties: must be an object")
+    return _Request(kind, url, {name: str(texts[name]) for name in names[2:]}, properties)
 
 
 def digest(values: Sequence[str]) -> str:
@@ -67,12 +96,12 @@ def digest(values: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(values)).encode()).hexdigest()[:16]
 
 
-def _outcome(event: Mapping[str, Any], work: Work, seconds: float) -> dict[str, Any]:
+def _outcome(request: _Request, work: Work, seconds: float) -> dict[str, Any]:
     """Return what work came to, or that it came to no end."""
     outcome: dict[str, Any] = {"Status": "FAILED", "Reason": "The function's time ran out."}
 
     def run() -> None:
-        outcome.update(_done(event, work, seconds - GRACE_SECONDS))
+        outcome.update(_done(request, work, seconds - GRACE_SECONDS))
 
     thread = Thread(target=run, daemon=True)
     thread.start()
@@ -80,9 +109,9 @@ def _outcome(event: Mapping[str, Any], work: Work, seconds: float) -> dict[str, 
     return dict(outcome)
 
 
-def _done(event: Mapping[str, Any], work: Work, seconds: float) -> dict[str, Any]:
+def _done(request: _Request, work: Work, seconds: float) -> dict[str, Any]:
     try:
-        data = work(event.get("ResourceProperties", {}), seconds)
+        data = work(request.properties, seconds)
     except Exception as error:  # noqa: BLE001 - whatever it is, CloudFormation is answered
         return {"Status": "FAILED", "Reason": _reason(error)}
     return {"Status": "SUCCESS", "Reason": "", "Data": dict(data)}

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dovecote import model, transitions
+from dovecote.attempts import attempt
 from dovecote.gate import Gate
 from dovecote.model import (
     Claim,
@@ -88,7 +89,7 @@ class Deliver:
         to the traces of its claims.
         """
         channel = self._channels.get(standing.channel)
-        outcomes = self._without_a_send(claims)
+        outcomes = self._without_a_send(claims, channel)
         left = claims
         if outcomes:
             left = [claim for claim in claims if claim.route_id not in outcomes]
@@ -115,18 +116,31 @@ class Deliver:
             pace=_pace(slots, len(left), self._clock() - begun),
         )
 
-    def _without_a_send(self, claims: Sequence[Claim]) -> dict[UUID, Outcome]:
+    def _without_a_send(
+        self, claims: Sequence[Claim], channel: Channel | None
+    ) -> dict[UUID, Outcome]:
         """Return the outcomes that are known before anything is sent."""
+
+        def unsent(claim: Claim) -> Outcome | None:
+            return self._unsent(claim, channel)
+
         known = self._accepted(claims)
         outcomes: dict[UUID, Outcome] = {}
         for claim in claims:
             if known and claim.route_id in known:
                 outcomes[claim.route_id] = Delivered(message_id=known[claim.route_id])
-            elif (outcome := transitions.unsent(claim)) is not None:
+            elif (outcome := attempt(unsent, claim)) is not None:
                 outcomes[claim.route_id] = outcome
-            elif claim.unchecked and (refusal := self._check(claim)) is not None:
-                outcomes[claim.route_id] = Permanent(error=refusal, asked=False)
         return outcomes
+
+    def _unsent(self, claim: Claim, channel: Channel | None) -> Outcome | None:
+        """Return why a claim is not sent, or None; raises what the schema or the channel raises."""
+        outcome = transitions.unsent(claim)
+        if outcome is None and claim.unchecked and (refusal := self._check(claim)) is not None:
+            return Permanent(error=refusal, asked=False)
+        if outcome is None and channel is not None:
+            channel.resources(claim)  # from here on this raises nothing
+        return outcome
 
     def _accepted(self, claims: Sequence[Claim]) -> dict[UUID, str]:
         """Return the message ids of emails that an attempt before this one saw accepted."""

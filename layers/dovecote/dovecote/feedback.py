@@ -43,6 +43,10 @@ GONE = {"EndpointDisabled", "EndpointNotFound", "InvalidPlatformToken"}
 """Types of a failed delivery that are the device's own; others are of the message or the app."""
 
 
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
+"""What reading JSON raises: also where it is nested too deeply, or has half of a surrogate pair."""
+
+
 class BadEvent(Exception):
     """The text is no event of EventBridge, and none of a platform application."""
 
@@ -127,10 +131,10 @@ class TakeFeedback:
 def _read(text: str) -> _Event | _PushEvent:
     try:
         return msgspec.json.decode(text, type=_Event)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         try:
             return msgspec.json.decode(text, type=_PushEvent)
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             raise BadEvent(str(error)) from None
 
 
@@ -139,7 +143,7 @@ def _told(event: _Event) -> Feedback | None:
         return None
     try:
         return _feedback(msgspec.json.decode(event.detail, type=_Detail))
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return None  # SES tells of other things too, which have no mail
 
 

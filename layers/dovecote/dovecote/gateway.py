@@ -1,13 +1,13 @@
-"""API Gateway's events in, its answers out (HTTP API, payload format 2.0)."""
+"""What events say to the use cases, and the answers of these as functions return them."""
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dovecote.events import Http, Record
 from dovecote.feedback import BadEvent, Taken
 from dovecote.model import (
     Cancellation,
@@ -36,52 +36,37 @@ COUNTS = ("matched", "redriven", "refused")
 MOST_ROUTES = 10_000
 """An answer of 16,000 would be over the 6 MiB that Lambda takes."""
 
-MOST_ERRORS = 100
-"""Of one of a batch: a hundred with a thousand each would be over that too."""
+MOST_ANSWER_BYTES = 5_000_000
+"""What an answer with routes comes to as Lambda counts it: long ids are over that too."""
 
+MOST_ERRORS = 500
+"""Of all problems of a batch together; each has one at least."""
 
-def is_http(event: Any) -> bool:
-    """Return whether API Gateway sent this event; any other is a direct invocation."""
-    return isinstance(event, dict) and event.get("version") == "2.0" and "requestContext" in event
-
-
-def is_queued(event: Any) -> bool:
-    """Return whether SQS sent this event."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    return (
-        isinstance(records, list)
-        and records != []
-        and all(isinstance(one, dict) and one.get("eventSource") == "aws:sqs" for one in records)
-    )
+NOT_ONE_TAKEN = [{"itemIdentifier": ""}]
+"""Makes Lambda's poller keep the whole batch of messages, whose ids cannot be read."""
 
 
 def is_batch(event: Any) -> bool:
-    """Return whether an HTTP event or a direct invocation is for many notifications."""
-    if is_http(event):
-        return bool(event["routeKey"] == "POST /notifications/batch")
+    """Return whether a request or a direct invocation is for many notifications."""
+    if isinstance(event, Http):
+        return event.route_key == "POST /notifications/batch"
     return isinstance(event, dict) and "notifications" in event
 
 
-def body_of(event: Mapping[str, Any]) -> bytes:
-    """Return the body of an HTTP event as bytes; raise Malformed."""
-    body = event.get("body") or ""
-    if event.get("isBase64Encoded"):
+def body_of(event: Http) -> bytes:
+    """Return the body of a request as bytes; raise Malformed."""
+    body = event.body or ""
+    if event.is_base64_encoded:
         try:
-            return base64.b64decode(body)
-        except binascii.Error:
+            return base64.b64decode(body, validate=True)
+        except ValueError:
             raise Malformed("The body is not the Base64 that it is said to be.") from None
-    return str(body).encode("utf-8", "surrogatepass")
+    return body.encode("utf-8", "surrogatepass")
 
 
-def message_of(record: Mapping[str, Any]) -> bytes:
-    """Return the body of a message of SQS as bytes."""
-    return str(record["body"]).encode("utf-8", "surrogatepass")
-
-
-def attribute_of(record: Mapping[str, Any], name: str) -> str | None:
-    """Return an attribute that the sender gave a message of SQS."""
-    value = record.get("messageAttributes", {}).get(name, {}).get("stringValue")
-    return None if value is None else str(value)
+def message_of(record: Record) -> bytes | None:
+    """Return the body of a message of SQS as bytes, or None without one."""
+    return None if record.body is None else record.body.encode("utf-8", "surrogatepass")
 
 
 def direct_body_of(event: Any) -> bytes:
@@ -93,31 +78,39 @@ def direct_body_of(event: Any) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def header_of(event: Mapping[str, Any], name: str) -> str | None:
-    """Return a header of an HTTP event, however it is spelt: sam local does not lower its case."""
-    headers = {str(key).lower(): value for key, value in (event.get("headers") or {}).items()}
-    value = headers.get(name.lower())
-    return None if value is None else str(value)
+def header_of(event: Http, name: str) -> str | None:
+    """Return a header of a request, however it is spelt: sam local does not lower its case.
+
+    API Gateway joins the values of a header that was sent more than once with commas.
+    """
+    headers = (event.headers or {}).items()
+    values = [value for key, value in headers if key.lower() == name.lower()]
+    return ",".join(values) if values else None
 
 
-def parameters_of(event: Mapping[str, Any], *names: str) -> tuple[str, ...]:
-    """Return the path parameters of an HTTP event: API Gateway decodes the path, once."""
-    return tuple(event["pathParameters"][name] for name in names)
+def parameters_of(event: Http, *names: str) -> tuple[str, ...]:
+    """Return the path parameters of a request, which API Gateway has decoded; raise Malformed."""
+    parameters = event.path_parameters or {}
+    missing = [name for name in names if name not in parameters]
+    if missing:
+        raise Malformed(f"The event has no path parameter {missing[0]}.")
+    return tuple(parameters[name] for name in names)
 
 
-def query_of(event: Mapping[str, Any]) -> str:
-    """Return the query string of an HTTP event, still percent-encoded.
+def query_of(event: Http) -> str:
+    """Return the query string of a request, still percent-encoded.
 
     API Gateway's `queryStringParameters` joins repeated parameters with commas: they cannot be
     told from a comma in a value.
     """
-    return str(event.get("rawQueryString") or "")
+    return event.raw_query_string
 
 
-def caller_of(event: Mapping[str, Any]) -> str:
-    """Return the ARN of who signed an HTTP event; sam local and the local stack know nobody."""
-    authorizer = event["requestContext"].get("authorizer") or {}
-    return str((authorizer.get("iam") or {}).get("userArn") or "unknown")
+def caller_of(event: Http) -> str:
+    """Return the ARN of the caller who signed a request, or `unknown` for an unsigned one."""
+    authorizer = event.request_context.authorizer
+    iam = None if authorizer is None else authorizer.iam
+    return (iam and iam.user_arn) or "unknown"
 
 
 def answer(status: int, document: Any, headers: Mapping[str, str] | None = None) -> Answer:
@@ -134,44 +127,57 @@ def answered(call: Callable[[], Answer], log: Log) -> Answer:
     try:
         return call()
     except Problem as problem:
-        return _refusal(problem)
+        return refused(problem)
     except (StoreUnavailable, StoreBusy) as error:
         log.error("database out of reach", error=str(error))
-        return _refusal(Unavailable("The database is out of reach; come back later."))
+        return refused(Unavailable("The database is out of reach; come back later."))
     except ProviderUnavailable as error:
         log.error("push provider out of reach", error=str(error))
-        return _refusal(Unavailable("The push provider is out of reach; come back later."))
+        return refused(Unavailable("The push provider is out of reach; come back later."))
+
+
+def unreadable(problem: Problem) -> Answer:
+    """Return the problem document for an event of SQS that cannot be read as a whole."""
+    return {**problem.document(), "batchItemFailures": NOT_ONE_TAKEN}
 
 
 def accepted(receipt: "Receipt") -> Answer:
-    """Return the 202 of a stored notification."""
+    """Return the 202 of a stored notification, without its routes where they are too long."""
     headers = {"Location": f"/notifications/{receipt.notification_id}"}
     if receipt.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return answer(202, receipt_document(receipt), headers)
+    document = receipt_document(receipt)
+    if _size(msgspec.json.encode(document)) > MOST_ANSWER_BYTES:
+        del document["routes"]
+    return answer(202, document, headers)
 
 
 def batched(results: Iterable["Receipt | Problem"]) -> Answer:
     """Return the 200 of a batch: for each notification what it would be answered alone.
 
-    Past so many routes in all an answer leaves them out, which are stored like the others, and past
-    so many errors those of a problem.
+    Past so many routes or bytes in all an answer leaves out the routes, which are stored like the
+    others, and past so many errors those of a problem but its first.
     """
-    routes = 0
+    routes, size, errors = 0, 0, 0
     documents: list[dict[str, Any]] = []
     for result in results:
         if isinstance(result, Problem):
-            problem = result.document()
-            if result.errors:
-                problem["errors"] = problem["errors"][:MOST_ERRORS]
+            problem = result.document(max(1, MOST_ERRORS - errors))
+            errors += len(problem.get("errors", ()))
             documents.append({"status": problem["status"], "problem": problem})
             continue
-        routes += len(result.routes)
         document = receipt_document(result)
-        if routes > MOST_ROUTES:
+        routes += len(result.routes)
+        size += _size(msgspec.json.encode(document))
+        if routes > MOST_ROUTES or size > MOST_ANSWER_BYTES:
             del document["routes"]
         documents.append({"status": 202, "replayed": result.replayed, "notification": document})
     return answer(200, {"results": documents})
+
+
+def _size(document: bytes) -> int:
+    """Return the bytes of a JSON document as the JSON string that a function returns it in."""
+    return len(document) + document.count(b'"') + document.count(b"\\")
 
 
 def receipt_document(receipt: "Receipt") -> dict[str, Any]:
@@ -238,7 +244,7 @@ def redrive_document(redrive: Redrive | RecordedRedrive) -> dict[str, Any]:
     return document
 
 
-def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], Taken], log: Log) -> Answer:
+def taken(records: Iterable[Record], take: Callable[[str], Taken], log: Log) -> Answer:
     """Take the events of an SQS batch; return which of them SQS is to bring again.
 
     The log line names the routes that were told of, also where that was no news to them.
@@ -247,13 +253,14 @@ def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], Taken], lo
     took: list[Taken] = []
     for record in records:
         try:
-            took.append(take(str(record["body"])))
+            took.append(take(record.body or ""))
         except BadEvent as error:
-            log.error("event cannot be read", message_id=record["messageId"], error=str(error))
-            failed.append({"itemIdentifier": record["messageId"]})
-        except StoreError as error:
-            log.error("event not settled", message_id=record["messageId"], error=str(error))
-            failed.append({"itemIdentifier": record["messageId"]})
+            log.error("event cannot be read", message_id=record.message_id, error=str(error))
+            failed.append({"itemIdentifier": record.message_id})
+        except Exception as error:  # noqa: BLE001 - one event must not bring the others back
+            words = str(error) if isinstance(error, StoreError) else type(error).__name__
+            log.error("event not settled", message_id=record.message_id, error=words)
+            failed.append({"itemIdentifier": record.message_id})
     routes = sorted({str(one.route_id) for one in took if one.route_id is not None})
     settled = sum(one.settled for one in took)
     log.info("feedback taken", settled=settled, failed=len(failed), routes=routes)
@@ -261,7 +268,7 @@ def taken(records: Iterable[Mapping[str, Any]], take: Callable[[str], Taken], lo
 
 
 def submitted(
-    records: Sequence[Mapping[str, Any]], results: Sequence["Receipt | Problem"], log: Log
+    records: Sequence[Record], results: Sequence["Receipt | Problem"], log: Log
 ) -> Answer:
     """Return which messages of an SQS batch are not stored, for SQS to bring again.
 
@@ -271,8 +278,8 @@ def submitted(
     failed: list[dict[str, str]] = []
     for record, result in zip(records, results, strict=True):
         if isinstance(result, Problem):
-            _log_untaken(record["messageId"], result, log)
-            failed.append({"itemIdentifier": record["messageId"]})
+            _log_untaken(record.message_id, result, log)
+            failed.append({"itemIdentifier": record.message_id})
     log.info("messages taken", stored=len(records) - len(failed), failed=len(failed))
     return {"batchItemFailures": failed}
 
@@ -360,7 +367,8 @@ def route_document(route: Route) -> dict[str, Any]:
     }
 
 
-def _refusal(problem: Problem) -> Answer:
+def refused(problem: Problem) -> Answer:
+    """Return a problem as an answer."""
     return answer(int(problem.status), problem.document(), problem.headers())
 
 
@@ -372,5 +380,5 @@ def _log_untaken(message_id: str, problem: Problem, log: Log) -> None:
         message_id=message_id,
         status=int(problem.status),
         problem=problem.detail,
-        errors=[f"{fault.pointer}: {fault.detail}"[:200] for fault in problem.errors[:10]],
+        errors=[fault.logged[:200] for fault in problem.errors[:10]],
     )

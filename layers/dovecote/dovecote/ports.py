@@ -2,15 +2,16 @@
 
 StoreError
   StoreUnavailable   out of reach, or it did not answer in time
+    StoreSlow        one statement took too long; it may take others
   StoreBusy          another transaction holds what this one waits for
   StoreFailed        it refused the statement; the transaction is rolled back
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -29,15 +30,20 @@ from dovecote.model import (
     Notification,
     Outcome,
     Pause,
+    Recipient,
     Result,
     Route,
     Slots,
     Standing,
+    Submission,
 )
 from dovecote.transitions import DeadLetter, Deferral, Doubt, Retry
 
+if TYPE_CHECKING:  # few functions check a payload
+    from dovecote.catalog import Kind
+
 ANSWER_SECONDS = 4.5
-"""What a request may ask of the store in all: one that is out of reach is a 503 within 5 s."""
+"""How long a request may wait for the store in all: one out of reach is a 503 within 5 s."""
 
 
 class StoreError(Exception):
@@ -46,6 +52,10 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """The database is out of reach, or did not answer in time."""
+
+
+class StoreSlow(StoreUnavailable):
+    """The database ended a statement that took too long."""
 
 
 class StoreBusy(StoreError):
@@ -150,6 +160,12 @@ class Store(Protocol):
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """Bound all that this thread asks of the store in the context."""
+
+    def spending(self, seconds: float) -> AbstractContextManager[None]:
+        """Bound the time that this thread spends in the store in the context.
+
+        What it does in between does not count.
+        """
 
     def submit(
         self,
@@ -315,6 +331,27 @@ class Channel(Protocol):
 
         Begins no send after `begin_before` on the monotonic clock.
         """
+
+
+class Oversized(msgspec.Struct, frozen=True):
+    """A push notification that does not fit with the ids that it was measured with."""
+
+    detail: str
+
+
+class Preview(Protocol):
+    """Tries whether the messages of a kind can be made, before anything is stored."""
+
+    def texts(self, kind: "Kind", locale: str | None) -> Hashable:
+        """Return which texts of a kind a locale has."""
+
+    def reads(self, kind: "Kind", locale: str | None) -> frozenset[str]:
+        """Return the variables that this reads in full to try a kind's messages."""
+
+    def fault(
+        self, kind: "Kind", submission: Submission, recipient: Recipient
+    ) -> str | Oversized | None:
+        """Return why a recipient's messages cannot be made, or None."""
 
 
 class ProviderUnavailable(Exception):

@@ -20,12 +20,30 @@ import msgspec
 
 MEDIA_TYPE = "application/problem+json"
 
+MOST_FAULTS = 100
+"""How many faults a problem names; the search for more stops there."""
+
+MOST_CHARACTERS = 256
+"""The longest pointer, and the longest detail, of a fault in an answer."""
+
+_MOST_OF_A_STEP = 64
+"""What a pointer repeats of the name of one member."""
+
 
 class Fault(msgspec.Struct, frozen=True):
-    """One thing that is wrong: a JSON pointer into the body (RFC 6901), and what."""
+    """One thing that is wrong: a JSON pointer into the body (RFC 6901), and what.
+
+    `rule` stands in logs for both. Set it where pointer or detail repeat words of the request.
+    """
 
     pointer: str
     detail: str
+    rule: str | None = None
+
+    @property
+    def logged(self) -> str:
+        """Return what a log may say: it holds no word of the request."""
+        return f"{self.pointer}: {self.detail}" if self.rule is None else self.rule
 
 
 class Problem(Exception):
@@ -38,10 +56,10 @@ class Problem(Exception):
     def __init__(self, detail: str, errors: Sequence[Fault] = ()) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.errors = errors
+        self.errors = errors[:MOST_FAULTS]
 
-    def document(self) -> dict[str, Any]:
-        """Return the members of the problem document."""
+    def document(self, most: int = MOST_FAULTS) -> dict[str, Any]:
+        """Return the members of the problem document, with at most so many errors."""
         document: dict[str, Any] = {
             "type": "about:blank",
             "title": self.title,
@@ -50,7 +68,8 @@ class Problem(Exception):
         }
         if self.errors:
             document["errors"] = [
-                {"pointer": fault.pointer, "detail": fault.detail} for fault in self.errors
+                {"pointer": _cut(fault.pointer), "detail": _cut(fault.detail)}
+                for fault in self.errors[:most]
             ]
         return document
 
@@ -131,5 +150,11 @@ def in_words(error: msgspec.ValidationError) -> str:
 
 
 def pointer(path: Sequence[str | int]) -> str:
-    """Return the JSON pointer of a path (RFC 6901)."""
-    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+    """Return the JSON pointer of a path (RFC 6901); a long name in it ends in an ellipsis."""
+    steps = (_cut(str(step), _MOST_OF_A_STEP) for step in path)
+    return "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in steps)
+
+
+def _cut(text: str, most: int = MOST_CHARACTERS) -> str:
+    """Return a text that is not longer than `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"

@@ -62,13 +62,23 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
         for device in devices:
             owned.setdefault(device.user_id, []).append(device)
         routes = [
-            route
-            for recipient in recipients
-            for channel in kind.channels
-            for route in self._of(channel, recipient, owned)
+            route for recipient in recipients for route in self._to(recipient, kind.channels, owned)
         ]
         tried = {route.route_id for route in islice(_triable(routes), at_once)}
         return [replace(r, claimed=True) if r.route_id in tried else r for r in routes]
+
+    def _to(
+        self,
+        recipient: Recipient,
+        channels: Sequence[Channel],
+        owned: Mapping[str, Sequence[Device]],
+    ) -> list[NewRoute]:
+        """Return the routes to one recipient; all share the one text of the recipient's data."""
+        routes = [r for channel in channels for r in self._of(channel, recipient, owned)]
+        if recipient.data is None:
+            return routes
+        data = strict_json.text(recipient.data)
+        return [replace(route, data=data) for route in routes]
 
     def _of(
         self, channel: Channel, recipient: Recipient, owned: Mapping[str, Sequence[Device]]
@@ -129,7 +139,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
             device_session_id=session,
             resolved_email=resolved_email,
             locale=recipient.locale,
-            data=None if recipient.data is None else strict_json.text(recipient.data),
+            data=None,
             skip=skip,
             endpoint=endpoint,
         )

@@ -2,17 +2,28 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from dovecote import strict_json
+from dovecote import idempotency_key, strict_json
 from dovecote.addresses import BadAddress, normalised
 from dovecote.model import MAX_PAYLOAD_BYTES, Recipient, Submission
-from dovecote.problems import Fault, Invalid, Malformed, Problem, TooLarge, in_words, pointer
+from dovecote.problems import (
+    MOST_FAULTS,
+    Failure,
+    Fault,
+    Invalid,
+    Malformed,
+    Problem,
+    TooLarge,
+    in_words,
+    pointer,
+)
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_NOTIFICATIONS = 100
@@ -75,18 +86,16 @@ def _taken(raw: Any, key: str | None, traceparent: str | None) -> Submission:
     _check_count(raw.get("recipients"))
     faults: list[Fault] = []
     values = _converted(raw, _Body, (), faults)
-    recipients = [
-        _recipient(recipient, ("recipients", index), faults)
-        for index, recipient in enumerate(values.get("recipients") or ())
-    ]
-    faults += _own_faults(values)
+    payload_text = strict_json.text(values.get("payload"))
+    faults += _own_faults(values, payload_text)
+    recipients = _recipients(values.get("recipients") or (), faults)
     if faults:
         raise Invalid("The notification cannot be taken.", faults)
     return Submission(
         kind=values["kind"],
         idempotency_key=key,
         payload=values["payload"],
-        payload_text=strict_json.text(values["payload"]),
+        payload_text=payload_text,
         recipients=recipients,
         deliver_at=values["deliver_at"],
         fingerprint=fingerprint(raw, values["deliver_at"]),
@@ -107,21 +116,31 @@ def parse_batch(body: bytes, *, traceparent: str | None) -> list[Submission | Pr
     return [_inspected(item, traceparent) for item in items]
 
 
-def parsed(body: bytes, *, traceparent: str | None) -> Submission | Problem:
+def parsed(body: bytes | None, *, traceparent: str | None) -> Submission | Problem:
     """Read one request of several, with its key within; return what is wrong with it."""
-    try:
-        return parse(body, key=None, traceparent=traceparent)
-    except Problem as problem:
-        return problem
+    if body is None:
+        return Malformed("The message has no text as its body.")
+    return _one(lambda: parse(body, key=None, traceparent=traceparent))
 
 
 def _inspected(raw: Any, traceparent: str | None) -> Submission | Problem:
     """Take one request of a batch; return what is wrong with it."""
-    try:
+
+    def taken() -> Submission:
         strict_json.inspect(raw)
         return _taken(raw, None, traceparent)
+
+    return _one(taken)
+
+
+def _one(read: Callable[[], Submission]) -> Submission | Problem:
+    """Read one request of several; whatever it raises is its own problem."""
+    try:
+        return read()
     except Problem as problem:
         return problem
+    except Exception as error:  # noqa: BLE001 - it must not hurt the others
+        return Failure(f"The notification could not be read: {type(error).__name__}.")
 
 
 def _items(raw: Any) -> list[Any]:
@@ -139,9 +158,8 @@ def _items(raw: Any) -> list[Any]:
 
 
 def _key(raw: Mapping[str, Any], header: str | None) -> str:
-    """Return the idempotency key of body or header; the header may quote it (RFC 8941)."""
-    if header is not None and len(header) >= 2 and header[0] == header[-1] == '"':
-        header = header[1:-1]
+    """Return the idempotency key, which the body has or the Idempotency-Key header."""
+    header = idempotency_key.read(header)
     named = raw.get("idempotency_key")
     if named and header and named != header:
         raise Malformed("The Idempotency-Key header and idempotency_key name different keys.")
@@ -169,6 +187,16 @@ def _check_count(recipients: Any) -> None:
         raise TooLarge(f"There are more than {MAX_RECIPIENTS} recipients.")
 
 
+def _recipients(raw: Sequence[Any], faults: list[Fault]) -> list[Recipient]:
+    """Read recipients, up to MOST_FAULTS faults."""
+    recipients: list[Recipient] = []
+    for index, one in enumerate(raw):
+        if len(faults) >= MOST_FAULTS:
+            break
+        recipients.append(_recipient(one, ("recipients", index), faults))
+    return recipients
+
+
 def _recipient(raw: Any, path: tuple[str | int, ...], faults: list[Fault]) -> Recipient:
     if not isinstance(raw, dict):
         faults.append(Fault(pointer(path), "is not an object"))
@@ -182,10 +210,10 @@ def _recipient(raw: Any, path: tuple[str | int, ...], faults: list[Fault]) -> Re
     return Recipient(**values)
 
 
-def _own_faults(values: Mapping[str, Any]) -> list[Fault]:
+def _own_faults(values: Mapping[str, Any], payload_text: str) -> list[Fault]:
     """Return what no type can say: sizes and ranges."""
     faults = []
-    if len(strict_json.text(values.get("payload")).encode()) > MAX_PAYLOAD_BYTES:
+    if len(payload_text.encode()) > MAX_PAYLOAD_BYTES:
         faults.append(Fault("/payload", "is larger than 64 KiB"))
     instant = values.get("deliver_at")
     if instant is not None and not in_range(instant):
@@ -222,7 +250,8 @@ def _one_by_one(
     faults: list[Fault],
 ) -> dict[str, Any]:
     fields = {field.name: field for field in msgspec.structs.fields(shape)}
-    faults += [Fault(pointer((*path, name)), _unknown(name)) for name in raw if name not in fields]
+    unknown = islice((name for name in raw if name not in fields), MOST_FAULTS)
+    faults += [_unknown(path, name) for name in unknown]
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name not in raw and field.required:
@@ -235,10 +264,11 @@ def _one_by_one(
     return values
 
 
-def _unknown(name: str) -> str:
+def _unknown(path: tuple[str | int, ...], name: str) -> Fault:
+    detail = "is not a member that Dovecote knows"
     if name == "attachments":
-        return "attachments are not supported"
-    return "is not a member that Dovecote knows"
+        detail = "attachments are not supported"
+    return Fault(pointer((*path, name)), detail, f"{pointer((*path, '*'))}: {detail}")
 
 
 def fingerprint(raw: Mapping[str, Any], deliver_at: datetime | None) -> str:

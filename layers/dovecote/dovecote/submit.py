@@ -23,7 +23,7 @@ from dovecote.model import (
 )
 from dovecote.plan import Plan
 from dovecote.ports import ANSWER_SECONDS, Clock, DevicesFound, Log, Store, StoreBusy, Stored
-from dovecote.problems import Fault, InProgress, Invalid, Mismatch
+from dovecote.problems import Fault, InProgress, Invalid, Mismatch, TooLarge
 
 SETTLE_SECONDS = 3.0
 """What the database may take of the best effort beyond its budget."""
@@ -86,7 +86,7 @@ class Submit:
         Raises Invalid, Mismatch or InProgress with nothing stored, and StoreError where that is
         not known.
         """
-        with self._store.within(ANSWER_SECONDS):
+        with self._store.spending(ANSWER_SECONDS):
             stored = self.store(submission, self.lease(), at_once=self._best_effort.at_once)
         if isinstance(stored, Receipt):
             return stored
@@ -119,14 +119,13 @@ class Submit:
     def _stored(self, submission: Submission, lease: Lease, at_once: int) -> Stored | Notification:
         """Store a submission, or return the notification that has its key."""
         try:
-            notification = self._plan(submission, at_once=at_once)
-        except Invalid:
-            # A replay is answered whatever the catalog says by now.
+            return self._new(self._plan(submission, at_once=at_once), lease, at_once)
+        except (Invalid, TooLarge):
+            # A replay is answered whatever the catalog and the devices are by now.
             existing = self._store.find(submission.kind, submission.idempotency_key)
             if existing is None:
                 raise
             return existing
-        return self._new(notification, lease, at_once)
 
     def _new(
         self, notification: NewNotification, lease: Lease, at_once: int

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from dovecote.checking import MOST_SECONDS
 from dovecote.model import Lease, Submission
-from dovecote.ports import ANSWER_SECONDS, Clock, Log, Store, Stored, StoreUnavailable
+from dovecote.ports import ANSWER_SECONDS, Clock, Log, Store, Stored, StoreSlow, StoreUnavailable
 from dovecote.problems import Failure, Problem, Unavailable
 from dovecote.submit import Receipt, Submit
 
 STORING_SECONDS = 10.0
 """How long notifications are stored: with the best effort after it, a function's 25 s cover it."""
+
+HEAVY_BYTES = 256 * 1024
+"""A notification with fewer bytes to check keeps its place in the batch."""
 
 AWAY = "The database is out of reach; come back later."
 LATE = "There was no time left for it; come back later."
@@ -26,7 +30,7 @@ class _Room(Struct, kw_only=True):
 
 
 class SubmitBatch:
-    """Store notifications in their order, then try the first routes of all of them at once."""
+    """Store notifications, then try the first routes of all of them at once."""
 
     def __init__(
         self, *, submit: Submit, store: Store, clock: Clock, log: Log, at_once: int
@@ -44,33 +48,35 @@ class SubmitBatch:
         submission.
         """
         room = _Room(
-            lease=self._submit.lease(STORING_SECONDS),
+            lease=self._submit.lease(STORING_SECONDS + MOST_SECONDS),
             at_once=self._at_once,
             ends=self._clock() + STORING_SECONDS,
         )
-        results = [
-            item if isinstance(item, Problem) else self._stored(item, room) for item in items
-        ]
-        stored = [result for result in results if isinstance(result, Stored)]
+        results: dict[int, Stored | Receipt | Problem] = {}
+        for place in _lightest_first(items):
+            item = items[place]
+            results[place] = item if isinstance(item, Problem) else self._stored(item, room)
+        in_order = [results[place] for place in range(len(items))]
+        stored = [result for result in in_order if isinstance(result, Stored)]
         receipts = iter(self._submit.deliver(stored, min(room.ends, self._clock())))
-        return [next(receipts) if isinstance(one, Stored) else one for one in results]
+        return [next(receipts) if isinstance(one, Stored) else one for one in in_order]
 
     def _stored(self, submission: Submission, room: _Room) -> Stored | Receipt | Problem:
         """Store a submission, in the room that is left; return its problem where it is not.
 
-        A database that is out of reach is not asked for the others.
+        A database that is out of reach is not asked for the others; one that ended a statement is.
         """
         left = room.ends - self._clock()
         if room.away or left <= 0:
             return Unavailable(AWAY if room.away else LATE)
         try:
-            with self._store.within(min(left, ANSWER_SECONDS)):
+            with self._store.spending(min(left, ANSWER_SECONDS)):
                 stored = self._submit.store(submission, room.lease, at_once=room.at_once)
         except Problem as problem:
             return problem
         except StoreUnavailable as error:
             self._log.error("database out of reach", error=str(error))
-            room.away = True
+            room.away = not isinstance(error, StoreSlow)
             return Unavailable(AWAY)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not to hurt the others
             self._log.error("notification not stored", error=type(error).__name__)
@@ -78,3 +84,28 @@ class SubmitBatch:
         if isinstance(stored, Stored):
             room.at_once -= len(stored.claims)
         return stored
+
+
+def _lightest_first(items: Sequence[Submission | Problem]) -> list[int]:
+    """Return the places of a batch in the order in which they are stored.
+
+    One that takes long to check must not use up the time of the others. The others, and the same
+    key twice, keep their order.
+    """
+    weights: dict[tuple[str, str], int] = {}
+    for item in items:
+        if isinstance(item, Submission):
+            key = (item.kind, item.idempotency_key)
+            weights[key] = max(weights.get(key, 0), _weight(item))
+
+    def weight(place: int) -> int:
+        item = items[place]
+        return weights[item.kind, item.idempotency_key] if isinstance(item, Submission) else 0
+
+    return sorted(range(len(items)), key=weight)
+
+
+def _weight(submission: Submission) -> int:
+    """Return how much of a payload may be checked for recipients with data; 0 for little."""
+    with_data = sum(bool(recipient.data) for recipient in submission.recipients)
+    return len(submission.payload_text) * with_data // HEAVY_BYTES

@@ -250,6 +250,7 @@ def submit() -> Submit:
             ),
             store=_store(),
             new_id=uuid7,
+            clock=time.monotonic,
         ),
         store=_store(),
         # What tries nothing at once needs no client.

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dovecote.catalog import BadCatalog, Catalog
+from dovecote.attempts import attempt
+from dovecote.catalog import Catalog
 from dovecote.channels.body import take_bodies
 from dovecote.channels.calls import divided
 from dovecote.channels.email_message import Letterhead, Message, bulk, parts, single, written
@@ -20,11 +21,10 @@ from dovecote.channels.provider import (
     refused_together,
     told,
 )
-from dovecote.channels.rendering import Renderer, RenderError, variables
+from dovecote.channels.rendering import Renderer, variables
 from dovecote.gate import Gate
 from dovecote.model import Ambiguous, Channel, Claim, Delivered, Failed, Outcome, Result, Slots
 from dovecote.ports import Early, ProviderUnavailable
-from dovecote.redaction import without_words
 
 _LEAST: Mapping[str, Mapping[str, Any]] = {
     "SendEmail": {"Content": {}},
@@ -106,7 +106,7 @@ class EmailChannel:
         head = self._head(claims[0].kind)
         messages: list[Message] = []
         for claim in claims:
-            message = self._message(claim)
+            message = attempt(self._message, claim)
             if isinstance(message, Message):
                 messages.append(message)
             else:
@@ -140,13 +140,8 @@ class EmailChannel:
         recipient = (claim.resolved_email or "").strip()
         if not recipient:
             return Failed(error="email route missing resolved recipient", asked=False)
-        try:
-            mail = self._renderer.mail(kind, claim.locale, variables(claim))
-            return written(claim, recipient, mail)
-        except (RenderError, BadCatalog) as error:
-            return Failed(error=str(error), asked=False)
-        except Exception as error:  # noqa: BLE001 - it hurts none that would go with it
-            return Failed(error=without_words(error), asked=False)
+        mail = self._renderer.mail(kind, claim.locale, variables(claim))
+        return written(claim, recipient, mail)
 
     def _single(self, head: Letterhead, message: Message) -> Outcome:
         try:

@@ -36,15 +36,21 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 class JinjaTemplate:
-    """A template that was compiled."""
+    """A template that was compiled, and the variables that it uses; a check reads them all."""
 
-    def __init__(self, template: Template) -> None:
+    def __init__(self, template: Template, names: frozenset[str]) -> None:
         self._template = template
+        self.names = self.reads = names
+
+    def check(self, variables: Mapping[str, Any]) -> None:
+        """Raise what rendering raises."""
+        self.render(variables)
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """Return the text; raise UndefinedVariable, or what a filter trips over."""
+        used = {name: variables[name] for name in self.names if name in variables}
         try:
-            return self._template.render(variables)
+            return self._template.render(used)
         except UndefinedError as error:
             raise UndefinedVariable(str(error.message)) from None
 
@@ -60,13 +66,17 @@ class JinjaTemplates:
             auto_reload=False,
         )
 
-    def file(self, name: str) -> JinjaTemplate:
-        """Compile a file; it is escaped where it is HTML."""
-        return JinjaTemplate(self._environment.get_template(name))
+    def file(self, name: str, source: str) -> JinjaTemplate:
+        """Compile a file of this source; it is escaped where it is HTML."""
+        return self._compiled(self._environment.get_template(name), source)
 
     def line(self, text: str) -> JinjaTemplate:
         """Compile a text, which is not escaped."""
-        return JinjaTemplate(self._environment.from_string(text))
+        return self._compiled(self._environment.from_string(text), text)
+
+    def _compiled(self, template: Template, source: str) -> JinjaTemplate:
+        used = meta.find_undeclared_variables(self._environment.parse(source))
+        return JinjaTemplate(template, frozenset(used))
 
     def names(self, place: str, source: str) -> set[str]:
         """Return the variables that a template uses; raise BadCatalog where it is wrong."""

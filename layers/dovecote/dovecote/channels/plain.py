@@ -35,11 +35,13 @@ class PlainTemplate:
         self._texts = texts
         self._names = names
         self._escapes = escapes
+        self.names = frozenset(names)
+        self.reads = frozenset[str]()  # a check reads no value
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Return the variables that it uses."""
-        return frozenset(self._names)
+    def check(self, variables: Mapping[str, Any]) -> None:
+        """Raise what rendering would raise: UndefinedVariable."""
+        if not self.names <= variables.keys():
+            self.render(variables)
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """Return the text; raise UndefinedVariable."""

@@ -1,8 +1,9 @@
 """Render what a notification would send before it is stored, so that a fault is a 422."""
 
-from typing import Any
+from collections.abc import Hashable
 from uuid import UUID
 
+from dovecote import strict_json
 from dovecote.catalog import Kind
 from dovecote.channels.push_message import (
     LONGEST_EXPIRY,
@@ -11,8 +12,9 @@ from dovecote.channels.push_message import (
     ClientEvent,
     envelope,
 )
-from dovecote.channels.rendering import Renderer, RenderError
+from dovecote.channels.rendering import Alert, Renderer, RenderError
 from dovecote.model import Channel, Recipient, Submission
+from dovecote.ports import Oversized
 
 _NO_ROUTE = str(UUID(int=0))
 _NO_TRACE = "0" * 32
@@ -25,33 +27,53 @@ class TemplatePreview:
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
 
-    def fault(self, kind: Kind, submission: Submission, recipient: Recipient) -> str | None:
+    def texts(self, kind: Kind, locale: str | None) -> Hashable:
+        """Return the folder of the texts that a locale has."""
+        return self._renderer.folder(kind, locale)
+
+    def reads(self, kind: Kind, locale: str | None) -> frozenset[str]:
+        """Return the variables of templates that have to be rendered to be checked."""
+        return self._renderer.reads(kind, locale)
+
+    def fault(
+        self, kind: Kind, submission: Submission, recipient: Recipient
+    ) -> str | Oversized | None:
         """Return why a recipient's messages cannot be made, or None."""
-        variables = {**submission.payload, **(recipient.data or {})}
+        data, payload = recipient.data or {}, submission.payload
+        names = self._renderer.names(kind, recipient.locale)
+        variables = {
+            name: data[name] if name in data else payload[name]
+            for name in names
+            if name in data or name in payload
+        }
         try:
             if Channel.EMAIL in kind.channels and recipient.email is not None:
-                self._renderer.mail(kind, recipient.locale, variables)
+                self._renderer.check_mail(kind, recipient.locale, variables)
             if Channel.PUSH in kind.channels and recipient.user_id is not None:
-                return self._too_large(kind, submission, recipient, variables)
+                alert = self._renderer.alert(kind, recipient.locale, variables)
+                return _too_large(kind, submission, recipient, alert)
         except RenderError as error:
             return str(error)
         return None
 
-    def _too_large(
-        self, kind: Kind, submission: Submission, recipient: Recipient, variables: dict[str, Any]
-    ) -> str | None:
-        alert = self._renderer.alert(kind, recipient.locale, variables)
-        event = ClientEvent(
-            event_id=_NO_ROUTE,
-            request_id=submission.idempotency_key,
-            trace_id=_NO_TRACE,
-            kind=kind.name,
-            user_id=recipient.user_id or "",
-            device_session_id=recipient.device_session_id,
-            payload=variables,
-        )
-        # A redrive may give the push more time than its kind has.
-        sizes = [len(envelope(p, alert, event, LONGEST_EXPIRY).encode()) for p in PLATFORMS]
-        if max(sizes) <= MAX_BYTES:
-            return None
-        return f"makes a push notification of {max(sizes)} bytes; phones take {MAX_BYTES}"
+
+def _too_large(
+    kind: Kind, submission: Submission, recipient: Recipient, alert: Alert
+) -> str | Oversized | None:
+    """Return why a push does not fit, or None."""
+    event = ClientEvent(
+        event_id=_NO_ROUTE,
+        request_id=submission.idempotency_key,
+        trace_id=_NO_TRACE,
+        kind=kind.name,
+        user_id=recipient.user_id or "",
+        device_session_id=recipient.device_session_id,
+        payload={**submission.payload, **(recipient.data or {})},
+    )
+    # A redrive may give the push more time than its kind has.
+    size = max(len(envelope(p, alert, event, LONGEST_EXPIRY).encode()) for p in PLATFORMS)
+    if size <= MAX_BYTES:
+        return None
+    detail = f"makes a push notification of {size} bytes; phones take {MAX_BYTES}"
+    ids = strict_json.text([recipient.user_id, recipient.device_session_id])
+    return detail if size - len(ids.encode()) > MAX_BYTES else Oversized(detail)

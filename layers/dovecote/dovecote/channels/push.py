@@ -8,12 +8,13 @@ from uuid import UUID
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dovecote import strict_json, traceparent
-from dovecote.catalog import BadCatalog, Catalog
+from dovecote.attempts import attempt
+from dovecote.catalog import Catalog
 from dovecote.channels.calls import Call
 from dovecote.channels.pool import Pool, one_by_one
 from dovecote.channels.provider import refused
 from dovecote.channels.push_message import ClientEvent, Expiry, attributes, envelope, platform_of
-from dovecote.channels.rendering import Renderer, RenderError, variables
+from dovecote.channels.rendering import Renderer, variables
 from dovecote.gate import Gate
 from dovecote.model import (
     Claim,
@@ -26,6 +27,9 @@ from dovecote.model import (
     Unreachable,
 )
 from dovecote.ports import Early
+
+Request = dict[str, Any]
+"""The parameters of a publish."""
 
 
 class PushChannel:
@@ -83,17 +87,22 @@ class PushChannel:
         return f"{claim.channel}/{'/'.join(names[1:3])}"
 
     def _send(self, client: Any, claim: Claim) -> Outcome:
+        request = attempt(self._request, claim)
+        if not isinstance(request, dict):
+            return request
+        try:
+            return Delivered(message_id=client.publish(**request)["MessageId"])
+        except (ClientError, BotoCoreError) as error:
+            return refused(error, claim, self._resource(claim))
+
+    def _request(self, claim: Claim) -> Request | Outcome:
+        """Return what SNS is asked to publish, or why there is nothing to publish."""
         if claim.user_id is None or not claim.user_id.strip():
             return Failed(error="push route missing user_id", asked=False)
         event = self._event(claim, claim.user_id)
-        try:
-            if claim.target == Target.TOPIC:
-                return self._to_topic(client, event)
-            return self._to_device(client, claim, event)
-        except (RenderError, BadCatalog) as error:
-            return Failed(error=str(error), asked=False)
-        except (ClientError, BotoCoreError) as error:
-            return refused(error, claim, self._resource(claim))
+        if claim.target == Target.TOPIC:
+            return self._to_topic(event)
+        return self._to_device(claim, event)
 
     def _event(self, claim: Claim, user_id: str) -> ClientEvent:
         producer = traceparent.read(claim.traceparent)
@@ -107,19 +116,19 @@ class PushChannel:
             payload=variables(claim),
         )
 
-    def _to_topic(self, client: Any, event: ClientEvent) -> Outcome:
+    def _to_topic(self, event: ClientEvent) -> Request | Outcome:
         if not self._topic_arn:
             return Failed(error="push topic is not configured", asked=False)
-        request: dict[str, Any] = {
+        request: Request = {
             "TopicArn": self._topic_arn,
             "Message": strict_json.text(event.document()),
         }
         if self._topic_arn.endswith(".fifo"):
             request["MessageDeduplicationId"] = event.event_id
             request["MessageGroupId"] = _group(event.user_id)
-        return Delivered(message_id=client.publish(**request)["MessageId"])
+        return request
 
-    def _to_device(self, client: Any, claim: Claim, event: ClientEvent) -> Outcome:
+    def _to_device(self, claim: Claim, event: ClientEvent) -> Request | Outcome:
         kind = self._catalog.get(claim.kind)
         if kind is None:
             return Failed(error="unknown kind", asked=False)
@@ -129,13 +138,12 @@ class PushChannel:
         expiry = Expiry.of(claim.expires_in, self._now())
         alert = self._renderer.alert(kind, claim.locale, event.payload)
         finished = envelope(platform, alert, event, expiry)
-        answer = client.publish(
-            TargetArn=claim.endpoint,
-            MessageStructure="json",
-            Message=strict_json.text({"default": alert.body, platform: finished}),
-            MessageAttributes=attributes(platform, event, ttl=expiry.ttl),
-        )
-        return Delivered(message_id=answer["MessageId"])
+        return {
+            "TargetArn": claim.endpoint,
+            "MessageStructure": "json",
+            "Message": strict_json.text({"default": alert.body, platform: finished}),
+            "MessageAttributes": attributes(platform, event, ttl=expiry.ttl),
+        }
 
 
 def _group(user_id: str) -> str:

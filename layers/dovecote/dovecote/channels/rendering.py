@@ -4,14 +4,15 @@ An undefined variable is an error. HTML is escaped, text is not.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
 from dovecote import strict_json
+from dovecote.attempts import CannotBeSent
 from dovecote.catalog import BadCatalog, Catalog, Kind
 from dovecote.channels import plain
 from dovecote.model import Channel, Claim
@@ -19,13 +20,15 @@ from dovecote.model import Channel, Claim
 if TYPE_CHECKING:
     from dovecote.channels.jinja import JinjaTemplates
 
+_Made = TypeVar("_Made")
+
 _EMAIL_FILES = ("subject.txt", "body.html", "body.txt")
 _PUSH_FILE = "push.json"
 _HEADER = re.compile(r"[ -~]{1,995}\Z")
 _URL = re.compile(r"https://[!-;=?-~]{1,900}\Z")
 
 
-class RenderError(Exception):
+class RenderError(CannotBeSent):
     """A template cannot be rendered with these variables; the message holds no value of them."""
 
 
@@ -51,6 +54,14 @@ class _Push(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Template(Protocol):
+    @property
+    def names(self) -> frozenset[str]: ...
+
+    @property
+    def reads(self) -> frozenset[str]: ...
+
+    def check(self, variables: Mapping[str, Any], /) -> None: ...
+
     def render(self, variables: Mapping[str, Any], /) -> str: ...
 
 
@@ -68,14 +79,15 @@ class Renderer:
         self._line = cache(self._read_line)
         self._push = cache(self._read_push)
         self._locales = cache(self._subfolders)
+        self._used = cache(self._variables)
         self._well: set[str] = set()
 
     def mail(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> Mail:
         """Render an email; raise RenderError, or BadCatalog where a template is wrong."""
         self._hold(kind)
-        folder = self._localised(kind, locale)
+        folder = self.folder(kind, locale)
         subject, html, text = (
-            _rendered(self._file(f"{folder}/{name}"), variables, f"{folder}/{name}")
+            _tried(self._file(f"{folder}/{name}").render, variables, f"{folder}/{name}")
             for name in _EMAIL_FILES
         )
         return Mail(
@@ -85,14 +97,42 @@ class Renderer:
             headers=dict(self._headers(kind, variables)),
         )
 
+    def check_mail(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> None:
+        """Raise what `mail` would raise; only templates that need Jinja2 are rendered."""
+        self._hold(kind)
+        folder = self.folder(kind, locale)
+        for name in _EMAIL_FILES:
+            _tried(self._file(f"{folder}/{name}").check, variables, f"{folder}/{name}")
+        dict(self._headers(kind, variables))
+
     def alert(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> Alert:
         """Render the title and body of a push notification; raise as for an email."""
         self._hold(kind)
-        push = self._push(self._localised(kind, locale))
+        push = self._push(self.folder(kind, locale))
         return Alert(
-            title=_rendered(self._line(push.title), variables),
-            body=_rendered(self._line(push.body), variables),
+            title=_tried(self._line(push.title).render, variables),
+            body=_tried(self._line(push.body).render, variables),
         )
+
+    def names(self, kind: Kind, locale: str | None) -> frozenset[str]:
+        """Return the variables that the templates of a kind use."""
+        return self._used(kind.name, self.folder(kind, locale))[0]
+
+    def reads(self, kind: Kind, locale: str | None) -> frozenset[str]:
+        """Return the variables of those templates of a kind that need Jinja2."""
+        return self._used(kind.name, self.folder(kind, locale))[1]
+
+    def _variables(self, name: str, folder: str) -> tuple[frozenset[str], frozenset[str]]:
+        kind = self._catalog[name]
+        self._hold(kind)
+        lines = [text for _, text in self._lines(kind)]
+        if Channel.PUSH in kind.channels:
+            push = self._push(folder)
+            lines += (push.title, push.body)
+        files = _EMAIL_FILES if Channel.EMAIL in kind.channels else ()
+        used = [*map(self._line, lines), *(self._file(f"{folder}/{name}") for name in files)]
+        none = frozenset[str]()
+        return none.union(*(one.names for one in used)), none.union(*(one.reads for one in used))
 
     def locales(self, kind: Kind) -> list[str]:
         """Return the locales that a kind has texts for, beside those of no locale."""
@@ -116,13 +156,13 @@ class Renderer:
 
     def _headers(self, kind: Kind, variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for name, text in kind.headers.items():
-            yield name, _matching(_HEADER, name, _rendered(self._line(text), variables))
+            yield name, _matching(_HEADER, name, _tried(self._line(text).render, variables))
         if kind.unsubscribe_url is not None:
-            url = _rendered(self._line(kind.unsubscribe_url), variables)
+            url = _tried(self._line(kind.unsubscribe_url).render, variables)
             yield "List-Unsubscribe", f"<{_matching(_URL, 'unsubscribe_url', url)}>"
             yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
 
-    def _localised(self, kind: Kind, locale: str | None) -> str:
+    def folder(self, kind: Kind, locale: str | None) -> str:
         """Return the folder of the nearest locale: de-AT, then de, then the default."""
         wanted = (locale or "").replace("_", "-").lower()
         while wanted:
@@ -156,7 +196,8 @@ class Renderer:
 
     def _read_file(self, name: str) -> _Template:
         escapes = name.endswith(".html")
-        return plain.read(self._source(name), escapes=escapes) or self._jinja.file(name)
+        source = self._source(name)
+        return plain.read(source, escapes=escapes) or self._jinja.file(name, source)
 
     def _read_line(self, text: str) -> _Template:
         return plain.read(text, escapes=False) or self._jinja.line(text)
@@ -206,9 +247,12 @@ def variables(claim: Claim) -> dict[str, Any]:
     return payload if claim.data is None else {**payload, **strict_json.reread(claim.data)}
 
 
-def _rendered(template: _Template, variables: Mapping[str, Any], name: str = "template") -> str:
+def _tried(
+    make: Callable[[Mapping[str, Any]], _Made], variables: Mapping[str, Any], name: str = "template"
+) -> _Made:
+    """Return what a template makes of variables; raise RenderError."""
     try:
-        return template.render(variables)
+        return make(variables)
     except plain.UndefinedVariable as error:
         raise RenderError(f"{name}: {error}") from None
     except Exception as error:  # noqa: BLE001 - a filter may trip over a value in any way

@@ -18,7 +18,14 @@ import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
 
-from dovecote.ports import ANSWER_SECONDS, StoreBusy, StoreError, StoreFailed, StoreUnavailable
+from dovecote.ports import (
+    ANSWER_SECONDS,
+    StoreBusy,
+    StoreError,
+    StoreFailed,
+    StoreSlow,
+    StoreUnavailable,
+)
 
 T = TypeVar("T")
 Opened = psycopg.Connection[tuple[object, ...]]
@@ -80,6 +87,8 @@ def translated(error: psycopg.Error) -> StoreError:
         return StoreUnavailable(text)  # a whole table is locked, and no row of ours
     if isinstance(error, _BUSY):
         return StoreBusy(text)
+    if isinstance(error, errors.QueryCanceled):
+        return StoreSlow(text)
     if isinstance(error, _UNAVAILABLE):
         return StoreUnavailable(text)
     return StoreFailed(text)
@@ -94,9 +103,13 @@ def _of_a_row(context: str | None) -> bool:
 
 
 class _Thread(threading.local):
-    """What a thread is bound to, and the connection that it has in its hands."""
+    """What a thread is bound to, and the connection that it has in its hands.
+
+    `left` is how many seconds it may still spend in the database.
+    """
 
     deadline = math.inf
+    left = math.inf
     connection: Opened | None = None
 
 
@@ -122,6 +135,19 @@ class Database:
         finally:
             self._thread.deadline = before
 
+    @contextmanager
+    def spending(self, seconds: float) -> Iterator[None]:
+        """Bound the time that this thread spends in the database in the context.
+
+        What it does in between does not count.
+        """
+        before = self._thread.left
+        self._thread.left = min(before, seconds)
+        try:
+            yield
+        finally:
+            self._thread.left = before
+
     def run(self, work: Callable[[Opened], T]) -> T:
         """Run work in a transaction of its own, as `ask` does."""
 
@@ -139,7 +165,10 @@ class Database:
         broke unnoticed, while it was kept, is opened anew: what was asked of it is asked again,
         which is why each work is one that may be done twice.
         """
-        deadline = self._deadline()
+        with self._spent() as deadline:
+            return self._asked(work, deadline)
+
+    def _asked(self, work: Callable[[Opened], T], deadline: float) -> T:
         conflicts = 0
         while True:
             kept = bool(self._kept)
@@ -161,7 +190,11 @@ class Database:
     def transaction(self) -> Iterator[Opened]:
         """Open a transaction; it commits when the context ends well."""
         try:
-            with self._used(self._deadline()) as connection, connection.transaction():
+            with (
+                self._spent() as deadline,
+                self._used(deadline) as connection,
+                connection.transaction(),
+            ):
                 yield connection
         except psycopg.Error as error:
             raise translated(error) from None
@@ -171,8 +204,14 @@ class Database:
         while self._kept:
             self._kept.pop().close()
 
-    def _deadline(self) -> float:
-        return min(self._thread.deadline, time.monotonic() + ANSWER_SECONDS)
+    @contextmanager
+    def _spent(self) -> Iterator[float]:
+        """Yield the deadline of one use of the database, and count what that takes."""
+        began = time.monotonic()
+        try:
+            yield min(self._thread.deadline, began + min(ANSWER_SECONDS, self._thread.left))
+        finally:
+            self._thread.left -= time.monotonic() - began
 
     @contextmanager
     def _used(self, deadline: float) -> Iterator[Opened]:

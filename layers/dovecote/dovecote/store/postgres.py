@@ -189,6 +189,10 @@ class PostgresStore:
         """Bound all that this thread asks of the store in the context."""
         return self._database.within(seconds)
 
+    def spending(self, seconds: float) -> AbstractContextManager[None]:
+        """Bound the time that this thread spends in the database in the context."""
+        return self._database.spending(seconds)
+
     def submit(
         self,
         notification: NewNotification,

@@ -1,0 +1,210 @@
+"""A value that a schema, a template or a channel cannot cope with fails its own route alone."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dovecote.attempts import attempt
+from dovecote.channels.push import PushChannel
+from dovecote.model import Claim, Permanent
+from dovecote.ports import StoreUnavailable
+from local.provider import Running
+from tests.canary import CANARY
+from tests.catalogs import write_catalog
+from tests.functions import Functions
+from tests.integration.test_submit_in_sql import CALL, ends, published
+from tests.unit.examples import a_claim
+
+Connection = psycopg.Connection[Any]
+KINDS: dict[str, dict[str, Any]] = {
+    "of.cents": {"properties": {"n": {"multipleOf": 0.01}}},
+    "of.halves": {"properties": {"n": {"multipleOf": 0.5}}},
+    "of.some": {"anyOf": [{"properties": {"n": {"multipleOf": 0.01}}}, {"required": ["m"]}]},
+    "of.items": {"properties": {"n": {"items": {"multipleOf": 0.01}}}},
+    "of.any": {"required": ["n"]},
+    "of.texts": {"required": ["n"], "channels": ["email"]},
+}
+FILTERS = (
+    "{% macro m() %}{{ m() }}{% endmacro %}"
+    "{% if n.f == 'round' %}{{ n.v|round }}{% elif n.f == 'int' %}{{ n.v // 0 }}"
+    "{% elif n.f == 'deep' %}{{ m() }}"
+    "{% elif n.f == 'wide' %}{{ 'x' * 10 ** 15 }}{% elif n.f == 'sort' %}{{ n.v|sort }}"
+    "{% elif n.f == 'surrogate' %}{{ '\\ud800' }}{% else %}{{ n }}{% endif %}"
+)
+HUGE = "1e400"
+BAD: dict[str, tuple[str, str]] = {
+    "too large a number": ("of.cents", HUGE),
+    "too small a number": ("of.cents", f"-{HUGE}"),
+    "400 digits": ("of.cents", "9" * 400),
+    "too large a number of halves": ("of.halves", HUGE),
+    "too large a number of some": ("of.some", HUGE),
+    "too large a number in a list": ("of.items", f"[1, {HUGE}]"),
+}
+BAD_TEXTS: dict[str, str] = {
+    "a filter": '{"f": "round", "v": "x"}',
+    "a filter of a huge number": '{"f": "round", "v": 1e400}',
+    "a division": '{"f": "int", "v": 1}',
+    "an endless macro": '{"f": "deep"}',
+    "a text without end": '{"f": "wide"}',
+    "what cannot be sorted": '{"f": "sort", "v": [1, "a", null]}',
+}
+
+
+@pytest.fixture
+def wired(database_url: str, provider: Running, tmp_path: Path) -> Iterator[Functions]:
+    catalog = write_catalog(tmp_path, {k: KINDS[k] for k in KINDS if k != "of.texts"})
+    texts = {"of.texts": KINDS["of.texts"]}
+    (tmp_path / "second").mkdir()
+    second = write_catalog(tmp_path / "second", texts, body_html=FILTERS)
+    for path in (second / "templates").iterdir():
+        path.rename(catalog / "templates" / path.name)
+    with (catalog / "kinds.yaml").open("a") as kinds:
+        kinds.write((second / "kinds.yaml").read_text().removeprefix("kinds:\n"))
+    with published(database_url, catalog, provider.url, BACKOFF_BASE_SECONDS="0") as functions:
+        yield functions
+
+
+def raw(kind: str, number: str, key: str = "bad") -> bytes:
+    email = {"email": f"{CANARY}@example.com"}
+    document = {"kind": kind, "idempotency_key": key, "payload": "HERE", "recipients": [email]}
+    return json.dumps(document).replace('"HERE"', f'{{"n": {number}}}').encode()
+
+
+def submit(connection: Connection, kind: str, number: str, key: str) -> None:
+    recipients = json.dumps([{"email": f"{CANARY}@example.com"}])
+    connection.execute(
+        CALL,
+        {
+            "kind": kind, "idempotency_key": key, "payload": f'{{"n": {number}}}',
+            "recipients": recipients, "deliver_at": None, "traceparent": None,
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "number"), BAD.values(), ids=BAD)
+def test_a_value_that_a_schema_cannot_cope_with_is_a_422(
+    wired: Functions, connection: Connection, kind: str, number: str
+) -> None:
+    answer = wired.post(raw(kind, number))
+    assert answer.status == 422
+    (error,) = answer.body["errors"]
+    assert error["pointer"] in ("/payload", "/payload/n", "/payload/n/1")
+    batch = b'{"notifications": [%b, %b]}' % (raw("of.cents", "1", "good"), raw(kind, number))
+    assert [one["status"] for one in wired.post_batch(batch).body["results"]] == [202, 422]
+    row = connection.execute("select count(*) from dovecote.notifications").fetchone()
+    assert row == (1,)
+
+
+@pytest.mark.parametrize("number", BAD_TEXTS.values(), ids=BAD_TEXTS)
+def test_a_value_that_a_template_cannot_cope_with_is_a_422(wired: Functions, number: str) -> None:
+    answer = wired.post(raw("of.texts", number))
+    assert answer.status == 422
+    assert answer.body["errors"][0]["pointer"] == "/payload"
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [*BAD.values(), *(("of.texts", number) for number in BAD_TEXTS.values())],
+    ids=[*BAD, *BAD_TEXTS],
+)
+def test_submitted_in_sql_it_is_a_dead_letter_and_the_others_are_sent(
+    wired: Functions, connection: Connection, provider: Running, kind: str, number: str
+) -> None:
+    submit(connection, "of.any", "1", "before")
+    submit(connection, kind, number, "bad")
+    submit(connection, "of.cents", "0.01", "after")
+    tally = wired.dispatch()
+    assert (tally["published"], tally["dead_lettered"]) == (2, 1)
+    found = sorted(ends(connection))
+    assert [(status, attempts) for status, _, _, attempts in found] == [
+        ("dead_lettered", 1), ("published", 1), ("published", 1),
+    ]  # fmt: skip
+    _, error, reason, _ = found[0]
+    assert reason == "permanent"
+    assert any(words in error for words in ("cannot be sent: ", ": multipleOf", "body.html: "))
+    assert len(provider.provider.ledger.accepted) == 2
+
+
+# Whatever a channel raises.
+
+RAISED: Sequence[Exception] = [
+    OverflowError("int too large"),
+    RecursionError("maximum recursion depth exceeded"),
+    MemoryError(),
+    ArithmeticError("decimal"),
+    UnicodeEncodeError("utf-8", CANARY, 0, 1, "surrogates not allowed"),
+    KeyError(CANARY),
+    AssertionError(CANARY),
+]
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("method", ["resources", "_request"])
+def test_an_exception_of_a_channel_is_the_failure_of_its_route(
+    wired: Functions,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    error: Exception,
+) -> None:
+    """It raises for one of three pushes; the others come as far as the topic that is not there."""
+    real = getattr(PushChannel, method)
+
+    def raising(self: PushChannel, claim: Claim) -> Any:
+        if claim.user_id == "bad":
+            raise error
+        return real(self, claim)
+
+    monkeypatch.setattr(PushChannel, method, raising)
+    _pushes(connection)
+    assert wired.dispatch()["interrupted"] == 0
+    found = connection.execute(
+        "select user_id, attempts, last_error from dovecote.notification_routes"
+    ).fetchall()
+    others = "push topic is not configured"
+    own = f"cannot be sent: {type(error).__name__}"
+    assert sorted(found) == [("bad", 1, own), ("u-1", 2, others), ("u-2", 2, others)]
+
+
+def _pushes(connection: Connection) -> None:
+    for user in ("u-1", "bad", "u-2"):
+        connection.execute(
+            "with one as (insert into dovecote.notifications"
+            " (notification_id, kind, idempotency_key, fingerprint, payload)"
+            " values (gen_random_uuid(), 'of.any', %(user)s, 'f', '{\"n\": 1}')"
+            " returning notification_id)"
+            " insert into dovecote.notification_routes (route_id, notification_id, position,"
+            " channel, target, user_id, priority, lane, status, max_attempts, next_attempt_at,"
+            " expires_at) select gen_random_uuid(), notification_id, 0, 'push', 'topic', %(user)s,"
+            " 1, 8, 'pending', 2, now(), now() + interval '1 hour' from one",
+            {"user": user},
+        )
+
+
+def test_a_store_that_fails_is_not_the_route_s_failure() -> None:
+    def make(_claim: Claim) -> None:
+        raise StoreUnavailable("gone")
+
+    with pytest.raises(StoreUnavailable):
+        attempt(make, a_claim())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_end_of_the_process_is_not_swallowed(error: type[BaseException]) -> None:
+    def make(_claim: Claim) -> None:
+        raise error
+
+    with pytest.raises(error):
+        attempt(make, a_claim())
+
+
+def test_an_exception_says_nothing_of_the_route() -> None:
+    def make(_claim: Claim) -> None:
+        raise ValueError(CANARY)
+
+    outcome = attempt(make, a_claim())
+    assert outcome == Permanent(error="cannot be sent: ValueError", asked=False)
