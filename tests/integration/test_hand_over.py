@@ -307,7 +307,7 @@ def test_the_function_takes_over_what_submit_left(
 def test_what_waits_for_a_short_pause_of_its_identity_is_handed_over(
     wired: Wired, store: PostgresStore, seconds: float, calls: list[Any]
 ) -> None:
-    store.pause("email/example.com", "e", throttled=False, base=seconds, most=300, jitter=1)
+    store.pause("email/example.com", "e", base=seconds, most=300, jitter=1)
     aws = Lambda()
     with wired(aws) as house:
         (route,) = house.post(email_only()).body["routes"]

@@ -420,7 +420,7 @@ def test_what_waits_behind_a_pause_is_counted_along_its_index_and_no_further_tha
         " where channel = 'email' and %(resource)s <> 'email'",
         {"resource": resource},
     )
-    store.pause(resource, "e", throttled=False, base=60, most=300, jitter=1)
+    store.pause(resource, "e", base=60, most=300, jitter=1)
     connection.execute("analyze dovecote.notification_routes, dovecote.channel_state")
     read = scans(connection, "gauges", "notification_routes")
     assert sum(one["Actual Loops"] * one["Actual Rows"] for one in read) <= 10_000 + 12 + 2

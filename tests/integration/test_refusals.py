@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
@@ -339,8 +340,9 @@ def test_denied_topics_and_devices_of_a_platform_hold_up_no_other_device(
     users = [f"bad-{n:02}" for n in range(denied)] + [f"good{n:02}" for n in range(60 - denied)]
     with functions(values) as house:
         for user in users:
-            body = json.dumps({"platform": "fcm", "token": f"token-of-{user}"}).encode()
-            assert house.call("PUT", f"/users/{user}/devices/phone", body).status == 200
+            device = {"user_id": user, "device_session_id": "phone", "platform": "fcm"}
+            body = json.dumps({**device, "token": f"token-of-{user}"}).encode()
+            assert house.call("PUT", "/devices", body).status == 200
             if user.startswith("bad"):
                 provider.provider.give(
                     Order(
@@ -482,8 +484,8 @@ def test_a_waiting_route_ends_in_each_way_and_waits_no_more(
         assert stack.call("DELETE", f"/notifications/{notification[0]}").body["cancelled"] == 5
     elif end == "erase":
         for n in range(5):
-            path = f"/recipients/{address(f'name{n:02}')}"
-            answer = stack.call("DELETE", path)
+            query = urlencode({"email": address(f"name{n:02}")})
+            answer = stack.call("DELETE", f"/recipients?{query}")
             assert (answer.status, answer.body["erased"]) == (200, 1)
     else:
         connection.execute(

@@ -145,6 +145,7 @@ def test_what_is_throttled_burns_no_attempt_and_is_due_again_soon(
     assert after(claim, throttled, PLAIN, middle, hold) == GiveBack(delay=delay)
 
 
+@pytest.mark.parametrize("hold", [0.0, HOLD])
 @pytest.mark.parametrize("attempt", [1, 5])
 def test_a_route_that_one_identity_refused_is_deferred_and_burns_no_attempt(
     hold: float, attempt: int
