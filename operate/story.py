@@ -135,6 +135,10 @@ def _waiting(route: Document) -> str:
     resource, pause = route["waiting_for"], route.get("pause")
     since, due = moment(route["waiting_since"]), moment(route["next_attempt_at"])
     refusal = f" (it was refused: {route['last_error']})" if route["last_error"] else ""
+    if pause is None and resource == route["channel"]:
+        return (
+            f"not yet: due since {since} UTC, the provider throttled it; it is due again {due} UTC"
+        )
     if pause is None:
         return (
             f"not yet: due since {since} UTC{refusal}; {resource} is not paused any more, and the"

@@ -174,6 +174,23 @@ def test_what_is_throttled_or_unavailable_is_given_back_with_its_attempt(
     )  # fmt: skip
 
 
+def test_a_throttled_route_is_due_again_soon_and_waits_since_it_was_first_due(
+    store: PostgresStore, connection: Connection
+) -> None:
+    claim = claim_one(store, Channel.EMAIL)
+    connection.execute(
+        "update dovecote.notification_routes set next_attempt_at = next_attempt_at - interval '1 h'"
+    )
+    settle(store, claim, Throttled(resource="email", error="fast"), RecordingLog())
+    assert row(
+        connection,
+        claim,
+        "waiting_for, waiting_since < clock_timestamp() - interval '59 minutes',"
+        " next_attempt_at > clock_timestamp()",
+    ) == ("email", True, True)
+    assert store.gauges().oldest_due_seconds == pytest.approx(3600, abs=60)
+
+
 DOUBT = (
     "status, attempts, last_error, claim_token,"
     " extract(epoch from next_attempt_at - clock_timestamp())::float,"

@@ -90,6 +90,11 @@ ENDS: dict[str, tuple[dict[str, Any], str]] = {
         "not yet: due since 2026-11-24 11:00:00 UTC, it waits behind the pause of email/example.com"
         " (AccessDenied (403): denied); the next attempt is due 2026-11-24 13:00:00 UTC",
     ),
+    "throttled": (
+        {**WAITING, "waiting_for": "email", "pause": None},
+        "not yet: due since 2026-11-24 11:00:00 UTC, the provider throttled it; it is due again"
+        " 2026-11-24 13:00:00 UTC",
+    ),
     "refused, behind a pause": (
         {**WAITING, "pause": {"error": "e"}, "last_error": "AccessDenied (403)"},
         "not yet: due since 2026-11-24 11:00:00 UTC, it waits behind the pause of email/example.com"

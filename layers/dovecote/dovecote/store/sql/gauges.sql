@@ -1,14 +1,13 @@
 -- Read what alarms look at, by one clock reading.
 -- Safe: plain reads. The oldest due route is one probe of the due index for each lane, whether its
--- channel is paused or not, and one probe of the index of waiting routes for each narrow resource: those
--- count from when they were first due. Routes behind pauses and open dead letters of the last hour are
+-- channel is paused or not, and one probe of the index of waiting routes for each resource: those count
+-- from when they were first due. Routes behind pauses and open dead letters of the last hour are
 -- counted along their indexes, and no further than an alarm could care.
 with moment as materialized (
     select clock_timestamp() as at
-), narrow as materialized (
-    select resource, paused_until is not null as paused
+), awaited as materialized (
+    select resource, resource <> channel and paused_until is not null as paused
     from dovecote.channel_state
-    where resource <> channel
 )
 select
     greatest(0, extract(epoch from (select at from moment) - least((
@@ -23,11 +22,11 @@ select
         ) oldest
     ), (
         select min(oldest.waiting_since)
-        from narrow
+        from awaited
         cross join lateral (
             select d.waiting_since
             from dovecote.notification_routes d
-            where d.waiting_for = narrow.resource
+            where d.waiting_for = awaited.resource
               and d.waiting_since is not null and d.status in ('pending', 'retrying')
             order by d.waiting_since
             limit 1
@@ -38,13 +37,13 @@ select
         from (
             (
                 select
-                from narrow
+                from awaited
                 cross join lateral (
                     select
                     from dovecote.notification_routes d
-                    where d.waiting_for = narrow.resource
+                    where d.waiting_for = awaited.resource
                       and d.waiting_since is not null and d.status in ('pending', 'retrying')
-                      and (narrow.paused or d.next_attempt_at > (select at from moment))
+                      and (awaited.paused or d.next_attempt_at > (select at from moment))
                     order by d.waiting_since
                     limit 10000
                 ) waiting

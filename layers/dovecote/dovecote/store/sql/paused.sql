@@ -1,7 +1,7 @@
 -- Read which resources pause, until when, and what waits behind each. A pause that is over stands here
 -- until a probe of it was answered.
--- Safe: plain reads of a handful of rows. What waits for a narrow resource is a range of the index of
--- waiting routes, what waits for a channel the due part of its lanes; each ends at `most`.
+-- Safe: plain reads of a handful of rows. What waits for a resource is a range of the index of waiting
+-- routes, and for a channel the due part of its lanes too; each ends at `most`.
 with moment as materialized (
     select clock_timestamp() as at
 ), waiting as materialized (
@@ -12,10 +12,11 @@ with moment as materialized (
         from dovecote.notification_routes d
         where d.waiting_for = s.resource
           and d.waiting_since is not null and d.status in ('pending', 'retrying')
+          and (s.resource <> s.channel or d.next_attempt_at > (select at from moment))
         order by d.waiting_since
         limit %(most)s
     ) w
-    where s.paused_until is not null and s.resource <> s.channel
+    where s.paused_until is not null
     union all
     select s.resource, w.next_attempt_at
     from dovecote.channel_state s
