@@ -82,7 +82,7 @@ def post(house: Functions, count: int, kind: str = "shop", name: str = "n") -> N
         for number in range(count)
     ]
     body = {
-        "kind": f"{kind}.sent", "idempotency_key": f"{kind}-{name[:50]}", "payload": {},
+        "kind": f"{kind}.sent", "idempotency_key": f"{kind}-{name[:50]!a}", "payload": {},
         "recipients": recipients,
     }  # fmt: skip
     assert house.post(body).status == 202

@@ -419,7 +419,7 @@ REFUSED: dict[str, tuple[Any, int, str | None]] = {
     "too slow": (b'{"filter": {}, "per_second": 1e-300}', 422, "/per_second"),
     "no time": ({"filter": {}, "expires_at": "soon"}, 422, "/expires_at"),
     "a time long ago": ({"filter": {}, "expires_at": "1969-01-01T00:00:00Z"}, 422, "/expires_at"),
-    "17 KiB": (b'{"filter": {"kind": "' + b"x" * 17_000 + b'"}}', 413, None),
+    "33 KiB": (b'{"filter": {"kind": "' + b"x" * 33_000 + b'"}}', 413, None),
 }
 
 

@@ -484,7 +484,7 @@ def test_an_application_that_is_disabled_pauses_alone(
         code="PlatformApplicationDisabled",
     )
     post_to_device(pushing)
-    error = "PlatformApplicationDisabled (400): The provider was ordered to fail."
+    error = "PlatformApplicationDisabled (400)"
     assert sorted(device_routes(connection)) == [("pending", 0, error), ("published", 1, None)]
     assert store.stand(Channel.PUSH).paused == {"push/APNS/app"}
 

@@ -274,7 +274,7 @@ REFUSED: dict[str, tuple[Any, int, str | None]] = {
     "not JSON": (b"{", 400, None),
     "not an object": (b"[]", 400, None),
     "a member twice": (b'{"expires_at": null, "expires_at": null}', 400, None),
-    "17 KiB": (b'{"expires_at": "' + b"x" * 17_000 + b'"}', 413, None),
+    "33 KiB": (b'{"expires_at": "' + b"x" * 33_000 + b'"}', 413, None),
     "an unknown member": ({"dry_run": True}, 422, ""),
     "no time": ({"expires_at": "tomorrow"}, 422, "/expires_at"),
     "a time without its zone": ({"expires_at": "2999-01-01T00:00:00"}, 422, "/expires_at"),

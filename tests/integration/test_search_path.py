@@ -202,8 +202,8 @@ def test_the_functions_do_their_work_beside_the_attacker(
     house.dispatch()
     bodies = [json.dumps(event) for event in provider.provider.events]
     assert house.feedback(*bodies) == {"batchItemFailures": []}
-    token = json.dumps({"platform": "fcm", "token": "x"}).encode()
-    house.call("PUT", "/users/u-1/devices/phone", token)
+    device = {"user_id": "u-1", "device_session_id": "phone", "platform": "fcm", "token": "x"}
+    house.call("PUT", "/devices", json.dumps(device).encode())
     for method, path in (
         ("GET", f"/notifications/{posted.body['notification_id']}"),
         ("GET", f"/notifications?email={quote(ADDRESS)}"),
@@ -211,9 +211,9 @@ def test_the_functions_do_their_work_beside_the_attacker(
         ("GET", "/dead-letters"),
         ("GET", "/redrives"),
         ("GET", "/overview"),
-        ("GET", "/users/u-1/devices"),
+        ("GET", "/devices?user_id=u-1"),
         ("DELETE", f"/notifications/{later.body['notification_id']}"),
-        ("DELETE", "/users/u-1"),
+        ("DELETE", "/users?user_id=u-1"),
     ):
         assert house.call(method, path).status < 300, (method, path)
     house.purge()
