@@ -117,12 +117,16 @@ def kill(worker: Worker, canary: Canary) -> Kill:
 
 
 def killers(connection: Connection, kills: Sequence[Kill]) -> dict[str, Kill]:
-    """Return which kill ended the claim of each route that a killed worker held."""
+    """Return which kill ended the claim of each route that a killed worker held.
+
+    A claim that the database made after the last kill was not sent by anyone.
+    """
     rows = connection.execute(
         "select route_id::text, extract(epoch from coalesce(last_attempt_at, created_at))::float"
         " from dovecote.notification_routes where claim_token is not null"
     )
-    return {route_id: next(kill for kill in kills if kill.at > at) for route_id, at in rows}
+    held = ((route_id, [kill for kill in kills if kill.at > at]) for route_id, at in rows)
+    return {route_id: later[0] for route_id, later in held if later}
 
 
 def sent_again(nursery: Nursery, connection: Connection, provider: Running) -> dict[str, float]:

@@ -46,7 +46,8 @@ def one(connection: Connection, query: str) -> int:
         (Order(do=Fault.CLOSE_AFTER_ACCEPTING, times=1), {"closed_after_accepting": 1}),
         (Order(do=Fault.CLOSE_BEFORE_ACCEPTING, times=1), {"closed": 1}),
         (Order(do=Fault.ERROR, status=503, code="ServiceUnavailable"), {"ServiceUnavailable": 1}),
-        (Order(do=Fault.THROTTLE, times=1), {"TooManyRequestsException": 1}),
+        # Due again in half a second, with the same attempt.
+        (Order(do=Fault.THROTTLE, times=1), {"TooManyRequestsException": 1, "accepted": 1}),
     ],
 )
 def test_an_attempt_is_one_post_whatever_becomes_of_it(

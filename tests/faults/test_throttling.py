@@ -155,7 +155,7 @@ def test_a_rate_that_another_sender_takes_half_of_is_used(
     assert throttled_share(provider) <= MOST_THROTTLED
 
 
-@pytest.mark.parametrize(("rate", "most_throttled"), [("auto", MOST_THROTTLED), ("40", 0.06)])
+@pytest.mark.parametrize(("rate", "most_throttled"), [("auto", MOST_THROTTLED), ("40", 0.1)])
 def test_a_limit_of_14_a_second_is_used(
     nursery: Nursery,
     connection: Connection,

@@ -99,7 +99,7 @@ class Congestion:
         return min(self._requests.accepted_share, self._entries.accepted_share)
 
     def counts(self) -> dict[str, int]:
-        """Return what was accepted and refused, by requests and by entries of bulk requests."""
+        """Return the acceptances and refusals of requests, and of entries of bulk requests."""
         return {
             "accepted_requests": self._requests.accepted,
             "throttled_requests": self._requests.refused,

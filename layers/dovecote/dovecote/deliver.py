@@ -37,7 +37,7 @@ LEAST_SECONDS = 0.05
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """What became of a batch, what was heard of its channel, and its sends per second."""
+    """The results of a batch, the answers of its channel, and its sends per second."""
 
     results: Sequence[Result]
     gate: Gate
@@ -82,11 +82,11 @@ class Deliver:
         is left out, and its lease runs out; a later call settles or returns its result, for its
         acceptance must not be forgotten. `tried` are the resources that this worker tries after
         their pause; it takes the right to others as it comes to them. What deliveries that are
-        under way at the same time hear of as stopped is `heard_beside` by all; through the `worked`
-        resources the run has sent a few seconds ago. `settle` takes accepted messages at once and
-        other results now and then; they are not returned. What a refusal counts as is decided when
-        the batch is over, since other routes may explain it. The batch has a span, which is linked
-        to the traces of its claims.
+        under way at the same time hear of as stopped is `heard_beside` by all. `worked` are the
+        resources through which the run sent a few seconds ago. `settle` takes accepted messages at
+        once and other results now and then; they are not returned. A refusal is judged when the
+        batch is over, since other routes may explain it. The batch has a span, which is linked to
+        the traces of its claims.
         """
         channel = self._channels.get(standing.channel)
         outcomes = self._without_a_send(claims, channel)

@@ -32,7 +32,7 @@ from dovecote.ports import (
     StoreUnavailable,
 )
 from dovecote.rates import Rates
-from dovecote.transitions import Random
+from dovecote.transitions import THROTTLED_JITTER, Random
 
 LAPSED_SHARE = 0.2
 """The last part of a run, in which routes whose lease ran out go before fresh ones."""
@@ -43,14 +43,14 @@ FINALISE_SECONDS = 2.0
 MARGIN_SECONDS = 0.5
 """What a function needs to return before it is ended."""
 
-LIMITED_HORIZON_SECONDS = 0.3
-"""The same while a channel is slowed down, so that all workers soon follow a change of its pace."""
-
 THROTTLED_SECONDS = 3.0
-"""How long a run waits for routes that were throttled once or twice, when it has no others."""
+"""How long a run waits at most for routes that were throttled, when it has no others."""
 
 HORIZON_SECONDS = 2.0
 """How far ahead a worker reserves what a rate has room for; others wait no longer than that."""
+
+LIMITED_HORIZON_SECONDS = 0.3
+"""The same while a channel is slowed down, so that all workers soon follow a change of its pace."""
 
 LOOK_SECONDS = 0.5
 """How long a worker waits before it looks again at a channel that it may not use yet."""
@@ -128,6 +128,12 @@ class _Line:
         if now >= self.anew_at:
             self.since.clear()
             self.anew_at = now + ANEW_SECONDS
+
+    def await_throttled(self, delay: float, now: float) -> None:
+        """Keep the run going until routes are due that were throttled, where that is soon."""
+        longest = delay * (1 + THROTTLED_JITTER)
+        if longest <= THROTTLED_SECONDS:
+            self.throttled_until = max(self.throttled_until, now + longest)
 
     def read(self, quotas: Mapping[int, int], parts: Mapping[int, Part]) -> set[int]:
         """Note how far the lanes were read; return those that are dry, from their beginning on."""
@@ -320,8 +326,7 @@ class Dispatch:
             line.accepted_at |= dict.fromkeys(delivery.gate.accepted, self._clock())
             until = self._ends(line) - MARGIN_SECONDS
             tally = self._finaliser.conclude(self._store, early.complete(delivery), until=until)
-            if delivery.gate.throttled is not None:
-                line.throttled_until = self._clock() + THROTTLED_SECONDS
+            line.await_throttled(delivery.gate.retry_after, self._clock())
             if delivery.gate.has_closed:
                 # From now on the store says so, and for how long.
                 line.heard_beside = set()

@@ -137,7 +137,7 @@ class Finaliser:
         return settled
 
     def conclude(self, store: Store, delivery: Delivery, *, until: float) -> Counter[str]:
-        """Settle the delivered routes, tell all workers what was heard, then settle the others."""
+        """Settle delivered routes, share the state of the channel, then settle the other routes."""
         delivered = [one for one in delivery.results if isinstance(one.outcome, Delivered)]
         others = [one for one in delivery.results if not isinstance(one.outcome, Delivered)]
         try:
@@ -228,7 +228,7 @@ class Finaliser:
     def _defer(
         self, transaction: Transaction, token: UUID, planned: _Planned, settled: Settled
     ) -> None:
-        """Give back what was refused, each behind those that wait for the same resource."""
+        """Give refused routes back, each behind those that wait for the same resource."""
         for behind, errors in planned.deferred.items():
             claims = [planned.claims[route_id] for route_id in errors]
             settled.tally[GIVEN_BACK] += transaction.defer(

@@ -29,6 +29,7 @@ from dovecote.model import (
     Unavailable,
     Unreachable,
 )
+from dovecote.transitions import throttled_delay
 
 MOST_UNREACHED = 3
 """Connections that fail in a row, after which the provider counts as down.
@@ -85,6 +86,7 @@ class Gate:
         self.unanswered = NOBODY
         self.congestion = Congestion(standing.throttling)
         self.throttled: Throttled | None = None
+        self.retry_after = 0.0
         self._closed = set(standing.paused | standing.recovering) - self.tried
         self._beside = set() if heard_beside is None else heard_beside
         self._worked = frozenset(worked)
@@ -141,6 +143,7 @@ class Gate:
                 outcome = self._weighed(claim, outcome)
                 if isinstance(outcome, Throttled):
                     self.throttled = self.throttled or outcome
+                    self.retry_after = max(self.retry_after, throttled_delay(claim))
                 if self._narrow(outcome):
                     self._refuse(claim, outcome)
                 elif self._stops(outcome):

@@ -30,6 +30,7 @@ from dovecote.model import (
 
 THROTTLED_BASE_SECONDS = 0.5
 THROTTLED_MAX_SECONDS = 30.0
+THROTTLED_JITTER = 0.5
 """How long a throttled route waits, give or take half of it: many must not return together."""
 
 Random = Callable[[], float]
@@ -196,13 +197,13 @@ def _not_counted(
     resource = outcome.behind if isinstance(outcome, NotBegun) else outcome.resource
     # The lanes of a channel that is paused are not claimed at all.
     if resource is None or resource == claim.channel:
-        return GiveBack(delay=_throttled_delay(claim) if isinstance(outcome, Throttled) else 0.0)
+        return GiveBack(delay=throttled_delay(claim) if isinstance(outcome, Throttled) else 0.0)
     if isinstance(outcome, Unavailable):
         return Defer(behind=resource, error=outcome.error)
     return GiveBack(behind=resource)
 
 
-def _throttled_delay(claim: Claim) -> float:
+def throttled_delay(claim: Claim) -> float:
     """Return the seconds before a throttled route is due again: twice as long for each free claim.
 
     So a route that its provider always throttles does not take the place of others.

@@ -63,7 +63,7 @@ class _Outcomes:
         self._others: list[Result] = []
 
     def put(self, claims: Sequence[Claim], outcome: Outcome) -> None:
-        """Add what the provider said of claims."""
+        """Add the outcome of claims."""
         results = [Result(claim=claim, outcome=outcome) for claim in claims]
         with self._changed:
             if self._ended:

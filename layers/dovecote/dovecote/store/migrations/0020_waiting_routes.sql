@@ -1,4 +1,4 @@
--- What waits behind a pause, and which refusals are still to be explained. ADR 30.
+-- Routes that wait behind a pause, and refusals whose cause is not known yet. ADR 30.
 
 -- A route that waits behind the pause of an identity, application or topic: for which one, and since when
 -- it was due. `refusals` counts how often a provider refused it where the cause may be the resource;

@@ -1,7 +1,7 @@
 -- Count throttle answers of a channel for all workers; where they are congestion, lower the pace.
 -- Safe: one row, locked and read before it is computed with. Of many workers that met the same
 -- congestion the first lowers the pace: the others' batches were claimed before, at the old pace.
--- The pace falls by three tenths at most, since few answers are a poor measure of what is too much.
+-- The pace falls by three tenths at most, since few answers are a poor estimate of the limit.
 -- A refused probe above the pace that worked before shows no more than that this is the limit.
 -- Then no send begins for half a second, in which the provider's allowance refills.
 with locked as materialized (
