@@ -182,7 +182,7 @@ def measured(python: str, rounds: int, layer: Path | None) -> list[dict[str, Sta
         with Server(Path(place, "postgres"), durable=False) as server, running() as provider:
             migrate(server.url())
             with psycopg.connect(server.url(), autocommit=True) as connection:
-                connection.execute("create table startup_comparison (body text not null)")
+                connection.execute("create table public.startup_comparison (body text not null)")
             catalog = _catalog(Path(place, "catalog"))
             values = _environment(server.url(), provider.url, catalog)
             bench = Bench(python=python, layer=built, environment=values)

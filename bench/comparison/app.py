@@ -13,7 +13,7 @@ DATABASE = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Store one row and send one email."""
-    DATABASE.execute("insert into startup_comparison (body) values (%s)", [event["body"]])
+    DATABASE.execute("insert into public.startup_comparison (body) values (%s)", [event["body"]])
     EMAIL.send_email(
         FromEmailAddress="dovecote@example.com",
         Destination={"ToAddresses": ["success+ann@simulator.amazonses.com"]},

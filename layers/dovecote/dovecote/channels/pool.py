@@ -1,7 +1,7 @@
 """Make the calls of a batch side by side, each within its span and its time."""
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -261,11 +261,12 @@ class Pool:
         unsaid = {claim.route_id: claim for claim in claims}
         traces = {claim.traceparent for claim in claims}
         begun = self._clock()
-        answers: Counter[type[Outcome]] = Counter()
+        accepted = throttled = 0
         with self._span("notification.attempt", *(traces if len(traces) == 1 else ())):
             try:
                 for some, outcome in batch.send(claims, lambda: self._held(batch, through)):
-                    answers[type(outcome)] += len(some)
+                    accepted += len(some) * isinstance(outcome, Delivered)
+                    throttled += len(some) * isinstance(outcome, Throttled)
                     batch.outcomes.put(some, batch.gate.heard(some[0], through, outcome))
                     for claim in some:
                         del unsaid[claim.route_id]
@@ -273,7 +274,7 @@ class Pool:
                 # Nobody knows how far it came; of the provider it says nothing.
                 lost = Ambiguous(error=without_words(error))
                 batch.outcomes.put(list(unsaid.values()), lost)
-        batch.gate.count(answers[Delivered], answers[Throttled], of_many=len(claims) > 1)
+        batch.gate.count(accepted, throttled, of_many=len(claims) > 1)
         self._sent(self._clock() - begun)
 
     def _held(self, batch: _Batch, through: Sequence[str]) -> NotBegun | None:
