@@ -48,7 +48,7 @@ def test_a_dead_letter_shows_its_reason(seen: Seen, width: int) -> None:
     letter = seen.tab.locator(".letter").first.inner_text()
     assert "account.password_reset" in letter
     assert "All its attempts were used up. 4 attempts." in letter
-    assert "The simulated provider has a fault" in letter
+    assert "InternalServiceErrorException (500)" in letter
 
 
 def test_an_email_is_shown_as_it_looks_with_text_headers_and_tags(seen: Seen) -> None:
