@@ -518,7 +518,9 @@ def _standing(channel: str, rows: Sequence[Mapping[str, Any]]) -> Standing:
         ),
         refused={row["resource"]: frozenset(row["refused"]) for row in rows if row["refused"]},
         proven=frozenset(row["resource"] for row in rows if row["proven"]),
-        awaited_for=min((row["paused_for"] for row in rows if row["awaited"]), default=None),
+        awaited_for=min(
+            (row["awaited_for"] for row in rows if row["awaited_for"] is not None), default=None
+        ),
     )
 
 

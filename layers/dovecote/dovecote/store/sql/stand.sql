@@ -1,5 +1,6 @@
--- Read how a channel and its resources stand, and of a narrow one that is paused whether a route waits for it.
--- Safe: a plain read of a handful of rows, and one probe of the index of waiting routes for each pause.
+-- Read how a channel and its resources stand, and of a narrow one how soon a route is due that waits for it.
+-- Safe: a plain read of a handful of rows, and of the index of waiting routes for each narrow resource, a
+-- hundred at most.
 with moment as materialized (
     select clock_timestamp() as at
 )
@@ -16,14 +17,19 @@ select resource,
        coalesce(slowed_at + make_interval(secs => dovecote.steady_seconds(slowed_to)) <= at, false)
            as probing,
        refused, proven_at is not null as proven,
-       case when resource <> channel and (paused_until > at or trying_until > at) then (
+       case when resource <> channel then (
            -- In this order, so that the planner takes the index.
-           select true
-           from dovecote.notification_routes r
-           where r.waiting_for = s.resource
-             and r.waiting_since is not null and r.status in ('pending', 'retrying')
-           order by r.waiting_since
-           limit 1
-       ) end as awaited
+           select extract(epoch from greatest(min(w.next_attempt_at), paused_until, trying_until) - at)::float8
+           from (
+               select r.next_attempt_at
+               from dovecote.notification_routes r
+               where r.waiting_for = s.resource
+                 and r.waiting_since is not null and r.status in ('pending', 'retrying')
+               order by r.waiting_since
+               limit 100
+           ) w
+           where w.next_attempt_at > at or greatest(paused_until, trying_until) > at
+           having count(*) > 0
+       ) end as awaited_for
 from dovecote.channel_state s, moment
 where channel = %(channel)s
