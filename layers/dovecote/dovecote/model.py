@@ -426,7 +426,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     the channel's own pause is over, `rate` is in sends a second. `refused` has, by narrow
     resource, the routes that were refused in a row and may be the cause themselves; through the
     `proven` ones a route was accepted after trouble. `awaited_for` counts the seconds until the
-    first pause of a narrow resource ends for which a route waits; None where none waits.
+    first route is due that waits for a narrow resource; None where none waits.
     """
 
     channel: str
