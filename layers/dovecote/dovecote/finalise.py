@@ -296,7 +296,7 @@ class EarlyWriter:
 
 
 def _parts(results: Sequence[Result]) -> list[list[Result]]:
-    """Return what is written by one transaction each: the delivered of each claim, the others."""
+    """Return the groups of results that share a transaction: delivered ones by claim, others."""
     delivered = (result for result in results if isinstance(result.outcome, Delivered))
     others = [result for result in results if not isinstance(result.outcome, Delivered)]
     parts = [list(claimed) for _, claimed in groupby(delivered, key=_TOKEN)]

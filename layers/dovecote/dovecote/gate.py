@@ -56,7 +56,7 @@ NOBODY = frozenset[UUID]()
 
 
 class Gate:
-    """What one worker may use in one batch, and what it heard.
+    """The resources that one worker may use in one batch, and the answers to that batch.
 
     What batches that are under way at the same time hear of as stopped is `heard_beside` by all.
     Through the `worked` resources the same run sent a route a few seconds ago.

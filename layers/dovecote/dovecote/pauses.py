@@ -76,7 +76,7 @@ class Pauses:
             self._pause(store, gate.throttled)
 
     def _learn_of(self, store: Store, gate: Gate, resource: str) -> None:
-        """Write down what a batch heard of a resource that it probed, or that refused routes."""
+        """Store the answers of a resource that the batch probed, or that refused routes."""
         undecided = gate.undecided.get(resource, {})
         accepted = gate.works(resource)
         if undecided and not accepted:
