@@ -25,7 +25,7 @@ from tests.integration.test_roles import RUNS, as_user, names, users
 from tests.integration.test_suppressions import suppress
 
 Connection = psycopg.Connection[Any]
-As = Callable[[str], AbstractContextManager[Functions]]
+As = Callable[..., AbstractContextManager[Functions]]
 
 __all__ = ["applications", "names", "users"]
 STORES = (dead_letters, postgres, rows, stories)
@@ -46,7 +46,7 @@ def as_function(
     """Wire the functions as the user of one, which runs what it is said to run and no more."""
 
     @contextmanager
-    def wired(function: str) -> Iterator[Functions]:
+    def wired(function: str, **settings: str) -> Iterator[Functions]:
         ran: set[str] = set()
         real = postgres.statement
         for module in STORES:
@@ -55,11 +55,14 @@ def as_function(
             as_user(connection, database_url, users[function]),
             provider.url,
             catalog_folder,
-            BACKOFF_BASE_SECONDS="0",
-            PAUSE_BASE_SECONDS="0.1",
-            INLINE_ROUTES="2",
-            PUSH_APPLICATION_ARNS=",".join((applications["APNS"], applications["GCM"])),
-            POWERTOOLS_LOG_LEVEL="DEBUG",
+            **{
+                "BACKOFF_BASE_SECONDS": "0",
+                "PAUSE_BASE_SECONDS": "0.1",
+                "INLINE_ROUTES": "2",
+                "PUSH_APPLICATION_ARNS": ",".join((applications["APNS"], applications["GCM"])),
+                "POWERTOOLS_LOG_LEVEL": "DEBUG",
+            }
+            | settings,
         )
         with functions(values) as house:
             yield house
@@ -218,7 +221,8 @@ def test_dispatch_pauses_one_identity(
 ) -> None:
     order(provider, Fault.ERROR, status=403, code="AccessDeniedException")
     due(emails(3))
-    with as_function("Dispatch") as house:
+    # A pause that is longer than the run: after a shorter one the same run probes again.
+    with as_function("Dispatch", PAUSE_BASE_SECONDS="60") as house:
         assert house.dispatch(context=Context(remaining_ms=15_000))["given_back"] == 3
         provider.provider.withdraw()
         connection.execute("update channel_state set paused_until = now() where in_a_row > 0")
