@@ -50,7 +50,7 @@ run: .venv/.runtime ## the same stack in the foreground, with a page at http://1
 	@$(bin)/python -m local.run
 
 migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema, publish the catalog
-	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.provision
+	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.wiring.provision
 
 # Side by side, each process with a PostgreSQL of its own; faults come after, since they tell by time.
 test: .venv/.tests .venv-schemathesis/.schemathesis ## unit, integration and faults on a real PostgreSQL
@@ -93,7 +93,7 @@ check: .venv/.check .venv-sam/.sam .venv-checkov/.checkov ## linters, types, cat
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
-	$(bin)/python -m dovecote.check layers/catalog/catalog
+	$(bin)/python -m dovecote.catalog.check layers/catalog/catalog
 	$(bin)/openapi-spec-validator layers/dovecote/dovecote/openapi.yaml
 	$(sam) validate --lint
 	$(bin)/cfn-lint dashboard.yaml
@@ -122,7 +122,7 @@ build: .venv/.runtime .venv-sam/.sam ## what sam deploy uploads, in .aws-sam; fo
 	otlp=$$($(bin)/python -m operate.parameter $(ENV) OtlpEndpoint "") && \
 	ENV=$(ENV) ARCHITECTURE=$$architecture OTLP=$$otlp PATH="$(CURDIR)/.venv-sam/bin:$$PATH" \
 		$(sam) build --no-cached --parameter-overrides Architecture=$$architecture
-	@$(bin)/python -m dovecote.compile .aws-sam/build/CatalogLayer/catalog
+	@$(bin)/python -m dovecote.catalog.compile .aws-sam/build/CatalogLayer/catalog
 
 deploy: build ## bring the stack of ENV to this checkout: docs/deploy.md
 	$(sam) deploy --config-file $(CURDIR)/samconfig.toml --config-env $(ENV)

@@ -16,7 +16,8 @@ from bench.contender import DOVECOTE
 from bench.measure import Bench, settle
 from bench.report import Rounds, Table, Target, ratios, spread
 from bench.rounds import Size
-from dovecote.model import Channel, Lease
+from dovecote.core.claim import Lease
+from dovecote.core.route import Channel
 from dovecote.store.database import Connection, Database
 from dovecote.store.postgres import PostgresStore
 

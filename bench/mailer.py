@@ -11,11 +11,14 @@ import psycopg
 
 from bench.peers.job import payload
 from bench.peers.line import await_start, say
-from dovecote import ports, wiring
-from dovecote.gate import Gate
-from dovecote.model import Channel, Claim, Slots, Standing, Target
-from dovecote.settings import Settings
+from dovecote import wiring
+from dovecote.channels import base
+from dovecote.core.channel_state import ChannelState, SendSlots
+from dovecote.core.claim import Claim
+from dovecote.core.route import Channel, Target
+from dovecote.dispatch.circuit_breaker import CircuitBreaker
 from dovecote.store.migrate import migrate
+from dovecote.wiring.settings import Settings
 
 RUN_SECONDS = 900.0
 
@@ -89,9 +92,9 @@ def _measured(run: Callable[[], object]) -> None:
     say(f"cpu {time.process_time() - began}")
 
 
-def _deliver(channel: ports.Channel, claims: Sequence[Claim]) -> None:
-    gate = Gate(Standing(channel=Channel.EMAIL))
-    channel.deliver(claims, time.monotonic() + RUN_SECONDS, Slots(room=len(claims)), gate)
+def _deliver(channel: base.Channel, claims: Sequence[Claim]) -> None:
+    breaker = CircuitBreaker(ChannelState(channel=Channel.EMAIL))
+    channel.deliver(claims, time.monotonic() + RUN_SECONDS, SendSlots(room=len(claims)), breaker)
 
 
 def _claim(number: int) -> Claim:

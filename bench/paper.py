@@ -3,9 +3,9 @@
 import math
 
 from bench.report import Table
-from dovecote import scale
-from dovecote.model import Backlog
-from dovecote.settings import Settings
+from dovecote.core.channel_state import Backlog
+from dovecote.dispatch import scale
+from dovecote.wiring.settings import Settings
 
 DEFAULTS = Settings(database_url="postgresql:///")
 BACKLOGS = (1_000, 7_680, 7_681, 20_000, 100_000, 1_000_000)

@@ -5,8 +5,9 @@ from typing import Any
 
 import psycopg
 
-from dovecote.lanes import Lane
-from dovecote.model import Channel, Priority
+from dovecote.core.lanes import Lane
+from dovecote.core.notification import Priority
+from dovecote.core.route import Channel
 
 DEFAULTS = {
     "route_id": "uuidv7()",

@@ -23,7 +23,7 @@ import psycopg
 
 import build
 from bench.report import Rounds, Table, Target, markdown, spread
-from dovecote.compile import compile_catalog
+from dovecote.catalog.compile import compile_catalog
 from dovecote.store.migrate import migrate
 from local.postgres import Server
 from local.provider import running

@@ -10,36 +10,28 @@ from uuid import UUID
 
 import psycopg
 
-from dovecote import lanes, strict_json
-from dovecote.deliver import Deliver
-from dovecote.dispatch import Dispatch, Timing
-from dovecote.finalise import Finaliser
-from dovecote.gate import Gate
-from dovecote.model import (
-    Cancellation,
-    Channel,
-    Claim,
-    Delivered,
-    Lease,
-    NewNotification,
-    NewRoute,
-    NotBegun,
-    Outcome,
-    Priority,
-    Redrive,
-    Result,
-    Slots,
-    Submission,
-    Target,
-    Throttled,
-)
-from dovecote.pauses import Pauses
-from dovecote.ports import Claimed, Clock, Early, Sleep, Store, Stored
-from dovecote.rates import Rates
+from dovecote.aws.telemetry import no_span
+from dovecote.channels.base import Early
+from dovecote.core import lanes, strict_json
+from dovecote.core.backoff import Backoff
+from dovecote.core.channel_state import SendSlots
+from dovecote.core.claim import Claim, Lease
+from dovecote.core.dead_letter import Redrive
+from dovecote.core.notification import Cancellation, NewNotification, Priority, Submission
+from dovecote.core.outcome import Delivered, NotBegun, Outcome, Result, Throttled
+from dovecote.core.ports import Clock, Sleep
+from dovecote.core.route import Channel, NewRoute, Target
+from dovecote.core.stored import Stored
+from dovecote.core.transitions import Refusal
+from dovecote.dispatch.circuit_breaker import CircuitBreaker
+from dovecote.dispatch.deliver import Deliver
+from dovecote.dispatch.dispatch import Dispatch, Timing
+from dovecote.dispatch.finalise import Finaliser
+from dovecote.dispatch.pauses import Pauses
+from dovecote.dispatch.ports import Claimed, Store
+from dovecote.dispatch.rates import Rates
 from dovecote.store.dead_letters import PostgresDeadLetters
 from dovecote.store.postgres import PostgresStore
-from dovecote.telemetry import no_span
-from dovecote.transitions import Backoff, Refusal
 from tests.canary import CANARY
 
 KIND = "order.shipped"
@@ -228,23 +220,23 @@ class ScriptedChannel:
         self,
         claims: Sequence[Claim],
         _begin_before: float,
-        slots: Slots,
-        gate: Gate,
+        slots: SendSlots,
+        breaker: CircuitBreaker,
         _early: Early | None = None,
     ) -> dict[UUID, Outcome]:
         return {
-            claim.route_id: self._one(claim, gate) if place < slots.room else NotBegun()
+            claim.route_id: self._one(claim, breaker) if place < slots.room else NotBegun()
             for place, claim in enumerate(claims)
         }
 
-    def _one(self, claim: Claim, gate: Gate) -> Outcome:
-        behind = gate.keeps(self.resources(claim))
+    def _one(self, claim: Claim, breaker: CircuitBreaker) -> Outcome:
+        behind = breaker.keeps(self.resources(claim))
         if behind is not None:
             return NotBegun(behind=behind)
         self.asked.append(claim.route_id)
-        outcome = gate.heard(claim, self.resources(claim), self.answer(claim))
+        outcome = breaker.heard(claim, self.resources(claim), self.answer(claim))
         accepted, throttled = (int(isinstance(outcome, kind)) for kind in (Delivered, Throttled))
-        gate.count(accepted, throttled, of_many=False)
+        breaker.count(accepted, throttled, of_many=False)
         return outcome
 
     def late(self) -> list[Result]:

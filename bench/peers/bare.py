@@ -8,7 +8,7 @@ import psycopg
 from bench.peers.dovecote import install
 from bench.peers.line import await_end, await_start, say
 from bench.routes import enlisted, insertion
-from dovecote.ids import uuid7
+from dovecote.core.ids import uuid7
 
 NOTIFICATION = """
 with notification as (

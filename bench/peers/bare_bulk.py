@@ -14,7 +14,7 @@ import psycopg
 from bench import routes
 from bench.peers.dovecote import install
 from bench.peers.line import await_end, await_start, say
-from dovecote.ids import uuid7
+from dovecote.core.ids import uuid7
 
 USERS = "from unnest(%(ids)s::uuid[], %(users)s::text[]) with ordinality u (id, user_id, place)"
 

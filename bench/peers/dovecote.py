@@ -20,16 +20,21 @@ import psycopg
 from bench import routes
 from bench.peers.job import payload
 from bench.peers.line import Handled, await_end, await_start, say
-from dovecote import ports, submission, wiring
-from dovecote.channels.calls import Call
-from dovecote.channels.pool import Pool, one_by_one
-from dovecote.deliver import Deliver
-from dovecote.gate import Gate
-from dovecote.model import Channel, Claim, Delivered, Failed, Outcome, Permanent, Result, Slots
-from dovecote.payloads import CheckPayload
-from dovecote.settings import Settings
+from dovecote import wiring
+from dovecote.catalog.check_payload import CheckPayload
+from dovecote.channels import base
+from dovecote.core.channel_state import SendSlots
+from dovecote.core.claim import Claim
+from dovecote.core.outcome import Delivered, Failed, Outcome, Permanent, Result
+from dovecote.core.route import Channel
+from dovecote.dispatch.calls import Call
+from dovecote.dispatch.circuit_breaker import CircuitBreaker
+from dovecote.dispatch.deliver import Deliver
+from dovecote.dispatch.pool import Pool, one_by_one
 from dovecote.store.migrate import migrate
-from dovecote.submit import Submit
+from dovecote.submit import submission
+from dovecote.submit.submit import Submit
+from dovecote.wiring.settings import Settings
 
 CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
 RUN_SECONDS = 900.0
@@ -54,14 +59,14 @@ class Immediate:
         self,
         claims: Sequence[Claim],
         begin_before: float,
-        slots: Slots,
-        gate: Gate,
-        early: ports.Early | None = None,
+        slots: SendSlots,
+        breaker: CircuitBreaker,
+        early: base.Early | None = None,
     ) -> dict[UUID, Outcome]:
         """Answer each claim, and let the gate hear it."""
         del begin_before, slots, early  # all is over at once
         outcomes = {
-            claim.route_id: gate.heard(claim, (claim.channel,), self.answer(claim))
+            claim.route_id: breaker.heard(claim, (claim.channel,), self.answer(claim))
             for claim in claims
         }
         self._handled.count += len(claims)
@@ -102,14 +107,14 @@ class Slow(Immediate):
         self,
         claims: Sequence[Claim],
         begin_before: float,
-        slots: Slots,
-        gate: Gate,
-        early: ports.Early | None = None,
+        slots: SendSlots,
+        breaker: CircuitBreaker,
+        early: base.Early | None = None,
     ) -> dict[UUID, Outcome]:
         """Send by the pool."""
         calls = [Call(claims=[claim], slot=place) for place, claim in enumerate(claims)]
         send = one_by_one(self._send)
-        return self._pool.deliver(send, self.resources, calls, begin_before, slots, gate, early)
+        return self._pool.deliver(send, self.resources, calls, begin_before, slots, breaker, early)
 
     def _send(self, claim: Claim) -> Outcome:
         time.sleep(self._seconds)
@@ -133,7 +138,7 @@ def connect_to(url: str) -> None:
 def send_by(channel: Immediate) -> None:
     """Let wiring send by this channel."""
 
-    def deliver(here: Settings, channels: Mapping[str, ports.Channel]) -> Deliver:
+    def deliver(here: Settings, channels: Mapping[str, base.Channel]) -> Deliver:
         del channels  # none is sent by
         return Deliver(
             store=wiring._store(),

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dovecote import events, gateway, openapi, query_string, wiring
-from dovecote.events import Http
-from dovecote.gateway import Answer
-from dovecote.problems import Malformed, NotFound
+from dovecote import wiring
+from dovecote.aws import events, gateway, openapi
+from dovecote.aws.events import Http
+from dovecote.aws.gateway import Answer
+from dovecote.core import query_string
+from dovecote.core.problems import Malformed, NotFound
 
 
 def handler(event: Any, context: Any) -> Answer:
@@ -34,7 +36,7 @@ def get_notification(event: Http) -> Answer:
     """Return a notification with its routes, or those of a person, and their histories."""
     (notification_id,) = gateway.parameters_of(event, "notification_id")
     story = wiring.notifications().get(notification_id, gateway.query_of(event))
-    return gateway.told(story)
+    return gateway.notification_answer(story)
 
 
 def cancel_notification(event: Http) -> Answer:
@@ -85,7 +87,7 @@ def find_devices(event: Http) -> Answer:
 def delete_device(event: Http) -> Answer:
     """Forget a device."""
     wiring.devices().delete(gateway.query_of(event))
-    return gateway.forgotten()
+    return gateway.deleted()
 
 
 def get_overview(_: Http) -> Answer:
@@ -116,7 +118,7 @@ def put_suppression(event: Http) -> Answer:
 
 def delete_suppression(event: Http) -> Answer:
     """Let an address be sent to again."""
-    return gateway.let_go(wiring.suppressions().delete(gateway.query_of(event)))
+    return gateway.unsuppressed(wiring.suppressions().delete(gateway.query_of(event)))
 
 
 def get_description(_event: Http) -> Answer:

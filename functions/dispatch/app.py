@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from dovecote import events, wiring
-from dovecote.problems import Malformed
+from dovecote import wiring
+from dovecote.aws import events
+from dovecote.core.problems import Malformed
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from dovecote import events, gateway, wiring
-from dovecote.problems import Malformed
+from dovecote import wiring
+from dovecote.aws import events, gateway
+from dovecote.core.problems import Malformed
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dovecote import cloudformation
+from dovecote.aws import cloudformation
 
 RETURN_SECONDS = 5.0
 """What a direct invocation leaves of the function's time."""
@@ -14,7 +14,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     seconds = context.get_remaining_time_in_millis() / 1000
 
     def work(properties: Mapping[str, Any], left: float) -> dict[str, str]:
-        from dovecote import events  # noqa: PLC0415 - CloudFormation is answered if that fails
+        from dovecote.aws import events  # noqa: PLC0415 - CloudFormation is answered if that fails
 
         asked = events.provisioning(properties)
         done = provision(asked.users, left, context)
@@ -31,7 +31,8 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
 
 def provision_directly(event: Any, seconds: float, context: Any) -> dict[str, Any]:
     """Provision the database for a direct invocation, or return its problem."""
-    from dovecote import events, problems  # noqa: PLC0415 - not before CloudFormation is answered
+    from dovecote.aws import events  # noqa: PLC0415 - not before CloudFormation is answered
+    from dovecote.core import problems  # noqa: PLC0415 - not before CloudFormation is answered
 
     try:
         users = events.users(event)

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from dovecote import events, gateway, submission, telemetry, wiring
-from dovecote.events import Http
-from dovecote.gateway import Answer
-from dovecote.ports import Log
-from dovecote.problems import Malformed
+from dovecote import wiring
+from dovecote.aws import events, gateway, telemetry
+from dovecote.aws.events import Http
+from dovecote.aws.gateway import Answer
+from dovecote.core.ports import Log
+from dovecote.core.problems import Malformed
+from dovecote.submit import submission
 
 
 def handler(event: Any, context: Any) -> Any:

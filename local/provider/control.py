@@ -100,7 +100,11 @@ def _refused(error: ValueError) -> web.Response:
 
 def _described(orders: list[StandingOrder], status: int = 200) -> web.Response:
     body: list[dict[str, Any]] = [
-        {"id": standing.id, "used": standing.used, **msgspec.to_builtins(standing.order)}
-        for standing in orders
+        {
+            "id": channel_state.id,
+            "used": channel_state.used,
+            **msgspec.to_builtins(channel_state.order),
+        }
+        for channel_state in orders
     ]
     return web.json_response(body, status=status)

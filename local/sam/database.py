@@ -13,9 +13,9 @@ import psycopg
 from psycopg import sql
 
 from dovecote import wiring
-from dovecote.settings import from_environment
 from dovecote.store.migrate import migrate
 from dovecote.store.publish import publish
+from dovecote.wiring.settings import from_environment
 from local.postgres import Server
 from local.sam import ROOT
 from local.sam.docker import Bridge

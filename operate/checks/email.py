@@ -10,7 +10,7 @@ from operate import trouble
 from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
 
-# What functions/feedback learns from; see dovecote.feedback.KNOWN.
+# What functions/feedback learns from; see dovecote.feedback.record_feedback.KNOWN.
 EVENT_TYPES = (
     "SEND", "REJECT", "BOUNCE", "COMPLAINT", "DELIVERY", "RENDERING_FAILURE", "DELIVERY_DELAY",
 )  # fmt: skip

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from dovecote import catalog
-from dovecote.catalog import Kind, PayloadRefused
-from dovecote.channels.rendering import Alert, Mail, Renderer
-from dovecote.model import Channel
+from dovecote.catalog import kinds
+from dovecote.catalog.kinds import Kind, PayloadRefused
+from dovecote.catalog.rendering import Alert, Mail, Renderer
+from dovecote.core.route import Channel
 
 Payload = Mapping[str, Any]
 
@@ -39,8 +39,8 @@ class Gallery:
 
     def kinds(self) -> list[dict[str, Any]]:
         """Return the kinds with their channels and locales; raise BadCatalog."""
-        kinds = catalog.load(self._folder)
-        renderer = Renderer(kinds, self._folder)
+        catalog = kinds.load(self._folder)
+        renderer = Renderer(catalog, self._folder)
         return [
             {
                 "kind": kind.name,
@@ -48,23 +48,23 @@ class Gallery:
                 "priority": kind.priority,
                 "locales": renderer.locales(kind),
             }
-            for kind in kinds.values()
+            for kind in catalog.values()
         ]
 
     def preview(self, name: str, locale: str | None) -> Preview | None:
         """Render a kind; None where there is none. Raise BadCatalog and RenderError."""
-        kinds = catalog.load(self._folder)
-        if name not in kinds:
+        catalog = kinds.load(self._folder)
+        if name not in catalog:
             return None
-        kind = kinds[name]
+        kind = catalog[name]
         payload = self._sample(kind)
-        mail, alert = _rendered(Renderer(kinds, self._folder), kind, locale, payload)
+        mail, alert = _rendered(Renderer(catalog, self._folder), kind, locale, payload)
         said = msgspec.structs.asdict(mail) if mail else {}
         return Preview(payload=payload, alert=alert, **said)
 
     def _sample(self, kind: Kind) -> Payload:
         """Return the schema's first example, else what an event sends, else something made up."""
-        schema = catalog.parsed((self._folder / catalog.SOURCE).read_bytes())[kind.name]["schema"]
+        schema = kinds.parsed((self._folder / kinds.SOURCE).read_bytes())[kind.name]["schema"]
         for payload in (*schema.get("examples", ()), *self._sent(kind.name)):
             try:
                 kind.check(payload)

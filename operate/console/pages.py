@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from dovecote.catalog import BadCatalog
-from dovecote.channels.rendering import RenderError
+from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.rendering import RenderError
 from operate.console.gallery import Gallery, Preview
 from operate.console.guard import EMAIL_POLICY, refused
 

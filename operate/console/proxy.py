@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from dovecote import query_string
-from dovecote.problems import Malformed
+from dovecote.core import query_string
+from dovecote.core.problems import Malformed
 from operate import trouble
 from operate.aws import Answer
 from operate.console.guard import refused

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from dovecote.feedback import TakeFeedback
+from dovecote.feedback.record_feedback import RecordFeedback
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
@@ -167,7 +167,7 @@ def told(database_url: str, provider: Running) -> Iterator[None]:
     database = Database(
         lambda: Bounded.connect(database_url, autocommit=True, prepare_threshold=None)
     )
-    take = TakeFeedback(store=PostgresStore(database, default_max_attempts=8))
+    take = RecordFeedback(store=PostgresStore(database, default_max_attempts=8))
 
     def bring() -> None:
         brought = 0

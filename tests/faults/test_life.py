@@ -18,28 +18,27 @@ from hypothesis.stateful import (
 )
 from psycopg.rows import dict_row
 
-from dovecote.deliver import Deliver
-from dovecote.model import (
+from dovecote.aws.telemetry import no_span
+from dovecote.core.backoff import Backoff
+from dovecote.core.channel_state import ChannelState, SendSlots
+from dovecote.core.claim import Claim
+from dovecote.core.feedback import Feedback, Verdict
+from dovecote.core.outcome import (
     Ambiguous,
-    Channel,
-    Claim,
     Delivered,
     Failed,
-    Feedback,
-    Known,
     Outcome,
     Permanent,
     Result,
-    Slots,
-    Standing,
     Throttled,
 )
+from dovecote.core.route import Channel
+from dovecote.core.transitions import Refusal
+from dovecote.dispatch.deliver import Deliver
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
 from dovecote.store.erasure import PostgresErasure
 from dovecote.store.postgres import PostgresStore
-from dovecote.telemetry import no_span
-from dovecote.transitions import Backoff, Refusal
 from tests.builders import (
     ScriptedChannel,
     a_dispatch,
@@ -201,8 +200,8 @@ class Life(RuleBasedStateMachine):
         )
         delivery = deliver(
             held.claims,
-            standing=Standing(channel=Channel.EMAIL),
-            slots=Slots(room=100),
+            channel_state=ChannelState(channel=Channel.EMAIL),
+            slots=SendSlots(room=100),
             deadline=held.until,
         )
         self.done.append(replace(held, results=delivery.results))
@@ -255,7 +254,7 @@ class Life(RuleBasedStateMachine):
         self._tell(sent)
         if overtaken and sent.rejected and not self._others(sent):
             before = self._rows()
-            self._say(sent, Known.ACCEPTED)
+            self._say(sent, Verdict.ACCEPTED)
             assert self._rows() == before
 
     # Once: what is cancelled has no more story to tell.
@@ -371,7 +370,7 @@ class Life(RuleBasedStateMachine):
     def _tell(self, sent: Sent) -> None:
         route_id = sent.claim.route_id
         before = self._rows()[route_id]
-        self._say(sent, Known.NOT_SENT if sent.rejected else Known.ACCEPTED)
+        self._say(sent, Verdict.NOT_SENT if sent.rejected else Verdict.ACCEPTED)
         after = self._rows()[route_id]
         if not sent.rejected:
             self.known.setdefault(route_id, set()).add(sent.message_id)
@@ -381,7 +380,7 @@ class Life(RuleBasedStateMachine):
         if before["status"] in ("cancelled", "skipped"):
             assert after == before
 
-    def _say(self, sent: Sent, known: Known) -> None:
+    def _say(self, sent: Sent, known: Verdict) -> None:
         feedback = Feedback(
             route_id=sent.claim.route_id,
             claim=sent.claim.claims,
@@ -467,10 +466,10 @@ class _Within(ScriptedChannel):
         self._clock = clock
 
     def deliver(
-        self, claims: Any, begin_before: float, slots: Slots, gate: Any, early: Any = None
+        self, claims: Any, begin_before: float, slots: SendSlots, breaker: Any, early: Any = None
     ) -> Any:
-        room = slots if self._clock() < begin_before else Slots(room=0)
-        return super().deliver(claims, begin_before, room, gate)
+        room = slots if self._clock() < begin_before else SendSlots(room=0)
+        return super().deliver(claims, begin_before, room, breaker)
 
 
 def assert_promises_hold(url: str, examples: int) -> None:

@@ -4,8 +4,17 @@ import email_validator  # noqa: F401
 import fastjsonschema  # noqa: F401
 import opentelemetry.sdk.trace  # noqa: F401
 
-from dovecote import dispatch, finalise, gauges, plan, rates, routing, submit, wiring  # noqa: F401
-from dovecote.channels import email, preview, push  # noqa: F401
+import dovecote.channels.email.channel
+import dovecote.channels.push.channel
+import dovecote.dispatch.dispatch
+import dovecote.dispatch.finalise
+import dovecote.dispatch.rates
+import dovecote.operations.gauges
+import dovecote.submit.build_notification
+import dovecote.submit.preview
+import dovecote.submit.routing
+import dovecote.submit.submit  # noqa: F401
+from dovecote import wiring
 from tests.faults import worker  # noqa: F401 - what a worker runs
 from tests.functions import load
 

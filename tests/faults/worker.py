@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from dovecote import wiring
-from dovecote.model import Claim, Standing
-from dovecote.ports import Claimed, Stored
+from dovecote.core.channel_state import ChannelState
+from dovecote.core.claim import Claim
+from dovecote.core.stored import Stored
+from dovecote.dispatch.ports import Claimed
 from tests.functions import Context, load
 
 POINTS = {
@@ -197,7 +199,7 @@ def _noted(call: Any, file: int) -> Any:
     return wrapped
 
 
-def _claims_of(answer: tuple[Claimed, Standing] | Claimed | Stored | None) -> Sequence[Claim]:
+def _claims_of(answer: tuple[Claimed, ChannelState] | Claimed | Stored | None) -> Sequence[Claim]:
     if isinstance(answer, Stored):
         return answer.claims
     if isinstance(answer, tuple):

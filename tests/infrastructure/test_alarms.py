@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dovecote.dispatch import TALLY
-from dovecote.measures import MEASURED
-from dovecote.model import Gauges
+from dovecote.aws.measurements import MEASURED
+from dovecote.dispatch.dispatch import TALLY
+from dovecote.operations.gauges import Gauges
 from local.intrinsic import load
 from tests.infrastructure.reading import STACK, present, resolver, resources
 from tests.infrastructure.transform import ROOT, transformed

@@ -13,7 +13,7 @@ import yaml
 
 import build
 from build import BuildError
-from dovecote import openapi
+from dovecote.aws import openapi
 from tests.artefacts import compiled, modules, uncompiled
 
 LAYER = Path(__file__).parents[2] / "layers" / "dovecote"

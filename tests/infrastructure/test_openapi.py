@@ -10,8 +10,9 @@ import yaml
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from dovecote import openapi, problems
-from dovecote.problems import Problem
+from dovecote.aws import openapi
+from dovecote.core import problems
+from dovecote.core.problems import Problem
 from local.template import read_template
 from tests.infrastructure.transform import TEMPLATE
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dovecote.settings import Settings, from_environment
+from dovecote.wiring.settings import Settings, from_environment
 from local.template import read_template
 from tests.infrastructure.reading import (
     FUNCTIONS,

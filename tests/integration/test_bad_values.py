@@ -8,10 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.attempts import attempt
-from dovecote.channels.push import PushChannel
-from dovecote.model import Claim, Permanent
-from dovecote.ports import StoreUnavailable
+from dovecote.channels.push.channel import PushChannel
+from dovecote.core.claim import Claim
+from dovecote.core.errors import StoreUnavailable
+from dovecote.core.outcome import Permanent
+from dovecote.dispatch.attempts import attempt
 from local.provider import Running
 from tests.canary import CANARY
 from tests.catalogs import write_catalog

@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import checking, submit_batch, wiring
-from dovecote.ports import StoreUnavailable
+from dovecote import wiring
+from dovecote.core.errors import StoreUnavailable
 from dovecote.store.postgres import PostgresStore
+from dovecote.submit import batch, checking
 from local.provider import Fault, Running
 from tests.functions import PROBLEM, Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
@@ -158,7 +159,7 @@ def test_what_is_tried_at_once_is_nobody_else_s_however_long_the_others_are_stor
     connection.execute("truncate dovecote.notification_routes cascade")
     house.post_batch([good("key-1")])
     alone, batched = seen
-    assert batched == alone + submit_batch.STORING_SECONDS + checking.MOST_SECONDS
+    assert batched == alone + batch.STORING_SECONDS + checking.MOST_SECONDS
 
 
 def test_a_direct_invocation_takes_the_same_batch(house: Functions, connection: Connection) -> None:
@@ -248,7 +249,7 @@ def test_a_batch_ends_in_time_however_slow_its_notifications_are_stored(
     house: Functions, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of these waits for a lock as long as the database lets it, 2 s: all of them for 20."""
-    monkeypatch.setattr(submit_batch, "STORING_SECONDS", 3.0)
+    monkeypatch.setattr(batch, "STORING_SECONDS", 3.0)
     with psycopg.connect(database_url) as first:
         for number in range(10):
             first.execute(

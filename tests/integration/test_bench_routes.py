@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from bench import routes
-from dovecote import lanes
-from dovecote.model import Lease
+from dovecote.core import lanes
+from dovecote.core.claim import Lease
 from dovecote.store.postgres import PostgresStore
 from tests.builders import fresh
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from dovecote import wiring
-from dovecote.model import Channel
+from dovecote.core.route import Channel
 from local.provider import Fault, Order, Running
 from local.provider.ledger import Email
 from tests.functions import Functions, environment, functions

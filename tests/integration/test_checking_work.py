@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import checking, plan, submission
-from dovecote.ports import StoreUnavailable
+from dovecote.core.errors import StoreUnavailable
 from dovecote.store.database import Database
+from dovecote.submit import build_notification, checking, submission
 from local.provider import Running
 from tests.canary import CANARY
 from tests.catalogs import write_catalog
@@ -157,7 +157,7 @@ def test_one_heavy_notification_of_a_batch_does_not_hurt_the_others(
     submitting: Functions, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its checks take longer than a batch has: it is the last that is begun."""
-    monkeypatch.setattr("dovecote.submit_batch.STORING_SECONDS", 1.0)
+    monkeypatch.setattr("dovecote.submit.batch.STORING_SECONDS", 1.0)
     monkeypatch.setattr(checking, "MOST_BYTES", 1024 * KIB**2)
     monkeypatch.setattr(checking, "MOST_SECONDS", 1.5)
     batch = [light("a"), body("of.all", "heavy"), *(light(key) for key in "bcdefg")]
@@ -205,14 +205,14 @@ def test_the_same_key_keeps_its_order_however_heavy_it_is(
 def test_time_in_our_own_work_is_not_taken_for_a_database_out_of_reach(
     submitting: Functions, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = plan.Plan.__call__
+    real = build_notification.BuildNotification.__call__
 
-    def slow(self: plan.Plan, *given: Any, **more: Any) -> Any:
+    def slow(self: build_notification.BuildNotification, *given: Any, **more: Any) -> Any:
         time.sleep(1.0)
         return real(self, *given, **more)
 
-    monkeypatch.setattr("dovecote.submit.ANSWER_SECONDS", 0.9)
-    monkeypatch.setattr(plan.Plan, "__call__", slow)
+    monkeypatch.setattr("dovecote.submit.submit.ANSWER_SECONDS", 0.9)
+    monkeypatch.setattr(build_notification.BuildNotification, "__call__", slow)
     assert submitting.post(light("slow")).status == 202
     answer = submitting.post_batch([light("a"), light("b")])
     assert [result["status"] for result in answer.body["results"]] == [202, 202]

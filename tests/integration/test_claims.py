@@ -10,23 +10,15 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from dovecote import lanes
-from dovecote.model import (
-    Cancellation,
-    Channel,
-    Claim,
-    Failed,
-    Lease,
-    NotBegun,
-    Outcome,
-    Priority,
-    Result,
-    Status,
-)
-from dovecote.ports import StoreUnavailable
+from dovecote.core import lanes
+from dovecote.core.backoff import Backoff
+from dovecote.core.claim import Claim, Lease
+from dovecote.core.errors import StoreUnavailable
+from dovecote.core.notification import Cancellation, Priority
+from dovecote.core.outcome import Failed, NotBegun, Outcome, Result
+from dovecote.core.route import Channel, Status
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
-from dovecote.transitions import Backoff
 from tests.builders import (
     RecordingLog,
     ScriptedChannel,
@@ -397,9 +389,9 @@ class Halting(ScriptedChannel):
         self.seen: list[Any] = []
 
     def deliver(
-        self, claims: Any, begin_before: float, slots: Any, gate: Any, early: Any = None
+        self, claims: Any, begin_before: float, slots: Any, breaker: Any, early: Any = None
     ) -> Any:
-        outcomes = super().deliver(claims, begin_before, slots, gate)
+        outcomes = super().deliver(claims, begin_before, slots, breaker)
         last = claims[-1].route_id
         early([Result(claim=one, outcome=outcomes[one.route_id]) for one in claims[:-1]])
         self.seen.append(self._look())

@@ -8,8 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import queries, submission
-from dovecote.problems import Invalid
+from dovecote.core import queries
+from dovecote.core.problems import Invalid
+from dovecote.submit import submission
 from tests.functions import Functions
 from tests.integration.test_http import a_body, assert_problem
 from tests.integration.test_submit_in_sql import count, submit, wired

@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 
-from dovecote.redrives import BATCH, Redrives
+from dovecote.core.transitions import Refusal
+from dovecote.operations.redrives import BATCH, Redrives
 from dovecote.store.database import Database
 from dovecote.store.dead_letters import PostgresDeadLetters
 from dovecote.store.postgres import PostgresStore
 from dovecote.store.statements import statement
-from dovecote.transitions import Refusal
 from tests.builders import ScriptedChannel, a_dispatch, a_redrive, forever
 from tests.functions import Answer, Functions
 from tests.integration.test_http import assert_problem

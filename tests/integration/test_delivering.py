@@ -14,24 +14,22 @@ import pytest
 from msgspec.structs import replace
 
 from dovecote import wiring
-from dovecote.deliver import Deliver
-from dovecote.model import (
+from dovecote.aws.telemetry import no_span
+from dovecote.core.channel_state import ChannelState, SendSlots
+from dovecote.core.claim import Claim
+from dovecote.core.outcome import (
     Ambiguous,
-    Channel,
-    Claim,
     Delivered,
     Failed,
     NotBegun,
     Outcome,
     Permanent,
     Result,
-    Slots,
-    Standing,
-    Target,
     Unreachable,
 )
+from dovecote.core.route import Channel, Target
+from dovecote.dispatch.deliver import Deliver
 from dovecote.store.postgres import PostgresStore
-from dovecote.telemetry import no_span
 from local.provider import Fault, Running
 from local.provider.ledger import Email, Push
 from tests.builders import (
@@ -111,9 +109,11 @@ def deliver(claim: Claim) -> Outcome:
 
 def perform(deliver: Deliver, claims: list[Claim], deadline: float) -> list[Result]:
     """Deliver claims of one channel, of which nothing is known."""
-    standing = Standing(channel=claims[0].channel if claims else Channel.EMAIL)
-    slots = Slots(room=len(claims))
-    return list(deliver(claims, standing=standing, slots=slots, deadline=deadline).results)
+    channel_state = ChannelState(channel=claims[0].channel if claims else Channel.EMAIL)
+    slots = SendSlots(room=len(claims))
+    return list(
+        deliver(claims, channel_state=channel_state, slots=slots, deadline=deadline).results
+    )
 
 
 def claim_of(house: Functions, store: PostgresStore, **overrides: Any) -> Claim:
@@ -191,9 +191,9 @@ def test_nothing_is_begun_when_the_time_is_up(
     ("broken_at", "expected"),
     [
         # nothing was sent yet
-        ("dovecote.channels.rendering.Renderer.mail", Permanent(error="", asked=False)),
+        ("dovecote.catalog.rendering.Renderer.mail", Permanent(error="", asked=False)),
         # nobody knows how far it came
-        ("dovecote.channels.email.EmailChannel._single", Ambiguous(error="")),
+        ("dovecote.channels.email.channel.EmailChannel._single", Ambiguous(error="")),
     ],
 )
 def test_an_error_of_our_own_is_without_the_payload_and_in_doubt_only_where_it_may_have_been_sent(
@@ -486,7 +486,7 @@ def test_an_application_that_is_disabled_pauses_alone(
     post_to_device(pushing)
     error = "PlatformApplicationDisabled (400)"
     assert sorted(device_routes(connection)) == [("pending", 0, error), ("published", 1, None)]
-    assert store.stand(Channel.PUSH).paused == {"push/APNS/app"}
+    assert store.channel_state(Channel.PUSH).paused == {"push/APNS/app"}
 
 
 def post_to_device(house: Functions, **more: Any) -> Answer:

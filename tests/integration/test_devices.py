@@ -10,7 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.model import Channel, Device, Permanent, Result, Target
+from dovecote.core.device import Device
+from dovecote.core.outcome import Permanent, Result
+from dovecote.core.route import Channel, Target
 from dovecote.store.database import Database
 from dovecote.store.devices import PostgresDevices
 from dovecote.store.postgres import PostgresStore
@@ -221,7 +223,7 @@ def test_a_dead_device_skips_what_waits_for_it_and_leaves_alone_what_may_be_sent
         connection.execute(
             f"update dovecote.notification_routes set {becomes}".encode()  # noqa: S608 - our own
         )
-    assert store.bury_device("arn:u-1/phone", datetime.now(UTC))
+    assert store.mark_device_dead("arn:u-1/phone", datetime.now(UTC))
     assert connection.execute("select status from dovecote.notification_routes").fetchone() == (
         status,
     )

@@ -6,9 +6,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.finalise import PAUSE_SECONDS, EarlyWriter
-from dovecote.model import Claim, Delivered, Failed, Outcome, Result
-from dovecote.ports import StoreBusy, StoreUnavailable
+from dovecote.core.claim import Claim
+from dovecote.core.errors import StoreBusy, StoreUnavailable
+from dovecote.core.outcome import Delivered, Failed, Outcome, Result
+from dovecote.dispatch.early_writer import EarlyWriter
+from dovecote.dispatch.finalise import PAUSE_SECONDS
 from dovecote.store.postgres import PostgresStore
 from tests.builders import a_finaliser, claim_all, store_routes
 

@@ -12,15 +12,18 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from dovecote import erasure, wiring
-from dovecote.model import Ambiguous, Claim, Delivered, Failed, Feedback, Known, Outcome, Result
+from dovecote import wiring
+from dovecote.core.claim import Claim
+from dovecote.core.feedback import Feedback, Verdict
+from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome, Result
+from dovecote.core.transitions import Refusal
+from dovecote.people import erasure
 from dovecote.store.database import Connection as OwnConnection
 from dovecote.store.database import Database
 from dovecote.store.erasure import PostgresErasure
 from dovecote.store.postgres import PostgresStore
 from dovecote.store.rows import rows
 from dovecote.store.statements import statement
-from dovecote.transitions import Refusal
 from local.provider import Fault, Running
 from tests.builders import (
     ScriptedChannel,
@@ -439,13 +442,13 @@ def test_an_erased_dead_letter_is_not_redriven(
 
 
 @pytest.mark.parametrize(
-    ("known", "status"), [(Known.ACCEPTED, "published"), (Known.NOT_SENT, "dead_lettered")]
+    ("known", "status"), [(Verdict.ACCEPTED, "published"), (Verdict.NOT_SENT, "dead_lettered")]
 )
 def test_an_event_settles_what_was_in_flight_and_brings_nobody_back(
     store: PostgresStore,
     connection: Connection,
     people: PostgresErasure,
-    known: Known,
+    known: Verdict,
     status: str,
 ) -> None:
     claim = a_claim(store)

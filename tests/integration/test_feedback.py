@@ -12,20 +12,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.feedback import TakeFeedback
-from dovecote.model import (
-    Ambiguous,
-    Channel,
-    Claim,
-    Delivered,
-    Failed,
-    Feedback,
-    Known,
-    NotBegun,
-    Note,
-    Outcome,
-    Result,
-)
+from dovecote.core.claim import Claim
+from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
+from dovecote.core.outcome import Ambiguous, Delivered, Failed, NotBegun, Outcome, Result
+from dovecote.core.route import Channel
+from dovecote.feedback.record_feedback import RecordFeedback
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from local.provider import Fault, Running
@@ -47,11 +38,11 @@ from tests.integration.test_http import a_body
 
 Connection = psycopg.Connection[Any]
 HOLDS = {Channel.EMAIL: 300.0, Channel.PUSH: 0.0}
-SENT, REJECTED = Known.ACCEPTED, Known.NOT_SENT
+SENT, REJECTED = Verdict.ACCEPTED, Verdict.NOT_SENT
 ERROR = "SES Reject: Bad content"
 
 
-def an_event(claim: Claim, known: Known, message_id: str = "m-1") -> Feedback:
+def an_event(claim: Claim, known: Verdict, message_id: str = "m-1") -> Feedback:
     """Return what is told of the send of a claim."""
     return Feedback(
         route_id=claim.route_id,
@@ -398,7 +389,7 @@ AT = datetime(2026, 11, 24, 14, tzinfo=UTC)
 COLUMNS = "delivered_at, bounced_at, bounce_type, complained_at, delayed_at"
 
 
-def noted(claim: Claim, note: Note) -> Feedback:
+def noted(claim: Claim, note: DeliveryEvent) -> Feedback:
     return Feedback(
         route_id=claim.route_id,
         claim=claim.claims,
@@ -408,11 +399,11 @@ def noted(claim: Claim, note: Note) -> Feedback:
     )
 
 
-def a_note(event: str, minute: int = 0, **more: Any) -> Note:
-    return Note(event=event, at=AT + timedelta(minutes=minute), **more)
+def a_note(event: str, minute: int = 0, **more: Any) -> DeliveryEvent:
+    return DeliveryEvent(event=event, at=AT + timedelta(minutes=minute), **more)
 
 
-def bounced(bounce_type: str, minute: int = 0) -> Note:
+def bounced(bounce_type: str, minute: int = 0) -> DeliveryEvent:
     return a_note("bounced", minute, reason=f"{bounce_type}/general", bounce_type=bounce_type)
 
 
@@ -525,9 +516,9 @@ def test_what_was_rejected_has_no_delivery_until_it_is_sent_again(
 # Nobody's.
 
 
-@pytest.mark.parametrize("known", Known)
+@pytest.mark.parametrize("known", Verdict)
 def test_a_route_that_is_not_here_changes_nothing(
-    store: PostgresStore, connection: Connection, known: Known
+    store: PostgresStore, connection: Connection, known: Verdict
 ) -> None:
     claim = a_claim(store)
     before = row(connection, "*")
@@ -677,7 +668,7 @@ def test_a_device_that_sns_tells_of_is_dead_unless_it_registered_since(
         "EndpointArn": "e-1",
         "Time": (now + timedelta(minutes=minutes)).isoformat(),
     }
-    take = TakeFeedback(store=store)
+    take = RecordFeedback(store=store)
     assert [take(json.dumps(event)).settled for _ in range(2)] == [dead, False]
     buried = connection.execute(
         "select device_session_id from dovecote.push_devices where dead_at is not null"

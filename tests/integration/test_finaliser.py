@@ -8,13 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.model import (
+from dovecote.core.claim import Claim
+from dovecote.core.device import Device
+from dovecote.core.errors import StoreUnavailable
+from dovecote.core.notification import Cancellation
+from dovecote.core.outcome import (
     Ambiguous,
-    Cancellation,
-    Channel,
-    Claim,
     Delivered,
-    Device,
     Failed,
     NotBegun,
     Outcome,
@@ -24,7 +24,7 @@ from dovecote.model import (
     Unavailable,
     Unreachable,
 )
-from dovecote.ports import StoreUnavailable
+from dovecote.core.route import Channel
 from dovecote.store.database import Database
 from dovecote.store.devices import PostgresDevices
 from dovecote.store.postgres import PostgresStore

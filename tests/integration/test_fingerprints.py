@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dovecote import strict_json, submission
-from dovecote.problems import Malformed
+from dovecote.core import strict_json
+from dovecote.core.problems import Malformed
+from dovecote.submit import submission
 
 Connection = psycopg.Connection[Any]
 

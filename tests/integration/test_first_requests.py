@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.compile import compile_catalog
+from dovecote.catalog.compile import compile_catalog
 from local.provider import Running
 from tests.functions import ROOT, environment
 
@@ -35,8 +35,14 @@ answer = app.handler(json.loads(sys.argv[3]), Context())
 print(json.dumps({"answer": answer, "loaded": sorted(sys.modules)}))
 """
 
-SENDING = {"boto3", "botocore.auth", "botocore.client", "dovecote.channels.email", "urllib3"}
-CATALOG = {"dovecote.catalog", "email_validator", "fastjsonschema", "jinja2", "yaml"}
+SENDING = {
+    "boto3",
+    "botocore.auth",
+    "botocore.client",
+    "dovecote.channels.email.channel",
+    "urllib3",
+}
+CATALOG = {"dovecote.catalog.kinds", "email_validator", "fastjsonschema", "jinja2", "yaml"}
 SPANS = {"opentelemetry"}
 LOG = {"aws_lambda_powertools"}
 # What no function needs of Powertools.
@@ -90,7 +96,7 @@ def test_a_submit_that_tries_nothing_at_once_loads_no_client(starts: Starts) -> 
     _, loaded = starts.stored()
     assert not loaded & (SENDING | LOG)
     assert "email_validator" not in loaded, "the addresses are plain ones"
-    assert "dovecote.channels.rendering" in loaded, "what is stored can be rendered"
+    assert "dovecote.catalog.rendering" in loaded, "what is stored can be rendered"
     assert not loaded & {"jinja2", "yaml"}, "the templates are plain, and the catalog compiled"
 
 
@@ -124,7 +130,12 @@ def test_a_submit_from_a_catalog_that_was_not_compiled_reads_yaml(
 def test_a_submit_that_tries_at_once_loads_a_client_and_no_dispatcher(starts: Starts) -> None:
     answer, loaded = starts.first("submit", an_event("email"))
     assert [route["status"] for route in json.loads(answer["body"])["routes"]] == ["published"]
-    assert not loaded & {"dovecote.dispatch", "dovecote.rates", "email_validator", "pydantic"}
+    assert not loaded & {
+        "dovecote.dispatch.dispatch",
+        "dovecote.dispatch.rates",
+        "email_validator",
+        "pydantic",
+    }
     assert not loaded & (LOG | {"jinja2", "yaml"})
     assert "botocore.client" in loaded
 
@@ -135,7 +146,7 @@ def test_a_dispatch_loads_neither_a_validator_of_payloads_nor_one_of_addresses(
     starts.stored()
     tally, loaded = starts.first("dispatch", {})
     assert tally["published"] == 1
-    assert not loaded & {"dovecote.submit", "email_validator", "fastjsonschema", "pydantic"}
+    assert not loaded & {"dovecote.submit.submit", "email_validator", "fastjsonschema", "pydantic"}
     assert not loaded & {"jinja2", "yaml"}
 
 

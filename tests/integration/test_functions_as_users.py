@@ -10,10 +10,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from dovecote.model import Reason
-from dovecote.store import dead_letters, postgres, rows, stories
+from dovecote.core.route import Reason
+from dovecote.core.transitions import DeadLetter
+from dovecote.store import dead_letters, notifications, postgres, rows
 from dovecote.store.postgres import PostgresStore
-from dovecote.transitions import DeadLetter
 from local.provider import Fault, Running
 from tests.builders import claim_all
 from tests.functions import Context, Functions, environment, functions
@@ -28,7 +28,7 @@ Connection = psycopg.Connection[Any]
 As = Callable[..., AbstractContextManager[Functions]]
 
 __all__ = ["applications", "names", "users"]
-STORES = (dead_letters, postgres, rows, stories)
+STORES = (dead_letters, postgres, rows, notifications)
 PERMANENT = {"status": 400, "code": "BadRequestException", "message": "refused"}
 
 

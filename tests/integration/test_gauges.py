@@ -11,9 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from dovecote import wiring
-from dovecote.gauges import RETURN_SECONDS, ReadGauges
-from dovecote.measures import SAMPLED
-from dovecote.model import Channel, Failed, Gauges
+from dovecote.aws.measurements import SAMPLED
+from dovecote.core.outcome import Failed
+from dovecote.core.route import Channel
+from dovecote.operations.gauges import RETURN_SECONDS, Gauges, ReadGauges
 from dovecote.store.postgres import PostgresStore
 from local.provider import Fault, Running
 from tests.builders import (

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import yaml
 
-from dovecote import openapi
+from dovecote.aws import openapi
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from local.provider import Running

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from dovecote.ports import StoreFailed
+from dovecote.core.errors import StoreFailed
 from dovecote.store.database import Database
 from dovecote.store.migrate import ChangedMigration, Migration, known, migrate, migrate_with
 from dovecote.store.postgres import PostgresStore

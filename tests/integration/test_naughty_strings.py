@@ -14,9 +14,9 @@ import psycopg
 import pytest
 import yaml
 
-from dovecote import openapi
-from dovecote.addresses import BadAddress, normalised
-from dovecote.submission import is_identifier
+from dovecote.aws import openapi
+from dovecote.core.addresses import BadAddress, normalised
+from dovecote.core.identifiers import is_identifier
 from local.provider import Running
 from local.provider.ledger import Email
 from tests.functions import PROBLEM, Answer, Functions, environment, functions

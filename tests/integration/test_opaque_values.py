@@ -9,7 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.model import Channel, Delivered, Device, Known, Permanent, Result, Status
+from dovecote.core.device import Device
+from dovecote.core.feedback import Verdict
+from dovecote.core.outcome import Delivered, Permanent, Result
+from dovecote.core.route import Channel, Status
 from dovecote.store.devices import PostgresDevices
 from dovecote.store.postgres import PostgresStore
 from local.provider import Running
@@ -119,7 +122,7 @@ def test_an_endpoint_of_4096_bytes_is_one_device_s_alone_and_is_found(
             " values ('u-3', 'phone', 'fcm', 't', %s)",
             (endpoint,),
         )
-    assert store.bury_device(endpoint, datetime.now(UTC))
+    assert store.mark_device_dead(endpoint, datetime.now(UTC))
     assert devices.put(a_device("u-2", other)) == [endpoint]
     devices.endpoint_deleted("u-2", "phone", endpoint)
     assert devices.forget("u-2", "phone") == [other]
@@ -161,8 +164,8 @@ def test_events_with_message_ids_of_4096_bytes_accept_reject_and_repeat(
     first, second = opaque(4096, width), opaque(4092, width)
     settle(store, claim, Delivered(message_id=first))
     for _ in range(2):
-        store.tell(an_event(claim, Known.ACCEPTED, second))
-        store.tell(an_event(claim, Known.NOT_SENT, first))
+        store.tell(an_event(claim, Verdict.ACCEPTED, second))
+        store.tell(an_event(claim, Verdict.NOT_SENT, first))
     assert store.accepted([(claim.kind, claim.route_id)]) == {claim.route_id: second}
     rejected = connection.execute("select message_id from dovecote.email_rejections").fetchall()
     assert rejected == [(first,)]

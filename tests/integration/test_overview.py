@@ -6,7 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.model import Ambiguous, Channel, Claim, Failed, Outcome
+from dovecote.core.claim import Claim
+from dovecote.core.outcome import Ambiguous, Failed, Outcome
+from dovecote.core.route import Channel
 from dovecote.store.database import Connection as Opened
 from dovecote.store.database import Database
 from dovecote.store.overview import LANES, PostgresOverview

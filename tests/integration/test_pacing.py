@@ -12,9 +12,10 @@ import pytest
 from psycopg import sql
 
 from dovecote import wiring
-from dovecote.model import Channel, Congested, Slots
-from dovecote.ports import ProviderUnavailable
-from dovecote.rates import Rates
+from dovecote.core.channel_state import Congested, SendSlots
+from dovecote.core.errors import ProviderUnavailable
+from dovecote.core.route import Channel
+from dovecote.dispatch.rates import Rates
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from local.provider import Running
@@ -58,7 +59,7 @@ def later(connection: Connection, seconds: float, column: str = "next_slot_at") 
 
 
 def test_a_channel_without_a_rate_has_none(store: PostgresStore) -> None:
-    assert [store.stand(channel).rate for channel in Channel] == [None, None]
+    assert [store.channel_state(channel).rate for channel in Channel] == [None, None]
 
 
 def test_the_first_slot_is_now_and_each_other_one_later(paced: PostgresStore) -> None:
@@ -83,7 +84,7 @@ def test_the_next_to_reserve_comes_after_the_last(paced: PostgresStore) -> None:
     assert second.slots == after(first, 5)
 
 
-def after(slots: Slots, seconds: float) -> datetime:
+def after(slots: SendSlots, seconds: float) -> datetime:
     assert slots.slots is not None
     return slots.slots + timedelta(seconds=seconds)
 
@@ -114,7 +115,7 @@ def test_a_slow_rate_has_room_for_one(store: PostgresStore) -> None:
 def test_many_at_once_never_overlap(database_url: str, store: PostgresStore) -> None:
     rate = 500.0
     store.set_rate(EMAIL, rate)
-    reserved: list[Slots] = []
+    reserved: list[SendSlots] = []
 
     def work(seed: int) -> None:
         chance = random.Random(seed)
@@ -133,7 +134,7 @@ def test_many_at_once_never_overlap(database_url: str, store: PostgresStore) -> 
     assert_apart(taken, timedelta(seconds=1 / rate))
 
 
-def assert_apart(reserved: list[Slots], spacing: timedelta) -> None:
+def assert_apart(reserved: list[SendSlots], spacing: timedelta) -> None:
     """Assert that no two slots of any reservations are closer than the spacing."""
     begins: list[datetime] = []
     for slots in reserved:
@@ -192,7 +193,7 @@ def congest(
     store: PostgresStore, *, pace: float = 10, accepted_share: float = 0.8, probing: bool = False
 ) -> float | None:
     """Have a batch find congestion; return what the channel is slowed down to."""
-    since = store.stand(EMAIL).throttling.since
+    since = store.channel_state(EMAIL).throttling.since
     congested = Congested(pace=pace, accepted_share=accepted_share, probing=probing, since=since)
     counts = {**NONE, "accepted_requests": 5, "throttled_requests": 3}
     return store.record_throttling(EMAIL, counts, congested)
@@ -265,10 +266,10 @@ def test_refusals_are_counted_for_all_workers_and_wear_off_with_acceptances(
     quick: PostgresStore,
 ) -> None:
     quick.record_throttling(EMAIL, {**NONE, "throttled_requests": 2, "throttled_entries": 1}, None)
-    found = quick.stand(EMAIL).throttling
+    found = quick.channel_state(EMAIL).throttling
     assert (found.requests, found.entries, found.limited) == (2, 1, False)
     quick.record_throttling(EMAIL, {**NONE, "accepted_requests": 25, "accepted_entries": 50}, None)
-    found = quick.stand(EMAIL).throttling
+    found = quick.channel_state(EMAIL).throttling
     assert (found.requests, found.entries) == (1, 0)
 
 
@@ -276,11 +277,11 @@ def test_a_channel_without_a_rate_is_paced_while_it_is_slowed_down(
     store: PostgresStore, connection: Connection
 ) -> None:
     congest(store, pace=50)
-    assert store.stand(EMAIL).is_paced
+    assert store.channel_state(EMAIL).is_paced
     assert pace_after(store, connection, 3) == pytest.approx(40, rel=0.02)
     later(connection, 3600, "slowed_at")
-    assert not store.stand(EMAIL).is_paced
-    assert store.reserve(EMAIL, 7, 2) == Slots(room=7)
+    assert not store.channel_state(EMAIL).is_paced
+    assert store.reserve(EMAIL, 7, 2) == SendSlots(room=7)
 
 
 def test_a_pause_leaves_the_rate_as_it_is(quick: PostgresStore) -> None:
@@ -301,7 +302,7 @@ def test_a_trial_that_has_no_slot_yet_is_left_to_another(
     found: list[set[str]] = []
 
     def sleep(_seconds: float) -> None:
-        found.append(set(store.stand(EMAIL).recovering))
+        found.append(set(store.channel_state(EMAIL).recovering))
         later(connection, 5)
 
     channel = ScriptedChannel()
@@ -338,8 +339,8 @@ def rates(
 
 def rate_of(using: Rates, store: PostgresStore, channel: str = EMAIL) -> float | None:
     """Ask for the rate as a batch does, and return what is kept of it."""
-    said = using.of(store.stand(channel))
-    assert store.stand(channel).rate == said
+    said = using.of(store.channel_state(channel))
+    assert store.channel_state(channel).rate == said
     return said
 
 
@@ -429,7 +430,7 @@ def test_submit_takes_a_slot_for_each_email_that_it_tries_and_no_more(
     own = wiring._store()
     reserve, wanted = own.reserve, []
 
-    def asked(channel: str, count: int, horizon: float) -> Slots:
+    def asked(channel: str, count: int, horizon: float) -> SendSlots:
         wanted.append((channel, count))
         return reserve(channel, count, horizon)
 
@@ -445,5 +446,5 @@ def test_the_rate_of_the_account_is_the_one_that_ses_says(
 ) -> None:
     with functions(environment(database_url, provider.url, catalog_folder)) as house:
         house.dispatch()
-    assert store.stand(EMAIL).rate is not None
-    assert not store.stand(EMAIL).rate_is_old
+    assert store.channel_state(EMAIL).rate is not None
+    assert not store.channel_state(EMAIL).rate_is_old

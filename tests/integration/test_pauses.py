@@ -12,22 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.deliver import Delivery
-from dovecote.gate import MOST_REFUSED, Gate
-from dovecote.model import (
-    Ambiguous,
-    Channel,
-    Claim,
-    Delivered,
-    Failed,
-    Outcome,
-    Pause,
-    Standing,
-    Throttled,
-    Unavailable,
-)
-from dovecote.pauses import Pauses
-from dovecote.ports import StoreUnavailable
+from dovecote.core.channel_state import ChannelState, Pause
+from dovecote.core.claim import Claim
+from dovecote.core.errors import StoreUnavailable
+from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome, Throttled, Unavailable
+from dovecote.core.route import Channel
+from dovecote.dispatch.circuit_breaker import MOST_REFUSED, CircuitBreaker
+from dovecote.dispatch.deliver import Delivery
+from dovecote.dispatch.pauses import Pauses
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from local.provider import Fault, Running
@@ -84,9 +76,9 @@ def state(connection: Connection, resource: str = EMAIL) -> Sequence[Any]:
     return row
 
 
-def strained(store: PostgresStore) -> tuple[int, set[uuid.UUID]]:
-    standing = store.stand(EMAIL)
-    return standing.unreached, set(standing.unanswered)
+def has_failures(store: PostgresStore) -> tuple[int, set[uuid.UUID]]:
+    channel_state = store.channel_state(EMAIL)
+    return channel_state.unreached, set(channel_state.unanswered)
 
 
 # A pause.
@@ -94,7 +86,7 @@ def strained(store: PostgresStore) -> tuple[int, set[uuid.UUID]]:
 
 def test_the_channels_stand_well_at_first(store: PostgresStore) -> None:
     for channel in Channel:
-        assert store.stand(channel) == Standing(channel=channel, rate_is_old=True)
+        assert store.channel_state(channel) == ChannelState(channel=channel, rate_is_old=True)
 
 
 def test_a_pause_is_told_to_all_who_look(store: PostgresStore) -> None:
@@ -102,18 +94,18 @@ def test_a_pause_is_told_to_all_who_look(store: PostgresStore) -> None:
     assert told is not None
     assert (told.resource, told.in_a_row) == (EMAIL, 1)
     assert 99 < told.seconds <= 100
-    standing = store.stand(EMAIL)
-    assert (standing.paused, standing.recovering) == ({EMAIL}, set())
-    assert 90 < standing.paused_for <= 100
-    assert store.stand(PUSH).paused == set()
+    channel_state = store.channel_state(EMAIL)
+    assert (channel_state.paused, channel_state.recovering) == ({EMAIL}, set())
+    assert 90 < channel_state.paused_for <= 100
+    assert store.channel_state(PUSH).paused == set()
 
 
 def test_a_pause_of_one_identity_is_not_one_of_its_channel(store: PostgresStore) -> None:
     told = pause(store, SHOP, base=100)
     assert told is not None
     assert (told.resource, told.in_a_row) == (SHOP, 1)
-    standing = store.stand(EMAIL)
-    assert (standing.paused, standing.paused_for) == ({SHOP}, 0)
+    channel_state = store.channel_state(EMAIL)
+    assert (channel_state.paused, channel_state.paused_for) == ({SHOP}, 0)
 
 
 @pytest.mark.parametrize("resource", [EMAIL, SHOP])
@@ -159,7 +151,7 @@ def test_of_many_that_pause_it_at_once_one_does(store: PostgresStore, database_u
     for resource in (EMAIL, SHOP):
         told = at_once(database_url, lambda own, resource=resource: pause(own, resource))
         assert [one is not None for one in sorted(told, key=bool)] == [False] * 7 + [True]
-        assert store.stand(EMAIL).paused >= {resource}
+        assert store.channel_state(EMAIL).paused >= {resource}
 
 
 # After it.
@@ -167,23 +159,23 @@ def test_of_many_that_pause_it_at_once_one_does(store: PostgresStore, database_u
 
 def test_what_is_paused_is_not_tried(store: PostgresStore) -> None:
     pause(store)
-    assert not store.try_resource(EMAIL, 10)
+    assert not store.acquire_probe(EMAIL, 10)
 
 
 def test_what_has_never_paused_is_not_tried(store: PostgresStore) -> None:
-    assert not store.try_resource(EMAIL, 10)
-    assert not store.try_resource(SHOP, 10)
+    assert not store.acquire_probe(EMAIL, 10)
+    assert not store.acquire_probe(SHOP, 10)
 
 
 def test_after_its_pause_it_is_one_s_to_try(store: PostgresStore, connection: Connection) -> None:
     pause(store)
     pass_the_pause(connection)
-    assert store.stand(EMAIL).recovering == {EMAIL}
-    assert store.try_resource(EMAIL, 100)
-    assert not store.try_resource(EMAIL, 100)
-    standing = store.stand(EMAIL)
-    assert (standing.paused, standing.recovering) == ({EMAIL}, set())
-    assert 90 < standing.paused_for <= 100
+    assert store.channel_state(EMAIL).recovering == {EMAIL}
+    assert store.acquire_probe(EMAIL, 100)
+    assert not store.acquire_probe(EMAIL, 100)
+    channel_state = store.channel_state(EMAIL)
+    assert (channel_state.paused, channel_state.recovering) == ({EMAIL}, set())
+    assert 90 < channel_state.paused_for <= 100
 
 
 def test_of_many_that_would_try_it_at_once_one_may(
@@ -191,7 +183,7 @@ def test_of_many_that_would_try_it_at_once_one_may(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    may = at_once(database_url, lambda own: own.try_resource(EMAIL, 10))
+    may = at_once(database_url, lambda own: own.acquire_probe(EMAIL, 10))
     assert Counter(may) == {True: 1, False: 7}
 
 
@@ -200,9 +192,9 @@ def test_who_tried_it_and_was_not_heard_of_leaves_it_to_another(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    assert store.try_resource(EMAIL, 0)
-    assert store.stand(EMAIL).recovering == {EMAIL}
-    assert store.try_resource(EMAIL, 10)
+    assert store.acquire_probe(EMAIL, 0)
+    assert store.channel_state(EMAIL).recovering == {EMAIL}
+    assert store.acquire_probe(EMAIL, 10)
 
 
 def test_who_had_nothing_to_try_it_with_leaves_it_to_another(
@@ -210,10 +202,10 @@ def test_who_had_nothing_to_try_it_with_leaves_it_to_another(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    assert store.try_resource(EMAIL, 10)
-    store.leave_untried(EMAIL)
-    assert store.stand(EMAIL).recovering == {EMAIL}
-    assert store.try_resource(EMAIL, 10)
+    assert store.acquire_probe(EMAIL, 10)
+    store.release_probe(EMAIL)
+    assert store.channel_state(EMAIL).recovering == {EMAIL}
+    assert store.acquire_probe(EMAIL, 10)
 
 
 def test_what_answers_is_well_again_and_its_next_pause_is_the_first(
@@ -222,10 +214,14 @@ def test_what_answers_is_well_again_and_its_next_pause_is_the_first(
     for _ in range(3):
         pause(store)
         pass_the_pause(connection)
-    store.try_resource(EMAIL, 10)
+    store.acquire_probe(EMAIL, 10)
     assert store.resume(EMAIL)
-    standing = store.stand(EMAIL)
-    assert (standing.paused, standing.recovering, standing.paused_for) == (set(), set(), 0)
+    channel_state = store.channel_state(EMAIL)
+    assert (channel_state.paused, channel_state.recovering, channel_state.paused_for) == (
+        set(),
+        set(),
+        0,
+    )
     told = pause(store)
     assert told is not None
     assert (told.in_a_row, round(told.seconds)) == (1, 2)
@@ -236,12 +232,12 @@ def test_what_fails_while_it_is_tried_pauses_for_longer(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    store.try_resource(EMAIL, 10)
+    store.acquire_probe(EMAIL, 10)
     told = pause(store)
     assert told is not None
     assert (told.in_a_row, round(told.seconds)) == (2, 4)
     pass_the_pause(connection)
-    assert store.try_resource(EMAIL, 10)
+    assert store.acquire_probe(EMAIL, 10)
 
 
 def test_what_was_sent_before_a_pause_does_not_end_it(
@@ -255,8 +251,8 @@ def test_what_was_sent_before_a_pause_does_not_end_it(
 
 def test_nothing_is_known_of_a_resource_that_never_paused(store: PostgresStore) -> None:
     assert not store.resume(SHOP)
-    store.leave_untried(SHOP)
-    assert store.stand(EMAIL).paused == set()
+    store.release_probe(SHOP)
+    assert store.channel_state(EMAIL).paused == set()
 
 
 # What failed in a row.
@@ -264,55 +260,57 @@ def test_nothing_is_known_of_a_resource_that_never_paused(store: PostgresStore) 
 
 def test_what_failed_in_a_row_is_counted_for_all_workers(store: PostgresStore) -> None:
     first, second = uuid.uuid4(), uuid.uuid4()
-    store.strain(EMAIL, unreached=1, unanswered=[first])
-    store.strain(EMAIL, unreached=1, unanswered=[second, first])
-    assert strained(store) == (2, {first, second})
-    assert store.stand(PUSH).unreached == 0
+    store.record_failures(EMAIL, unreached=1, unanswered=[first])
+    store.record_failures(EMAIL, unreached=1, unanswered=[second, first])
+    assert has_failures(store) == (2, {first, second})
+    assert store.channel_state(PUSH).unreached == 0
 
 
 def test_no_more_routes_are_remembered_than_tell_an_outage(store: PostgresStore) -> None:
-    store.strain(EMAIL, unreached=0, unanswered=[uuid.uuid4() for _ in range(1000)])
-    assert len(store.stand(EMAIL).unanswered) == 100
+    store.record_failures(EMAIL, unreached=0, unanswered=[uuid.uuid4() for _ in range(1000)])
+    assert len(store.channel_state(EMAIL).unanswered) == 100
 
 
 def test_an_answer_and_a_pause_begin_the_count_anew(
     store: PostgresStore, connection: Connection
 ) -> None:
-    store.strain(EMAIL, unreached=2, unanswered=[uuid.uuid4()])
+    store.record_failures(EMAIL, unreached=2, unanswered=[uuid.uuid4()])
     assert store.resume(EMAIL)
-    assert strained(store) == (0, set())
-    store.strain(EMAIL, unreached=2, unanswered=[uuid.uuid4()])
+    assert has_failures(store) == (0, set())
+    store.record_failures(EMAIL, unreached=2, unanswered=[uuid.uuid4()])
     pause(store)
-    assert strained(store) == (0, set())
+    assert has_failures(store) == (0, set())
 
 
 # What a worker tells the others.
 
 
-def learn(store: PostgresStore, gate: Gate, log: RecordingLog | None = None) -> None:
+def learn(store: PostgresStore, breaker: CircuitBreaker, log: RecordingLog | None = None) -> None:
     pauses = Pauses(base=2, most=300, random=middle, log=log or RecordingLog())
-    pauses.learn(store, Delivery(results=[], gate=gate, pace=10.0))
+    pauses.learn(store, Delivery(results=[], breaker=breaker, pace=10.0))
 
 
-def heard(store: PostgresStore, *outcomes: Outcome, tried: Sequence[str] = ()) -> Gate:
+def heard(store: PostgresStore, *outcomes: Outcome, tried: Sequence[str] = ()) -> CircuitBreaker:
     """Return the gate of a batch, one route an outcome, through the account and the shop."""
     store_routes(store, len(outcomes))
-    gate = Gate(store.stand(EMAIL), tried)
+    breaker = CircuitBreaker(store.channel_state(EMAIL), tried)
     claims = claim_all(store)
-    said = [gate.heard(*one) for one in zip(claims, [(EMAIL, SHOP)] * 99, outcomes, strict=False)]
+    said = [
+        breaker.heard(*one) for one in zip(claims, [(EMAIL, SHOP)] * 99, outcomes, strict=False)
+    ]
     for claim, outcome in zip(claims, said, strict=True):
-        gate.decided(claim, outcome)
-    return gate
+        breaker.decided(claim, outcome)
+    return breaker
 
 
 def test_the_first_of_what_a_batch_heard_is_told_and_logged(
     store: PostgresStore, connection: Connection
 ) -> None:
     log = RecordingLog()
-    gate = heard(store, PAUSED, OFF, DENIED)
-    learn(store, gate, log)
-    learn(store, gate, log)  # by another worker, while it is paused
-    assert store.stand(EMAIL).paused == {EMAIL, SHOP}
+    breaker = heard(store, PAUSED, OFF, DENIED)
+    learn(store, breaker, log)
+    learn(store, breaker, log)  # by another worker, while it is paused
+    assert store.channel_state(EMAIL).paused == {EMAIL, SHOP}
     message = ("warning", "notification channel paused")
     assert log.lines == [
         (*message, {"resource": EMAIL, "seconds": 2.0, "in_a_row": 1, "error": "paused"}),
@@ -325,10 +323,10 @@ def test_what_was_tried_and_answered_is_resumed_and_logged(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    store.try_resource(EMAIL, 10)
+    store.acquire_probe(EMAIL, 10)
     log = RecordingLog()
     learn(store, heard(store, Failed(error="Unknown (400)"), tried=[EMAIL]), log)
-    assert store.stand(EMAIL).paused == set()
+    assert store.channel_state(EMAIL).paused == set()
     assert log.lines == [("info", "notification channel resumed", {"resource": EMAIL})]
 
 
@@ -337,10 +335,10 @@ def test_what_was_tried_and_not_asked_is_left_to_another(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    store.try_resource(EMAIL, 10)
+    store.acquire_probe(EMAIL, 10)
     log = RecordingLog()
     learn(store, heard(store, Failed(error="no name", asked=False), tried=[EMAIL]), log)
-    assert store.stand(EMAIL).recovering == {EMAIL}
+    assert store.channel_state(EMAIL).recovering == {EMAIL}
     assert log.lines == []
 
 
@@ -349,10 +347,10 @@ def test_a_channel_whose_trial_was_refused_for_one_identity_is_well(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    store.try_resource(EMAIL, 10)
+    store.acquire_probe(EMAIL, 10)
     learn(store, heard(store, DENIED, tried=[EMAIL]))
-    standing = store.stand(EMAIL)
-    assert (standing.paused, standing.recovering) == ({SHOP}, set())
+    channel_state = store.channel_state(EMAIL)
+    assert (channel_state.paused, channel_state.recovering) == ({SHOP}, set())
 
 
 @pytest.mark.parametrize(
@@ -371,10 +369,10 @@ def test_a_channel_whose_trial_was_refused_for_one_identity_is_well(
 def test_what_a_batch_counted_is_added_unless_it_had_an_answer(
     store: PostgresStore, outcomes: list[Outcome], unreached: int, unanswered: int
 ) -> None:
-    store.strain(EMAIL, unreached=1, unanswered=[uuid.uuid4(), uuid.uuid4()])
+    store.record_failures(EMAIL, unreached=1, unanswered=[uuid.uuid4(), uuid.uuid4()])
     learn(store, heard(store, *outcomes))
-    standing = store.stand(EMAIL)
-    assert (standing.unreached, len(standing.unanswered)) == (unreached, unanswered)
+    channel_state = store.channel_state(EMAIL)
+    assert (channel_state.unreached, len(channel_state.unanswered)) == (unreached, unanswered)
 
 
 def test_what_the_store_does_not_take_is_logged_and_does_not_stop_the_run(
@@ -383,10 +381,10 @@ def test_what_the_store_does_not_take_is_logged_and_does_not_stop_the_run(
     def gone(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("gone")
 
-    gate = heard(store, PAUSED)
+    breaker = heard(store, PAUSED)
     monkeypatch.setattr(store, "pause", gone)
     log = RecordingLog()
-    learn(store, gate, log)
+    learn(store, breaker, log)
     assert log.lines == [("error", "notification channel state not kept", {"error": "gone"})]
 
 
@@ -467,7 +465,7 @@ def test_however_often_an_identity_pauses_its_routes_keep_their_attempts(
     assert routes(connection) == {("shop", "pending", 0): 3}
     a_dispatch(store, TwoSenders())(forever)
     assert routes(connection) == {("shop", "published", 1): 3}
-    assert store.stand(EMAIL).paused | store.stand(EMAIL).recovering == set()
+    assert store.channel_state(EMAIL).paused | store.channel_state(EMAIL).recovering == set()
 
 
 def make_due(connection: Connection) -> None:
@@ -546,7 +544,7 @@ def test_a_worker_does_not_try_what_another_one_tries(
     store_routes(store, 1)
     pause(store)
     pass_the_pause(connection)
-    assert store.try_resource(EMAIL, 89)
+    assert store.acquire_probe(EMAIL, 89)
     channel = ScriptedChannel()
     assert a_dispatch(store, channel)(forever)["claimed"] == 0
     assert channel.asked == []
@@ -558,9 +556,9 @@ def test_a_worker_that_comes_second_to_a_trial_looks_again_a_little_later(
     store_routes(store, 1)
     pause(store)
     pass_the_pause(connection)
-    try_resource, first = store.try_resource, iter([False])
+    acquire_probe, first = store.acquire_probe, iter([False])
     monkeypatch.setattr(
-        store, "try_resource", lambda *which: next(first, True) and try_resource(*which)
+        store, "acquire_probe", lambda *which: next(first, True) and acquire_probe(*which)
     )
     slept: list[float] = []
     tally = a_dispatch(store, ScriptedChannel(), sleep=slept.append)(forever)
@@ -574,7 +572,7 @@ def test_a_trial_for_which_nothing_is_due_is_left_to_another(
     pause(store)
     pass_the_pause(connection)
     assert a_dispatch(store, ScriptedChannel())(forever)["claimed"] == 0
-    assert store.stand(EMAIL).recovering == {EMAIL}
+    assert store.channel_state(EMAIL).recovering == {EMAIL}
 
 
 def test_a_provider_that_is_not_there_costs_two_routes_an_attempt_and_pauses(
@@ -589,7 +587,7 @@ def test_a_provider_that_is_not_there_costs_two_routes_an_attempt_and_pauses(
         ("order.shipped", "retrying", 1): 2,
         ("order.shipped", "pending", 0): 8,
     }
-    assert store.stand(EMAIL).paused == {EMAIL}
+    assert store.channel_state(EMAIL).paused == {EMAIL}
 
 
 def run_without_waiting(store: PostgresStore, channel: ScriptedChannel, **more: Any) -> None:
@@ -603,10 +601,10 @@ def test_what_failed_in_a_row_counts_over_batches_and_workers(
     store_routes(store, 2)
     channel = ScriptedChannel(answer=lambda _: Failed(error="no route", unreached=True))
     a_dispatch(store, channel, batch_size=1)(lambda: 0.0 if len(channel.asked) == 2 else 90.0)
-    assert strained(store) == (2, set())
+    assert has_failures(store) == (2, set())
     store_routes(store, 1)
     run_without_waiting(store, channel, batch_size=1)
-    assert store.stand(EMAIL).paused == {EMAIL}
+    assert store.channel_state(EMAIL).paused == {EMAIL}
     assert routes(connection) == {
         ("order.shipped", "retrying", 1): 2,
         ("order.shipped", "pending", 0): 1,
@@ -632,7 +630,7 @@ def test_five_routes_without_an_answer_pause_their_channel_and_the_last_keeps_it
     expected = Counter({("order.shipped", "retrying", 1): 4, ("order.shipped", "pending", 0): 5})
     expected[last] += 1
     assert routes(connection) == expected
-    assert store.stand(EMAIL).paused == {EMAIL}
+    assert store.channel_state(EMAIL).paused == {EMAIL}
 
 
 def test_one_route_that_gets_no_answer_pauses_nothing_and_ends(
@@ -644,7 +642,7 @@ def test_one_route_that_gets_no_answer_pauses_nothing_and_ends(
         a_dispatch(store, channel)(forever)
         make_due(connection)
     assert routes(connection) == {("order.shipped", "dead_lettered", 8): 1}
-    assert store.stand(EMAIL).paused == set()
+    assert store.channel_state(EMAIL).paused == set()
 
 
 # By the functions.
@@ -658,7 +656,7 @@ def test_a_throttled_email_is_answered_202_and_sent_soon_at_its_first_attempt(
     assert answer.status == 202
     (route,) = answer.body["routes"]
     assert (route["status"], route["attempts"], route["last_error"]) == ("pending", 0, None)
-    assert store.stand(EMAIL).paused == set()
+    assert store.channel_state(EMAIL).paused == set()
     time.sleep(0.75)  # a throttled route is due again in 0.25 to 0.75 s
     tally = house.dispatch()
     assert (tally["claimed"], tally["published"]) == (1, 1)
@@ -674,7 +672,7 @@ def test_a_run_waits_for_its_last_route_where_that_was_throttled(
     tally = a_dispatch(store, channel, clock=time.monotonic)(forever)
     assert (tally["published"], tally["given_back"]) == (5, 1)
     assert routes(connection) == {("order.shipped", "published", 1): 5}
-    assert store.stand(EMAIL).paused == set()
+    assert store.channel_state(EMAIL).paused == set()
 
 
 def test_a_provider_that_throttles_all_is_paused_for_longer_each_time(
@@ -686,8 +684,8 @@ def test_a_provider_that_throttles_all_is_paused_for_longer_each_time(
 
     def sleep(_seconds: float) -> None:
         """Let the pause and the delays be over."""
-        if EMAIL in store.stand(EMAIL).paused:
-            pauses.append(store.stand(EMAIL).paused_for)
+        if EMAIL in store.channel_state(EMAIL).paused:
+            pauses.append(store.channel_state(EMAIL).paused_for)
             pass_the_pause(connection)
         make_due(connection)
         time.sleep(0.01)
@@ -726,7 +724,7 @@ def test_what_the_account_or_the_identity_cannot_do_is_not_the_email_s_fault(
     order(provider, Fault.ERROR, status=status, code=code, message=message)
     assert house.post(email_only()).body["routes"][0]["status"] == "pending"
     assert routes(connection) == {("account.password_reset", "pending", 0): 1}
-    assert store.stand(EMAIL).paused == {resource}
+    assert store.channel_state(EMAIL).paused == {resource}
 
 
 def test_submit_tries_nothing_behind_a_pause_nor_right_after_it(

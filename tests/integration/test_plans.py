@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from dovecote.ids import uuid7
-from dovecote.model import Result
+from dovecote.core.ids import uuid7
+from dovecote.core.outcome import Result
 from dovecote.store.database import Database
 from dovecote.store.overview import LANES
 from dovecote.store.postgres import PostgresStore
@@ -107,7 +107,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "cancel": {"notification_id": uuid.uuid4()},
     "skip_device": {"user_id": "u-1", "device_session_id": "d-1"},
     "gauges": LANES,
-    "stand": {"channel": "email"},
+    "channel_state": {"channel": "email"},
     "paused": {**LANES, "most": 5_000},
     "defer": {
         **of_some("deferrals", {"delay": 2.0, "error": "e"}),
@@ -263,7 +263,7 @@ def test_what_submit_runs_scans_no_table_whatever_was_planned_before(
     fill(connection, 20_000)
     connection.execute(
         "insert into dovecote.kinds values ('k', 'v', '{email,push}', 1, 60, 0, '{a}');"
-        " insert into dovecote.routing (allowed, redirect, topic) values ('{}', '', false)"
+        " insert into dovecote.submit.routing (allowed, redirect, topic) values ('{}', '', false)"
     )
     connection.execute(
         "insert into dovecote.push_devices (user_id, device_session_id, platform, token, endpoint)"
@@ -427,8 +427,8 @@ def test_what_waits_behind_a_pause_is_counted_along_its_index_and_no_further_tha
     assert store.gauges().waiting_routes == 10_000
     if resource != "email":
         assert 86_400 <= store.gauges().oldest_due_seconds < 86_500
-        assert store.stand("email").awaited_for is not None
-        (asked,) = scans(connection, "stand", "notification_routes")
+        assert store.channel_state("email").awaited_for is not None
+        (asked,) = scans(connection, "channel_state", "notification_routes")
         assert asked["Index Name"] == "notification_routes_waiting"
         assert asked["Actual Loops"] * asked["Actual Rows"] == 100
 

@@ -17,9 +17,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
-from dovecote.channels.endpoints import SnsEndpoints
-from dovecote.channels.push_message import ClientEvent, Expiry, attributes, envelope
-from dovecote.channels.rendering import Alert
+from dovecote.catalog.rendering import Alert
+from dovecote.channels.push.endpoints import SnsEndpoints
+from dovecote.channels.push.message import ClientEvent, Expiry, attributes, envelope
 from local.provider import Provider, running
 
 SENDER = "shop@example.com"

@@ -14,10 +14,11 @@ import psycopg
 import pytest
 
 import dovecote
-from dovecote import cloudformation
-from dovecote.cloudformation import ANSWER_SECONDS
-from dovecote.ports import Clock, Log, Sleep, StoreFailed, StoreUnavailable
-from dovecote.publication import Publication
+from dovecote.aws import cloudformation
+from dovecote.aws.cloudformation import ANSWER_SECONDS
+from dovecote.catalog.publication import Publication
+from dovecote.core.errors import StoreFailed, StoreUnavailable
+from dovecote.core.ports import Clock, Log, Sleep
 from dovecote.store import provision
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.migrate import LOCK, Migration, known
@@ -80,7 +81,7 @@ def test_the_users_that_it_names_are_made(empty_database_url: str, catalog_folde
 
 
 def migrated_by_hand(**environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dovecote.provision"]
+    command = [sys.executable, "-m", "dovecote.wiring.provision"]
     given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "layers" / "dovecote")}
     return subprocess.run(
         command, env={**given, **environment}, capture_output=True, text=True, check=False

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.model import Feedback, Known
-from dovecote.purge import LEAST_SECONDS, Purge
+from dovecote.core.feedback import Feedback, Verdict
+from dovecote.operations.purge import LEAST_SECONDS, Purge
 from dovecote.store.database import Connection as OwnConnection
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
@@ -266,9 +266,9 @@ def test_two_purges_at_once_delete_each_once(
     assert gone["routes"] == 1
 
 
-@pytest.mark.parametrize("known", Known)
+@pytest.mark.parametrize("known", Verdict)
 def test_an_event_of_what_is_being_purged_leaves_nothing_on_record(
-    connection: Connection, database_url: str, store: PostgresStore, known: Known
+    connection: Connection, database_url: str, store: PostgresStore, known: Verdict
 ) -> None:
     route_id = an_old_one(connection)
     feedback = Feedback(route_id=route_id, claim=1, message_id="m-1", known=known, error="e")

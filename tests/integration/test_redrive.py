@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.model import Channel, Failed, Permanent
+from dovecote.core.outcome import Failed, Permanent
+from dovecote.core.route import Channel
+from dovecote.core.transitions import Refusal
 from dovecote.store.postgres import PostgresStore
-from dovecote.transitions import Refusal
 from local.provider import Fault, Running
 from tests.builders import (
     ScriptedChannel,

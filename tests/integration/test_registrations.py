@@ -18,11 +18,11 @@ import psycopg
 import pytest
 from botocore.config import Config
 
-from dovecote.channels.endpoints import SnsEndpoints
-from dovecote.devices import Devices
-from dovecote.erasure import Erasure
-from dovecote.model import Device
-from dovecote.problems import NotFound
+from dovecote.channels.push.endpoints import SnsEndpoints
+from dovecote.core.device import Device
+from dovecote.core.problems import NotFound
+from dovecote.people.devices import Devices
+from dovecote.people.erasure import Erasure
 from dovecote.store.database import Connection as OwnConnection
 from dovecote.store.database import Database
 from dovecote.store.devices import PostgresDevices

@@ -22,16 +22,17 @@ Connection = psycopg.Connection[Any]
 
 FINALISER = {
     "publish_accepted", "record_acceptances", "record_further_acceptances", "publish", "retry",
-    "dead_letter", "skip", "give_back", "defer", "attempted_at", "bury_device", "skip_device",
-    "stand", "reserve", "pause", "resume", "strain", "record_throttling", "record_refusals",
+    "dead_letter", "skip", "give_back", "defer", "attempted_at", "mark_device_dead", "skip_device",
+    "channel_state", "reserve", "pause", "resume", "record_failures",
+    "record_throttling", "record_refusals",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
-        "submit", "find", "notification", "routes", "devices", "hand_over", *FINALISER,
+        "submit", "find", "notification", "routes", "devices", "wake_up", *FINALISER,
     },
     "Dispatch": {
         "claim", "claim_lapsed", "claim_expired", "accepted", "gauges", "set_rate",
-        "release_slots", "try_resource", "leave_untried", "backlog", "keep_handover", *FINALISER,
+        "release_slots", "acquire_probe", "release_probe", "backlog", "hold_wake_up", *FINALISER,
     },
     "Api": {
         "notification", "routes", "story", "find", "find_by_user", "find_by_email", "cancel",
@@ -48,7 +49,7 @@ RUNS: Mapping[str, set[str]] = {
     "Feedback": {
         "kind_of", "record_acceptances", "record_further_acceptances", "record_rejection",
         "note_on_delivery", "lock_route", "note", "suppress", "recorded", "settle", "reject",
-        "bury_device", "skip_device",
+        "mark_device_dead", "skip_device",
     },
     "Purge": {"purgeable", "purge"},
 }  # fmt: skip

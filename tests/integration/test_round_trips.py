@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from dovecote.model import Channel
+from dovecote.core.route import Channel
 from dovecote.store.database import Connection, Database
 from dovecote.store.postgres import PostgresStore
 from tests.builders import a_lease, a_notification, a_route
@@ -28,7 +28,7 @@ ONE_STATEMENT: dict[str, Ask] = {
     "claim, and how its channel stands": (
         lambda store: store.claim(Channel.EMAIL, {0: 1}, a_lease(), {})
     ),
-    "stand": lambda store: store.stand(Channel.EMAIL),
+    "channel_state": lambda store: store.channel_state(Channel.EMAIL),
     "set_rate": lambda store: store.set_rate(Channel.EMAIL, 10.0),
     "publish": lambda store: store.publish(uuid4(), {uuid4(): "m-1"}, [("k", uuid4(), "m-1")]),
     "accepted": lambda store: store.accepted([]),

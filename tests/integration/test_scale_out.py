@@ -8,10 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import scale, wiring
-from dovecote.model import Channel, Priority
-from dovecote.ports import NotInvoked, StoreUnavailable
-from dovecote.scale_out import ScaleOut
+from dovecote import wiring
+from dovecote.core.errors import StoreUnavailable
+from dovecote.core.notification import Priority
+from dovecote.core.ports import NotInvoked
+from dovecote.core.route import Channel
+from dovecote.dispatch import scale
+from dovecote.dispatch.scale_out import ScaleOut
 from dovecote.store.postgres import PostgresStore
 from local.provider import Running
 from tests.builders import RecordingLog, a_lease, a_notification, a_route, claim_all, store_routes

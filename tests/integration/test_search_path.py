@@ -20,11 +20,11 @@ import pytest
 from psycopg import errors, sql
 
 from dovecote import wiring
-from dovecote.ports import StoreFailed
-from dovecote.settings import from_environment
+from dovecote.core.errors import StoreFailed
 from dovecote.store.migrate import known, migrate, migrate_with
 from dovecote.store.publish import publish
 from dovecote.store.roles import FUNCTIONS, make_users
+from dovecote.wiring.settings import from_environment
 from local.provider import Running
 from tests.conftest import create_database, drop_database, named
 from tests.functions import Functions, environment

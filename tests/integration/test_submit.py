@@ -8,9 +8,13 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from dovecote import lanes
-from dovecote.model import Channel, Claim, Device, Lease, NewNotification, Priority, Target
-from dovecote.ports import DevicesFound, StoreFailed
+from dovecote.core import lanes
+from dovecote.core.claim import Claim, Lease
+from dovecote.core.device import Device
+from dovecote.core.errors import StoreFailed
+from dovecote.core.notification import NewNotification, Priority
+from dovecote.core.route import Channel, Target
+from dovecote.core.stored import DevicesFound
 from dovecote.store.devices import PostgresDevices
 from dovecote.store.postgres import PostgresStore
 from tests.builders import (
@@ -158,7 +162,7 @@ def test_users_who_have_devices_are_told_of_and_nothing_is_stored(
 def test_a_dead_device_is_none(store: PostgresStore, devices: PostgresDevices) -> None:
     device = a_device("u-1", "d-1")
     devices.put(device)
-    assert store.bury_device(device.endpoint, datetime.now(UTC))
+    assert store.mark_device_dead(device.endpoint, datetime.now(UTC))
     submit_unless(store, "u-1")
 
 

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from psycopg import errors, sql
 
 from dovecote import wiring
-from dovecote.addresses import BadAddress, normalised
-from dovecote.catalog import BadCatalog
-from dovecote.routing import NOT_ALLOWED
-from dovecote.settings import from_environment
+from dovecote.catalog.kinds import BadCatalog
+from dovecote.core.addresses import BadAddress, normalised
+from dovecote.core.identifiers import is_identifier
 from dovecote.store.devices import PostgresDevices
 from dovecote.store.publish import publish
 from dovecote.store.roles import PRODUCER, BadUsers, make_users
-from dovecote.submission import is_identifier
+from dovecote.submit.routing import NOT_ALLOWED
+from dovecote.wiring.settings import from_environment
 from local.provider import Running
 from tests.builders import misfiled
 from tests.functions import Functions, environment, functions
@@ -632,7 +632,9 @@ def test_provision_publishes_the_catalog_and_takes_back_what_is_gone(
         pass
     kinds = connection.execute("select kind, channels, required from dovecote.kinds").fetchall()
     assert kinds == [("order.arriving", ["email"], [])]
-    rule = connection.execute("select allowed, redirect, topic from dovecote.routing").fetchall()
+    rule = connection.execute(
+        "select allowed, redirect, topic from dovecote.submit.routing"
+    ).fetchall()
     assert rule == [(["@example.com"], "", True)]
 
 

@@ -10,7 +10,10 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from dovecote.model import Channel, Claim, Delivered, Feedback, Known, Note, Result
+from dovecote.core.claim import Claim
+from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
+from dovecote.core.outcome import Delivered, Result
+from dovecote.core.route import Channel
 from dovecote.store.postgres import PostgresStore
 from local.provider import Running
 from tests.builders import (
@@ -34,18 +37,18 @@ from tests.integration.test_http import a_body, assert_problem
 
 Connection = psycopg.Connection[Any]
 AT = datetime(2026, 11, 24, 14, tzinfo=UTC)
-BOUNCE = Note(event="bounced", at=AT, reason="permanent/general", bounce_type="permanent")
-COMPLAINT = Note(event="complained", at=AT, reason="abuse")
+BOUNCE = DeliveryEvent(event="bounced", at=AT, reason="permanent/general", bounce_type="permanent")
+COMPLAINT = DeliveryEvent(event="complained", at=AT, reason="abuse")
 PATH = f"/suppressions?email={ADDRESS.replace('+', '%2B')}"
 LATER = "2999-01-01T00:00:00Z"
 
 
-def told(claim: Claim, note: Note) -> Feedback:
+def told(claim: Claim, note: DeliveryEvent) -> Feedback:
     return Feedback(
         route_id=claim.route_id,
         claim=claim.claims,
         message_id="m-1",
-        known=Known.ACCEPTED,
+        known=Verdict.ACCEPTED,
         note=note,
     )
 
@@ -87,7 +90,7 @@ def events(connection: Connection, event: str) -> list[Any]:
 
 @pytest.mark.parametrize(("note", "reason"), [(BOUNCE, "bounced"), (COMPLAINT, "complained")])
 def test_a_permanent_bounce_and_a_complaint_suppress_the_address_that_was_mailed(
-    store: PostgresStore, connection: Connection, note: Note, reason: str
+    store: PostgresStore, connection: Connection, note: DeliveryEvent, reason: str
 ) -> None:
     claim = published(store)
     store.tell(told(claim, note))
@@ -97,17 +100,17 @@ def test_a_permanent_bounce_and_a_complaint_suppress_the_address_that_was_mailed
 @pytest.mark.parametrize(
     "note",
     [
-        Note(event="bounced", at=AT, reason="transient/full", bounce_type="transient"),
-        Note(event="bounced", at=AT, reason="undetermined", bounce_type="undetermined"),
-        Note(event="complained", at=AT, reason="auth-failure"),
-        Note(event="complained", at=AT, reason="not-spam"),
-        Note(event="complained", at=AT, reason="virus"),
-        Note(event="delayed", at=AT, reason="mailboxfull"),
-        Note(event="delivered", at=AT),
+        DeliveryEvent(event="bounced", at=AT, reason="transient/full", bounce_type="transient"),
+        DeliveryEvent(event="bounced", at=AT, reason="undetermined", bounce_type="undetermined"),
+        DeliveryEvent(event="complained", at=AT, reason="auth-failure"),
+        DeliveryEvent(event="complained", at=AT, reason="not-spam"),
+        DeliveryEvent(event="complained", at=AT, reason="virus"),
+        DeliveryEvent(event="delayed", at=AT, reason="mailboxfull"),
+        DeliveryEvent(event="delivered", at=AT),
     ],
 )
 def test_anything_else_suppresses_nothing(
-    store: PostgresStore, connection: Connection, note: Note
+    store: PostgresStore, connection: Connection, note: DeliveryEvent
 ) -> None:
     store.tell(told(published(store), note))
     assert suppressions(connection) == []

@@ -11,8 +11,8 @@ import boto3
 import pytest
 
 from dovecote import wiring
-from dovecote.catalog import BadCatalog
-from dovecote.settings import BadSettings
+from dovecote.catalog.kinds import BadCatalog
+from dovecote.wiring.settings import BadSettings
 from local.provider import Fault, Order, Running
 from tests.functions import Context, environment, functions
 from tests.integration.test_http import a_body

@@ -7,10 +7,12 @@ from uuid import UUID
 
 import yaml
 
-from dovecote.catalog import Kind, load
-from dovecote.channels.rendering import Renderer
-from dovecote.model import Channel, Claim, Priority, Target
-from dovecote.transitions import Backoff
+from dovecote.catalog.kinds import Kind, load
+from dovecote.catalog.rendering import Renderer
+from dovecote.core.backoff import Backoff
+from dovecote.core.claim import Claim
+from dovecote.core.notification import Priority
+from dovecote.core.route import Channel, Target
 
 ROUTE_ID = UUID("0192f6a0-0000-4000-8000-000000000001")
 ANN = "success+ann@simulator.amazonses.com"

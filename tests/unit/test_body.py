@@ -10,8 +10,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ParamValidationError
 
-from dovecote.channels.body import take_bodies
-from dovecote.channels.email import _LEAST
+from dovecote.channels.email.body import take_bodies
+from dovecote.channels.email.channel import _LEAST
 
 BODY = '{"BulkEmailEntries":["Grüße"]}'.encode()
 

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote import strict_json
-from dovecote.catalog import BadCatalog, Kind, PayloadRefused, load
-from dovecote.check import check
-from dovecote.compile import compile_catalog
-from dovecote.model import Channel, Priority
+from dovecote.catalog.check import check
+from dovecote.catalog.compile import compile_catalog
+from dovecote.catalog.kinds import BadCatalog, Kind, PayloadRefused, load
+from dovecote.core import strict_json
+from dovecote.core.notification import Priority
+from dovecote.core.route import Channel
 from tests.unit.examples import ENTRY, KIND, TEMPLATES, catalog_folder
 
 SHIPPED = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
@@ -348,7 +349,7 @@ def test_a_compiled_catalog_is_the_one_that_was_read(shipped: Path) -> None:
 
 def test_what_is_compiled_is_not_read_again(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert compile_catalog(shipped)
-    monkeypatch.setattr("dovecote.catalog.parsed", None)
+    monkeypatch.setattr("dovecote.catalog.kinds.parsed", None)
     assert load(shipped) == KINDS
 
 

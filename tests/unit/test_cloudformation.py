@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dovecote import cloudformation
-from dovecote.cloudformation import ANSWER_SECONDS, Lost
-from dovecote.settings import BadSettings
+from dovecote.aws import cloudformation
+from dovecote.aws.cloudformation import ANSWER_SECONDS, Lost
+from dovecote.wiring.settings import BadSettings
 from tests.cloudformation import SECRET, Waiting, waiting
 from tests.functions import ROOT
 

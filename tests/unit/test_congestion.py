@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from dovecote.congestion import Congestion
-from dovecote.model import Throttling
+from dovecote.core.channel_state import Throttling
+from dovecote.dispatch.congestion import Congestion
 
 
 def answers(congestion: Congestion, *accepted: bool) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 import botocore.session
 from botocore.validate import ParamValidator
 
-from dovecote.channels.email_message import (
+from dovecote.catalog.rendering import Mail
+from dovecote.channels.email.message import (
     MAX_BYTES,
     MAX_DATA,
     Letterhead,
@@ -17,7 +18,6 @@ from dovecote.channels.email_message import (
     single,
     written,
 )
-from dovecote.channels.rendering import Mail
 from tests.unit.examples import ANN, a_claim
 
 HEAD = Letterhead(sender="Shop <shop@example.com>", reply_to=None, configuration_set="")

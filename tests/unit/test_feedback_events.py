@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from dovecote.feedback import KNOWN, BadEvent, TakeFeedback, Taken
-from dovecote.model import Feedback, Known, Note
-from dovecote.ports import Store, StoreUnavailable
+from dovecote.core.errors import StoreUnavailable
+from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
+from dovecote.dispatch.ports import Store
+from dovecote.feedback.record_feedback import KNOWN, BadEvent, RecordFeedback, Taken
 from tests.functions import ROOT
 from tests.unit.examples import ANN, ROUTE_ID
 
@@ -37,7 +38,7 @@ def take(event: Any) -> tuple[Taken, list[Feedback]]:
     """Take an event; return what became of it, and what the store was told."""
     store = Told()
     text = event if isinstance(event, str) else json.dumps(event)
-    return TakeFeedback(store=cast(Store, store))(text), store.told
+    return RecordFeedback(store=cast(Store, store))(text), store.told
 
 
 def an_event(event_type: str = "Delivery", tags: Any = None, **detail: Any) -> dict[str, Any]:
@@ -61,30 +62,30 @@ def an_event(event_type: str = "Delivery", tags: Any = None, **detail: Any) -> d
 
 def a_note(
     event: str = "delivered", reason: str | None = None, bounce_type: str | None = None
-) -> Note:
+) -> DeliveryEvent:
     at = datetime(2026, 11, 23, 14, 0, 9, 250_000, tzinfo=UTC)
-    return Note(event=event, at=at, reason=reason, bounce_type=bounce_type)
+    return DeliveryEvent(event=event, at=at, reason=reason, bounce_type=bounce_type)
 
 
 @pytest.mark.parametrize(
     ("event_type", "known", "error"),
     [
         # it was taken, whatever becomes of it at the recipient's
-        ("Send", Known.ACCEPTED, "SES Send"),
-        ("Delivery", Known.ACCEPTED, "SES Delivery"),
-        ("DeliveryDelay", Known.ACCEPTED, "SES DeliveryDelay"),
-        ("Bounce", Known.ACCEPTED, "SES Bounce"),
-        ("Complaint", Known.ACCEPTED, "SES Complaint"),
-        ("Open", Known.ACCEPTED, "SES Open"),
-        ("Click", Known.ACCEPTED, "SES Click"),
-        ("Subscription", Known.ACCEPTED, "SES Subscription"),
+        ("Send", Verdict.ACCEPTED, "SES Send"),
+        ("Delivery", Verdict.ACCEPTED, "SES Delivery"),
+        ("DeliveryDelay", Verdict.ACCEPTED, "SES DeliveryDelay"),
+        ("Bounce", Verdict.ACCEPTED, "SES Bounce"),
+        ("Complaint", Verdict.ACCEPTED, "SES Complaint"),
+        ("Open", Verdict.ACCEPTED, "SES Open"),
+        ("Click", Verdict.ACCEPTED, "SES Click"),
+        ("Subscription", Verdict.ACCEPTED, "SES Subscription"),
         # it was taken, and then not sent
-        ("Reject", Known.NOT_SENT, "SES Reject"),
-        ("Rendering Failure", Known.NOT_SENT, "SES Rendering Failure"),
+        ("Reject", Verdict.NOT_SENT, "SES Reject"),
+        ("Rendering Failure", Verdict.NOT_SENT, "SES Rendering Failure"),
     ],
 )
 def test_each_type_of_event_says_what_it_makes_known_of_its_claim(
-    event_type: str, known: Known, error: str
+    event_type: str, known: Verdict, error: str
 ) -> None:
     assert take(an_event(event_type)) == (
         Taken(route_id=ROUTE_ID, settled=True),
@@ -97,12 +98,12 @@ def test_an_event_that_is_no_news_still_says_whose_it_is() -> None:
         def tell(self, feedback: Feedback) -> bool:
             return False
 
-    taking = TakeFeedback(store=cast(Store, Knowing()))
+    taking = RecordFeedback(store=cast(Store, Knowing()))
     assert taking(json.dumps(an_event())) == Taken(route_id=ROUTE_ID, settled=False)
 
 
 AT = "2026-11-23T14:00:09.250Z"
-NOTES: list[tuple[str, dict[str, Any], Note]] = [
+NOTES: list[tuple[str, dict[str, Any], DeliveryEvent]] = [
     # delivered: no words, though the mail server had some
     ("Delivery", {"delivery": {"timestamp": AT, "smtpResponse": f"250 {ANN} ok"}}, a_note()),
     # delayed, and why
@@ -156,7 +157,7 @@ NOTES: list[tuple[str, dict[str, Any], Note]] = [
 
 @pytest.mark.parametrize(("event_type", "detail", "note"), NOTES)
 def test_what_became_of_an_email_is_noted_with_the_time_and_the_words_of_ses(
-    event_type: str, detail: dict[str, Any], note: Note
+    event_type: str, detail: dict[str, Any], note: DeliveryEvent
 ) -> None:
     _, (feedback,) = take(an_event(event_type, **detail))
     assert feedback.note == note
@@ -171,7 +172,7 @@ def test_what_cannot_be_noted_still_makes_the_acceptance_known(
 ) -> None:
     name = event_type[0].lower() + event_type[1:]
     _, (feedback,) = take(an_event(event_type, **{name: member}))
-    assert (feedback.known, feedback.note) == (Known.ACCEPTED, None)
+    assert (feedback.known, feedback.note) == (Verdict.ACCEPTED, None)
 
 
 def test_every_type_that_is_known_is_in_the_table_above() -> None:
@@ -183,7 +184,7 @@ def test_the_event_of_events_is_read() -> None:
     (record,) = batch["Records"]
     _, (feedback,) = take(record["body"])
     assert (feedback.route_id, feedback.claim) == (UUID(int=0), 1)
-    assert (feedback.message_id, feedback.known) == (MESSAGE_ID, Known.ACCEPTED)
+    assert (feedback.message_id, feedback.known) == (MESSAGE_ID, Verdict.ACCEPTED)
 
 
 @pytest.mark.parametrize(
@@ -283,6 +284,6 @@ def test_what_the_store_cannot_take_is_told_again() -> None:
         def tell(self, feedback: Feedback) -> bool:
             raise StoreUnavailable("gone")
 
-    taking = TakeFeedback(store=cast(Store, OutOfReach()))
+    taking = RecordFeedback(store=cast(Store, OutOfReach()))
     with pytest.raises(StoreUnavailable):
         taking(json.dumps(an_event()))

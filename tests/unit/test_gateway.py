@@ -9,22 +9,15 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from dovecote import events, gateway
-from dovecote.events import Record
-from dovecote.feedback import BadEvent, Taken
-from dovecote.model import (
-    Cancellation,
-    Device,
-    EmailRecord,
-    Event,
-    Notification,
-    Route,
-    Status,
-    Story,
-)
-from dovecote.ports import StoreBusy, StoreError, StoreFailed, StoreUnavailable
-from dovecote.problems import Conflict, Fault, InProgress, Invalid, Malformed
-from dovecote.submit import Receipt
+from dovecote.aws import events, gateway
+from dovecote.aws.events import Record
+from dovecote.core.device import Device
+from dovecote.core.errors import StoreBusy, StoreError, StoreFailed, StoreUnavailable
+from dovecote.core.notification import Cancellation, Notification, Story
+from dovecote.core.problems import Conflict, Fault, InProgress, Invalid, Malformed
+from dovecote.core.route import EmailRecord, Event, Route, Status
+from dovecote.feedback.record_feedback import BadEvent, Taken
+from dovecote.submit.submit import Receipt
 from tests.unit.examples import ANN, ROUTE_ID
 
 NOTIFICATION_ID = UUID("0192f6a0-0000-4000-8000-000000000009")
@@ -235,7 +228,9 @@ def test_a_notification_is_told_with_all_of_its_routes() -> None:
         at=NOON, event="failed", attempt=1, claim=1, reason=None, detail="e",
         message_id=None,
     )  # fmt: skip
-    answer = gateway.told(Story(notification=NOTIFICATION, histories={ROUTE_ID: [event]}))
+    answer = gateway.notification_answer(
+        Story(notification=NOTIFICATION, histories={ROUTE_ID: [event]})
+    )
     body = json.loads(answer["body"])
     assert answer["statusCode"] == 200
     assert body["routes"][0]["history"] == [
@@ -358,7 +353,7 @@ def test_a_device_is_told_without_token_and_endpoint() -> None:
 
 
 def test_a_forgotten_device_is_a_204_with_nothing_in_it() -> None:
-    assert gateway.forgotten() == {"statusCode": 204, "headers": {}}
+    assert gateway.deleted() == {"statusCode": 204, "headers": {}}
 
 
 def test_a_direct_invocation_gets_the_document() -> None:
@@ -378,7 +373,7 @@ def test_what_is_on_record_of_an_email_is_told_with_its_route() -> None:
         delayed_at=None,
     )
     notification = replace(NOTIFICATION, routes=[replace(ROUTE, delivery=record)])
-    answer = gateway.told(Story(notification=notification, histories={}))
+    answer = gateway.notification_answer(Story(notification=notification, histories={}))
     assert json.loads(answer["body"])["routes"][0]["delivery"] == {
         "accepted_at": "2026-11-23T12:00:00Z",
         "message_id": "m-1",

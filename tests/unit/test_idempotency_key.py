@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote.idempotency_key import read
-from dovecote.problems import Malformed
+from dovecote.core.problems import Malformed
+from dovecote.submit.idempotency_key import read
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import time
 import uuid
 from datetime import UTC, datetime
 
-from dovecote.ids import uuid7
+from dovecote.core.ids import uuid7
 
 
 def test_an_id_is_a_uuid_of_version_7_as_the_rfc_lays_it_out() -> None:

@@ -35,24 +35,50 @@ assert not (loaded := [name for name in sys.argv[2:] if name in sys.modules]), l
 
 # What no function needs before it knows what it is asked for.
 LATER = (
-    "aws_lambda_powertools", "boto3", "botocore.auth", "botocore.client", "dovecote.catalog",
-    "dovecote.channels", "dovecote.deliver", "dovecote.finalise", "dovecote.measures",
-    "dovecote.plan",
+    "aws_lambda_powertools", "boto3", "botocore.auth", "botocore.client", "dovecote.catalog.kinds",
+    "dovecote.channels", "dovecote.dispatch.deliver", "dovecote.dispatch.finalise",
+    "dovecote.aws.measurements",
+    "dovecote.submit.build_notification",
     "email_validator", "fastjsonschema", "jinja2", "multiprocessing", "opentelemetry.sdk",
     "s3transfer", "urllib3", "xml", "yaml",
 )  # fmt: skip
 # What none needs at all.
 NEVER = (
-    "aws_xray_sdk", "dns", "dovecote.otlp", "opentelemetry.exporter", "pydantic", "requests",
+    "aws_xray_sdk", "dns", "dovecote.aws.otlp", "opentelemetry.exporter", "pydantic", "requests",
 )  # fmt: skip
 # What another function's requests need; provision is to answer even where the rest is broken.
 OTHERS = {
-    "api": ("dovecote.dispatch", "dovecote.submission", "dovecote.submit", "opentelemetry"),
-    "dispatch": ("dovecote.feedback", "dovecote.gateway", "dovecote.submit", "opentelemetry"),
-    "feedback": ("dovecote.dispatch", "dovecote.submission", "dovecote.submit", "opentelemetry"),
+    "api": (
+        "dovecote.dispatch.dispatch",
+        "dovecote.submit.submission",
+        "dovecote.submit.submit",
+        "opentelemetry",
+    ),
+    "dispatch": (
+        "dovecote.feedback.record_feedback",
+        "dovecote.aws.gateway",
+        "dovecote.submit.submit",
+        "opentelemetry",
+    ),
+    "feedback": (
+        "dovecote.dispatch.dispatch",
+        "dovecote.submit.submission",
+        "dovecote.submit.submit",
+        "opentelemetry",
+    ),
     "provision": ("botocore", "dovecote.wiring", "msgspec", "psycopg"),
-    "purge": ("dovecote.dispatch", "dovecote.gateway", "dovecote.submission", "opentelemetry"),
-    "submit": ("dovecote.dispatch", "dovecote.dead_letters", "dovecote.devices", "dovecote.rates"),
+    "purge": (
+        "dovecote.dispatch.dispatch",
+        "dovecote.aws.gateway",
+        "dovecote.submit.submission",
+        "opentelemetry",
+    ),
+    "submit": (
+        "dovecote.dispatch.dispatch",
+        "dovecote.operations.dead_letters",
+        "dovecote.people.devices",
+        "dovecote.dispatch.rates",
+    ),
 }
 
 

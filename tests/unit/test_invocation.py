@@ -8,8 +8,8 @@ import pytest
 from botocore.config import Config
 from botocore.stub import ANY, Stubber
 
-from dovecote.invocation import LambdaInvoke
-from dovecote.ports import NotInvoked
+from dovecote.aws.invocation import LambdaInvoke
+from dovecote.core.ports import NotInvoked
 
 FUNCTION = "dovecote-dispatch:live"
 

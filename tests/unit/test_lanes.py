@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote import lanes
-from dovecote.model import Channel, Priority
+from dovecote.core import lanes
+from dovecote.core.notification import Priority
+from dovecote.core.route import Channel
 
 NUMBERS = {lane.number for lane in lanes.ALL}
 RETRIES = {lane.number for lane in lanes.ALL if lane.retry}

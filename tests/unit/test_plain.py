@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jinja2 import StrictUndefined, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from dovecote.channels import plain
+from dovecote.catalog import plain
 
 VARIABLES: dict[str, Any] = {
     "name": "<b>Ann & 'Bob'</b> \"Eve\"",

@@ -10,27 +10,26 @@ from typing import Any
 
 import pytest
 
-from dovecote.channels.calls import Call
-from dovecote.channels.pool import MayBegin, Pool, Said, one_by_one
-from dovecote.gate import Gate
-from dovecote.model import (
+from dovecote.aws.telemetry import no_span
+from dovecote.core.channel_state import ChannelState, SendSlots
+from dovecote.core.claim import Claim
+from dovecote.core.outcome import (
     Ambiguous,
-    Claim,
     Delivered,
     Failed,
     NotBegun,
     Outcome,
     Result,
-    Slots,
-    Standing,
     Throttled,
     Unavailable,
 )
-from dovecote.telemetry import no_span
+from dovecote.dispatch.calls import Call
+from dovecote.dispatch.circuit_breaker import CircuitBreaker
+from dovecote.dispatch.pool import MayBegin, Pool, Reply, one_by_one
 from tests.unit.examples import ANN, a_claim
 
 ACCEPTED = Delivered(message_id="m-1")
-AMPLE = Slots(room=1000)
+AMPLE = SendSlots(room=1000)
 
 
 class Time:
@@ -64,8 +63,8 @@ def a_pool(
     )
 
 
-def a_gate(**standing: Any) -> Gate:
-    return Gate(Standing(channel="email", **standing))
+def a_gate(**channel_state: Any) -> CircuitBreaker:
+    return CircuitBreaker(ChannelState(channel="email", **channel_state))
 
 
 def through(claim: Claim) -> Sequence[str]:
@@ -94,12 +93,12 @@ def delivered(
     send: Callable[[Claim], Outcome],
     claims: Sequence[Claim],
     begin_before: float,
-    slots: Slots = AMPLE,
-    gate: Gate | None = None,
+    slots: SendSlots = AMPLE,
+    breaker: CircuitBreaker | None = None,
 ) -> dict[uuid.UUID, Outcome]:
     """Deliver claims by a call for each."""
     return pool.deliver(
-        one_by_one(send), through, alone(claims), begin_before, slots, gate or a_gate()
+        one_by_one(send), through, alone(claims), begin_before, slots, breaker or a_gate()
     )
 
 
@@ -204,7 +203,7 @@ def test_messages_accepted_during_a_commit_share_the_next_one() -> None:
 def test_other_outcomes_are_handed_over_while_a_slow_send_is_under_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dovecote.channels.pool.OTHERS_SECONDS", 0.02)
+    monkeypatch.setattr("dovecote.dispatch.pool.OTHERS_SECONDS", 0.02)
     released, pool = threading.Event(), a_pool(workers=2, send_seconds=30)
     slow, failing = some_claims(2)
     failed, early = Failed(error="no"), Handed(released.set)
@@ -255,7 +254,7 @@ def test_each_send_begins_in_its_slot_and_in_order() -> None:
         now.now += 0.1  # what a send takes is not added to what it waits
         return ACCEPTED
 
-    slots = Slots(room=4, wait=1.0, spacing=0.25)
+    slots = SendSlots(room=4, wait=1.0, spacing=0.25)
     pool = a_pool(clock=now.clock, sleep=now.sleep)
     outcomes = delivered(pool, send, claims, 10.0, slots, a_gate())
     assert set(outcomes.values()) == {ACCEPTED}
@@ -275,7 +274,7 @@ def test_slots_are_kept_in_time_by_many_threads() -> None:
         return ACCEPTED
 
     started = time.monotonic()
-    slots = Slots(room=10, wait=0.1, spacing=0.03)
+    slots = SendSlots(room=10, wait=0.1, spacing=0.03)
     delivered(
         a_pool(workers=10, send_seconds=5), send, some_claims(10), started + 5, slots, a_gate()
     )
@@ -292,7 +291,7 @@ def test_who_is_late_for_a_slot_does_not_wait() -> None:
         return ACCEPTED
 
     pool = a_pool(clock=now.clock, sleep=now.sleep)
-    delivered(pool, slow, some_claims(3), 10.0, Slots(room=3, spacing=1.0), a_gate())
+    delivered(pool, slow, some_claims(3), 10.0, SendSlots(room=3, spacing=1.0), a_gate())
     assert now.slept == []
 
 
@@ -304,7 +303,7 @@ def test_what_is_beyond_the_room_is_not_begun() -> None:
         asked.append(claim)
         return ACCEPTED
 
-    outcomes = delivered(a_pool(), send, claims, time.monotonic() + 5, Slots(room=2), a_gate())
+    outcomes = delivered(a_pool(), send, claims, time.monotonic() + 5, SendSlots(room=2), a_gate())
     assert [outcomes[claim.route_id] for claim in claims] == [
         ACCEPTED, ACCEPTED, NotBegun(), NotBegun(), NotBegun(),
     ]  # fmt: skip
@@ -320,7 +319,7 @@ def test_no_send_begins_at_or_after_the_time_that_is_named() -> None:
         return ACCEPTED
 
     pool = a_pool(clock=now.clock, sleep=now.sleep)
-    outcomes = delivered(pool, send, claims, 2.0, Slots(room=4, spacing=1.0), a_gate())
+    outcomes = delivered(pool, send, claims, 2.0, SendSlots(room=4, spacing=1.0), a_gate())
     assert sent == [0.0, 1.0]
     assert [outcomes[claim.route_id] for claim in claims] == [
         ACCEPTED, ACCEPTED, NotBegun(), NotBegun(),
@@ -348,14 +347,14 @@ def test_after_the_first_answer_that_says_to_stop_nothing_is_begun() -> None:
     claims = some_claims(5)
     off = Unavailable(resource="email", error="off")
     answers = iter([ACCEPTED, off])
-    gate = a_gate()
+    breaker = a_gate()
     outcomes = delivered(
-        a_pool(), lambda _: next(answers), claims, time.monotonic() + 5, AMPLE, gate
+        a_pool(), lambda _: next(answers), claims, time.monotonic() + 5, AMPLE, breaker
     )
     assert [outcomes[claim.route_id] for claim in claims] == [
         ACCEPTED, off, *[NotBegun(behind="email")] * 3,
     ]  # fmt: skip
-    assert gate.stopped == {"email": off}
+    assert breaker.stopped == {"email": off}
 
 
 def test_after_congestion_nothing_is_begun_and_one_throttle_answer_is_none() -> None:
@@ -378,7 +377,7 @@ def test_what_waits_for_its_slot_hears_that_it_is_to_stop() -> None:
         lambda _: off,
         claims,
         time.monotonic() + 5,
-        Slots(room=2, spacing=0.2),
+        SendSlots(room=2, spacing=0.2),
         a_gate(),
     )
     assert [outcomes[claim.route_id] for claim in claims] == [off, NotBegun(behind="email")]
@@ -386,12 +385,12 @@ def test_what_waits_for_its_slot_hears_that_it_is_to_stop() -> None:
 
 def test_one_resource_that_is_closed_keeps_only_its_own() -> None:
     shop, news = a_claim(kind="shop"), a_claim(kind="news", route_id=uuid.uuid4())
-    gate = a_gate(paused=frozenset({"email/shop"}))
+    breaker = a_gate(paused=frozenset({"email/shop"}))
     outcomes = delivered(
-        a_pool(), lambda _: ACCEPTED, [shop, news], time.monotonic() + 5, AMPLE, gate
+        a_pool(), lambda _: ACCEPTED, [shop, news], time.monotonic() + 5, AMPLE, breaker
     )
     assert outcomes == {shop.route_id: NotBegun(behind="email/shop"), news.route_id: ACCEPTED}
-    assert gate.answered == {"email", "email/news"}
+    assert breaker.answered == {"email", "email/news"}
 
 
 def test_an_error_of_our_own_may_have_come_after_the_send_and_names_nobody() -> None:
@@ -410,11 +409,11 @@ def test_errors_of_our_own_are_no_outage_however_many_there_are() -> None:
     def broken(_claim: Claim) -> Outcome:
         raise RuntimeError("no")
 
-    claims, gate = some_claims(8), a_gate()
-    outcomes = delivered(a_pool(), broken, claims, time.monotonic() + 5, AMPLE, gate)
+    claims, breaker = some_claims(8), a_gate()
+    outcomes = delivered(a_pool(), broken, claims, time.monotonic() + 5, AMPLE, breaker)
     assert {type(outcome) for outcome in outcomes.values()} == {Ambiguous}
     assert outcomes.keys() == {claim.route_id for claim in claims}
-    assert (gate.stopped, gate.unanswered, gate.answered) == ({}, set(), set())
+    assert (breaker.stopped, breaker.unanswered, breaker.answered) == ({}, set(), set())
 
 
 # Calls of several claims.
@@ -424,54 +423,54 @@ LOST = Ambiguous(error="closed")
 
 def in_one_call(
     pool: Pool,
-    send: Callable[[Sequence[Claim], MayBegin], Iterator[Said]],
+    send: Callable[[Sequence[Claim], MayBegin], Iterator[Reply]],
     claims: Sequence[Claim],
     begin_before: float | None = None,
-    gate: Gate | None = None,
+    breaker: CircuitBreaker | None = None,
 ) -> dict[uuid.UUID, Outcome]:
     call = Call(claims=claims, slot=len(claims) - 1)
     before = time.monotonic() + 5 if begin_before is None else begin_before
-    return pool.deliver(send, through, [call], before, AMPLE, gate or a_gate())
+    return pool.deliver(send, through, [call], before, AMPLE, breaker or a_gate())
 
 
 def test_a_call_begins_in_the_slot_of_its_last_claim() -> None:
     now, began = Time(), []
 
-    def send(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+    def send(claims: Sequence[Claim], _: MayBegin) -> Iterator[Reply]:
         began.append(now.now)
         yield claims, ACCEPTED
 
     claims = some_claims(3)
     calls = [Call(claims=claims[:2], slot=1), Call(claims=claims[2:], slot=2)]
     pool = a_pool(clock=now.clock, sleep=now.sleep)
-    slots = Slots(room=3, wait=1.0, spacing=0.25)
+    slots = SendSlots(room=3, wait=1.0, spacing=0.25)
     outcomes = pool.deliver(send, through, calls, 10.0, slots, a_gate())
     assert outcomes == {claim.route_id: ACCEPTED for claim in claims}
     assert began == [pytest.approx(1.25), pytest.approx(1.5)]
 
 
 def test_what_is_said_once_of_many_counts_once() -> None:
-    def lost(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+    def lost(claims: Sequence[Claim], _: MayBegin) -> Iterator[Reply]:
         yield claims, LOST
 
-    claims, gate = some_claims(50), a_gate()
-    outcomes = in_one_call(a_pool(), lost, claims, gate=gate)
+    claims, breaker = some_claims(50), a_gate()
+    outcomes = in_one_call(a_pool(), lost, claims, breaker=breaker)
     assert outcomes == {claim.route_id: LOST for claim in claims}
-    assert (gate.stopped, gate.unanswered) == ({}, {claims[0].route_id})
+    assert (breaker.stopped, breaker.unanswered) == ({}, {claims[0].route_id})
 
 
 def test_the_last_straw_of_an_outage_is_that_of_all_that_were_in_the_call() -> None:
-    def lost(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+    def lost(claims: Sequence[Claim], _: MayBegin) -> Iterator[Reply]:
         yield claims, LOST
 
     claims = some_claims(3)
-    gate = a_gate(unanswered=frozenset(uuid.uuid4() for _ in range(4)))
+    breaker = a_gate(unanswered=frozenset(uuid.uuid4() for _ in range(4)))
     off = Unavailable(resource="email", error="closed", doubtful=True)
-    assert set(in_one_call(a_pool(), lost, claims, gate=gate).values()) == {off}
+    assert set(in_one_call(a_pool(), lost, claims, breaker=breaker).values()) == {off}
 
 
 def test_an_error_of_our_own_leaves_in_doubt_what_nothing_was_said_of() -> None:
-    def broken(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+    def broken(claims: Sequence[Claim], _: MayBegin) -> Iterator[Reply]:
         yield claims[:1], ACCEPTED
         raise RuntimeError(f"cannot send to {ANN}")
 
@@ -487,7 +486,7 @@ def test_an_error_of_our_own_leaves_in_doubt_what_nothing_was_said_of() -> None:
 def test_of_a_call_that_overruns_what_was_said_in_time_is_not_left_out() -> None:
     released, claims, pool = threading.Event(), some_claims(3), a_pool()
 
-    def send(claims: Sequence[Claim], _: MayBegin) -> Iterator[Said]:
+    def send(claims: Sequence[Claim], _: MayBegin) -> Iterator[Reply]:
         yield claims[:1], ACCEPTED
         assert released.wait(30)
         yield claims[1:], Failed(error="no")
@@ -505,7 +504,7 @@ def test_no_further_request_of_a_call_begins_after_its_time_or_behind_a_closed_g
     answers: list[NotBegun | None] = []
     off = Unavailable(resource="email", error="off")
 
-    def slow(claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Said]:
+    def slow(claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Reply]:
         answers.append(may_begin())
         now.now = 11.0
         answers.append(may_begin())
@@ -513,7 +512,7 @@ def test_no_further_request_of_a_call_begins_after_its_time_or_behind_a_closed_g
 
     in_one_call(a_pool(clock=now.clock, sleep=now.sleep), slow, some_claims(2), 10.0)
 
-    def fast(claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Said]:
+    def fast(claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Reply]:
         yield claims[:1], off
         answers.append(may_begin())
         yield claims[1:], NotBegun(behind="email")

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from dovecote.gate import PROBES
-from dovecote.model import Claim
-from dovecote.probe import probes_first, spread
+from dovecote.core.claim import Claim
+from dovecote.dispatch.circuit_breaker import PROBES
+from dovecote.dispatch.probe import probes_first, spread
 from tests.unit.examples import a_claim
 
 SHOP, NEWS = "email/shop.example", "email/news.example"

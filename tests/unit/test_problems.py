@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote.problems import (
+from dovecote.core.problems import (
     Fault,
     InProgress,
     Invalid,

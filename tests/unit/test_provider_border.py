@@ -12,9 +12,7 @@ from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec.structs import replace
 
-from dovecote.channels.email import sending_rate
-from dovecote.channels.identities import listed
-from dovecote.channels.provider import (
+from dovecote.channels.aws_errors import (
     LOST,
     NO_CREDENTIALS,
     NOT_SENT,
@@ -23,19 +21,20 @@ from dovecote.channels.provider import (
     refused_together,
     told,
 )
+from dovecote.channels.email.channel import sending_rate
+from dovecote.channels.email.identities import listed
 from dovecote.channels.provider_errors import RULES, Meaning, markdown
-from dovecote.model import (
+from dovecote.core.errors import ProviderUnavailable
+from dovecote.core.outcome import (
     Ambiguous,
-    Channel,
     Delivered,
     Failed,
     Outcome,
     Permanent,
-    Target,
     Throttled,
     Unavailable,
 )
-from dovecote.ports import ProviderUnavailable
+from dovecote.core.route import Channel, Target
 from tests.unit.examples import ANN, a_claim
 
 OPERATIONS = [

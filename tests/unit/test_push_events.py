@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from dovecote.feedback import TakeFeedback, Taken
-from dovecote.ports import Store
+from dovecote.dispatch.ports import Store
+from dovecote.feedback.record_feedback import RecordFeedback, Taken
 
 ENDPOINT = "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/shop/3f08fd15-d349-3d82-b415-49df9ff9"
 
@@ -18,8 +18,8 @@ class Buried:
     def __init__(self) -> None:
         self.devices: list[tuple[str, datetime]] = []
 
-    def bury_device(self, endpoint: str, told_at: datetime) -> bool:
-        self.devices.append((endpoint, told_at))
+    def mark_device_dead(self, endpoint: str, reported_at: datetime) -> bool:
+        self.devices.append((endpoint, reported_at))
         return True
 
 
@@ -37,7 +37,7 @@ def an_event(event_type: str = "DeliveryFailure", **more: Any) -> dict[str, Any]
 
 def take(event: dict[str, Any]) -> tuple[Taken, list[tuple[str, datetime]]]:
     store = Buried()
-    return TakeFeedback(store=cast(Store, store))(json.dumps(event)), store.devices
+    return RecordFeedback(store=cast(Store, store))(json.dumps(event)), store.devices
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def take(event: dict[str, Any]) -> tuple[Taken, list[tuple[str, datetime]]]:
     ],
 )
 def test_a_device_that_no_push_can_reach_is_buried(event: dict[str, Any]) -> None:
-    told_at = datetime(2026, 11, 24, 12, 25, 22, 787000, tzinfo=UTC)
-    assert take(event) == (Taken(settled=True), [(ENDPOINT, told_at)])
+    reported_at = datetime(2026, 11, 24, 12, 25, 22, 787000, tzinfo=UTC)
+    assert take(event) == (Taken(settled=True), [(ENDPOINT, reported_at)])
 
 
 @pytest.mark.parametrize(

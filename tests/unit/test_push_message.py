@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote import strict_json
-from dovecote.channels.preview import TemplatePreview
-from dovecote.channels.push_message import (
+from dovecote.catalog.rendering import Alert
+from dovecote.channels.push.message import (
     MAX_BYTES,
     MAX_TTL,
     PLATFORMS,
@@ -21,9 +20,10 @@ from dovecote.channels.push_message import (
     envelope,
     platform_of,
 )
-from dovecote.channels.rendering import Alert
-from dovecote.model import Recipient
-from dovecote.submission import parse
+from dovecote.core import strict_json
+from dovecote.core.notification import Recipient
+from dovecote.submit.preview import TemplatePreview
+from dovecote.submit.submission import parse
 from local.provider import fcm
 from tests.unit.examples import ANN, ROUTE_ID, a_body, a_renderer, catalog_folder
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from dovecote.catalog import Kind
-from dovecote.channels.rendering import Alert, Mail, Renderer, RenderError, variables
+from dovecote.catalog.kinds import Kind
+from dovecote.catalog.rendering import Alert, Mail, Renderer, RenderError, variables
 from tests.unit.examples import TEMPLATES, a_claim, a_renderer, catalog_folder
 
 MARKUP = "<b>Ann & 'Bob'</b>"

@@ -5,11 +5,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from dovecote.channels.email import EmailChannel, identity_of
-from dovecote.channels.pool import Pool
-from dovecote.channels.push import PushChannel
-from dovecote.channels.rendering import Renderer
-from dovecote.model import Channel, Target
+from dovecote.catalog.rendering import Renderer
+from dovecote.channels.email.channel import EmailChannel, identity_of
+from dovecote.channels.push.channel import PushChannel
+from dovecote.core.route import Channel, Target
+from dovecote.dispatch.pool import Pool
 from tests.unit.examples import KIND, a_claim, a_kind
 
 ARN = "arn:aws:sns:us-east-1:123456789012:endpoint"

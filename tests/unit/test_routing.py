@@ -5,8 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from dovecote.model import Channel, Device, NewRoute, Recipient, Target
-from dovecote.routing import (
+from dovecote.core.device import Device
+from dovecote.core.notification import Recipient
+from dovecote.core.route import Channel, NewRoute, Target
+from dovecote.submit.routing import (
     NO_DEVICE,
     NO_EMAIL,
     NO_USER,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dovecote import scale
-from dovecote.model import Backlog
+from dovecote.core.channel_state import Backlog
+from dovecote.dispatch import scale
 
 RUN = scale.one_run(32)
 

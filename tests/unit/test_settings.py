@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote.model import Channel
-from dovecote.settings import BadSettings, Settings, from_environment
+from dovecote.core.route import Channel
+from dovecote.wiring.settings import BadSettings, Settings, from_environment
 
 URL = "postgresql://dovecote@127.0.0.1:5432/dovecote"
 AURORA = {"DB_HOST": "db.example.com", "DB_NAME": "dovecote", "DB_USER": "app"}

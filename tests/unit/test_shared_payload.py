@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dovecote.catalog import Check, PayloadRefused
-from dovecote.shared_payload import SharedPayload, member_rules
+from dovecote.catalog.kinds import Check, PayloadRefused
+from dovecote.submit.shared_payload import SharedPayload, member_rules
 
 NAMES = st.sampled_from(["a", "b", "c", "ab", "x.y", "é", "", "1", "properties"])
 NUMBERS = st.one_of(st.integers(-3, 3), st.sampled_from([0.5, 10**400, 1e300]))

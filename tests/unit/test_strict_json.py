@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote import strict_json
-from dovecote.problems import Malformed
+from dovecote.core import strict_json
+from dovecote.core.problems import Malformed
 
 digits = st.builds(
     "{}e{}".format,

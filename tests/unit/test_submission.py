@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote.model import Recipient, Submission
-from dovecote.problems import Invalid, Malformed, Problem, TooLarge
-from dovecote.submission import parse
+from dovecote.core.notification import Recipient, Submission
+from dovecote.core.problems import Invalid, Malformed, Problem, TooLarge
+from dovecote.submit.submission import parse
 from tests.unit.examples import ANN, TRACEPARENT, a_body
 
 KIB = 1024

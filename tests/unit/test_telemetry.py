@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
-from dovecote.telemetry import Tracing, continued, trace_id
+from dovecote.aws.telemetry import Tracing, continued, trace_id
 from tests.unit.examples import TRACEPARENT
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

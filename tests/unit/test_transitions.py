@@ -9,25 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote.model import (
+from dovecote.core.backoff import Backoff
+from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
+from dovecote.core.outcome import (
     Ambiguous,
-    Channel,
     Delivered,
     Failed,
-    Feedback,
-    Known,
     NotBegun,
-    Note,
     Outcome,
     Permanent,
-    Reason,
-    Status,
     Throttled,
     Unavailable,
     Unreachable,
 )
-from dovecote.transitions import (
-    Backoff,
+from dovecote.core.route import Channel, Reason, Status
+from dovecote.core.transitions import (
     DeadLetter,
     Defer,
     Doubt,
@@ -288,7 +284,7 @@ def a_record(**changes: Any) -> Recorded:
     return Recorded(**(values | changes))
 
 
-def an_event(known: Known, claim: int, message_id: str = "m-1") -> Feedback:
+def an_event(known: Verdict, claim: int, message_id: str = "m-1") -> Feedback:
     return Feedback(
         route_id=uuid4(), claim=claim, message_id=message_id, known=known, error="SES Reject"
     )
@@ -321,7 +317,7 @@ def test_an_acceptance_settles_what_has_not_ended_otherwise(
     claim: int, held: bool, status: Status, rejected: bool, expected: Publish | None
 ) -> None:
     route = a_record(status=status, held=held, rejected=rejected)
-    assert told(route, an_event(Known.ACCEPTED, claim)) == expected
+    assert told(route, an_event(Verdict.ACCEPTED, claim)) == expected
 
 
 @pytest.mark.parametrize(
@@ -347,7 +343,7 @@ def test_what_was_not_sent_is_a_dead_letter_where_nothing_came_after_it(
     status: Status, claim: int, accepted: bool, expected: DeadLetter | None
 ) -> None:
     route = a_record(status=status, accepted=accepted, rejected=True)
-    assert told(route, an_event(Known.NOT_SENT, claim)) == expected
+    assert told(route, an_event(Verdict.NOT_SENT, claim)) == expected
 
 
 @pytest.mark.parametrize(
@@ -373,7 +369,7 @@ def test_a_permanent_bounce_and_a_complaint_suppress_an_address(
     event: str, reason: str | None, bounce_type: str | None, expected: str | None
 ) -> None:
     at = datetime(2026, 11, 24, tzinfo=UTC)
-    note = Note(event=event, at=at, reason=reason, bounce_type=bounce_type)
+    note = DeliveryEvent(event=event, at=at, reason=reason, bounce_type=bounce_type)
     assert suppressed(note) == expected
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dovecote.feedback import KNOWN
+from dovecote.feedback.record_feedback import KNOWN
 from operate.checks import email
 from tests.unit.operate.sites import StubbedAws, a_site, a_stack, lines, marks
 

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
 
-from dovecote.ports import (
+from dovecote.core.errors import (
     ANSWER_SECONDS,
     StoreBusy,
     StoreError,

@@ -9,12 +9,12 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import asdict, replace
 
-from dovecote import transitions
-from dovecote.model import Filter, OpenDeadLetter, RecordedRedrive, Redrive
+from dovecote.core import transitions
+from dovecote.core.dead_letter import Filter, OpenDeadLetter, RecordedRedrive, Redrive
+from dovecote.core.transitions import Recorded, Refusal
 from dovecote.store.database import Database, Opened
 from dovecote.store.rows import rows
 from dovecote.store.statements import statement
-from dovecote.transitions import Recorded, Refusal
 
 Refusals = dict[UUID, Refusal | None]
 

@@ -6,19 +6,20 @@ from typing import Any
 
 from psycopg.rows import class_row
 
-from dovecote.model import Device, Registration
+from dovecote.core.device import Device
+from dovecote.people.devices import Registration
 from dovecote.store.database import Database, Opened
 from dovecote.store.rows import rows
 from dovecote.store.statements import statement
 
 
-def bury(connection: Opened, endpoint: str, told_at: datetime | None = None) -> bool:
+def bury(connection: Opened, endpoint: str, reported_at: datetime | None = None) -> bool:
     """Mark the device of an endpoint dead; return whether that was news.
 
     In a transaction: its routes are skipped in the same.
     """
-    parameters = {"endpoint": endpoint, "told_at": told_at}
-    return _parted(connection, "bury_device", parameters)
+    parameters = {"endpoint": endpoint, "reported_at": reported_at}
+    return _parted(connection, "mark_device_dead", parameters)
 
 
 class PostgresDevices:

@@ -15,7 +15,7 @@ from importlib.resources import files
 import psycopg
 from psycopg import sql
 
-from dovecote.ports import StoreFailed
+from dovecote.core.errors import StoreFailed
 from dovecote.store.database import Connection
 
 LOCK = 7_061_993_141

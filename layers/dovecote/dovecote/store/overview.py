@@ -4,8 +4,8 @@ from contextlib import AbstractContextManager
 
 from psycopg import errors
 
-from dovecote import lanes
-from dovecote.overview import Live, Minute, OpenDeadLetters, Overview, Paused
+from dovecote.core import lanes
+from dovecote.operations.overview import Live, Minute, OpenDeadLetters, Overview, Paused
 from dovecote.store.database import Database, Opened
 from dovecote.store.rows import rows
 from dovecote.store.statements import statement

@@ -12,36 +12,32 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from dovecote import lanes
-from dovecote.model import (
+from dovecote.core import lanes
+from dovecote.core.channel_state import (
     Backlog,
-    Cancellation,
-    Claim,
+    ChannelState,
     Congested,
-    Device,
-    Feedback,
-    Gauges,
-    Lease,
-    NewNotification,
-    NewRoute,
-    Notification,
     Pause,
-    Route,
-    Slots,
-    Standing,
-    Status,
+    SendSlots,
     Throttling,
 )
-from dovecote.ports import Claimed, DevicesFound, Part, Stored
+from dovecote.core.claim import Claim, Lease
+from dovecote.core.device import Device
+from dovecote.core.feedback import Feedback
+from dovecote.core.notification import Cancellation, NewNotification, Notification
+from dovecote.core.route import NewRoute, Route, Status
+from dovecote.core.stored import DevicesFound, Stored
+from dovecote.core.transitions import DeadLetter, Deferral, Doubt, Retry
+from dovecote.dispatch.ports import Claimed, LaneResult
+from dovecote.operations.gauges import Gauges
 from dovecote.store.acceptances import in_order, record, record_further
 from dovecote.store.database import Database, Opened
 from dovecote.store.devices import bury
-from dovecote.store.question import Question
+from dovecote.store.feedback import record_feedback
+from dovecote.store.raw_query import RawQuery
 from dovecote.store.rows import rows as _rows
 from dovecote.store.statements import statement
-from dovecote.store.storing import Storing
-from dovecote.store.telling import tell
-from dovecote.transitions import DeadLetter, Deferral, Doubt, Retry
+from dovecote.store.stored import StoredBuilder
 
 LANE, DUE = (Claim.__struct_fields__.index(name) - 1 for name in ("lane", "due"))
 """The columns of sql/claimed.sql that a claim is summed up by."""
@@ -119,7 +115,7 @@ class PostgresTransaction:
             behind=behind,
         )
 
-    def bury_device(self, endpoint: str, route_id: UUID) -> None:
+    def mark_device_dead(self, endpoint: str, route_id: UUID) -> None:
         """Mark the device of an endpoint dead, unless it registered after the route's attempt."""
         (attempt,) = self._rows("attempted_at", route_id=route_id) or [{"last_attempt_at": None}]
         bury(self._connection, endpoint, attempt["last_attempt_at"])
@@ -144,7 +140,7 @@ class PostgresClaimed(Claimed):
         self._claims: list[Claim] | None = None
 
     @property
-    def by_lane(self) -> Mapping[int, Part]:
+    def by_lane(self) -> Mapping[int, LaneResult]:
         """Return what there is of each lane, without decoding the routes."""
         due: dict[bytes, list[bytes]] = {}
         result = self._cursor.pgresult
@@ -206,13 +202,13 @@ class PostgresStore:
         """
         parameters = self._submission(notification, lease, unless_devices_of)
         ((created_at, due_at, devices, suppressed),) = self._database.ask(
-            lambda connection: Question(connection, "submit", parameters).rows()
+            lambda connection: RawQuery(connection, "submit", parameters).rows()
         )
         if devices is not None:
             raise DevicesFound(msgspec.json.decode(devices, type=list[Device]))
         if created_at is None:
             return None
-        storing = Storing(
+        storing = StoredBuilder(
             notification=notification,
             token=lease.token,
             default_max_attempts=self._default_max_attempts,
@@ -240,7 +236,7 @@ class PostgresStore:
 
     def claim(
         self, channel: str, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float]
-    ) -> tuple[PostgresClaimed, Standing]:
+    ) -> tuple[PostgresClaimed, ChannelState]:
         """Claim due routes, at most so many of each lane, and none that was due before `since`.
 
         Returns also how the channel stands after that, in the same round trip.
@@ -250,11 +246,13 @@ class PostgresStore:
         def work(connection: Opened) -> tuple[psycopg.Cursor[Any], psycopg.Cursor[Any]]:
             with connection.pipeline():
                 claimed = connection.execute(statement("claim"), parameters, binary=True)
-                stand = connection.cursor(row_factory=dict_row)
-                return claimed, stand.execute(statement("stand"), {"channel": channel})
+                channel_state = connection.cursor(row_factory=dict_row)
+                return claimed, channel_state.execute(
+                    statement("channel_state"), {"channel": channel}
+                )
 
-        claimed, stand = self._database.ask(work)
-        return PostgresClaimed(claimed, lease.token), _standing(channel, stand.fetchall())
+        claimed, channel_state = self._database.ask(work)
+        return PostgresClaimed(claimed, lease.token), _standing(channel, channel_state.fetchall())
 
     def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> PostgresClaimed:
         """Claim at most one route of these lanes whose lease ran out, and with it the hold."""
@@ -289,7 +287,7 @@ class PostgresStore:
         parameters = {**emails, "token": token, "message_ids": _json(message_ids)}
 
         def work(connection: Opened) -> int:
-            ((recorded, published),) = Question(connection, "publish_accepted", parameters).rows()
+            ((recorded, published),) = RawQuery(connection, "publish_accepted", parameters).rows()
             if recorded < len(acceptances):
                 # An earlier attempt sent it too. If this is lost, SES's event of it records it.
                 record_further(connection, emails)
@@ -325,22 +323,22 @@ class PostgresStore:
 
     def tell(self, feedback: Feedback) -> bool:
         """Write down what the provider told of a send; return whether its route changed."""
-        return bool(self._database.run(lambda connection: tell(connection, feedback)))
+        return bool(self._database.run(lambda connection: record_feedback(connection, feedback)))
 
-    def bury_device(self, endpoint: str, told_at: datetime) -> bool:
+    def mark_device_dead(self, endpoint: str, reported_at: datetime) -> bool:
         """Mark a device dead that the provider told of; return whether that was news."""
-        return self._database.run(lambda connection: bury(connection, endpoint, told_at))
+        return self._database.run(lambda connection: bury(connection, endpoint, reported_at))
 
-    def stand(self, channel: str) -> Standing:
+    def channel_state(self, channel: str) -> ChannelState:
         """Return how a channel and its resources stand."""
-        return _standing(channel, self._rows("stand", channel=channel))
+        return _standing(channel, self._rows("channel_state", channel=channel))
 
-    def reserve(self, channel: str, wanted: int, horizon: float) -> Slots:
+    def reserve(self, channel: str, wanted: int, horizon: float) -> SendSlots:
         """Reserve the next sends of a channel that begin within `horizon` seconds."""
         rows = self._rows("reserve", channel=channel, wanted=wanted, horizon=horizon)
-        return Slots(**rows[0]) if rows else Slots(room=wanted)
+        return SendSlots(**rows[0]) if rows else SendSlots(room=wanted)
 
-    def release_slots(self, channel: str, slots: Slots, unused: int) -> None:
+    def release_slots(self, channel: str, slots: SendSlots, unused: int) -> None:
         """Give back the last of the reserved sends."""
         self._do(
             "release_slots", channel=channel, slots=slots.slots, seconds=unused * slots.spacing
@@ -373,13 +371,13 @@ class PostgresStore:
         )
         return Pause(**rows[0]) if rows else None
 
-    def try_resource(self, resource: str, seconds: float) -> bool:
+    def acquire_probe(self, resource: str, seconds: float) -> bool:
         """Take the right to probe a resource after its pause."""
-        return bool(self._rows("try_resource", resource=resource, seconds=seconds))
+        return bool(self._rows("acquire_probe", resource=resource, seconds=seconds))
 
-    def leave_untried(self, resource: str) -> None:
+    def release_probe(self, resource: str) -> None:
         """Give that right back."""
-        self._do("leave_untried", resource=resource)
+        self._do("release_probe", resource=resource)
 
     def resume(self, resource: str, *, accepted: bool = False) -> bool:
         """End the trouble of a resource; return whether it is not paused again."""
@@ -409,9 +407,11 @@ class PostgresStore:
         )
         return rows[0]["slowed_to"] if rows else None
 
-    def strain(self, channel: str, *, unreached: int, unanswered: Sequence[UUID]) -> None:
+    def record_failures(self, channel: str, *, unreached: int, unanswered: Sequence[UUID]) -> None:
         """Count what failed in a row on a channel."""
-        self._do("strain", channel=channel, unreached=unreached, unanswered=list(unanswered))
+        self._do(
+            "record_failures", channel=channel, unreached=unreached, unanswered=list(unanswered)
+        )
 
     def gauges(self) -> Gauges:
         """Return what alarms look at."""
@@ -429,13 +429,13 @@ class PostgresStore:
         )
         return [Backlog(**row) for row in rows]
 
-    def hand_over(self, channels: Sequence[str]) -> bool:
+    def wake_up(self, channels: Sequence[str]) -> bool:
         """Take the right to call dispatch, for a second; never where all the channels pause."""
-        return bool(self._rows("hand_over", channels=list(channels)))
+        return bool(self._rows("wake_up", channels=list(channels)))
 
-    def keep_handover(self, seconds: float) -> None:
+    def hold_wake_up(self, seconds: float) -> None:
         """Keep that right from everybody for so many seconds."""
-        self._do("keep_handover", seconds=seconds)
+        self._do("hold_wake_up", seconds=seconds)
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""
@@ -492,15 +492,15 @@ def _wanted(lanes: Mapping[int, int], since: Mapping[int, float]) -> dict[str, o
     }
 
 
-def _part(due: Sequence[bytes]) -> Part:
+def _part(due: Sequence[bytes]) -> LaneResult:
     """Return what routes come to whose times are so many float8, as PostgreSQL sends them."""
     times = struct.unpack(f">{len(due)}d", b"".join(due))
-    return Part(count=len(times), until=max(times))
+    return LaneResult(count=len(times), until=max(times))
 
 
-def _standing(channel: str, rows: Sequence[Mapping[str, Any]]) -> Standing:
+def _standing(channel: str, rows: Sequence[Mapping[str, Any]]) -> ChannelState:
     whole = next(row for row in rows if row["resource"] == channel)
-    return Standing(
+    return ChannelState(
         channel=channel,
         paused=frozenset(row["resource"] for row in rows if row["paused"]),
         recovering=frozenset(row["resource"] for row in rows if row["recovering"]),

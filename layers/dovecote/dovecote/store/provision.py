@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import errors
 
-from dovecote.ports import Clock, Log, Sleep, StoreError, StoreUnavailable
-from dovecote.publication import Publication
+from dovecote.catalog.publication import Publication
+from dovecote.core.errors import StoreError, StoreUnavailable
+from dovecote.core.ports import Clock, Log, Sleep
 from dovecote.store.database import Connection, Unanswered, translated
 from dovecote.store.migrate import known, migrate_with, newest
 from dovecote.store.publish import publish

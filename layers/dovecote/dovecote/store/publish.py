@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import psycopg
 
-from dovecote import lanes
-from dovecote.catalog import Kind
-from dovecote.publication import Publication
+from dovecote.catalog.kinds import Kind
+from dovecote.catalog.publication import Publication
+from dovecote.core import lanes
 from dovecote.store.migrate import alone
 from dovecote.store.statements import statement
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from dovecote.model import Purged
+from dovecote.operations.purge import Purged
 from dovecote.store.database import Database, Opened
 from dovecote.store.rows import rows
 

@@ -1,6 +1,6 @@
 """Suppressions in the schema `dovecote`, and what waits behind them."""
 
-from dovecote.model import Suppression
+from dovecote.people.suppressions import Suppression
 from dovecote.store.database import Database, Opened
 from dovecote.store.rows import rows
 from dovecote.store.statements import statement
@@ -21,10 +21,10 @@ class PostgresSuppressions:
 
     def put(self, email: str) -> Suppression:
         """Suppress an address, unless it is suppressed already; return what stands."""
-        (standing,) = self._database.ask(
+        (channel_state,) = self._database.ask(
             lambda connection: rows(connection, "put_suppression", {"email": email})
         )
-        return Suppression(email=email, **standing)
+        return Suppression(email=email, **channel_state)
 
     def delete(self, email: str, *, release: bool) -> int | None:
         """Let an address be sent to again; return how many of its routes were released.

@@ -2,7 +2,7 @@
 -- begin in time.
 -- Safe: one row. It is locked and read before it is computed with, so all workers share one line of
 -- slots, and by one reading of the clock, so that a free line is not waited for. No row where the
--- channel has no rate and is slowed down no longer, as in stand.sql.
+-- channel has no rate and is slowed down no longer, as in channel_state.sql.
 with locked as materialized (
     select resource, rate, next_slot_at, slowed_to, slowed_at
     from dovecote.channel_state

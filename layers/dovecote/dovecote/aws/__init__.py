@@ -1,0 +1,1 @@
+"""Lambda's edges: events, answers, telemetry."""

@@ -1,0 +1,147 @@
+"""The events that functions are invoked with, as typed values, or a problem."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from dovecote.core.problems import Malformed, in_words
+
+Shape = TypeVar("Shape")
+
+
+class _Iam(msgspec.Struct, frozen=True, rename="camel"):
+    user_arn: str | None = None
+
+
+class _Authorizer(msgspec.Struct, frozen=True):
+    iam: _Iam | None = None
+
+
+class _RequestContext(msgspec.Struct, frozen=True):
+    authorizer: _Authorizer | None = None
+
+
+class Http(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A request of an HTTP API, in payload format 2.0."""
+
+    route_key: str
+    request_context: _RequestContext
+    headers: dict[str, str] | None = None
+    path_parameters: dict[str, str] | None = None
+    raw_query_string: str = ""
+    body: str | None = None
+    is_base64_encoded: bool = False
+
+
+class _Attribute(msgspec.Struct, frozen=True, rename="camel"):
+    string_value: str | None = None
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A message of SQS; `body` is None where it has none that is text."""
+
+    message_id: Annotated[str, Meta(min_length=1)]
+    body: str | None
+    message_attributes: dict[str, _Attribute] = {}
+
+    def attribute(self, name: str) -> str | None:
+        """Return the text of an attribute that the sender gave it."""
+        attribute = self.message_attributes.get(name)
+        return None if attribute is None else attribute.string_value
+
+
+class _Records(msgspec.Struct, frozen=True, rename="pascal"):
+    records: Annotated[list[Any], Meta(min_length=1)]
+
+
+class _Identified(msgspec.Struct, frozen=True, rename="camel"):
+    message_id: Annotated[str, Meta(min_length=1)]
+
+
+class _Run(msgspec.Struct, frozen=True):
+    source: str = ""
+
+
+class _Users(msgspec.Struct, frozen=True):
+    users: dict[str, str] = {}
+
+
+class Provisioning(msgspec.Struct, frozen=True, rename="pascal"):
+    """The properties of the custom resource that provisions the database."""
+
+    users: dict[str, str]
+    settings: list[str]
+
+
+def is_http(event: Any) -> bool:
+    """Return whether an event says that it is a request of an HTTP API."""
+    return isinstance(event, dict) and event.get("version") == "2.0" and "requestContext" in event
+
+
+def is_queued(event: Any) -> bool:
+    """Return whether an event has records of which one says that it is of SQS."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    return isinstance(records, list) and any(
+        isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records
+    )
+
+
+def http(event: Any) -> Http:
+    """Read a request of an HTTP API; raise Malformed."""
+    if not is_http(event):
+        raise Malformed("The event is not an HTTP request in payload format 2.0.")
+    return _read(event, Http)
+
+
+def records(event: Any) -> Sequence[Record]:
+    """Read the messages of an event of SQS.
+
+    Raises Malformed where one has no id: nothing can be said to SQS about that one alone.
+    """
+    found = _read(event, _Records).records
+    return [_record(record, _read(record, _Identified).message_id) for record in found]
+
+
+def source(event: Any) -> str:
+    """Return what began a run of dispatch; raise Malformed."""
+    return _read({} if event is None else event, _Run).source
+
+
+def scheduled(event: Any) -> None:
+    """Accept an event that says nothing; raise Malformed where it is no object."""
+    _read({} if event is None else event, msgspec.Struct)
+
+
+def users(event: Any) -> dict[str, str]:
+    """Return the database users that a direct invocation of provision names; raise Malformed."""
+    return _read({} if event is None else event, _Users).users
+
+
+def provisioning(properties: Any) -> Provisioning:
+    """Read the properties of the custom resource; raise Malformed."""
+    return _read(properties, Provisioning)
+
+
+def _record(record: Any, message_id: str) -> Record:
+    try:
+        return msgspec.convert(record, Record)
+    except msgspec.ValidationError:
+        return Record(message_id=message_id, body=None)
+
+
+def _read(event: Any, shape: type[Shape]) -> Shape:
+    try:
+        return msgspec.convert(event, shape)
+    except (msgspec.ValidationError, RecursionError) as error:
+        where = str(error).partition(" - at `")[2].rstrip("`")
+        raise Malformed(f"The event cannot be read{_at(where)}: {_words(error)}.") from None
+
+
+def _at(where: str) -> str:
+    return f" at {where[:100]}" if where else ""
+
+
+def _words(error: Exception) -> str:
+    return in_words(error)[:200] if isinstance(error, msgspec.ValidationError) else "is too deep"

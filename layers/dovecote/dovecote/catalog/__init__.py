@@ -1,0 +1,1 @@
+"""Kinds and their templates."""

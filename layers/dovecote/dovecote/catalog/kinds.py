@@ -1,0 +1,285 @@
+"""The catalog: kinds.yaml read into kinds, or a BadCatalog that names the place."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from dovecote.core import strict_json
+from dovecote.core.addresses import BadAddress, mailbox
+from dovecote.core.notification import Priority
+from dovecote.core.problems import pointer
+from dovecote.core.route import Channel
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+_TAKEN = frozenset(
+    {
+        *("bcc", "cc", "date", "dkim-signature", "from", "list-unsubscribe"),
+        *("list-unsubscribe-post", "message-id", "mime-version", "reply-to", "return-path"),
+        *("sender", "subject", "to"),
+    }
+)
+"""Headers that SES or Dovecote writes."""
+
+_Kind = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\Z", max_length=128)]
+_Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]\Z")]
+_HeaderName = Annotated[str, Meta(pattern=r"^[!-9;-~]{1,126}\Z")]
+_Folder = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z")]
+
+
+def _refuse(reference: str) -> Any:
+    raise ValueError(f"refers to {reference}; a schema must be whole by itself")
+
+
+_NO_NETWORK = dict.fromkeys(("", "http", "https", "ftp", "file"), _refuse)
+
+
+class BadCatalog(Exception):
+    """The catalog cannot be used; the message names file and line or key."""
+
+
+class PayloadRefused(Exception):
+    """A payload that its kind's schema does not take: where, as a path, and why.
+
+    `rule` says it for logs: the keyword that it breaks, and of the path what the schema names.
+    """
+
+    def __init__(self, path: list[str | int], detail: str, rule: str) -> None:
+        super().__init__(rule)
+        self.path = path
+        self.detail = detail
+        self.rule = rule
+
+
+class Check:
+    """Holds a payload against a kind's schema, a JSON Schema (draft 7).
+
+    It is compiled when it is first used: a cold start pays for the kind that it is asked for, and
+    not for the whole catalog. `make check` compiles them all.
+    """
+
+    def __init__(self, place: str, schema: dict[str, Any]) -> None:
+        self.place = place
+        self.schema = schema
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether another holds payloads of the same kind against the same schema."""
+        if not isinstance(other, Check):
+            return NotImplemented
+        return (self.place, self.schema) == (other.place, other.schema)
+
+    def __hash__(self) -> int:
+        return hash(self.place)
+
+    def __call__(self, payload: Mapping[str, Any]) -> None:
+        """Check a payload as it was read; raise as `check` does."""
+        self.check(strict_json.plain(payload))
+
+    def check(self, payload: Mapping[str, Any]) -> None:
+        """Check a payload whose numbers are int and float.
+
+        Raises PayloadRefused, BadCatalog where the schema cannot be used, and whatever else a rule
+        raises that cannot cope with a value, for example OverflowError.
+        """
+        # Not at the top: a function that checks no payload does not pay for it.
+        from fastjsonschema import JsonSchemaValueException  # noqa: PLC0415
+
+        try:
+            self.compiled(payload)
+        except JsonSchemaValueException as error:
+            path = _steps(error.name or "")
+            known = [step if step in self._names else "*" for step in path]
+            rule = f"{pointer(known)}: {error.rule or 'schema'}"
+            raise PayloadRefused(path, _without_path(error.message), rule) from None
+
+    @cached_property
+    def compiled(self) -> Callable[[Any], Any]:
+        """The schema as a function; raise BadCatalog."""
+        import fastjsonschema  # noqa: PLC0415
+
+        try:
+            compiled: Callable[[Any], Any] = fastjsonschema.compile(
+                self.schema, use_default=False, handlers=_NO_NETWORK
+            )
+        except Exception as error:  # noqa: BLE001 - it trips over a wrong schema in many ways
+            raise BadCatalog(f"{self.place}: schema: {error}") from None
+        return compiled
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """The names of members that may be logged: those in the schema."""
+        return frozenset(_named(self.schema))
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the catalog.
+
+    `time_to_live` is in seconds; `max_attempts` is 0 where the default holds; `sender` is None
+    where EMAIL_FROM is.
+    """
+
+    name: str
+    channels: tuple[Channel, ...]
+    template: str
+    priority: Priority
+    time_to_live: float
+    max_attempts: int
+    sender: str | None
+    reply_to: str | None
+    headers: Mapping[str, str]
+    unsubscribe_url: str | None
+    required: frozenset[str]
+    check: Check
+
+
+Catalog = Mapping[str, Kind]
+
+SOURCE = "kinds.yaml"
+COMPILED = "kinds.json"
+
+
+class Compiled(msgspec.Struct):
+    """The entries of kinds.yaml, and the digest of the text that they were read from."""
+
+    sha256: str
+    kinds: dict[str, Any]
+
+
+class _Schema(msgspec.Struct):
+    type: str = ""
+    required: list[str] = []
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
+    channels: Annotated[list[Channel], Meta(min_length=1)]
+    schema: dict[str, Any]
+    template: _Folder | None = None
+    priority: Priority = Priority.NORMAL
+    time_to_live: _Duration = "72h"
+    max_attempts: Annotated[int, Meta(ge=0)] = 0
+    sender: str | None = None
+    reply_to: str | None = None
+    headers: Annotated[dict[_HeaderName, str], Meta(max_length=13)] = {}  # SES: 15 with ours
+    unsubscribe_url: str | None = None
+
+
+def load(folder: Path) -> Catalog:
+    """Read kinds.yaml of a catalog folder, or what it was compiled to; raise BadCatalog."""
+    try:
+        source = (folder / SOURCE).read_bytes()
+    except OSError as error:
+        raise BadCatalog(f"{SOURCE}: {error}") from None
+    kinds = _compiled(folder / COMPILED, source) or parsed(source)
+    return {name: _kind(name, entry) for name, entry in kinds.items()}
+
+
+def version(folder: Path) -> str:
+    """Return by what the kinds.yaml of a catalog folder is known: its SHA-256."""
+    return digest((folder / SOURCE).read_bytes())
+
+
+def parsed(source: bytes) -> dict[str, Any]:
+    """Return the entries that the text of kinds.yaml holds; raise BadCatalog."""
+    # Not at the top: what is compiled needs no PyYAML, which is a twentieth of a cold start.
+    from dovecote.catalog import strict_yaml  # noqa: PLC0415
+
+    try:
+        document = strict_yaml.read(source.decode("utf-8"))
+    except (UnicodeDecodeError, strict_yaml.BadYaml) as error:
+        raise BadCatalog(f"{SOURCE}: {error}") from None
+    if not isinstance(document, dict) or set(document) != {"kinds"}:
+        raise BadCatalog(f"{SOURCE}: must hold one key, kinds")
+    if not isinstance(document["kinds"], dict) or not document["kinds"]:
+        raise BadCatalog(f"{SOURCE}: kinds: must map the name of each kind to its entry")
+    return document["kinds"]
+
+
+def _compiled(path: Path, source: bytes) -> dict[str, Any] | None:
+    """Return what the source was compiled to, or None where it was not, or changed since."""
+    try:
+        compiled = msgspec.json.decode(path.read_bytes(), type=Compiled)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return compiled.kinds if compiled.sha256 == digest(source) else None
+
+
+def digest(source: bytes) -> str:
+    """Return by what a source is known to be the one that was compiled."""
+    return hashlib.sha256(source).hexdigest()
+
+
+def _kind(name: str, raw: Any) -> Kind:
+    with _naming(str(name)):
+        msgspec.convert(name, _Kind)
+        entry = msgspec.convert(raw, _Entry)
+        schema = msgspec.convert(entry.schema, _Schema)
+        if schema.type != "object":
+            raise BadCatalog("schema: must be of type object")
+        _check_headers(entry.headers)
+        return Kind(
+            name=name,
+            channels=tuple(dict.fromkeys(entry.channels)),
+            template=entry.template or name.replace(".", "-"),
+            priority=entry.priority,
+            time_to_live=_seconds(entry.time_to_live),
+            max_attempts=entry.max_attempts,
+            sender=mailbox(entry.sender) if entry.sender else None,
+            reply_to=mailbox(entry.reply_to) if entry.reply_to else None,
+            headers=entry.headers,
+            unsubscribe_url=entry.unsubscribe_url,
+            required=frozenset(schema.required),
+            check=Check(f"kinds.yaml: {name}", entry.schema),
+        )
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name in headers:
+        if name.lower() in _TAKEN or name.lower().startswith("content-"):
+            raise BadCatalog(f"headers: {name}: is not a kind's to set")
+
+
+def _seconds(duration: str) -> float:
+    return int(duration[:-1]) * _UNITS[duration[-1]]
+
+
+def _named(schema: Any) -> Iterator[str]:
+    """Yield the names of members that a schema has properties for, or requires."""
+    if isinstance(schema, dict):
+        for keyword, value in schema.items():
+            if keyword in ("properties", "required") and isinstance(value, dict | list):
+                yield from (name for name in value if isinstance(name, str))
+            yield from _named(value)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _named(part)
+
+
+def _steps(name: str) -> list[str | int]:
+    """Split fastjsonschema's "data.items[0].sku" into its steps, the first left out."""
+    steps = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", name)
+    return [key or int(index) for key, index in steps]
+
+
+def _without_path(message: str) -> str:
+    """Drop the "data.order_id" with which fastjsonschema opens its sentences."""
+    return re.sub(r"^data\S*\s+", "", message)
+
+
+@contextmanager
+def _naming(kind: str) -> Iterator[None]:
+    """Put the place before what is wrong with a kind."""
+    try:
+        yield
+    except (BadCatalog, BadAddress) as error:
+        raise BadCatalog(f"kinds.yaml: {kind}: {error}") from None
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        key = f"{where.strip('.`')}: " if where else ""
+        raise BadCatalog(f"kinds.yaml: {kind}: {key}{what}") from None

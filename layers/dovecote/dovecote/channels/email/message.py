@@ -1,0 +1,154 @@
+"""What SES is asked to send: one message by SendEmail, or many by SendBulkEmail.
+
+In a bulk call each entry carries its rendered parts as the values of an inline template. SES makes
+only simple substitutions in those, and escapes nothing
+(https://docs.aws.amazon.com/ses/latest/dg/send-personalized-email-advanced.html).
+
+Requests are written here, and an entry once, so that what it is measured by is what is sent.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from dovecote.catalog.rendering import Mail
+from dovecote.core.claim import Claim
+
+TEMPLATE = {"Subject": "{{subject}}", "Html": "{{html}}", "Text": "{{text}}"}
+"""Passes the rendered parts through as they are."""
+
+MAX_DATA = 262_144
+"""The characters that SES takes as one entry's values."""
+
+MAX_BYTES = 900_000
+"""What a bulk call's entries may come to: SES takes 1 MB of JSON with an inline template."""
+
+Document = dict[str, Any]
+
+_JSON = msgspec.json.Encoder()
+
+_BRACES = re.compile("{{")
+"""Found in a third of the time that `in` takes: 2 and 6 us of an email of 6 KB."""
+
+
+class Letterhead(msgspec.Struct, frozen=True, kw_only=True):
+    """What all messages of a call have in common."""
+
+    sender: str
+    reply_to: str | None
+    configuration_set: str
+
+    def document(self) -> Document:
+        """Return its part of a request."""
+        document: Document = {"FromEmailAddress": self.sender}
+        if self.reply_to is not None:
+            document["ReplyToAddresses"] = [self.reply_to]
+        if self.configuration_set:
+            document["ConfigurationSetName"] = self.configuration_set
+        return document
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim's email, rendered; `entry` is its part of a bulk call, None where it goes alone."""
+
+    claim: Claim
+    recipient: str
+    mail: Mail
+    entry: bytes | None
+
+    def __repr__(self) -> str:
+        """Name the claim, and nothing of whom it is for and what it says."""
+        return f"Message({self.claim})"
+
+
+def written(claim: Claim, recipient: str, mail: Mail) -> Message:
+    """Return a claim's email with what it says of itself in a bulk call."""
+    entry = _entry(claim, recipient, mail)
+    return Message(claim=claim, recipient=recipient, mail=mail, entry=entry)
+
+
+def single(head: Letterhead, message: Message) -> bytes:
+    """Return the body of a SendEmail."""
+    mail = message.mail
+    simple = {
+        "Subject": _text(mail.subject),
+        "Body": {"Text": _text(mail.text), "Html": _text(mail.html)},
+        "Headers": _headers(mail),
+    }
+    return _JSON.encode(
+        {
+            **head.document(),
+            "Destination": {"ToAddresses": [message.recipient]},
+            "Content": {"Simple": simple},
+            "EmailTags": _tags(message.claim),
+        }
+    )
+
+
+def bulk(head: Letterhead, messages: Sequence[Message]) -> bytes:
+    """Return the body of a SendBulkEmail of messages that have an entry."""
+    return _JSON.encode(
+        {
+            **head.document(),
+            "DefaultContent": {"Template": {"TemplateContent": TEMPLATE, "TemplateData": "{}"}},
+            "BulkEmailEntries": [
+                msgspec.Raw(message.entry) for message in messages if message.entry is not None
+            ],
+        }
+    )
+
+
+def parts(messages: Sequence[Message]) -> Iterator[list[Message]]:
+    """Yield messages that go into one call by their size; what no bulk call takes goes alone."""
+    part: list[Message] = []
+    room = MAX_BYTES
+    for message in messages:
+        if message.entry is None:
+            yield [message]
+            continue
+        if part and len(message.entry) > room:
+            yield part
+            part, room = [], MAX_BYTES
+        part.append(message)
+        room -= len(message.entry)
+    if part:
+        yield part
+
+
+def _entry(claim: Claim, recipient: str, mail: Mail) -> bytes | None:
+    """Return an entry as it is sent, or None where the message is to go alone.
+
+    A text with two braces does: whether SES would look for variables in a value isn't documented.
+    """
+    values = {"subject": mail.subject, "html": mail.html, "text": mail.text}
+    data = _JSON.encode(values).decode()
+    if _BRACES.search(data) or len(data) > MAX_DATA:
+        return None
+    entry = _JSON.encode(
+        {
+            "Destination": {"ToAddresses": [recipient]},
+            "ReplacementTags": _tags(claim),
+            "ReplacementHeaders": _headers(mail),
+            "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": data}},
+        }
+    )
+    return entry if len(entry) <= MAX_BYTES else None
+
+
+def _tags(claim: Claim) -> list[Document]:
+    return [
+        {"Name": "route_id", "Value": claim.route_id},
+        {"Name": "claim", "Value": str(claim.claims)},
+        # SES takes letters, digits, _ and - in a tag; no kind holds a dash of its own.
+        {"Name": "kind", "Value": claim.kind.replace(".", "-")},
+    ]
+
+
+def _headers(mail: Mail) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in mail.headers.items()]
+
+
+def _text(data: str) -> dict[str, str]:
+    return {"Data": data, "Charset": "UTF-8"}

@@ -1,0 +1,90 @@
+"""A notification: submitted, built, stored."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from dovecote.core.route import Event, NewRoute, Route
+
+MAX_PAYLOAD_BYTES = 64 * 1024
+"""How large a payload may be as it is stored, with a recipient's data merged over it."""
+
+
+class Priority(StrEnum):
+    """How soon a kind is claimed when there is more work than time."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Recipient(msgspec.Struct, frozen=True, kw_only=True):
+    """One addressee of a notification; `data` is merged over the payload for it."""
+
+    user_id: str | None = None
+    email: str | None = None
+    device_session_id: str | None = None
+    locale: str | None = None
+    data: Mapping[str, Any] | None = None
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """A well-formed request to notify, not yet held against the catalog.
+
+    `payload_text` is the payload as it is stored: compact JSON with numbers as they were sent.
+    `fingerprint` is the SHA-256 of kind, payload, recipients in order and deliver_at as sent.
+    """
+
+    kind: str
+    idempotency_key: str
+    payload: Mapping[str, Any]
+    payload_text: str
+    recipients: Sequence[Recipient]
+    deliver_at: datetime | None
+    fingerprint: str
+    traceparent: str | None
+
+
+class NewNotification(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification about to be stored with its routes, in one statement.
+
+    `expires_in` counts in seconds from deliver_at, or from now where there is none.
+    """
+
+    notification_id: UUID
+    submission: Submission
+    routes: Sequence[NewRoute]
+    priority: Priority
+    max_attempts: int
+    expires_in: float
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification as it stands in the store, with its routes in the order of submission."""
+
+    notification_id: UUID
+    kind: str
+    idempotency_key: str
+    fingerprint: str
+    created_at: datetime
+    deliver_at: datetime | None
+    routes: Sequence[Route]
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification, and what happened to its routes in the order of time, where that is told."""
+
+    notification: Notification
+    histories: Mapping[UUID, Sequence[Event]]
+
+
+class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
+    """How the routes of a notification answered a cancel."""
+
+    cancelled: int
+    in_flight: int
+    ended: int

@@ -1,0 +1,52 @@
+"""Interfaces that every package needs: clock, sleep, log, spans, the call of dispatch."""
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+
+class NotInvoked(Exception):
+    """The function was not called, or nobody knows that it was."""
+
+
+class Invoke(Protocol):
+    """Calls dispatch, and does not wait for what it does."""
+
+    def __call__(self, source: str, /) -> None:
+        """Begin a run, which is told what it comes from; raise NotInvoked."""
+
+
+class Span(Protocol):
+    """Opens a span by name that continues a traceparent, or is linked to several."""
+
+    def __call__(self, name: str, /, *traceparents: str | None) -> AbstractContextManager[None]:
+        """Return what runs a block in the span."""
+
+
+class Clock(Protocol):
+    """A clock that only goes forward, in seconds; what is due is the database's to say."""
+
+    def __call__(self) -> float:
+        """Return the seconds since some moment."""
+
+
+class Sleep(Protocol):
+    """Waits for so many seconds."""
+
+    def __call__(self, seconds: float, /) -> None:
+        """Wait."""
+
+
+class Log(Protocol):
+    """A structured log: a message and its fields."""
+
+    def debug(self, message: str, /, **fields: Any) -> None:
+        """Log for someone who looks closely."""
+
+    def info(self, message: str, /, **fields: Any) -> None:
+        """Log what happened."""
+
+    def warning(self, message: str, /, **fields: Any) -> None:
+        """Log what somebody should look at."""
+
+    def error(self, message: str, /, **fields: Any) -> None:
+        """Log what failed."""

@@ -1,0 +1,1 @@
+"""Claim due routes, deliver them, finalise them."""

@@ -1,0 +1,32 @@
+"""The one place where an exception before a send becomes the failure of its route."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from dovecote.catalog.kinds import BadCatalog
+from dovecote.core.claim import Claim
+from dovecote.core.errors import CannotBeSent, StoreError
+from dovecote.core.outcome import Failed, Permanent
+
+Made = TypeVar("Made")
+
+
+def attempt(make: Callable[[Claim], Made], claim: Claim) -> Made | Permanent | Failed:
+    """Return what `make` returns for a claim, or the failure that its exception is.
+
+    No request was sent for the claim yet.
+
+    Whatever a schema, a template or a channel raises is permanent: it would raise it again. Only a
+    catalog that cannot be used is retried, since a deployment may mend it. Raises StoreError.
+    """
+    try:
+        return make(claim)
+    except StoreError:
+        raise
+    except BadCatalog as error:
+        return Failed(error=str(error), asked=False)
+    except CannotBeSent as error:
+        return Permanent(error=str(error), asked=False)
+    except Exception as error:  # noqa: BLE001 - one bad route never hurts its batch
+        # Its words could repeat a value.
+        return Permanent(error=f"cannot be sent: {type(error).__name__}", asked=False)

@@ -1,0 +1,136 @@
+"""Tell all workers what one heard: which resources pause, and which are well again."""
+
+from dovecote.core.backoff import Backoff, Random
+from dovecote.core.channel_state import Congested
+from dovecote.core.errors import StoreError
+from dovecote.core.outcome import Throttled, Unavailable
+from dovecote.core.ports import Log
+from dovecote.dispatch.circuit_breaker import MOST_REFUSED, NOBODY, CircuitBreaker
+from dovecote.dispatch.deliver import Delivery
+from dovecote.dispatch.ports import Store
+
+JITTER = 0.2
+"""By how much a pause varies at random, so that nothing comes back in step."""
+
+
+class Pauses:
+    """Pauses grow with each in a row, from `base` to `most` seconds."""
+
+    def __init__(self, *, base: float, most: float, random: Random, log: Log) -> None:
+        self._base = base
+        self._most = most
+        self._random = random
+        self._log = log
+        self._patience = Backoff(base=base, factor=2, maximum=most, jitter=0)
+
+    def patience(self, refusals: int) -> float:
+        """Return the seconds by which a route waits longer than others, after so many refusals."""
+        return self._patience.delay(refusals, self._random)
+
+    def learn(self, store: Store, delivery: Delivery) -> None:
+        """Write down what a batch heard of its channel and resources.
+
+        Where the store does not take it, another batch will hear the same.
+        """
+        try:
+            self._slow_down(store, delivery)
+            self._learn(store, delivery.breaker)
+        except StoreError as error:
+            self._log.error("notification channel state not kept", error=str(error))
+
+    def _learn(self, store: Store, breaker: CircuitBreaker) -> None:
+        channel = breaker.channel_state.channel
+        for outcome in breaker.stopped.values():
+            self._pause(store, outcome)
+        narrow = breaker.undecided.keys() | (
+            breaker.channel_state.refused.keys() & breaker.accepted.keys()
+        )
+        for resource in sorted((breaker.tried | narrow) - breaker.stopped.keys()):
+            self._learn_of(store, breaker, resource)
+        if channel in breaker.stopped or channel in breaker.tried:
+            return
+        has_failures = breaker.channel_state.unreached or breaker.channel_state.unanswered
+        if has_failures and channel in breaker.answered:
+            store.resume(channel)
+        if breaker.unreached or breaker.unanswered:
+            store.record_failures(
+                channel, unreached=breaker.unreached, unanswered=sorted(breaker.unanswered)
+            )
+
+    def _slow_down(self, store: Store, delivery: Delivery) -> None:
+        """Count throttle answers for all workers; where they are congestion, lower the pace."""
+        breaker = delivery.breaker
+        channel, congestion = breaker.channel_state.channel, breaker.congestion
+        if not congestion.is_news:
+            return
+        slowed_to = store.record_throttling(
+            channel,
+            congestion.counts(),
+            Congested(
+                pace=delivery.pace,
+                accepted_share=congestion.accepted_share,
+                probing=breaker.channel_state.throttling.probing,
+                since=breaker.channel_state.throttling.since,
+            )
+            if congestion.detected
+            else None,
+        )
+        if slowed_to is not None:
+            self._log.info(
+                "notification channel slowed down", channel=channel, per_second=round(slowed_to, 1)
+            )
+        if (
+            congestion.refuses_all
+            and breaker.throttled is not None
+            and channel not in breaker.stopped
+        ):
+            self._pause(store, breaker.throttled)
+
+    def _learn_of(self, store: Store, breaker: CircuitBreaker, resource: str) -> None:
+        """Store the answers of a resource that the batch probed, or that refused routes."""
+        undecided = breaker.undecided.get(resource, {})
+        accepted = breaker.works(resource)
+        if undecided and not accepted:
+            self._refused(store, breaker, resource)
+        elif resource in breaker.tried and resource not in breaker.answered:
+            store.release_probe(resource)
+        elif resource in breaker.tried:
+            self._resume(store, resource, accepted=accepted)
+        elif resource in breaker.channel_state.refused:
+            store.resume(resource, accepted=True)
+        if undecided and accepted:
+            store.record_refusals(resource, sorted(undecided), proven=True)
+
+    def _refused(self, store: Store, breaker: CircuitBreaker, resource: str) -> None:
+        """Pause a resource that refused routes and accepted none; one that worked before, later."""
+        undecided = breaker.undecided[resource]
+        in_a_row = undecided.keys() | breaker.channel_state.refused.get(resource, NOBODY)
+        few = resource in breaker.channel_state.proven and len(in_a_row) < MOST_REFUSED
+        if few and resource not in breaker.tried:
+            store.record_refusals(resource, sorted(undecided), proven=False)
+        else:
+            self._pause(store, breaker.refused[resource], longer=any(undecided.values()))
+
+    def _pause(
+        self, store: Store, outcome: Throttled | Unavailable, *, longer: bool = True
+    ) -> None:
+        pause = store.pause(
+            outcome.resource,
+            outcome.error,
+            base=self._base,
+            most=self._most,
+            jitter=1 + JITTER * (2 * self._random() - 1),
+            longer=longer,
+        )
+        if pause is not None:
+            self._log.warning(
+                "notification channel paused",
+                resource=pause.resource,
+                seconds=round(pause.seconds, 1),
+                in_a_row=pause.in_a_row,
+                error=outcome.error,
+            )
+
+    def _resume(self, store: Store, resource: str, *, accepted: bool) -> None:
+        if store.resume(resource, accepted=accepted):
+            self._log.info("notification channel resumed", resource=resource)

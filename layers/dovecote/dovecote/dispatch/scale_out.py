@@ -1,0 +1,52 @@
+"""Scale out: call further dispatchers for a backlog that one cannot deliver before the next run."""
+
+from dovecote.core.ports import Clock, Invoke, Log
+from dovecote.dispatch import scale
+from dovecote.dispatch.ports import Store
+
+SCALE_SECONDS = 5.0
+"""How long the calls may take in all; they are made beside the run."""
+
+SOURCE = "dispatch"
+"""What a called dispatcher is told it comes from: it calls no others."""
+
+
+class ScaleOut:
+    """The scheduled run's look at the backlog."""
+
+    def __init__(
+        self, *, store: Store, invoke: Invoke, clock: Clock, log: Log, run: int, most: int
+    ) -> None:
+        self._store = store
+        self._invoke = invoke
+        self._clock = clock
+        self._log = log
+        self._run = run
+        self._most = most
+
+    def __call__(self) -> int:
+        """Call as many as the backlog is worth; return how many were called.
+
+        What fails ends it with a warning: fewer dispatchers cost time, and nothing else.
+        """
+        if self._most == 1:
+            return 0
+        until = self._clock() + SCALE_SECONDS
+        called = 0
+        try:
+            wanted = self._wanted()
+            while called < wanted and self._clock() < until:
+                self._invoke(SOURCE)
+                called += 1
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on without
+            self._log.warning("dispatchers not called", called=called, error=str(error))
+        return called
+
+    def _wanted(self) -> int:
+        with self._store.within(SCALE_SECONDS):
+            backlogs = self._store.backlog(scale.bound(self._run, self._most))
+        wanted = scale.further(backlogs, run=self._run, most=self._most)
+        if wanted:
+            due = {one.channel: one.due for one in backlogs}
+            self._log.info("backlog calls for dispatchers", wanted=wanted, **due)
+        return wanted

@@ -1,0 +1,49 @@
+"""A run that submit woke up."""
+
+from collections.abc import Callable, Mapping
+
+from dovecote.core.errors import StoreError
+from dovecote.core.ports import Log, Sleep
+from dovecote.dispatch.ports import Store
+
+SECOND = 1.0
+"""How often dispatch is called at most; wake_up.sql has it too."""
+
+
+SOURCE = "submit"
+"""What a run that was called so is told it comes from."""
+
+
+Run = Callable[[Callable[[], float]], dict[str, int]]
+"""Dispatches until nothing is due or the time that is left is over; returns the tally."""
+
+
+class WokenRun:
+    """Dispatch's side: run, and look again for who could not call meanwhile."""
+
+    def __init__(self, *, store: Store, dispatch: Run, sleep: Sleep, log: Log) -> None:
+        self._store = store
+        self._dispatch = dispatch
+        self._sleep = sleep
+        self._log = log
+
+    def __call__(self, time_left: Callable[[], float]) -> dict[str, int]:
+        """Dispatch twice, a second apart; return the tally of both."""
+        self._keep(time_left())
+        first = self._dispatch(time_left)
+        self._keep(SECOND)
+        if time_left() <= SECOND or first["interrupted"]:
+            return first
+        self._sleep(SECOND)
+        return _sum(first, self._dispatch(time_left))
+
+    def _keep(self, seconds: float) -> None:
+        """Have nobody call for so long; where that is not written down, one more may come."""
+        try:
+            self._store.hold_wake_up(seconds)
+        except StoreError as error:
+            self._log.warning("handover not kept", error=str(error))
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: count + other[name] for name, count in one.items()}

@@ -1,0 +1,1 @@
+"""Find, redrive, watch and purge."""

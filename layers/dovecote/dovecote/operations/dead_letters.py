@@ -1,0 +1,144 @@
+"""Find dead letters, and redrive one: a fresh set of attempts, the history kept."""
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from dovecote.core import bodies, queries
+from dovecote.core.dead_letter import Filter, OpenDeadLetter, Redrive
+from dovecote.core.errors import ANSWER_SECONDS
+from dovecote.core.identifiers import Instant, in_range
+from dovecote.core.notification import Notification
+from dovecote.core.problems import Conflict, Fault, Invalid, NotFound
+from dovecote.core.queries import BadValue, Page, Reader
+from dovecote.core.route import Channel, Reason
+from dovecote.core.transitions import Refusal
+from dovecote.dispatch.ports import Store
+
+UNKNOWN = "There is no such route."
+REFUSED = "The route cannot be redriven."
+NOT_FOUND_SO = "Dead letters cannot be found so."
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+Place = tuple[datetime, int]
+"""Where a page of dead letters begins: after the one of this time and this number."""
+
+
+class Letters(Protocol):
+    """The store of dead letters. Every call may raise StoreError."""
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Bound all that this thread asks of the store in the context."""
+
+    def page(self, filter_: Filter, after: Place | None, limit: int) -> list[OpenDeadLetter]:
+        """Return open dead letters from a place on, the newest first."""
+
+    def redrive(self, redrive: Redrive, route_id: UUID) -> UUID | Refusal | None:
+        """Redrive one dead letter, on record; return its notification, or why not.
+
+        None where there is no such route.
+        """
+
+
+class RedriveRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body of a redrive; it may be empty."""
+
+    expires_at: Instant | None = None
+
+
+class DeadLetters:
+    """Use cases of dead letters."""
+
+    def __init__(self, *, letters: Letters, store: Store, new_id: Callable[[], UUID]) -> None:
+        self._letters = letters
+        self._store = store
+        self._new_id = new_id
+
+    def find(self, query: str) -> Page[OpenDeadLetter]:
+        """Return a page of open dead letters, the newest first; raise Invalid."""
+        given = queries.read(query, READERS, NOT_FOUND_SO)
+        after, limit = given.pop("after", None), given.pop("limit", queries.USUAL)
+        filter_ = Filter(
+            kind=given.get("kind"),
+            channel=given.get("channel"),
+            reason=given.get("reason"),
+            since=given.get("from"),
+            until=given.get("to"),
+        )
+        return queries.page(self._letters.page(filter_, after, limit + 1), limit, _cursor)
+
+    def redrive(self, route_id: str, body: bytes, who: str) -> Notification:
+        """Make a dead letter pending; return its notification.
+
+        Raises NotFound, Conflict, Malformed, TooLarge and Invalid.
+        """
+        request = bodies.read(body or b"{}", RedriveRequest, REFUSED)
+        if request.expires_at is not None and not in_range(request.expires_at):
+            raise Invalid(REFUSED, [Fault("/expires_at", "is out of range")])
+        try:
+            route = UUID(route_id)
+        except ValueError:
+            raise NotFound(UNKNOWN) from None
+        redrive = Redrive(
+            redrive_id=self._new_id(),
+            who=who,
+            filter={"route_id": str(route)},
+            expires_at=request.expires_at,
+        )
+        with self._letters.within(ANSWER_SECONDS):
+            answer = self._letters.redrive(redrive, route)
+            if isinstance(answer, Refusal):
+                raise _refused(answer)
+            notification = None if answer is None else self._store.notification(answer)
+        if notification is None:
+            raise NotFound(UNKNOWN)
+        return notification
+
+
+def place_of(letter: OpenDeadLetter) -> Place:
+    """Return the place of a dead letter in their order."""
+    return letter.dead_lettered_at, letter.dead_letter_id
+
+
+def _cursor(letter: OpenDeadLetter) -> str:
+    at, number = place_of(letter)
+    return f"{(at - EPOCH) // MICROSECOND}-{number}"
+
+
+def _place(text: str) -> Place:
+    numbers = re.fullmatch(r"([0-9]{1,17})-([0-9]{1,18})", text)
+    if numbers is None:
+        raise BadValue("is not what an answer called next")
+    return EPOCH + int(numbers[1]) * MICROSECOND, int(numbers[2])
+
+
+READERS: Mapping[str, Reader] = {
+    "kind": queries.text,
+    "channel": queries.one_of(Channel),
+    "reason": queries.one_of(Reason),
+    "from": queries.instant,
+    "to": queries.instant,
+    "after": _place,
+    "limit": queries.limit,
+}
+"""The parameters by which dead letters are found."""
+
+
+def _refused(refusal: Refusal) -> Conflict | Invalid:
+    match refusal:
+        case Refusal.NO_DEAD_LETTER:
+            return Conflict("The route is not a dead letter.")
+        case Refusal.ERASED:
+            return Conflict("The recipient was erased; there is nobody to send the route to.")
+        case Refusal.IN_DOUBT:
+            return Conflict("The route may have been accepted; its event is still waited for.")
+        case Refusal.EXPIRED:
+            return Invalid(
+                REFUSED, [Fault("/expires_at", "must be in the future: the route expired")]
+            )

@@ -1,0 +1,115 @@
+"""Read, find and cancel notifications."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Protocol
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from dovecote.core import queries
+from dovecote.core.notification import Cancellation, Notification, Story
+from dovecote.core.problems import Fault, Invalid, NotFound
+from dovecote.core.queries import Page, Reader
+from dovecote.core.route import Route
+from dovecote.dispatch.ports import Store
+
+UNKNOWN = "There is no such notification."
+REFUSED = "Notifications cannot be found so."
+
+PERSON: Mapping[str, Reader] = {"user_id": queries.identifier, "email": queries.email}
+KEY: Mapping[str, Reader] = {"kind": queries.text, "idempotency_key": queries.text}
+PAGE: Mapping[str, Reader] = {"after": queries.uuid, "limit": queries.limit}
+"""The parameters that name a person, the holder of a key, and a page."""
+
+MOST_TOLD = 1_000
+"""Of more routes than these no histories are told, and a page ends: Lambda answers with 6 MB."""
+
+
+class Stories(Protocol):
+    """The store as people ask it. Every call may raise StoreError."""
+
+    def story(self, notification_id: UUID) -> Story | None:
+        """Return a notification with its routes and their histories."""
+
+    def of_user(self, user_id: str, after: UUID | None, limit: int) -> list[Notification]:
+        """Return those of a user from a place on, the newest first, with the user's routes."""
+
+    def of_email(self, email: str, after: UUID | None, limit: int) -> list[Notification]:
+        """Return those of an address from a place on, the newest first, with its routes."""
+
+
+class Notifications:
+    """Use cases of a stored notification."""
+
+    def __init__(self, *, store: Store, stories: Stories) -> None:
+        self._store = store
+        self._stories = stories
+
+    def get(self, notification_id: str, query: str) -> Story:
+        """Return a notification with its routes, or a person's of these, and their histories.
+
+        Without histories where there are more than MOST_TOLD. Raises NotFound and Invalid.
+        """
+        person = queries.read(query, PERSON, REFUSED)
+        story = self._stories.story(_parsed(notification_id))
+        if story is None:
+            raise NotFound(UNKNOWN)
+        routes = [route for route in story.notification.routes if _is_of(route, person)]
+        told = story.histories if len(routes) <= MOST_TOLD else {}
+        return Story(notification=replace(story.notification, routes=routes), histories=told)
+
+    def find(self, query: str) -> Page[Notification]:
+        """Return a page of the notifications of a user or an address, or of the one with a key.
+
+        Raises Invalid.
+        """
+        given = queries.read(query, {**PERSON, **KEY, **PAGE}, REFUSED)
+        ways = given.keys() - PAGE.keys()
+        if ways == {"user_id"}:
+            return _page(self._stories.of_user, given["user_id"], given)
+        if ways == {"email"}:
+            return _page(self._stories.of_email, given["email"], given)
+        if given.keys() == KEY.keys():
+            found = self._store.find(given["kind"], given["idempotency_key"])
+            return Page(items=[] if found is None else [found], next=None)
+        ask = "name user_id, or email, or kind with idempotency_key, which is no page"
+        raise Invalid(REFUSED, [Fault("", ask)])
+
+    def cancel(self, notification_id: str) -> Cancellation:
+        """Cancel what is still to be sent and in nobody's hands; raise NotFound."""
+        cancellation = self._store.cancel(_parsed(notification_id))
+        if cancellation is None:
+            raise NotFound(UNKNOWN)
+        return cancellation
+
+
+def _page(
+    find: Callable[[str, UUID | None, int], list[Notification]],
+    person: str,
+    given: Mapping[str, Any],
+) -> Page[Notification]:
+    limit = given.get("limit", queries.USUAL)
+    found = find(person, given.get("after"), limit + 1)
+    return queries.page(found, _fitting(found[:limit]), lambda one: one.notification_id)
+
+
+def _fitting(found: Sequence[Notification]) -> int:
+    """Return how many have no more than MOST_TOLD routes together; but one at least."""
+    counts = accumulate(len(one.routes) for one in found)
+    return max(1, sum(count <= MOST_TOLD for count in counts))
+
+
+def _is_of(route: Route, person: Mapping[str, str]) -> bool:
+    mailed = (route.resolved_email or "").lower()
+    return (
+        person.get("user_id") in (None, route.user_id)
+        and person.get("email", mailed).lower() == mailed
+    )
+
+
+def _parsed(notification_id: str) -> UUID:
+    try:
+        return UUID(notification_id)
+    except ValueError:
+        raise NotFound(UNKNOWN) from None

@@ -1,0 +1,96 @@
+"""Look over all that goes on: what is due, what is stuck, what pauses, what failed of late."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from dovecote.core.errors import ANSWER_SECONDS
+
+MOST = 10_000
+"""How far is counted: from there on it is this many or more."""
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """The live routes of a channel in one status.
+
+    `due` may be claimed, are claimed, or wait behind a pause; `in_flight` are claimed; of `lapsed`
+    ones the lease ran out, and no worker has claimed them since.
+    """
+
+    channel: str
+    status: str
+    live: int
+    due: int
+    in_flight: int
+    lapsed: int
+    in_doubt: int
+    oldest_due_seconds: float
+
+
+class Paused(msgspec.Struct, frozen=True, kw_only=True):
+    """A resource through which no worker sends until then; after that one worker probes it.
+
+    `waiting` counts the routes behind the pause; the oldest was due `oldest_waiting_seconds` ago.
+    """
+
+    resource: str
+    channel: str
+    until: datetime
+    in_a_row: int
+    error: str | None
+    waiting: int
+    oldest_waiting_seconds: float
+
+
+class OpenDeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """How many dead letters wait for somebody, by why they ended."""
+
+    reason: str
+    open: int
+
+
+class Minute(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in the minute that began then: `failed` attempts are tried again."""
+
+    at: datetime
+    published: int
+    failed: int
+    dead_lettered: int
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """How it stands as a whole; every count but those of the minutes ends at `counted_to`.
+
+    `minutes` is None where more happened within the hour than can be counted while somebody waits.
+    """
+
+    counted_to: int
+    live: Sequence[Live]
+    paused: Sequence[Paused]
+    dead_letters: Sequence[OpenDeadLetters]
+    minutes: Sequence[Minute] | None
+
+
+class OverviewStore(Protocol):
+    """What the use case asks of the store; it may raise StoreError."""
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Bound all that this thread asks of the store in the context."""
+
+    def overview(self, most: int) -> Overview:
+        """Return how it stands, each thing counted to `most`."""
+
+
+class GetOverview:
+    """The use case of the console's first screen."""
+
+    def __init__(self, *, store: OverviewStore) -> None:
+        self._store = store
+
+    def __call__(self) -> Overview:
+        """Return how it stands."""
+        with self._store.within(ANSWER_SECONDS):
+            return self._store.overview(MOST)

@@ -1,0 +1,75 @@
+"""Delete what has ended and has been kept for as long as it is to be."""
+
+from collections.abc import Callable
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from dovecote.core.errors import ANSWER_SECONDS
+from dovecote.core.ports import Log
+
+
+class Purged(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch of the purge deleted, and the last notification that it looked at."""
+
+    last: UUID
+    notifications: int
+    routes: int
+    dead_letters: int
+
+
+MOST = 500
+"""How many notifications one transaction looks at."""
+
+MOST_ROUTES = 2_000
+"""After so many routes it takes no further notification, which may have 10,000."""
+
+LEAST_SECONDS = ANSWER_SECONDS + 1
+"""What a batch may take, with the line of the log: none is begun with less time."""
+
+FIRST = UUID(int=0)
+
+
+class Retention(Protocol):
+    """What the purge asks of the store; it may raise StoreError."""
+
+    def purge(self, days: int, after: UUID, most: int, most_routes: int) -> Purged | None:
+        """Delete what is over of the next old notifications after one, in one transaction.
+
+        Over is what has ended with all its routes, and nothing has touched for so many days.
+        Looks at `most` of them, and at no further one after so many routes. None where no
+        old one is left.
+        """
+
+
+class Purge:
+    """The use case of the schedule that deletes."""
+
+    def __init__(self, *, store: Retention, days: int, log: Log) -> None:
+        self._store = store
+        self._days = days
+        self._log = log
+
+    def __call__(self, left: Callable[[], float]) -> dict[str, int]:
+        """Purge until nothing is left to or the time is up; return what was deleted.
+
+        With 0 days all is kept for ever. Raises StoreError; what was deleted before stays so.
+        """
+        tally = dict.fromkeys(("notifications", "routes", "dead_letters"), 0)
+        after: UUID | None = FIRST if self._days else None
+        try:
+            while after is not None and left() > LEAST_SECONDS:
+                after = self._batch(after, tally)
+        finally:
+            self._log.info("purged", **tally, finished=after is None)
+        return tally
+
+    def _batch(self, after: UUID, tally: dict[str, int]) -> UUID | None:
+        """Purge a batch; return the last notification that it looked at, or None at the end."""
+        purged = self._store.purge(self._days, after, MOST, MOST_ROUTES)
+        if purged is None:
+            return None
+        for name in tally:
+            tally[name] += getattr(purged, name)
+        return purged.last

@@ -1,0 +1,136 @@
+"""Redrive dead letters by a filter, at a rate and on record; and read that record."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from dovecote.core import bodies, queries
+from dovecote.core.dead_letter import Filter, RecordedRedrive, Redrive
+from dovecote.core.errors import ANSWER_SECONDS, StoreBusy
+from dovecote.core.identifiers import Instant, in_range
+from dovecote.core.ports import Clock
+from dovecote.core.problems import Fault, Invalid
+from dovecote.core.queries import Page
+from dovecote.operations.dead_letters import Letters, Place, place_of
+
+REFUSED = "The dead letters cannot be redriven."
+NOT_FOUND_SO = "Redrives cannot be found so."
+
+MOST = 10_000
+"""How many are redriven by one call, and counted."""
+
+BATCH = 100
+"""How many are locked at a time."""
+
+WORK_SECONDS = 2.0
+"""After these no batch is begun: one may wait 2 s for a lock, and the answer is due within 5 s."""
+
+
+class RedrivesRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body of a redrive by filter; `{}` names all dead letters."""
+
+    filter: Filter
+    dry_run: bool = False
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 1_000
+    per_second: Annotated[float, msgspec.Meta(ge=0.01, le=1_000)] = 10.0
+    expires_at: Instant | None = None
+
+
+class ManyLetters(Letters, Protocol):
+    """The store of dead letters and redrives. Every call may raise StoreError."""
+
+    def count(self, filter_: Filter, most: int) -> int:
+        """Return how many dead letters are open, counted to `most`."""
+
+    def record(self, redrive: Redrive) -> None:
+        """Put a redrive on record."""
+
+    def redrive_all(self, redrive: Redrive, route_ids: Sequence[UUID], *, wait: float) -> Redrive:
+        """Redrive dead letters in one transaction, the first of them due after `wait` seconds.
+
+        Returns the redrive with what has come of it by then.
+        """
+
+    def redrives(self, after: UUID | None, limit: int) -> list[RecordedRedrive]:
+        """Return redrives from a place on, the newest first."""
+
+
+class Redrives:
+    """Use cases of redrives by filter."""
+
+    def __init__(self, *, letters: ManyLetters, new_id: Callable[[], UUID], clock: Clock) -> None:
+        self._letters = letters
+        self._new_id = new_id
+        self._clock = clock
+
+    def redrive(self, body: bytes, who: str) -> Redrive | int:
+        """Make the dead letters of a filter pending, as many as there is time for.
+
+        Returns what came of it; of a dry run, how many there are, counted to MOST. Raises
+        Malformed, TooLarge and Invalid.
+        """
+        request = _checked(bodies.read(body, RedrivesRequest, REFUSED))
+        with self._letters.within(ANSWER_SECONDS):
+            matched = self._letters.count(request.filter, MOST)
+            if request.dry_run:
+                return matched
+            redrive = Redrive(
+                redrive_id=self._new_id(),
+                who=who,
+                filter=_said(request.filter),
+                per_second=request.per_second,
+                most=request.limit,
+                expires_at=request.expires_at,
+                matched=matched,
+            )
+            self._letters.record(redrive)
+            return self._redriven(redrive, request.filter)
+
+    def find(self, query: str) -> Page[RecordedRedrive]:
+        """Return a page of what was redriven, the newest first; raise Invalid."""
+        readers = {"after": queries.uuid, "limit": queries.limit}
+        given = queries.read(query, readers, NOT_FOUND_SO)
+        limit = given.get("limit", queries.USUAL)
+        found = self._letters.redrives(given.get("after"), limit + 1)
+        return queries.page(found, limit, lambda one: one.redrive_id)
+
+    def _redriven(self, redrive: Redrive, filter_: Filter) -> Redrive:
+        """Redrive batch by batch; one that waits for a lock in vain ends it, and is rolled back."""
+        began = self._clock()
+        place: Place | None = None
+        while (left := redrive.most - redrive.redriven) and self._clock() < began + WORK_SECONDS:
+            letters = self._letters.page(filter_, place, min(BATCH, left))
+            if not letters:
+                break
+            wait = redrive.redriven * redrive.spacing - (self._clock() - began)
+            routes = [letter.route_id for letter in letters]
+            try:
+                redrive = self._letters.redrive_all(redrive, routes, wait=max(0.0, wait))
+            except StoreBusy:
+                break
+            place = place_of(letters[-1])
+        return redrive
+
+
+def _checked(request: RedrivesRequest) -> RedrivesRequest:
+    times = {
+        "/filter/from": request.filter.since,
+        "/filter/to": request.filter.until,
+        "/expires_at": request.expires_at,
+    }
+    faults = [
+        Fault(where, "is out of range")
+        for where, time in times.items()
+        if time is not None and not in_range(time)
+    ]
+    if faults:
+        raise Invalid(REFUSED, faults)
+    return request
+
+
+def _said(filter_: Filter) -> dict[str, Any]:
+    """Return what a filter says, as it was said."""
+    said: dict[str, Any] = msgspec.to_builtins(filter_)
+    return {name: value for name, value in said.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Devices, suppressions and erasure."""

@@ -1,0 +1,182 @@
+"""Register, show and forget devices: SNS platform endpoints, and whose they are."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from dovecote.core import bodies, queries
+from dovecote.core.device import Device
+from dovecote.core.errors import ProviderUnavailable, TokenRefused
+from dovecote.core.identifiers import Identifier
+from dovecote.core.problems import Fault, Invalid, NotFound
+from dovecote.core.queries import Reader
+from dovecote.people.endpoints import Endpoints
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's device as whoever asks is told of it: neither token nor endpoint."""
+
+    user_id: str
+    device_session_id: str
+    platform: str
+    dead_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+REFUSED = "The device cannot be registered."
+UNKNOWN = "The user has no such device."
+UNNAMED = "The request does not name a device."
+UNNAMED_USER = "The request does not name a user."
+
+DEVICE: Mapping[str, Reader] = {
+    "user_id": queries.identifier,
+    "device_session_id": queries.identifier,
+}
+"""The parameters that name a device."""
+
+TRIES = 3
+"""How often a registration begins again whose endpoint other calls delete."""
+
+
+MAX_TOKEN_BYTES = 4096
+"""How long a token may be in UTF-8. Providers document no shape of their tokens, and no limit."""
+
+Token = Annotated[str, Meta(pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]*\Z")]
+"""A device token of the push provider: any text without control characters that is not blank."""
+
+
+class DeviceRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body of a registration."""
+
+    user_id: Identifier
+    device_session_id: Identifier
+    platform: str
+    token: Token
+
+
+class DeviceStore(Protocol):
+    """Whose which device is. Every call may raise StoreError."""
+
+    def registrations(self, user_id: str) -> Sequence[Registration]:
+        """Return the devices of a user as they stand, the oldest first."""
+
+    def sessions(self, user_id: str) -> Sequence[str]:
+        """Return the ids of a user's devices, also of those whose endpoints are still to delete."""
+
+    def put(self, device: Device) -> Sequence[str]:
+        """Register a device, or give it its new token and endpoint; return its retired endpoints.
+
+        The device that had the endpoint before loses it, and what waits for that device is skipped.
+        Retired are the endpoints that this device used and that are still to be deleted.
+        """
+
+    def forget(self, user_id: str, device_session_id: str) -> Sequence[str]:
+        """Forget a device; what waits for it is skipped. Return its retired endpoints."""
+
+    def using(self, endpoint: str) -> Device | None:
+        """Return the device that uses an endpoint."""
+
+    def replace_endpoint(self, device: Device, endpoint: str) -> None:
+        """Give a device that still has its deleted endpoint another one, and make it live."""
+
+    def endpoint_deleted(self, user_id: str, device_session_id: str, endpoint: str) -> None:
+        """Take a retired endpoint of a device off the record."""
+
+
+class Registrations:
+    """Show the devices of users."""
+
+    def __init__(self, *, store: DeviceStore) -> None:
+        self._store = store
+
+    def find(self, query: str) -> Sequence[Registration]:
+        """Return the devices of a user, the oldest first, or the one of a session; none if unknown.
+
+        Raises Malformed and Invalid.
+        """
+        given = queries.read(query, DEVICE, UNNAMED_USER, required=("user_id",))
+        devices = self._store.registrations(given["user_id"])
+        session = given.get("device_session_id")
+        return [one for one in devices if session in (None, one.device_session_id)]
+
+
+class Devices:
+    """Register and forget the devices of users.
+
+    The store changes first. It keeps each endpoint that is retired until the endpoint is deleted at
+    the provider, so that a repeated call finishes what failed. Other calls may come between any two
+    steps (ADR 27): a registration ends with a look whether its endpoint still exists, a deletion
+    with a look whether another device uses the endpoint by now.
+    """
+
+    def __init__(self, *, store: DeviceStore, endpoints: Endpoints) -> None:
+        self._store = store
+        self._endpoints = endpoints
+
+    def put(self, body: bytes) -> Device:
+        """Register a device, or give it another token; raise Malformed, TooLarge or Invalid."""
+        request = bodies.read(body, DeviceRequest, REFUSED)
+        if len(request.token.encode()) > MAX_TOKEN_BYTES:
+            detail = f"is longer than {MAX_TOKEN_BYTES:,} bytes in UTF-8"
+            raise Invalid(REFUSED, [Fault("/token", detail)])
+        try:
+            device, retired = self._register(request)
+        except TokenRefused as error:
+            raise Invalid(REFUSED, [Fault("", str(error))]) from None
+        for endpoint in retired:
+            self._delete_endpoint(device.user_id, device.device_session_id, endpoint)
+        return device
+
+    def delete(self, query: str) -> None:
+        """Forget a device; raise Malformed, Invalid or NotFound."""
+        device = queries.read(query, DEVICE, UNNAMED, required=DEVICE)
+        if not self.forget(**device):
+            raise NotFound(UNKNOWN)
+
+    def sessions(self, user_id: str) -> Sequence[str]:
+        """Return the ids of a user's devices, also of those that are not wholly forgotten."""
+        return self._store.sessions(user_id)
+
+    def forget(self, user_id: str, device_session_id: str) -> bool:
+        """Forget a device, or finish that; return whether there was anything to do."""
+        retired = self._store.forget(user_id, device_session_id)
+        for endpoint in retired:
+            self._delete_endpoint(user_id, device_session_id, endpoint)
+        return bool(retired)
+
+    def _register(self, request: DeviceRequest) -> tuple[Device, Sequence[str]]:
+        """Create an endpoint and store it, until it exists once it is stored."""
+        for _ in range(TRIES):
+            device = Device(
+                user_id=request.user_id,
+                device_session_id=request.device_session_id,
+                platform=request.platform,
+                token=request.token,
+                endpoint=self._endpoints.create(request.platform, request.token),
+            )
+            retired = self._store.put(device)
+            if self._endpoints.enable(device.endpoint, device.token):
+                return device, retired
+        raise ProviderUnavailable("EndpointDeleted")
+
+    def _delete_endpoint(self, user_id: str, device_session_id: str, endpoint: str) -> None:
+        """Delete a retired endpoint at the provider, unless a device uses it."""
+        before = self._store.using(endpoint)
+        if before is None:
+            self._endpoints.delete(endpoint)
+        device = self._store.using(endpoint)
+        # One that registered meanwhile may have been marked dead by a push that found it deleted.
+        if device is not None and not (before is not None and device.dead):
+            self._restore(device)
+        self._store.endpoint_deleted(user_id, device_session_id, endpoint)
+
+    def _restore(self, device: Device) -> None:
+        """Make sure that the endpoint of a device exists; a push marks one without it dead."""
+        with suppress(TokenRefused):
+            endpoint = self._endpoints.create(device.platform, device.token)
+            self._store.replace_endpoint(device, endpoint)

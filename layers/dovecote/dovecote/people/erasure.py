@@ -1,0 +1,121 @@
+"""Erase people: a user, or an address, from all that is stored of them."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import asdict, replace
+
+from dovecote.core import queries
+from dovecote.core.errors import ANSWER_SECONDS
+from dovecote.core.ports import Clock, Log
+from dovecote.dispatch.ports import Store
+from dovecote.people.devices import Devices
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person was erased from, and whether there may be more.
+
+    `in_flight` routes are among them: somebody may be sending them, or may have.
+    """
+
+    routes: int
+    in_flight: int
+    devices: int = 0
+    remaining: bool
+
+
+NO_USER = "The request does not name a user to erase."
+NO_ADDRESS = "The request does not name an address to erase."
+
+MOST = 100
+"""How many routes one transaction erases; each may stand in a notification of 10,000."""
+
+BEGIN_SECONDS = 3.0
+"""For how long another part of the work is begun, of what an answer may take."""
+
+
+class People(Protocol):
+    """What erasure asks of the store; it may raise StoreError."""
+
+    def erase_user(self, user_id: str, most: int) -> Erased:
+        """Erase a user from so many routes, and suppress the addresses that are theirs alone."""
+
+    def erase_address(self, address: str, most: int) -> Erased:
+        """Erase an address, and whom it is of, from so many routes."""
+
+    def suppress(self, address: str) -> None:
+        """Suppress an address by its hash alone."""
+
+
+class Erasure:
+    """Use cases of who is to be forgotten.
+
+    Each may be asked for again, and is to be where something is left. What is erased is counted
+    once.
+    """
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        devices: Devices,
+        store: Store,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._people = people
+        self._devices = devices
+        self._store = store
+        self._clock = clock
+        self._log = log
+
+    def user(self, query: str) -> Erased:
+        """Erase a user, and suppress the addresses that no other has.
+
+        The devices go first: where SNS is out of reach nothing has been counted that the answer
+        would not tell. Raises Malformed and Invalid.
+        """
+        readers = {"user_id": queries.identifier}
+        user_id = queries.read(query, readers, NO_USER, required=readers)["user_id"]
+        ends = self._clock() + BEGIN_SECONDS
+        with self._store.within(ANSWER_SECONDS):
+            sessions = self._devices.sessions(user_id)
+            gone = sum(self._forget(user_id, session, ends) for session in sessions)
+            erased = self._erased(lambda: self._people.erase_user(user_id, MOST), ends)
+        left = erased.remaining or gone < len(sessions)
+        return self._told(replace(erased, devices=gone, remaining=left))
+
+    def recipient(self, query: str) -> Erased:
+        """Erase an address, and suppress it by its hash alone; raise Malformed and Invalid."""
+        readers = {"email": queries.email}
+        address = queries.read(query, readers, NO_ADDRESS, required=readers)["email"]
+        ends = self._clock() + BEGIN_SECONDS
+        with self._store.within(ANSWER_SECONDS):
+            self._people.suppress(address)
+            erased = self._erased(lambda: self._people.erase_address(address, MOST), ends)
+        return self._told(erased)
+
+    def _forget(self, user_id: str, session: str, ends: float) -> bool:
+        """Forget a device, if there is time; return whether there was."""
+        in_time = self._clock() < ends
+        if in_time:
+            self._devices.forget(user_id, session)
+        return in_time
+
+    def _erased(self, erase: Callable[[], Erased], ends: float) -> Erased:
+        """Erase batch after batch, as long as there is time."""
+        whole = Erased(routes=0, in_flight=0, remaining=True)
+        while whole.remaining and self._clock() < ends:
+            batch = erase()
+            whole = Erased(
+                routes=whole.routes + batch.routes,
+                in_flight=whole.in_flight + batch.in_flight,
+                remaining=batch.remaining,
+            )
+        return whole
+
+    def _told(self, erased: Erased) -> Erased:
+        """Log that somebody was erased, and nothing of whom."""
+        self._log.info("person erased", **asdict(erased))
+        return erased

@@ -1,0 +1,1 @@
+"""Store a notification with its routes."""

@@ -1,0 +1,128 @@
+"""Plan a notification: hold a submission against the catalog, and make its routes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from dovecote.catalog.kinds import Catalog, Kind
+from dovecote.core import strict_json
+from dovecote.core.device import Device
+from dovecote.core.notification import NewNotification, Submission
+from dovecote.core.ports import Clock
+from dovecote.core.problems import Fault, Invalid, TooLarge
+from dovecote.core.route import Channel, NewRoute
+from dovecote.dispatch.ports import Store
+from dovecote.submit.checking import Checking, Ids
+from dovecote.submit.ports import Preview
+from dovecote.submit.routing import Routing
+
+MAX_ROUTES = 10_000
+"""An answer of 16,000 routes would be over the 6 MiB that Lambda takes."""
+
+MAX_DATA_BYTES = 8 * 1024 * 1024
+"""The size of recipients' data in all routes of a notification."""
+
+REFUSED = "The notification cannot be taken."
+
+
+AS_LONG_AS_CAN_BE = Ids(user="x" * 255 * 4, session="x" * 255 * 4)
+"""The bytes of 255 characters: UTF-8 makes four of one at most, JSON two of one that it escapes."""
+
+
+class BuildNotification:
+    """Turn a submission into what is to be stored."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        preview: Preview,
+        routing: Routing,
+        store: Store,
+        new_id: Callable[[], UUID],
+        clock: Clock,
+    ) -> None:
+        self._catalog = catalog
+        self._preview = preview
+        self._routing = routing
+        self._store = store
+        self._new_id = new_id
+        self._clock = clock
+
+    def __call__(self, submission: Submission, *, at_once: int) -> NewNotification:
+        """Return the notification to store, with its routes where nobody has a device.
+
+        The first `at_once` of them are claimed, to be tried as soon as it is stored. Raises Invalid
+        with the faults, or TooLarge.
+        """
+        kind = self._catalog.get(submission.kind)
+        if kind is None:
+            raise Invalid(REFUSED, [Fault("/kind", "is not in the catalog")])
+        faults = self._faults(kind, submission)
+        if faults:
+            raise Invalid(REFUSED, faults)
+        return NewNotification(
+            notification_id=self._new_id(),
+            submission=submission,
+            routes=self._routes(submission, (), at_once),
+            priority=kind.priority,
+            max_attempts=kind.max_attempts,
+            expires_in=kind.time_to_live,
+        )
+
+    def users(self, submission: Submission) -> list[str]:
+        """Return those whose devices a notification would go to."""
+        if Channel.PUSH not in self._catalog[submission.kind].channels:
+            return []
+        return [r.user_id for r in submission.recipients if r.user_id is not None]
+
+    def with_devices(
+        self, notification: NewNotification, devices: Sequence[Device], *, at_once: int
+    ) -> NewNotification:
+        """Return a planned notification with routes to these devices too; raise TooLarge."""
+        routes = self._routes(notification.submission, devices, at_once)
+        return replace(notification, routes=routes)
+
+    def _devices(self, submission: Submission) -> Sequence[Device]:
+        users = self.users(submission)
+        return [d for d in self._store.devices(users) if not d.dead] if users else []
+
+    def _routes(
+        self, submission: Submission, devices: Sequence[Device], at_once: int
+    ) -> Sequence[NewRoute]:
+        kind = self._catalog[submission.kind]
+        routes = self._routing.routes(kind, submission.recipients, devices, at_once=at_once)
+        if len(routes) > MAX_ROUTES:
+            raise TooLarge(
+                f"The recipients have so many devices that there are {len(routes)} routes; at most"
+                f" {MAX_ROUTES} are stored. Send to fewer recipients in one notification."
+            )
+        if sum(len((route.data or "").encode()) for route in routes) > MAX_DATA_BYTES:
+            raise TooLarge(
+                "The recipients' data is stored for each of their devices, together more than"
+                f" {MAX_DATA_BYTES // 1024**2} MiB. Send to fewer recipients in one notification."
+            )
+        return routes
+
+    def _faults(self, kind: Kind, submission: Submission) -> Sequence[Fault]:
+        """Return the faults; devices are read only where push does not fit with the longest ids."""
+        checking = Checking(kind, submission, self._preview, self._clock)
+        found = checking.find(AS_LONG_AS_CAN_BE)
+        if found.faults or not found.oversized:
+            return found.faults
+        ids = _as_long_as_any(submission, self._devices(submission))
+        return checking.find_oversized(found.oversized, ids)
+
+
+def _as_long_as_any(submission: Submission, devices: Sequence[Device]) -> Ids:
+    recipients = submission.recipients
+    sessions = [recipient.device_session_id or "" for recipient in recipients]
+    return Ids(
+        user=_longest(recipient.user_id or "" for recipient in recipients),
+        session=_longest([*sessions, *(device.device_session_id for device in devices)]),
+    )
+
+
+def _longest(ids: Iterable[str]) -> str:
+    return max(ids, key=lambda one: len(strict_json.text(one).encode()))

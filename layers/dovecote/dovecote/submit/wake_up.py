@@ -1,0 +1,52 @@
+"""Wake dispatch up for what submit did not deliver at once, instead of waiting for the schedule.
+
+At most one call a second for the whole stack, and none while a woken run works: that run looks
+again at the end of its second. A lost call costs the wait for the schedule.
+"""
+
+from collections.abc import Collection
+from concurrent.futures import Executor, wait
+
+from dovecote.core.errors import StoreError
+from dovecote.core.ports import Clock, Invoke, Log
+from dovecote.dispatch.ports import Store
+from dovecote.dispatch.woken_run import SOURCE
+
+WAKE_UP_SECONDS = 0.5
+"""The most that a producer waits for it, of what is left of submit's budget."""
+
+
+class WakeUp:
+    """Submit's side: call dispatch, if it is nobody else's to call."""
+
+    def __init__(
+        self, *, store: Store, invoke: Invoke, executor: Executor, clock: Clock, log: Log
+    ) -> None:
+        self._store = store
+        self._invoke = invoke
+        self._executor = executor
+        self._clock = clock
+        self._log = log
+
+    def __call__(self, channels: Collection[str], seconds: float) -> None:
+        """Call dispatch for routes of these channels; take no longer than so many seconds.
+
+        The call is made in a thread, since neither the look-up of a name nor the making of a client
+        has a timeout. Where it is not over by then, it goes on by itself.
+        """
+        ends = self._clock() + min(seconds, WAKE_UP_SECONDS)
+        try:
+            with self._store.within(ends - self._clock()):
+                taken = self._store.wake_up(sorted(channels))
+        except StoreError as error:
+            self._log.warning("notification not handed over", error=str(error))
+            return
+        if taken:
+            called = self._executor.submit(self._call)
+            wait([called], timeout=max(0.0, ends - self._clock()))
+
+    def _call(self) -> None:
+        try:
+            self._invoke(SOURCE)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is 202
+            self._log.warning("notification not handed over", error=str(error))

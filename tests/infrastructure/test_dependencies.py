@@ -1,0 +1,116 @@
+"""Which package may import which: one row each, and no cycle between use cases."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "layers" / "dovecote"
+
+USE_CASES = {"submit", "dispatch", "feedback", "people", "operations"}
+
+# From each package to those that it may import from, besides itself.
+MAY_IMPORT = {
+    "core": set(),
+    "catalog": {"core"},
+    "channels": {"core", "catalog", "dispatch"},
+    "submit": {"core", "catalog", "channels", "dispatch"},
+    "dispatch": {"core", "catalog", "channels", "operations"},
+    "feedback": {"core", "channels", "dispatch"},
+    "people": {"core", "dispatch"},
+    "operations": {"core", "dispatch"},
+    "store": {"core", "catalog", *USE_CASES},
+    "aws": {"core", "catalog", *USE_CASES},
+    "wiring": {"core", "catalog", "channels", "store", "aws", *USE_CASES},
+    "functions": {"core", "submit", "aws", "wiring"},
+}
+
+# The packages that may import each library that talks to the outside.
+BORDERS = {
+    "psycopg": ("dovecote.store", "dovecote.wiring"),
+    "boto3": ("dovecote.wiring",),
+    "botocore": ("dovecote.channels", "dovecote.aws.invocation", "dovecote.wiring"),
+    "aws_lambda_powertools": ("dovecote.wiring", "dovecote.aws.gateway", "functions"),
+    "opentelemetry": ("dovecote.aws.otlp", "dovecote.aws.telemetry", "dovecote.wiring"),
+}
+
+
+def name_of(path: Path) -> str:
+    base = PACKAGE if path.is_relative_to(PACKAGE) else ROOT
+    name = ".".join(path.relative_to(base).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+MODULES = {
+    name_of(path): ast.parse(path.read_text("utf-8"))
+    for path in sorted(
+        [*(PACKAGE / "dovecote").rglob("*.py"), *(ROOT / "functions").glob("*/app.py")]
+    )
+}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Yield the modules that a module imports anywhere in it, by their full names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            module = node.module or ""
+            nested = [f"{module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else module for name in nested)
+
+
+def package(module: str) -> str:
+    """Return the package of a module: the folder below dovecote, or functions."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "dovecote" and len(parts) > 1 else parts[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_package_may(module: str) -> None:
+    own = {package(name) for name in imported(MODULES[module]) if name in MODULES}
+    assert own - {package(module)} <= MAY_IMPORT.get(package(module), set())
+
+
+def test_each_package_has_a_row() -> None:
+    assert {package(module) for module in MODULES} - {"dovecote"} == set(MAY_IMPORT)
+
+
+def test_the_cloudformation_responder_imports_nothing_that_could_fail() -> None:
+    names = {name.partition(".")[0] for name in imported(MODULES["dovecote.aws.cloudformation"])}
+    assert names <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_border_imports_a_library_that_talks_to_the_outside(module: str) -> None:
+    libraries = {name.partition(".")[0] for name in imported(MODULES[module])} & BORDERS.keys()
+    assert not [name for name in libraries if not module.startswith(BORDERS[name])]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_wiring_reads_the_environment_and_not_at_import(module: str) -> None:
+    tree = MODULES[module]
+    inner = {id(part) for node in _functions_and_main(tree, module) for part in ast.walk(node)}
+    assert not [node.lineno for node in _environment(tree) if id(node) not in inner]
+
+
+def _functions_and_main(tree: ast.Module, module: str) -> Iterator[ast.AST]:
+    """Yield the parts of a module that may read the environment."""
+    for node in tree.body:
+        if package(module) == "wiring" and isinstance(node, ast.FunctionDef):
+            yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'":
+            yield node
+
+
+def _environment(tree: ast.AST) -> Iterator[ast.Attribute]:
+    """Yield each use of os.environ or os.getenv."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}:
+            yield node
+        if isinstance(node, ast.ImportFrom) and node.module == "os":
+            assert not {"environ", "getenv"} & {alias.name for alias in node.names}

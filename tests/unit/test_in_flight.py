@@ -1,0 +1,39 @@
+"""Flights: batches that are delivered side by side."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dovecote.dispatch.in_flight import InFlight
+
+
+def test_who_is_first_over_is_taken_down_first() -> None:
+    breaker = threading.Event()
+
+    def slow() -> Counter[str]:
+        breaker.wait(10)
+        return Counter(published=1)
+
+    with ThreadPoolExecutor(2) as executor:
+        flights = InFlight(executor)
+        flights.begin(slow)
+        flights.begin(lambda: Counter(published=2))
+        assert len(flights) == 2
+        assert flights.join() == Counter(published=2)
+        breaker.set()
+        assert flights.join() == Counter(published=1)
+        assert not flights
+
+
+def test_what_a_flight_raised_is_raised_where_it_is_taken_down() -> None:
+    def lost() -> Counter[str]:
+        raise ZeroDivisionError
+
+    with ThreadPoolExecutor(1) as executor:
+        flights = InFlight(executor)
+        flights.begin(lost)
+        with pytest.raises(ZeroDivisionError):
+            flights.join()
+        assert not flights
