@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.core import queries
+from dovecote.core import identifiers, queries
 from dovecote.core.problems import Invalid
 from dovecote.submit import submission
 from tests.functions import Functions
@@ -130,8 +130,8 @@ def test_python_and_sql_agree_on_every_character(connection: Connection) -> None
         )}
         for before in ("", "a")
     )  # fmt: skip
-    assert alone == {text for text in texts if submission.is_identifier(text)}
-    assert within == {text for text in texts if submission.is_identifier(f"a{text}")}
+    assert alone == {text for text in texts if identifiers.is_identifier(text)}
+    assert within == {text for text in texts if identifiers.is_identifier(f"a{text}")}
     keys = {row[0] for row in connection.execute(
         "select char from unnest(%s::text[]) char where not dovecote.has_controls(char)", (texts,)
     )}  # fmt: skip

@@ -263,7 +263,7 @@ def test_what_submit_runs_scans_no_table_whatever_was_planned_before(
     fill(connection, 20_000)
     connection.execute(
         "insert into dovecote.kinds values ('k', 'v', '{email,push}', 1, 60, 0, '{a}');"
-        " insert into dovecote.submit.routing (allowed, redirect, topic) values ('{}', '', false)"
+        " insert into dovecote.routing (allowed, redirect, topic) values ('{}', '', false)"
     )
     connection.execute(
         "insert into dovecote.push_devices (user_id, device_session_id, platform, token, endpoint)"

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from dovecote.routing import NOT_ALLOWED
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import errors, sql
@@ -23,7 +24,6 @@ from dovecote.core.identifiers import is_identifier
 from dovecote.store.devices import PostgresDevices
 from dovecote.store.publish import publish
 from dovecote.store.roles import PRODUCER, BadUsers, make_users
-from dovecote.submit.routing import NOT_ALLOWED
 from dovecote.wiring.settings import from_environment
 from local.provider import Running
 from tests.builders import misfiled
@@ -632,9 +632,7 @@ def test_provision_publishes_the_catalog_and_takes_back_what_is_gone(
         pass
     kinds = connection.execute("select kind, channels, required from dovecote.kinds").fetchall()
     assert kinds == [("order.arriving", ["email"], [])]
-    rule = connection.execute(
-        "select allowed, redirect, topic from dovecote.submit.routing"
-    ).fetchall()
+    rule = connection.execute("select allowed, redirect, topic from dovecote.routing").fetchall()
     assert rule == [(["@example.com"], "", True)]
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from dovecote.aws.events import Http, Record
 from dovecote.core.dead_letter import OpenDeadLetter, RecordedRedrive, Redrive
-from dovecote.core.device import Device
+from dovecote.core.device import Device, Registration
 from dovecote.core.errors import ProviderUnavailable, StoreBusy, StoreError, StoreUnavailable
 from dovecote.core.notification import Cancellation, Notification, Story
 from dovecote.core.ports import Log
@@ -19,7 +19,6 @@ from dovecote.feedback.record_feedback import BadEvent, Taken
 
 if TYPE_CHECKING:  # all functions answer through here; what one of them asks is loaded by it
     from dovecote.core.queries import Item, Page
-    from dovecote.people.devices import Registration
     from dovecote.people.erasure import Erased
     from dovecote.people.suppressions import Suppression
     from dovecote.submit.submit import Receipt
@@ -328,7 +327,7 @@ def registered(device: Device) -> Answer:
     )
 
 
-def listed(registrations: "Sequence[Registration]") -> Answer:
+def listed(registrations: Sequence[Registration]) -> Answer:
     """Return the 200 of a user's devices."""
     return answer(200, {"devices": registrations})
 

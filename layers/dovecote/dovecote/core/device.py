@@ -1,5 +1,7 @@
 """A user's device as the store keeps it."""
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -16,3 +18,14 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Name whose it is, and neither token nor endpoint."""
         return f"Device({self.user_id!r}, {self.device_session_id!r}, dead={self.dead})"
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's device as whoever asks is told of it: neither token nor endpoint."""
+
+    user_id: str
+    device_session_id: str
+    platform: str
+    dead_at: datetime | None
+    created_at: datetime
+    updated_at: datetime

@@ -2,31 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Annotated, Protocol
 
 import msgspec
 from msgspec import Meta
 
 from dovecote.core import bodies, queries
-from dovecote.core.device import Device
+from dovecote.core.device import Device, Registration
 from dovecote.core.errors import ProviderUnavailable, TokenRefused
 from dovecote.core.identifiers import Identifier
 from dovecote.core.problems import Fault, Invalid, NotFound
 from dovecote.core.queries import Reader
 from dovecote.people.endpoints import Endpoints
-
-
-class Registration(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's device as whoever asks is told of it: neither token nor endpoint."""
-
-    user_id: str
-    device_session_id: str
-    platform: str
-    dead_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-
 
 REFUSED = "The device cannot be registered."
 UNKNOWN = "The user has no such device."

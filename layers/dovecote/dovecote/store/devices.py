@@ -6,8 +6,7 @@ from typing import Any
 
 from psycopg.rows import class_row
 
-from dovecote.core.device import Device
-from dovecote.people.devices import Registration
+from dovecote.core.device import Device, Registration
 from dovecote.store.database import Database, Opened
 from dovecote.store.rows import rows
 from dovecote.store.statements import statement
