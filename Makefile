@@ -50,7 +50,7 @@ run: .venv/.runtime ## the same stack in the foreground, with a page at http://1
 	@$(bin)/python -m local.run
 
 migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema, publish the catalog
-	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.wiring.provision
+	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.wiring.migrate
 
 # Side by side, each process with a PostgreSQL of its own; faults come after, since they tell by time.
 test: .venv/.tests .venv-schemathesis/.schemathesis ## unit, integration and faults on a real PostgreSQL

@@ -11,14 +11,15 @@ import psycopg
 
 from bench.peers.job import payload
 from bench.peers.line import await_start, say
-from dovecote import wiring
 from dovecote.channels import base
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
 from dovecote.core.route import Channel, Target
 from dovecote.dispatch.circuit_breaker import CircuitBreaker
 from dovecote.store.migrate import migrate
-from dovecote.wiring.settings import Settings
+from dovecote.wiring import database, delivery
+from dovecote.wiring import dispatch as wiring_dispatch
+from dovecote.wiring.settings import Settings, load
 
 RUN_SECONDS = 900.0
 
@@ -58,7 +59,7 @@ def fill(url: str, count: int) -> None:
 def alone(url: str, count: int) -> None:
     """Send claims that no database has seen, in batches as dispatch has them."""
     here = _settings(url)
-    channel = wiring._channels(here)[Channel.EMAIL]
+    channel = delivery.channels(here)[Channel.EMAIL]
     claims = [_claim(number) for number in range(count)]
     _deliver(channel, [_claim(number) for number in range(here.dispatch_batch_size)])
 
@@ -73,16 +74,16 @@ def drain(url: str) -> None:
     """Run dispatch until nothing is due."""
     here = _settings(url)
     # Another channel of the same client and the same templates.
-    _deliver(wiring._channels(here)[Channel.EMAIL], [_claim(n) for n in range(100)])
-    dispatch = wiring.dispatch()
-    wiring.database().run(lambda connection: connection.execute("select 1"))
+    _deliver(delivery.channels(here)[Channel.EMAIL], [_claim(n) for n in range(100)])
+    dispatch = wiring_dispatch.dispatch()
+    database.database().run(lambda connection: connection.execute("select 1"))
     ends = time.monotonic() + RUN_SECONDS
     _measured(lambda: dispatch(lambda: ends - time.monotonic()))
 
 
 def _settings(url: str) -> Settings:
     os.environ["DATABASE_URL"] = url
-    return wiring.settings()
+    return load()
 
 
 def _measured(run: Callable[[], object]) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import logging
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from dovecote import wiring
+from dovecote.wiring import database
 from tests.canary import heard
 
 ROOT = Path(__file__).parents[1]
@@ -198,8 +199,14 @@ def functions(values: Mapping[str, str]) -> Iterator[Functions]:
 
 def _forget() -> None:
     logging.Logger.manager.loggerDict.pop("dovecote", None)  # it writes to an earlier test's stdout
-    if wiring.database.cache_info().currsize:
-        wiring.database().close()
-    for thing in vars(wiring).values():
+    if database.database.cache_info().currsize:
+        database.database().close()
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("dovecote.wiring."):
+            _clear_caches(module)
+
+
+def _clear_caches(module: ModuleType) -> None:
+    for thing in vars(module).values():
         if hasattr(thing, "cache_clear"):
             thing.cache_clear()

@@ -1,4 +1,4 @@
-"""Dovecote itself, as wiring.py puts it together; only what goes out is at an end here.
+"""Dovecote as its wiring assembles it; only the sends end here.
 
 Routes are pushes to the topic, of which no delivery is kept but in the route. A no-op delivery
 writes each route twice: claimed (attempt, claim, token, lease) and published.
@@ -20,7 +20,6 @@ import psycopg
 from bench import routes
 from bench.peers.job import payload
 from bench.peers.line import Handled, await_end, await_start, say
-from dovecote import wiring
 from dovecote.catalog.check_payload import CheckPayload
 from dovecote.channels import base
 from dovecote.core.channel_state import SendSlots
@@ -34,6 +33,9 @@ from dovecote.dispatch.pool import Pool, one_by_one
 from dovecote.store.migrate import migrate
 from dovecote.submit import submission
 from dovecote.submit.submit import Submit
+from dovecote.wiring import database, delivery, metrics, tracing
+from dovecote.wiring import dispatch as wiring_dispatch
+from dovecote.wiring import submit as wiring_submit
 from dovecote.wiring.settings import Settings
 
 CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
@@ -99,8 +101,8 @@ class Slow(Immediate):
             send_seconds=12,
             clock=time.monotonic,
             sleep=time.sleep,
-            span=wiring._spans(),
-            sent=wiring.measures().sent,
+            span=tracing.inner_span(),
+            sent=metrics.measurements().sent,
         )
 
     def deliver(
@@ -138,18 +140,18 @@ def connect_to(url: str) -> None:
 def send_by(channel: Immediate) -> None:
     """Let wiring send by this channel."""
 
-    def deliver(here: Settings, channels: Mapping[str, base.Channel]) -> Deliver:
-        del channels  # none is sent by
+    def deliver(settings: Settings, by_name: Mapping[str, base.Channel]) -> Deliver:
+        del by_name  # replaced by `channel`
         return Deliver(
-            store=wiring._store(),
+            store=database.store(),
             channels=dict.fromkeys(Channel, channel),
-            check=CheckPayload(wiring._catalog()),
+            check=CheckPayload(delivery.catalog()),
             clock=time.monotonic,
-            send_seconds=here.send_seconds,
-            span=wiring._spans(),
+            send_seconds=settings.send_seconds,
+            span=tracing.inner_span(),
         )
 
-    wiring._deliver = deliver
+    delivery.deliver = deliver
 
 
 def install(url: str) -> None:
@@ -196,7 +198,7 @@ def bulk(url: str, calls: int, size: int) -> None:
 def _submitting(url: str) -> Submit:
     connect_to(url)
     send_by(Immediate(Handled()))
-    return wiring.submit()
+    return wiring_submit.submit()
 
 
 def _body(kind: str, told: Mapping[str, Any], recipients: Sequence[Any]) -> bytes:
@@ -216,8 +218,8 @@ def drain(url: str, milliseconds: int, in_flight: int, faulty: int = 0) -> None:
         channel = Slow(handled, milliseconds / 1000, in_flight)
     send_by(channel)
     random.seed()
-    dispatch = wiring.dispatch()
-    wiring.database().run(lambda connection: connection.execute("select 1"))
+    dispatch = wiring_dispatch.dispatch()
+    database.database().run(lambda connection: connection.execute("select 1"))
     await_start()
     handled.tell()
     ends = time.monotonic() + RUN_SECONDS

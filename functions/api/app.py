@@ -1,132 +1,136 @@
-"""Each route of the template by its key: reads, finds, cancels, redrives, and what is of people."""
+"""Each HTTP route of the template except submits, by its key."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dovecote import wiring
-from dovecote.aws import events, gateway, openapi
+from dovecote.aws import documents, events, openapi, requests, responses
 from dovecote.aws.events import Http
-from dovecote.aws.gateway import Answer
+from dovecote.aws.responses import Response
 from dovecote.core import query_string
 from dovecote.core.problems import Malformed, NotFound
+from dovecote.wiring import api, logs
 
 
-def handler(event: Any, context: Any) -> Answer:
+def handler(event: Any, context: Any) -> Response:
     """Answer an HTTP event."""
     try:
         request = events.http(event)
     except Malformed as malformed:
-        return gateway.refused(malformed)
-    log = wiring.log_of(context, gateway.header_of(request, "traceparent"))
-    return gateway.answered(lambda: ROUTES.get(request.route_key, no_route)(request), log)
+        return responses.problem(malformed)
+    log = logs.start(context, requests.header(request, "traceparent"))
+    return responses.respond(lambda: ROUTES.get(request.route_key, no_route)(request), log)
 
 
-def no_route(_: Http) -> Answer:
-    """Refuse a request for which there is no route."""
+def no_route(_: Http) -> Response:
+    """Refuse a request to an unknown route."""
     raise NotFound("There is no such route.")
 
 
-def find_notifications(event: Http) -> Answer:
-    """Return the notifications of a person, or the one that holds a key."""
-    found = wiring.notifications().find(gateway.query_of(event))
-    return gateway.page_of("notifications", found, gateway.notification_document)
+def find_notifications(event: Http) -> Response:
+    """Return the notifications of a person, or the one with a key."""
+    found = api.notifications().find(requests.query_string(event))
+    return responses.page("notifications", found, documents.notification)
 
 
-def get_notification(event: Http) -> Answer:
+def get_notification(event: Http) -> Response:
     """Return a notification with its routes, or those of a person, and their histories."""
-    (notification_id,) = gateway.parameters_of(event, "notification_id")
-    story = wiring.notifications().get(notification_id, gateway.query_of(event))
-    return gateway.notification_answer(story)
+    notification_id = requests.path_parameter(event, "notification_id")
+    story = api.notifications().get(notification_id, requests.query_string(event))
+    return responses.ok(documents.story(story))
 
 
-def cancel_notification(event: Http) -> Answer:
-    """Cancel what of a notification is still to be sent."""
-    query_string.expect_none(gateway.query_of(event))
-    (notification_id,) = gateway.parameters_of(event, "notification_id")
-    return gateway.cancelled(wiring.notifications().cancel(notification_id))
+def cancel_notification(event: Http) -> Response:
+    """Cancel the routes of a notification that dispatch has not sent yet."""
+    query_string.expect_none(requests.query_string(event))
+    notification_id = requests.path_parameter(event, "notification_id")
+    return responses.ok(documents.cancellation(api.notifications().cancel(notification_id)))
 
 
-def find_dead_letters(event: Http) -> Answer:
-    """Return the open dead letters of a filter."""
-    found = wiring.dead_letters().find(gateway.query_of(event))
-    return gateway.page_of("dead_letters", found, gateway.dead_letter_document)
+def find_dead_letters(event: Http) -> Response:
+    """Return the open dead letters that match a filter."""
+    found = api.dead_letters().find(requests.query_string(event))
+    return responses.page("dead_letters", found, documents.dead_letter)
 
 
-def redrive_dead_letter(event: Http) -> Answer:
+def redrive_dead_letter(event: Http) -> Response:
     """Give a dead letter a fresh set of attempts."""
-    query_string.expect_none(gateway.query_of(event))
-    (route_id,) = gateway.parameters_of(event, "route_id")
-    body, who = gateway.body_of(event), gateway.caller_of(event)
-    return gateway.redriven(wiring.dead_letters().redrive(route_id, body, who))
+    query_string.expect_none(requests.query_string(event))
+    route_id = requests.path_parameter(event, "route_id")
+    body, caller = requests.body(event), requests.caller(event)
+    redriven = api.dead_letters().redrive(route_id, body, caller)
+    return responses.accepted(documents.notification(redriven))
 
 
-def redrive_dead_letters(event: Http) -> Answer:
-    """Give the dead letters of a filter a fresh set of attempts, or count them."""
-    query_string.expect_none(gateway.query_of(event))
-    body, who = gateway.body_of(event), gateway.caller_of(event)
-    return gateway.redriven_by_filter(wiring.redrives().redrive(body, who))
+def redrive_dead_letters(event: Http) -> Response:
+    """Give the dead letters that match a filter a fresh set of attempts, or count them."""
+    query_string.expect_none(requests.query_string(event))
+    done = api.redrives().redrive(requests.body(event), requests.caller(event))
+    if isinstance(done, int):
+        return responses.ok({"matched": done})
+    return responses.accepted(documents.redrive_result(done))
 
 
-def find_redrives(event: Http) -> Answer:
-    """Return who redrove what."""
-    found = wiring.redrives().find(gateway.query_of(event))
-    return gateway.page_of("redrives", found, gateway.redrive_document)
+def find_redrives(event: Http) -> Response:
+    """Return the recorded redrives, with their callers."""
+    found = api.redrives().find(requests.query_string(event))
+    return responses.page("redrives", found, documents.redrive)
 
 
-def put_device(event: Http) -> Answer:
+def put_device(event: Http) -> Response:
     """Register a device, or give it another token."""
-    query_string.expect_none(gateway.query_of(event))
-    return gateway.registered(wiring.devices().put(gateway.body_of(event)))
+    query_string.expect_none(requests.query_string(event))
+    return responses.ok(documents.device(api.devices().put(requests.body(event))))
 
 
-def find_devices(event: Http) -> Answer:
+def find_devices(event: Http) -> Response:
     """Return the devices of a user."""
-    return gateway.listed(wiring.registrations().find(gateway.query_of(event)))
+    return responses.ok(documents.devices(api.registrations().find(requests.query_string(event))))
 
 
-def delete_device(event: Http) -> Answer:
-    """Forget a device."""
-    wiring.devices().delete(gateway.query_of(event))
-    return gateway.deleted()
+def delete_device(event: Http) -> Response:
+    """Delete a device."""
+    api.devices().delete(requests.query_string(event))
+    return responses.no_content()
 
 
-def get_overview(_: Http) -> Answer:
-    """Return how all stands."""
-    return gateway.answer(200, wiring.overview()())
+def get_overview(_: Http) -> Response:
+    """Return the overview of all deliveries."""
+    return responses.ok(api.overview()())
 
 
-def erase_user(event: Http) -> Answer:
-    """Erase a user from all that is stored of them."""
-    return gateway.erased(wiring.erasure().user(gateway.query_of(event)))
+def erase_user(event: Http) -> Response:
+    """Erase a user from all stored records."""
+    return responses.ok(documents.erasure(api.erasure().user(requests.query_string(event))))
 
 
-def erase_recipient(event: Http) -> Answer:
-    """Erase an address from all that is stored of it."""
-    return gateway.erased(wiring.erasure().recipient(gateway.query_of(event)))
+def erase_recipient(event: Http) -> Response:
+    """Erase an address from all stored records."""
+    return responses.ok(documents.erasure(api.erasure().recipient(requests.query_string(event))))
 
 
-def get_suppression(event: Http) -> Answer:
+def get_suppression(event: Http) -> Response:
     """Return why an address is suppressed."""
-    return gateway.suppressed(wiring.suppressions().get(gateway.query_of(event)))
+    return responses.ok(api.suppressions().get(requests.query_string(event)))
 
 
-def put_suppression(event: Http) -> Answer:
+def put_suppression(event: Http) -> Response:
     """Suppress an address."""
-    query_string.expect_none(gateway.query_of(event))
-    return gateway.suppressed(wiring.suppressions().put(gateway.body_of(event)))
+    query_string.expect_none(requests.query_string(event))
+    return responses.ok(api.suppressions().put(requests.body(event)))
 
 
-def delete_suppression(event: Http) -> Answer:
-    """Let an address be sent to again."""
-    return gateway.unsuppressed(wiring.suppressions().delete(gateway.query_of(event)))
+def delete_suppression(event: Http) -> Response:
+    """Allow sends to an address again."""
+    released = api.suppressions().delete(requests.query_string(event))
+    return responses.ok({"released": released})
 
 
-def get_description(_event: Http) -> Answer:
-    """Return the description of this API."""
-    return gateway.answer(200, openapi.document())
+def get_description(_: Http) -> Response:
+    """Return the OpenAPI description."""
+    return responses.ok(openapi.document())
 
 
-ROUTES: Mapping[str, Callable[[Http], Answer]] = {
+ROUTES: Mapping[str, Callable[[Http], Response]] = {
     "GET /notifications": find_notifications,
     "GET /notifications/{notification_id}": get_notification,
     "DELETE /notifications/{notification_id}": cancel_notification,

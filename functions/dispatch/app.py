@@ -1,10 +1,10 @@
-"""The function of the schedule, of submit and of itself: claim what is due, and deliver it."""
+"""Claim and deliver due routes, for the schedule, submit and dispatch itself."""
 
 from typing import Any
 
-from dovecote import wiring
 from dovecote.aws import events
 from dovecote.core.problems import Malformed
+from dovecote.wiring import dispatch, logs, metrics, tracing
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -17,9 +17,9 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     def left() -> float:
         return float(context.get_remaining_time_in_millis() / 1000)
 
-    log = wiring.log_of(context)
-    with wiring.traced(context, "notification.dispatch"):
-        tally = wiring.run()(source, left)
+    log = logs.start(context)
+    with tracing.traced(context, "notification.dispatch"):
+        tally = dispatch.run()(source, left)
         log.info("dispatched", **tally)
-        wiring.measure(tally, wiring.gauges()(left()))
+        metrics.emit_run(tally, dispatch.gauges()(left()))
     return tally

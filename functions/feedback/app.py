@@ -1,16 +1,16 @@
-"""What SES tells of emails after they were sent: EventBridge's events, by way of SQS."""
+"""Record the events that SES sends through EventBridge and SQS after a send."""
 
 from typing import Any
 
-from dovecote import wiring
-from dovecote.aws import events, gateway
+from dovecote.aws import events, feedback_queue, sqs
 from dovecote.core.problems import Malformed
+from dovecote.wiring import feedback, logs
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
-    """Settle the events of a batch; return those that SQS is to bring again."""
+    """Record the events of a batch; return those that SQS must deliver again."""
     try:
         records = events.records(event)
     except Malformed as malformed:
-        return gateway.unreadable(malformed)
-    return gateway.taken(records, wiring.feedback(), wiring.log_of(context))
+        return sqs.all_failed(malformed)
+    return feedback_queue.record_all(records, feedback.record_feedback(), logs.start(context))

@@ -17,7 +17,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         from dovecote.aws import events  # noqa: PLC0415 - CloudFormation is answered if that fails
 
         asked = events.provisioning(properties)
-        done = provision(asked.users, left, context)
+        done = provision_database(asked.users, left, context)
         return {"Version": str(done["version"]), "Settings": cloudformation.digest(asked.settings)}
 
     if not cloudformation.asks(event):
@@ -38,13 +38,13 @@ def provision_directly(event: Any, seconds: float, context: Any) -> dict[str, An
         users = events.users(event)
     except problems.Malformed as malformed:
         return malformed.document()
-    return provision(users, seconds, context)
+    return provision_database(users, seconds, context)
 
 
-def provision(users: Mapping[str, str], seconds: float, context: Any) -> dict[str, Any]:
+def provision_database(users: Mapping[str, str], seconds: float, context: Any) -> dict[str, Any]:
     """Return the migrations that were applied, and the version of the schema."""
-    from dovecote import wiring  # noqa: PLC0415 - CloudFormation is answered if that fails
+    from dovecote.wiring import logs, provision  # noqa: PLC0415 - answer CloudFormation if it fails
 
-    done = wiring.provision()(users, seconds)
-    wiring.log_of(context).info("provisioned", applied=done.applied, version=done.version)
+    done = provision.provision()(users, seconds)
+    logs.start(context).info("provisioned", applied=done.applied, version=done.version)
     return {"applied": done.applied, "version": done.version}

@@ -1,14 +1,14 @@
-"""The function of an hourly schedule: delete what is kept no longer."""
+"""Delete records past their retention, by an hourly schedule."""
 
 from typing import Any
 
-from dovecote import wiring
 from dovecote.aws import events
 from dovecote.core.problems import Malformed
+from dovecote.wiring import logs, purge
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
-    """Purge until nothing is left to or the time is up; return the tally."""
+    """Purge until nothing is left or the time is up; return the tally."""
     try:
         events.scheduled(event)
     except Malformed as malformed:
@@ -17,5 +17,5 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     def left() -> float:
         return float(context.get_remaining_time_in_millis() / 1000)
 
-    wiring.log_of(context)
-    return wiring.purge()(left)
+    logs.start(context)
+    return purge.purge()(left)

@@ -2,67 +2,69 @@
 
 from typing import Any
 
-from dovecote import wiring
-from dovecote.aws import events, gateway, telemetry
+from dovecote.aws import events, receipts, requests, responses, sqs, telemetry
 from dovecote.aws.events import Http
-from dovecote.aws.gateway import Answer
+from dovecote.aws.responses import Response
+from dovecote.aws.sqs import BatchResponse
 from dovecote.core.ports import Log
 from dovecote.core.problems import Malformed
 from dovecote.submit import submission
+from dovecote.wiring import logs, metrics, tracing
+from dovecote.wiring import submit as use_cases
 
 
 def handler(event: Any, context: Any) -> Any:
-    """Store the notifications of an HTTP event, of messages of SQS or of a direct invocation."""
-    log = wiring.log_of(context)
+    """Store the notifications of an HTTP event, of SQS messages or of a direct invocation."""
+    log = logs.start(context)
     if events.is_queued(event):
-        return take(event, log)
+        return submit_messages(event, log)
     try:
         request = events.http(event) if events.is_http(event) else None
     except Malformed as malformed:
-        return gateway.refused(malformed)
-    parent = None if request is None else gateway.header_of(request, "traceparent")
-    accept = accept_one if not gateway.is_batch(request or event) else accept_batch
+        return responses.problem(malformed)
+    parent = None if request is None else requests.header(request, "traceparent")
+    submit = submit_one if not requests.is_batch(request or event) else submit_batch
 
-    def accepted() -> Answer:
-        return accept(request, event, telemetry.continued(parent))
+    def submitted() -> Response:
+        return submit(request, event, telemetry.continued(parent))
 
-    with wiring.traced(context, "notification.submit", parent):
-        answer = gateway.answered(accepted, log)
-    wiring.measure_tries()
-    return gateway.document(answer) if request is None else answer
+    with tracing.traced(context, "notification.submit", parent):
+        response = responses.respond(submitted, log)
+    metrics.emit_deliveries()
+    return responses.body(response) if request is None else response
 
 
-def accept_one(request: Http | None, event: Any, traceparent: str | None) -> Answer:
+def submit_one(request: Http | None, event: Any, traceparent: str | None) -> Response:
     """Store one notification."""
-    submit = wiring.submit()
-    key = None if request is None else gateway.header_of(request, "idempotency-key")
-    body = submission.parse(body_of(request, event), key=key, traceparent=traceparent)
-    return gateway.accepted(submit(body))
+    submit = use_cases.submit()
+    key = None if request is None else requests.header(request, "idempotency-key")
+    parsed = submission.parse(body(request, event), key=key, traceparent=traceparent)
+    return receipts.response(submit(parsed))
 
 
-def accept_batch(request: Http | None, event: Any, traceparent: str | None) -> Answer:
+def submit_batch(request: Http | None, event: Any, traceparent: str | None) -> Response:
     """Store many notifications, each with its key in its body and a result of its own."""
-    submit_batch = wiring.submit_batch()
-    bodies = submission.parse_batch(body_of(request, event), traceparent=traceparent)
-    return gateway.batched(submit_batch(bodies))
+    submit = use_cases.submit_batch()
+    parsed = submission.parse_batch(body(request, event), traceparent=traceparent)
+    return receipts.batch_response(submit(parsed))
 
 
-def body_of(request: Http | None, event: Any) -> bytes:
+def body(request: Http | None, event: Any) -> bytes:
     """Return the body of a request, or the event of a direct invocation as one."""
-    return gateway.direct_body_of(event) if request is None else gateway.body_of(request)
+    return requests.direct_body(event) if request is None else requests.body(request)
 
 
-def take(event: Any, log: Log) -> Answer:
-    """Store the notifications of messages; return those that SQS is to bring again."""
+def submit_messages(event: Any, log: Log) -> BatchResponse:
+    """Store the notifications of messages; return those that SQS must deliver again."""
     try:
         records = events.records(event)
     except Malformed as malformed:
-        return gateway.unreadable(malformed)
-    submit_batch = wiring.submit_batch()
+        return sqs.all_failed(malformed)
+    submit = use_cases.submit_batch()
     parents = [record.attribute("traceparent") for record in records]
-    with wiring.tracing().span("notification.submit", *parents):
+    with tracing.tracing().span("notification.submit", *parents):
         parsed = [
-            submission.parsed(gateway.message_of(record), traceparent=telemetry.continued(parent))
+            submission.parse_one(sqs.body(record), traceparent=telemetry.continued(parent))
             for record, parent in zip(records, parents, strict=True)
         ]
-        return gateway.submitted(records, submit_batch(parsed), log)
+        return sqs.submit_response(records, submit(parsed), log)

@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from dovecote import wiring
 from dovecote.store.migrate import migrate
 from dovecote.store.publish import publish
+from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment
 from local.postgres import Server
 from local.sam import ROOT
@@ -50,7 +50,7 @@ def publish_catalog(base: Database, environment: Mapping[str, str]) -> None:
     """Publish the catalog, for submits in SQL, under the settings that the containers have."""
     settings = from_environment({**environment, "CATALOG_PATH": str(CATALOG)})
     with psycopg.connect(base.url, autocommit=True) as connection:
-        publish(connection, wiring.publication(settings))
+        publish(connection, provision.publication(settings))
 
 
 def newest_notification(url: str) -> str | None:

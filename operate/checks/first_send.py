@@ -146,7 +146,7 @@ def _line(site: Site, route_id: str, began: datetime) -> bool | None:
     found = pages.paginate(
         logGroupName=f"/aws/lambda/{site.function('Feedback')}",
         startTime=int((began - SKEW).timestamp() * 1000),
-        filterPattern=f'"feedback taken" "{route_id}"',
+        filterPattern=f'"feedback recorded" "{route_id}"',
     )
     return any(page.get("events") for page in found) or None
 

@@ -14,11 +14,11 @@ import dovecote.submit.build_notification
 import dovecote.submit.preview
 import dovecote.submit.routing
 import dovecote.submit.submit  # noqa: F401
-from dovecote import wiring
+from dovecote.wiring import clients
 from tests.faults import worker  # noqa: F401 - what a worker runs
 from tests.functions import load
 
 for service in ("sesv2", "sns"):
-    wiring._session().client(service, region_name="us-east-1")
+    clients.session().client(service, region_name="us-east-1")
 for function in ("dispatch", "submit", "feedback"):
     load(function)

@@ -21,11 +21,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from dovecote import wiring
 from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Claim
 from dovecote.core.stored import Stored
 from dovecote.dispatch.ports import Claimed
+from dovecote.wiring import clients, database
 from tests.functions import Context, load
 
 POINTS = {
@@ -175,7 +175,7 @@ def _arm(stop: Stop, held: str) -> None:
         if stop.address.encode() in (request.body or b""):
             at("before send")
 
-    store = wiring._store()
+    store = database.store()
     claims = os.open(held, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for name in ("claim", "claim_lapsed", "submit"):
         setattr(store, name, _noted(getattr(store, name), claims))
@@ -183,7 +183,7 @@ def _arm(stop: Stop, held: str) -> None:
         setattr(store, name, _around(getattr(store, name), at, point))
     store.transaction = _committing(store.transaction, at)  # type: ignore[method-assign]
     store.publish = _around(store.publish, at, "commit")  # type: ignore[method-assign]
-    events = wiring._session().events
+    events = clients.session().events
     for call in ("sesv2.SendEmail", "sesv2.SendBulkEmail", "sns.Publish"):
         events.register(f"before-send.{call}", before_send)
         events.register(f"after-call.{call}", lambda **_: at("after acceptance"))

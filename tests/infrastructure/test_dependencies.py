@@ -33,7 +33,7 @@ BORDERS = {
     "psycopg": ("dovecote.store", "dovecote.wiring"),
     "boto3": ("dovecote.wiring",),
     "botocore": ("dovecote.channels", "dovecote.aws.invocation", "dovecote.wiring"),
-    "aws_lambda_powertools": ("dovecote.wiring", "dovecote.aws.gateway", "functions"),
+    "aws_lambda_powertools": ("dovecote.wiring",),
     "opentelemetry": ("dovecote.aws.otlp", "dovecote.aws.telemetry", "dovecote.wiring"),
 }
 

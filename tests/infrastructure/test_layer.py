@@ -183,8 +183,8 @@ def test_every_module_is_compiled_and_its_source_is_not_looked_up(layer: Path) -
 
 
 def test_compiled_modules_name_the_place_where_lambda_has_them(layer: Path) -> None:
-    code = compiled(layer / "dovecote" / "wiring.py").read_bytes()
-    assert b"/opt/python/dovecote/wiring.py" in code
+    code = compiled(layer / "dovecote" / "core" / "route.py").read_bytes()
+    assert b"/opt/python/dovecote/core/route.py" in code
     assert str(layer).encode() not in code
 
 

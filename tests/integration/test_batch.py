@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import wiring
 from dovecote.core.errors import StoreUnavailable
 from dovecote.store.postgres import PostgresStore
 from dovecote.submit import batch, checking
+from dovecote.wiring import submit as wiring_submit
 from local.provider import Fault, Running
 from tests.functions import PROBLEM, Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
@@ -154,7 +154,7 @@ def test_what_is_tried_at_once_is_nobody_else_s_however_long_the_others_are_stor
         raise RuntimeError
 
     seen: list[float] = []
-    wiring.submit()._deliver = leases  # type: ignore[assignment]
+    wiring_submit.submit()._deliver = leases  # type: ignore[assignment]
     house.post(good("alone"))
     connection.execute("truncate dovecote.notification_routes cascade")
     house.post_batch([good("key-1")])
@@ -313,7 +313,7 @@ def test_what_can_never_be_taken_is_named_for_the_dead_letter_queue_and_in_the_l
     }
     assert count(connection) == 1
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    untaken = [line for line in lines if line["message"] == "message not taken"]
+    untaken = [line for line in lines if line["message"] == "message not stored"]
     assert [(line["message_id"], line["status"], line["level"]) for line in untaken] == [
         ("message-1", 422, "ERROR"), ("message-2", 400, "ERROR"), ("message-3", 400, "ERROR"),
     ]  # fmt: skip
@@ -330,7 +330,7 @@ def test_a_message_for_a_database_out_of_reach_comes_again(
         "batchItemFailures": [{"itemIdentifier": f"message-{number}"} for number in (0, 1)]
     }
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["level"] for line in lines if line["message"] == "message not taken"] == [
+    assert [line["level"] for line in lines if line["message"] == "message not stored"] == [
         "WARNING", "WARNING",
     ]  # fmt: skip
 

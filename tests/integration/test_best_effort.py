@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import wiring
+from dovecote.wiring import logs, submit
 from local.provider import Fault, Order, Running
 from tests.canary import CANARY
 from tests.functions import Functions, environment, functions
@@ -64,13 +64,13 @@ def test_dispatch_cannot_take_what_submit_is_trying(
 ) -> None:
     order(provider, Fault.STALL, seconds=20)
     seen: list[Any] = []
-    real = wiring.submit()._deliver
+    real = submit.submit()._deliver
 
     def meanwhile(_claims: Any, **more: Any) -> Any:
         seen.append((house.dispatch()["claimed"], connection.execute(STATE).fetchall()))
         return real([], **more)
 
-    wiring.submit()._deliver = meanwhile  # type: ignore[assignment]
+    submit.submit()._deliver = meanwhile  # type: ignore[assignment]
     house.post(email_only())
     assert seen == [(0, [("pending", 1, 1, True)])]
 
@@ -81,8 +81,8 @@ def test_a_broken_machinery_is_a_202_and_logged_at_debug_only(
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("success+ann@simulator.amazonses.com")
 
-    wiring.submit()._deliver = broken  # type: ignore[assignment]
-    wiring._logger().setLevel("DEBUG")
+    submit.submit()._deliver = broken  # type: ignore[assignment]
+    logs.logger().setLevel("DEBUG")
     caplog.set_level("DEBUG")
     answer = house.post(email_only())
     assert (answer.status, answer.body["routes"][0]["status"]) == (202, "pending")

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import wiring
 from dovecote.core.route import Channel
+from dovecote.wiring import dispatch
 from local.provider import Fault, Order, Running
 from local.provider.ledger import Email
 from tests.functions import Functions, environment, functions
@@ -283,7 +283,7 @@ def test_what_is_sent_singly_stops_at_the_first_answer_that_says_to(
         Order(do=Fault.ERROR, status=400, code="BadRequestException", times=1),
         Order(do=Fault.ERROR, address=address(2), status=400, code="SendingPausedException"),
     )
-    wiring.dispatch()(lambda: 18.0)
+    dispatch.dispatch()(lambda: 18.0)
     first = [row.outcome for row in provider.provider.ledger.attempts][6:9]
     assert first == ["accepted", "accepted", "SendingPausedException"]
     assert {row[2] for row in connection.execute(ROUTES) if row[1] == "pending"} <= {0}
@@ -294,7 +294,7 @@ def test_an_account_that_is_paused_costs_a_call_no_attempt(
 ) -> None:
     post(bulk, 50)
     order(provider, Fault.ERROR, status=400, code="SendingPausedException")
-    wiring.dispatch()(lambda: 16.0)
+    dispatch.dispatch()(lambda: 16.0)
     assert {row[1:3] for row in connection.execute(ROUTES)} == {("pending", 0)}
     # one call, and then the trials: each with one route
     single = [row for row in provider.provider.ledger.attempts if row.call is None]
@@ -337,7 +337,7 @@ def test_an_entry_that_the_answer_leaves_out_is_in_doubt(
     bulk: Functions, provider: Running, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post(bulk, 5)
-    client = wiring.dispatch()._deliver._channels[Channel.EMAIL]._client
+    client = dispatch.dispatch()._deliver._channels[Channel.EMAIL]._client
     whole = client.send_bulk_email
 
     def short(**request: Any) -> Any:

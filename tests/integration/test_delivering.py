@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from dovecote import wiring
 from dovecote.aws.telemetry import no_span
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
@@ -30,6 +29,8 @@ from dovecote.core.outcome import (
 from dovecote.core.route import Channel, Target
 from dovecote.dispatch.deliver import Deliver
 from dovecote.store.postgres import PostgresStore
+from dovecote.wiring import dispatch
+from dovecote.wiring.settings import load
 from local.provider import Fault, Running
 from local.provider.ledger import Email, Push
 from tests.builders import (
@@ -102,7 +103,7 @@ def put_device(house: Functions, user: str, session: str, **members: str) -> Ans
 
 def deliver(claim: Claim) -> Outcome:
     """Deliver a claim as the dispatch function does."""
-    (result,) = perform(wiring.dispatch()._deliver, [claim], time.monotonic() + 30)
+    (result,) = perform(dispatch.dispatch()._deliver, [claim], time.monotonic() + 30)
     assert result.claim == claim
     return result.outcome
 
@@ -119,7 +120,7 @@ def perform(deliver: Deliver, claims: list[Claim], deadline: float) -> list[Resu
 def claim_of(house: Functions, store: PostgresStore, **overrides: Any) -> Claim:
     """Store a password reset for later, and claim it now."""
     house.post(email_only(deliver_at="2999-01-01T00:00:00Z", **overrides))
-    with psycopg.connect(wiring.settings().database_url, autocommit=True) as own:
+    with psycopg.connect(load().database_url, autocommit=True) as own:
         own.execute("update dovecote.notification_routes set next_attempt_at = now()")
     (claim,) = claim_all(store)
     return claim
@@ -181,7 +182,7 @@ def test_nothing_is_begun_when_the_time_is_up(
     house: Functions, store: PostgresStore, provider: Running
 ) -> None:
     claim = claim_of(house, store)
-    assert perform(wiring.dispatch()._deliver, [claim], 0.0) == [
+    assert perform(dispatch.dispatch()._deliver, [claim], 0.0) == [
         Result(claim=claim, outcome=NotBegun())
     ]
     assert provider.provider.ledger.attempts == []
@@ -441,7 +442,7 @@ def test_a_device_that_registers_while_a_push_finds_its_endpoint_gone_stays_aliv
         provider.provider.registry.endpoint_id = lambda token: uuid.uuid5(uuid.NAMESPACE_OID, token)
     register(pushing, "phone", "apns", "a" * 64)
     post_to_device(pushing, deliver_at="2999-01-01T00:00:00Z")
-    with psycopg.connect(wiring.settings().database_url, autocommit=True) as own:
+    with psycopg.connect(load().database_url, autocommit=True) as own:
         own.execute(
             "update dovecote.notification_routes set next_attempt_at = now()"
             " where status = 'pending'"
@@ -531,7 +532,7 @@ def test_sns_out_of_reach_is_a_503_and_the_same_call_again_finishes_it(
     provider: Running,
 ) -> None:
     register(pushing, "phone", "apns", "a" * 64)
-    arns = wiring.settings().push_application_arns
+    arns = load().push_application_arns
     values = environment(
         database_url, "http://127.0.0.1:9", catalog_folder, PUSH_APPLICATION_ARNS=arns
     )

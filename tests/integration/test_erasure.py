@@ -12,7 +12,6 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from dovecote import wiring
 from dovecote.core.claim import Claim
 from dovecote.core.feedback import Feedback, Verdict
 from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome, Result
@@ -24,6 +23,8 @@ from dovecote.store.erasure import PostgresErasure
 from dovecote.store.postgres import PostgresStore
 from dovecote.store.rows import rows
 from dovecote.store.statements import statement
+from dovecote.wiring import api
+from dovecote.wiring.settings import load
 from local.provider import Fault, Running
 from tests.builders import (
     ScriptedChannel,
@@ -481,7 +482,7 @@ def test_where_sns_is_out_of_reach_nothing_is_erased_and_the_call_may_be_repeate
 ) -> None:
     assert register(pushing, "phone", "apns", "a" * 64) == 200
     assert pushing.post(a_body()).status == 202
-    arns = wiring.settings().push_application_arns
+    arns = load().push_application_arns
     values = environment(
         database_url, "http://127.0.0.1:9", catalog_folder, PUSH_APPLICATION_ARNS=arns
     )
@@ -526,7 +527,7 @@ def test_what_there_is_no_time_for_remains_and_is_erased_the_next_time(
     many(connection, 5)
     monkeypatch.setattr(erasure, "MOST", 2)
     clock = iter([0.0, 0.0, 0.0, 9.0])
-    monkeypatch.setattr(wiring.erasure(), "_clock", lambda: next(clock))
+    monkeypatch.setattr(api.erasure(), "_clock", lambda: next(clock))
     erase(idle, USER, erased=4, remaining=True)
     clock = iter([0.0, 0.0])
     erase(idle, USER, erased=1)

@@ -10,12 +10,12 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from dovecote import wiring
 from dovecote.aws.measurements import SAMPLED
 from dovecote.core.outcome import Failed
 from dovecote.core.route import Channel
 from dovecote.operations.gauges import RETURN_SECONDS, Gauges, ReadGauges
 from dovecote.store.postgres import PostgresStore
+from dovecote.wiring import metrics
 from local.provider import Fault, Running
 from tests.builders import (
     RecordingLog,
@@ -184,7 +184,7 @@ def test_submit_emits_what_its_tries_came_to_once_in_a_while(
 ) -> None:
     house.post(email_only())
     assert metrics_of(capsys.readouterr().out) == []
-    monkeypatch.setattr(wiring, "TRIES_SECONDS", 0)
+    monkeypatch.setattr(metrics, "EMIT_SECONDS", 0)
     house.post(email_only(idempotency_key="another"))
     house.post(email_only(idempotency_key="later", deliver_at="2999-01-01T00:00:00Z"))
     (line,) = metrics_of(capsys.readouterr().out)

@@ -283,7 +283,7 @@ def test_a_log_line_has_no_word_of_a_message(
     (line,) = [
         json.loads(line)
         for line in capsys.readouterr().out.splitlines()
-        if '"message not taken"' in line
+        if '"message not stored"' in line
     ]
     assert line["errors"]
     assert "hunter2" not in json.dumps(line)

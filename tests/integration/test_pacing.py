@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from dovecote import wiring
 from dovecote.core.channel_state import Congested, SendSlots
 from dovecote.core.errors import ProviderUnavailable
 from dovecote.core.route import Channel
 from dovecote.dispatch.rates import Rates
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
+from dovecote.wiring import database
 from local.provider import Running
 from tests.builders import RecordingLog, ScriptedChannel, a_dispatch, forever, store_routes
 from tests.functions import Functions, environment, functions
@@ -427,7 +427,7 @@ def test_submit_takes_a_slot_for_each_email_that_it_tries_and_no_more(
     house: Functions, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.set_rate(EMAIL, 100)
-    own = wiring._store()
+    own = database.store()
     reserve, wanted = own.reserve, []
 
     def asked(channel: str, count: int, horizon: float) -> SendSlots:

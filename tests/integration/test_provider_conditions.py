@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import wiring
+from dovecote.wiring import dispatch
 from local.provider import Fault, Order, Running
 from tests.functions import Functions, environment, functions
 from tests.integration.test_bulk import ROUTES, address, kinds, post, wired
@@ -47,7 +47,7 @@ def let_pauses_end(connection: Connection) -> None:
 def run_behind_pauses(connection: Connection, rounds: int) -> None:
     """Run dispatch as often as the schedule would between pauses."""
     for _ in range(rounds):
-        wiring.dispatch()(lambda: 16.0)
+        dispatch.dispatch()(lambda: 16.0)
         let_pauses_end(connection)
 
 
@@ -67,7 +67,7 @@ def errors(connection: Connection) -> set[str]:
 def drain(connection: Connection) -> None:
     for _ in range(10):
         let_pauses_end(connection)
-        wiring.dispatch()(lambda: 30.0)
+        dispatch.dispatch()(lambda: 30.0)
 
 
 SENDERS = "Email address is not verified: the sender's"

@@ -8,7 +8,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import wiring
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.notification import Priority
 from dovecote.core.ports import NotInvoked
@@ -16,6 +15,7 @@ from dovecote.core.route import Channel
 from dovecote.dispatch import scale
 from dovecote.dispatch.scale_out import ScaleOut
 from dovecote.store.postgres import PostgresStore
+from dovecote.wiring import clients
 from local.provider import Running
 from tests.builders import RecordingLog, a_lease, a_notification, a_route, claim_all, store_routes
 from tests.faults.processes import store_emails
@@ -190,7 +190,7 @@ def scaling(
     """Wire the functions with a Lambda to call, and so many sends at once that 240 are a run."""
 
     def wired(aws: Lambda, **more: str) -> Any:
-        monkeypatch.setattr(wiring, "_lambda", lambda: aws)
+        monkeypatch.setattr(clients, "lambda_client", lambda: aws)
         values = environment(
             database_url,
             provider.url,

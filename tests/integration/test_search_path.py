@@ -19,11 +19,11 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from dovecote import wiring
 from dovecote.core.errors import StoreFailed
 from dovecote.store.migrate import known, migrate, migrate_with
 from dovecote.store.publish import publish
 from dovecote.store.roles import FUNCTIONS, make_users
+from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment
 from local.provider import Running
 from tests.conftest import create_database, drop_database, named
@@ -255,7 +255,9 @@ def test_provision_calls_nothing_of_the_attacker_and_nothing_depends_on_it(
             _fill(owner, version)
         assert len(migrate(url)) == len(known()) - version
         make_users(owner, {name: names[name] for name in FUNCTIONS})
-        publish(owner, wiring.publication(from_environment(environment(url, "", catalog_folder))))
+        publish(
+            owner, provision.publication(from_environment(environment(url, "", catalog_folder)))
+        )
         assert _foreign(owner) == []
         assert migrate(url) == []
 

@@ -12,18 +12,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from dovecote.routing import NOT_ALLOWED
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import errors, sql
 
-from dovecote import wiring
 from dovecote.catalog.kinds import BadCatalog
 from dovecote.core.addresses import BadAddress, normalised
 from dovecote.core.identifiers import is_identifier
 from dovecote.store.devices import PostgresDevices
 from dovecote.store.publish import publish
 from dovecote.store.roles import PRODUCER, BadUsers, make_users
+from dovecote.submit.routing import NOT_ALLOWED
+from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment
 from local.provider import Running
 from tests.builders import misfiled
@@ -68,7 +68,7 @@ def published(url: str, catalog: Path, endpoint: str = "", **more: str) -> Itera
     """The functions under some settings, which are published to the database with the catalog."""
     values = environment(url, endpoint, catalog, **{"INLINE_ROUTES": "0", **more})
     with psycopg.connect(url, autocommit=True) as owner:
-        publish(owner, wiring.publication(from_environment(values)))
+        publish(owner, provision.publication(from_environment(values)))
     with functions(values) as wired:
         yield wired
 
@@ -619,7 +619,7 @@ def test_provision_publishes_the_catalog_and_takes_back_what_is_gone(
     with published(database_url, catalog_folder):
         pass
     row = connection.execute("select * from dovecote.kinds where kind = 'order.arriving'")
-    version = wiring.publication(
+    version = provision.publication(
         from_environment(environment(database_url, "", catalog_folder))
     ).version
     assert row.fetchone() == (
@@ -639,7 +639,7 @@ def test_provision_publishes_the_catalog_and_takes_back_what_is_gone(
 def test_a_catalog_that_cannot_be_read_stops_a_provision(tmp_path: Path) -> None:
     values = environment("postgresql://nowhere", "", tmp_path)
     with functions(values), pytest.raises(BadCatalog):
-        wiring.provision()
+        provision.provision()
 
 
 # What the schema says is said before it is sent.

@@ -13,7 +13,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote import wiring
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.ports import NotInvoked
 from dovecote.dispatch.dispatch import TALLY
@@ -22,6 +21,7 @@ from dovecote.store.database import Connection as StoreConnection
 from dovecote.store.database import Database
 from dovecote.store.postgres import PostgresStore
 from dovecote.submit.wake_up import WakeUp
+from dovecote.wiring import clients
 from local.provider import Fault, Running
 from tests.builders import RecordingLog, forever
 from tests.functions import Functions, environment, functions
@@ -103,7 +103,7 @@ def wired(
 ) -> Wired:
     @contextmanager
     def wire(aws: Lambda, **more: str) -> Iterator[Functions]:
-        monkeypatch.setattr(wiring, "_lambda", lambda: aws)
+        monkeypatch.setattr(clients, "lambda_client", lambda: aws)
         values = environment(
             database_url, provider.url, catalog_folder, **{"DISPATCH_FUNCTION": NAME, **more}
         )

@@ -10,9 +10,10 @@ from typing import Any
 import boto3
 import pytest
 
-from dovecote import wiring
 from dovecote.catalog.kinds import BadCatalog
-from dovecote.wiring.settings import BadSettings
+from dovecote.wiring import clients, logs
+from dovecote.wiring import database as wiring_database
+from dovecote.wiring.settings import BadSettings, load
 from local.provider import Fault, Order, Running
 from tests.functions import Context, environment, functions
 from tests.integration.test_http import a_body
@@ -29,16 +30,16 @@ def test_an_iam_connection_is_encrypted_verified_and_carries_a_fresh_token(
     }
     with functions(values):
         monkeypatch.setattr(
-            wiring.Connection, "connect", lambda **parameters: asked.append(parameters)
+            wiring_database.Connection, "connect", lambda **parameters: asked.append(parameters)
         )
-        wiring._connect()
+        wiring_database.connect()
     (parameters,) = asked
     assert parameters["host"] == "db.example.com"
     assert parameters["port"] == 5432
     assert parameters["user"] == "dovecote_submit"
     assert parameters["password"].startswith("db.example.com:5432/?Action=connect")
     assert parameters["sslmode"] == "verify-full"
-    assert parameters["sslrootcert"] == str(wiring.CA_FILE)
+    assert parameters["sslrootcert"] == str(wiring_database.CA_FILE)
     assert parameters["prepare_threshold"] is None
 
 
@@ -65,15 +66,15 @@ def test_the_token_is_the_one_that_boto3_makes(
         made = rds.generate_db_auth_token(
             DBHostname="db.example.com", Port=5433, DBUsername="Ann+x"
         )
-        assert wiring._token(wiring.settings()) == made
+        assert wiring_database.iam_token(load()) == made
     assert "X-Amz-Date=20261201T120000Z" in made
     assert ("X-Amz-Security-Token" in made) is bool(session_token)
 
 
 def test_a_token_needs_no_client(catalog_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with functions(on_aws(catalog_folder)):
-        monkeypatch.setattr(wiring._session(), "client", None)
-        assert wiring._token(wiring.settings())
+        monkeypatch.setattr(clients.session(), "client", None)
+        assert wiring_database.iam_token(load())
 
 
 def test_without_a_region_there_is_no_token(catalog_folder: Path) -> None:
@@ -81,16 +82,16 @@ def test_without_a_region_there_is_no_token(catalog_folder: Path) -> None:
         functions(on_aws(catalog_folder, AWS_DEFAULT_REGION="", AWS_CONFIG_FILE="/dev/null")),
         pytest.raises(BadSettings, match="AWS_DEFAULT_REGION: is not set"),
     ):
-        wiring._token(wiring.settings())
+        wiring_database.iam_token(load())
 
 
 def test_each_line_of_the_log_names_its_request_whoever_writes_the_first(
     catalog_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with functions(environment("", "", catalog_folder)), ThreadPoolExecutor(8) as executor:
-        log = wiring.log_of(Context())
+        log = logs.start(Context())
         list(executor.map(lambda number: log.info("line", number=number), range(8)))
-        log = wiring.log_of(Context(aws_request_id="request-2"))
+        log = logs.start(Context(aws_request_id="request-2"))
         log.info("line", number=8)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     requests = {line["number"]: line["request_id"] for line in lines}

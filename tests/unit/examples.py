@@ -1,6 +1,7 @@
 """Examples that the unit tests start from, each with what a test changes of it."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,11 +12,38 @@ from dovecote.catalog.kinds import Kind, load
 from dovecote.catalog.rendering import Renderer
 from dovecote.core.backoff import Backoff
 from dovecote.core.claim import Claim
-from dovecote.core.notification import Priority
-from dovecote.core.route import Channel, Target
+from dovecote.core.notification import Notification, Priority
+from dovecote.core.route import Channel, Route, Status, Target
 
 ROUTE_ID = UUID("0192f6a0-0000-4000-8000-000000000001")
 ANN = "success+ann@simulator.amazonses.com"
+NOTIFICATION_ID = UUID("0192f6a0-0000-4000-8000-000000000009")
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ROUTE = Route(
+    route_id=ROUTE_ID,
+    channel="email",
+    status=Status.RETRYING,
+    user_id="u-1",
+    device_session_id=None,
+    resolved_email=ANN,
+    attempts=1,
+    max_attempts=8,
+    next_attempt_at=NOON,
+    last_attempt_at=NOON,
+    last_error="busy",
+    expires_at=NOON,
+    published_at=None,
+    provider_message_id=None,
+)
+NOTIFICATION = Notification(
+    notification_id=NOTIFICATION_ID,
+    kind="order.shipped",
+    idempotency_key="k-1",
+    fingerprint="f",
+    created_at=NOON,
+    deliver_at=None,
+    routes=[ROUTE],
+)
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 KIND = "greeting.sent"

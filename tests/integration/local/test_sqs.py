@@ -85,7 +85,7 @@ def test_what_is_sent_is_stored_and_poison_is_dead_after_ten_tries_and_hurts_nob
             assert stored(stack)[0] == ("key-1", TRACE)
             assert [(one.id, one.receives) for one in queue.dead] == [(poison, 10)]
             log = stack.logs.path("SubmitFunction").read_text()
-            lines = [line for line in log.splitlines() if "message not taken" in line]
+            lines = [line for line in log.splitlines() if "message not stored" in line]
             assert len(lines) == 10
             assert all(poison in line and '"status":422' in line for line in lines)
             assert "success+ann" not in log

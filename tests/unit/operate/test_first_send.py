@@ -17,9 +17,9 @@ ROUTE = "0192f6a0-0000-4000-8000-000000000002"
 LOG = {
     "logGroupName": "/aws/lambda/dovecote-dev-feedback",
     "startTime": int((NOON - timedelta(seconds=60)).timestamp() * 1000),
-    "filterPattern": f'"feedback taken" "{ROUTE}"',
+    "filterPattern": f'"feedback recorded" "{ROUTE}"',
 }
-LINE = {"events": [{"message": "feedback taken"}]}
+LINE = {"events": [{"message": "feedback recorded"}]}
 
 
 def submitted(aws: StubbedAws, document: Any, **more: Any) -> None:
@@ -128,7 +128,7 @@ def test_an_event_that_does_not_come_in_time_is_missed(aws: StubbedAws) -> None:
     [
         ({"status": 422, "detail": "No.", "errors": [{"pointer": "/kind", "detail": "unknown"}]},
          {}, "submit refused it: 422 No.; /kind unknown"),
-        ({"status": 503, "detail": "The database is out of reach; come back later."}, {},
+        ({"status": 503, "detail": "The database is out of reach; retry later."}, {},
          "submit refused it: 503 The database is out of reach"),
         (None, {}, "submit's answer is no document"),
         ({"errorType": "BadSettings", "errorMessage": "EMAIL_FROM: no"},

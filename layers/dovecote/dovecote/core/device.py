@@ -21,7 +21,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's device as whoever asks is told of it: neither token nor endpoint."""
+    """A user's device as clients see it, without its token and endpoint."""
 
     user_id: str
     device_session_id: str

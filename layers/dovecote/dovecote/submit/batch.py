@@ -20,8 +20,8 @@ STORING_SECONDS = 10.0
 HEAVY_BYTES = 256 * 1024
 """A notification with fewer bytes to check keeps its place in the batch."""
 
-AWAY = "The database is out of reach; come back later."
-LATE = "There was no time left for it; come back later."
+AWAY = "The database is out of reach; retry later."
+LATE = "The batch ran out of time; retry later."
 
 
 class _Room(Struct, kw_only=True):

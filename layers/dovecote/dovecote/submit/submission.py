@@ -106,7 +106,7 @@ def parse_batch(body: bytes, *, traceparent: str | None) -> list[Submission | Pr
     return [_inspected(item, traceparent) for item in items]
 
 
-def parsed(body: bytes | None, *, traceparent: str | None) -> Submission | Problem:
+def parse_one(body: bytes | None, *, traceparent: str | None) -> Submission | Problem:
     """Read one request of several, with its key within; return what is wrong with it."""
     if body is None:
         return Malformed("The message has no text as its body.")

@@ -1,24 +1,49 @@
-"""Bring the database of the environment to this release: `python -m dovecote.wiring.provision`.
+"""The use case of functions/provision."""
 
-As functions/provision does it, without users: who runs it owns the database, and has it to hand.
-"""
+from __future__ import annotations
 
-import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dovecote import wiring
-from dovecote.catalog.kinds import BadCatalog
-from dovecote.core.errors import StoreError
-from dovecote.store.migrate import ChangedMigration
-from dovecote.wiring.settings import BadSettings
+from dovecote.wiring.database import connect
+from dovecote.wiring.logs import log
+from dovecote.wiring.settings import load
 
-SECONDS = 600.0
-"""What it may take, as the function may."""
+if TYPE_CHECKING:
+    from dovecote.catalog.publication import Publication
+    from dovecote.store.provision import Provision
+    from dovecote.wiring.settings import Settings
 
-if __name__ == "__main__":
-    try:
-        done = wiring.provision()({}, SECONDS)
-    except (BadCatalog, BadSettings, ChangedMigration, StoreError) as error:
-        sys.exit(str(error))
-    for applied in done.applied:
-        print(f"applied {applied}")
-    print(f"the schema is at version {done.version}, and the catalog is published")
+
+@cache
+def provision() -> Provision:
+    """Return the use case that brings the database to this release.
+
+    Raises BadSettings and BadCatalog at once, before it waits for a database.
+    """
+    from dovecote.store.provision import Provision
+
+    return Provision(
+        connect=connect,
+        publication=publication(load()),
+        clock=time.monotonic,
+        sleep=time.sleep,
+        log=log(),
+    )
+
+
+def publication(settings: Settings) -> Publication:
+    """Return the catalog and the rules that submits in SQL follow; raise BadCatalog."""
+    from dovecote.catalog import kinds
+    from dovecote.catalog.publication import Publication
+
+    folder = Path(settings.catalog_path)
+    return Publication(
+        catalog=kinds.load(folder),
+        version=kinds.version(folder),
+        allowed=settings.allowed_emails,
+        redirect=settings.email_redirect_to,
+        topic=bool(settings.push_topic_arn),
+    )

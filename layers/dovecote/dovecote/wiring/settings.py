@@ -1,10 +1,12 @@
-"""What the environment says, checked once at the start of a function.
+"""The settings of a function, read from the environment and checked at its start.
 
-Names, defaults and meanings are the design's; a name that is empty is unset.
+docs/design.md lists names, defaults and meanings. An empty variable counts as unset.
 """
 
+import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -119,8 +121,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         return {arn.split(":")[5].split("/")[1]: arn for arn in arns}
 
 
+@cache
+def load() -> Settings:
+    """Return the settings of this process's environment; raise BadSettings."""
+    return from_environment(os.environ)
+
+
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Return the settings that an environment names; raise BadSettings naming the variable."""
+    """Return the settings of an environment; raise BadSettings with the variable's name."""
     known = {field.encode_name for field in msgspec.structs.fields(Settings)}
     named = {name: value for name, value in environment.items() if name in known and value}
     try:

@@ -1,0 +1,110 @@
+"""The use cases of functions/api."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+from dovecote.wiring.clients import provider_client
+from dovecote.wiring.database import database, store
+from dovecote.wiring.logs import log
+from dovecote.wiring.settings import load
+
+if TYPE_CHECKING:
+    from dovecote.operations.dead_letters import DeadLetters
+    from dovecote.operations.notifications import Notifications
+    from dovecote.operations.overview import GetOverview
+    from dovecote.operations.redrives import Redrives
+    from dovecote.people.devices import Devices, Registrations
+    from dovecote.people.endpoints import Endpoints
+    from dovecote.people.erasure import Erasure
+    from dovecote.people.suppressions import KeepSuppressions
+
+
+@cache
+def notifications() -> Notifications:
+    """Return the use cases of a stored notification."""
+    from dovecote.operations.notifications import Notifications
+    from dovecote.store.notifications import PostgresStories
+
+    return Notifications(store=store(), stories=PostgresStories(database()))
+
+
+@cache
+def dead_letters() -> DeadLetters:
+    """Return the use cases of dead letters."""
+    from dovecote.core.ids import uuid7
+    from dovecote.operations.dead_letters import DeadLetters
+    from dovecote.store.dead_letters import PostgresDeadLetters
+
+    return DeadLetters(letters=PostgresDeadLetters(database()), store=store(), new_id=uuid7)
+
+
+@cache
+def redrives() -> Redrives:
+    """Return the use cases of redrives by filter."""
+    from dovecote.core.ids import uuid7
+    from dovecote.operations.redrives import Redrives
+    from dovecote.store.dead_letters import PostgresDeadLetters
+
+    return Redrives(letters=PostgresDeadLetters(database()), new_id=uuid7, clock=time.monotonic)
+
+
+@cache
+def overview() -> GetOverview:
+    """Return the use case of the console's first screen."""
+    from dovecote.operations.overview import GetOverview
+    from dovecote.store.overview import PostgresOverview
+
+    return GetOverview(store=PostgresOverview(database()))
+
+
+@cache
+def registrations() -> Registrations:
+    """Return the use case that reads devices, without a client of the provider."""
+    from dovecote.people.devices import Registrations
+    from dovecote.store.devices import PostgresDevices
+
+    return Registrations(store=PostgresDevices(database()))
+
+
+@cache
+def devices() -> Devices:
+    """Return the use cases that register and delete devices."""
+    from dovecote.people.devices import Devices
+    from dovecote.store.devices import PostgresDevices
+
+    return Devices(store=PostgresDevices(database()), endpoints=_endpoints())
+
+
+def _endpoints() -> Endpoints:
+    from dovecote.channels.push.endpoints import SnsEndpoints
+
+    settings = load()
+    client = provider_client("sns", settings)
+    return SnsEndpoints(client=client, applications=settings.push_applications)
+
+
+@cache
+def erasure() -> Erasure:
+    """Return the use cases that erase a person."""
+    from dovecote.people.erasure import Erasure
+    from dovecote.store.erasure import PostgresErasure
+
+    return Erasure(
+        people=PostgresErasure(database()),
+        devices=devices(),
+        store=store(),
+        clock=time.monotonic,
+        log=log(),
+    )
+
+
+@cache
+def suppressions() -> KeepSuppressions:
+    """Return the use cases of suppressed addresses."""
+    from dovecote.people.suppressions import KeepSuppressions
+    from dovecote.store.suppressions import PostgresSuppressions
+
+    return KeepSuppressions(store=PostgresSuppressions(database()))

@@ -1,0 +1,96 @@
+"""The use cases of functions/submit."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from functools import cache
+from typing import TYPE_CHECKING
+
+from dovecote.wiring import clients, delivery
+from dovecote.wiring.database import store
+from dovecote.wiring.logs import log
+from dovecote.wiring.settings import load
+
+if TYPE_CHECKING:
+    from dovecote.submit.batch import SubmitBatch
+    from dovecote.submit.build_notification import BuildNotification
+    from dovecote.submit.submit import Submit
+    from dovecote.submit.wake_up import WakeUp
+    from dovecote.wiring.settings import Settings
+
+
+@cache
+def submit() -> Submit:
+    """Return the submit use case, with channels that fit the budget of its best effort."""
+    from dovecote.submit.submit import BestEffort, Submit
+
+    settings = load()
+    inline = settings.inline
+    delivery.default_sender(settings)  # a missing one stops submit even where only dispatch sends
+    return Submit(
+        plan=_build_notification(settings),
+        store=store(),
+        # Without best effort submit needs no client.
+        deliver=delivery.deliver(inline, delivery.channels(inline) if inline.inline_routes else {}),
+        finaliser=delivery.finaliser(),
+        wake_up=_wake_up(settings),
+        clock=time.monotonic,
+        log=log(),
+        new_id=uuid.uuid4,
+        best_effort=BestEffort(
+            at_once=inline.inline_routes,
+            budget_seconds=inline.inline_budget_seconds,
+            lease_seconds=inline.lease_seconds,
+        ),
+    )
+
+
+@cache
+def submit_batch() -> SubmitBatch:
+    """Return the use case of many notifications in one request."""
+    from dovecote.submit.batch import SubmitBatch
+
+    return SubmitBatch(
+        submit=submit(),
+        store=store(),
+        clock=time.monotonic,
+        log=log(),
+        at_once=load().inline_routes,
+    )
+
+
+def _build_notification(settings: Settings) -> BuildNotification:
+    from dovecote.core.ids import uuid7
+    from dovecote.submit.build_notification import BuildNotification
+    from dovecote.submit.preview import TemplatePreview
+    from dovecote.submit.routing import MailRule, Routing
+
+    return BuildNotification(
+        catalog=delivery.catalog(),
+        preview=TemplatePreview(delivery.renderer()),
+        routing=Routing(
+            mail=MailRule(allowed=settings.allowed_emails, redirect=settings.email_redirect_to),
+            topic=bool(settings.push_topic_arn),
+            new_id=uuid7,
+        ),
+        store=store(),
+        new_id=uuid7,
+        clock=time.monotonic,
+    )
+
+
+def _wake_up(settings: Settings) -> WakeUp | None:
+    if not settings.dispatch_function:
+        return None
+    from concurrent.futures import ThreadPoolExecutor
+
+    from dovecote.submit.wake_up import WakeUp
+
+    return WakeUp(
+        store=store(),
+        invoke=clients.invoke_dispatch(settings),
+        executor=ThreadPoolExecutor(max_workers=1),
+        clock=time.monotonic,
+        log=log(),
+    )
