@@ -1,6 +1,7 @@
 """What the composition root makes of an environment."""
 
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from dovecote.wiring.settings import BadSettings, load
 from local.provider import Fault, Order, Running
 from tests.functions import Context, environment, functions
 from tests.integration.test_http import a_body
+from tests.unit.examples import TRACEPARENT
 
 
 def test_an_iam_connection_is_encrypted_verified_and_carries_a_fresh_token(
@@ -97,6 +99,20 @@ def test_each_line_of_the_log_names_its_request_whoever_writes_the_first(
     requests = {line["number"]: line["request_id"] for line in lines}
     assert requests == {**dict.fromkeys(range(8), "request-1"), 8: "request-2"}
     assert len(lines) == 9
+
+
+@pytest.mark.parametrize(
+    ("parent", "own"),
+    [(None, True), ("", True), ("00-malformed", True), (TRACEPARENT, False)],
+)
+def test_each_line_of_the_log_names_the_callers_trace_or_its_own(
+    catalog_folder: Path, capsys: pytest.CaptureFixture[str], parent: str | None, own: bool
+) -> None:
+    with functions(environment("", "", catalog_folder)):
+        logs.start(Context(), parent).info("line")
+    trace_id = json.loads(capsys.readouterr().out)["trace_id"]
+    assert re.fullmatch("[0-9a-f]{32}", trace_id)
+    assert (trace_id != TRACEPARENT[3:35]) is own
 
 
 def test_a_failed_send_is_one_post(

@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
-from dovecote.aws.telemetry import Tracing, continued, trace_id
+from dovecote.aws.telemetry import LONGEST, Tracing, continued, trace_id, trace_id_of
 from tests.unit.examples import TRACEPARENT
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -55,6 +55,17 @@ MALFORMED = [
     f"01-{TRACE_ID}-{SPAN_ID}-01,01-{TRACE_ID}-{SPAN_ID}-01",
     f"{TRACEPARENT}\n",
     f"00 -{TRACE_ID}-{SPAN_ID}-01",
+]
+
+VALID = [
+    TRACEPARENT,
+    f"00-{TRACE_ID}-{SPAN_ID}-00",
+    f"00-{TRACE_ID}-{SPAN_ID}-ff",
+    # a later version may say more
+    f"01-{TRACE_ID}-{SPAN_ID}-01-more",
+    f"cc-{TRACE_ID}-{SPAN_ID}-01",
+    f"cc-{TRACE_ID}-{SPAN_ID}-01-what-the-future-will-be-like",
+    f"01-{TRACE_ID}-{SPAN_ID}-01-{'x' * 456}",
 ]
 
 
@@ -144,18 +155,7 @@ def test_an_exception_leaves_the_span_and_is_not_recorded() -> None:
     assert "success" not in str(getattr(span, "status", ""))
 
 
-@pytest.mark.parametrize(
-    "traceparent",
-    [
-        TRACEPARENT,
-        f"00-{TRACE_ID}-{SPAN_ID}-00",
-        f"00-{TRACE_ID}-{SPAN_ID}-ff",
-        # a later version may say more
-        f"01-{TRACE_ID}-{SPAN_ID}-01-more",
-        f"cc-{TRACE_ID}-{SPAN_ID}-01",
-        f"cc-{TRACE_ID}-{SPAN_ID}-01-what-the-future-will-be-like",
-    ],
-)
+@pytest.mark.parametrize("traceparent", VALID)
 def test_a_valid_traceparent_is_kept_verbatim_but_for_blanks_around_it(traceparent: str) -> None:
     for given in (traceparent, f" \t{traceparent}\t "):
         assert continued(given) == traceparent
@@ -173,7 +173,21 @@ def test_a_malformed_one_is_replaced_by_that_of_the_active_span(traceparent: str
         assert re.fullmatch(rf"00-{trace_id()}-[0-9a-f]{{16}}-0[13]", replaced)
 
 
+def test_the_trace_id_of_a_traceparent_is_its_own_or_empty_where_it_is_malformed() -> None:
+    assert [trace_id_of(one) for one in VALID] == [TRACE_ID] * len(VALID)
+    assert [trace_id_of(one) for one in (None, *MALFORMED)] == [""] * (len(MALFORMED) + 1)
+
+
+@pytest.mark.parametrize("longer", [0, 1, 5000])
+def test_a_traceparent_that_is_too_long_is_malformed_and_logs_nothing(
+    longer: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    longest = f"01-{TRACE_ID}-{SPAN_ID}-01-".ljust(LONGEST, "x")
+    assert trace_id_of(longest + "x" * longer) == (TRACE_ID if longer == 0 else "")
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("junk", ["\x00", "\ud800", "\n", "x" * 5000], ids=ascii)
 def test_what_a_later_version_says_more_is_kept_only_where_it_can_be_stored(junk: str) -> None:
     kept = continued(f"01-{TRACE_ID}-{SPAN_ID}-01-{junk}")
-    assert kept is None or (kept.isascii() and kept.isprintable() and len(kept) <= 512)
+    assert kept is None or (kept.isascii() and kept.isprintable() and len(kept) <= LONGEST)

@@ -1,13 +1,10 @@
 """What deliveries came to, for metrics: counted by the batch, with a sample of their times."""
 
-import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
-from typing import TypeVar
 
-from dovecote.core.backoff import Random
 from dovecote.core.outcome import (
     Ambiguous,
     Delivered,
@@ -20,7 +17,8 @@ from dovecote.core.outcome import (
 )
 from dovecote.core.route import Channel
 
-T = TypeVar("T")
+Choose = Callable[[Sequence[float], int], Sequence[float]]
+"""Chooses so many of several values, each with the same chance."""
 
 MOST = 99
 """How many values a metric keeps; a line takes less than a hundred of one."""
@@ -44,92 +42,53 @@ MEASURED = (*(f"{channel}_{word}" for channel in Channel for word in OUTCOMES.va
 _CHANNEL, _OUTCOME = attrgetter("claim.channel"), attrgetter("outcome")
 
 
-class _Sample:
-    """Values of which each had the same chance to be kept; those that are not are not looked at.
-
-    Li's algorithm L: it counts ahead to the next one that is kept.
-    """
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._seen = 0
-        self._next = 0
-        self._share = 1.0
-        self.values: list[float] = []
-
-    def chosen(self, count: int) -> Iterator[int]:
-        """Yield the places of those that are to be kept, of so many more."""
-        begun = self._seen
-        self._seen += count
-        while self._next < self._seen:
-            yield self._next - begun
-            self._advance()
-
-    def keep(self, value: float) -> None:
-        """Keep a value, in the place of another where there is no more room."""
-        if len(self.values) < MOST:
-            self.values.append(value)
-        else:
-            self.values[int(self._random() * MOST)] = value
-
-    def _advance(self) -> None:
-        self._next += 1
-        if self._next >= MOST:
-            self._share *= self._chance() ** (1 / MOST)
-            self._next += int(math.log(self._chance()) / math.log1p(-self._share))
-
-    def _chance(self) -> float:
-        """Return a number between 0 and 1 that is neither."""
-        return min(max(self._random(), 1e-12), 1 - 1e-12)
-
-
 class Measurements:
-    """What was measured since it was last taken."""
+    """The measurements since the last `take`."""
 
-    def __init__(self, *, now: Callable[[], float], random: Random) -> None:
+    def __init__(self, *, now: Callable[[], float], sample: Choose) -> None:
         self._now = now
-        self._random = random
+        self._sample = sample
         self._lock = threading.Lock()
         self._begin()
 
     @property
     def age(self) -> float:
-        """Return for how many seconds it was not taken."""
+        """Return the seconds since the last `take`."""
         return self._now() - self._begun
 
     def _begin(self) -> None:
         self._begun = self._now()
         self._counts: Counter[tuple[str, type]] = Counter()
-        self._samples = {name: _Sample(self._random) for name in SAMPLED}
+        self._values: dict[str, list[float]] = {name: [] for name in SAMPLED}
 
     def sent(self, seconds: float) -> None:
-        """Take how long a call of a channel took, from its rendering to the provider's answer."""
+        """Record how long a channel's call took, from its rendering to the provider's answer."""
         with self._lock:
-            self._sample("send_seconds", [seconds], float)
+            self._values["send_seconds"].append(seconds)
 
     def settled(self, results: Sequence[Result]) -> None:
-        """Take results that are written down."""
+        """Record results after they are stored."""
         now = self._now()
-        delivered = [result for result in results if isinstance(result.outcome, Delivered)]
+        delivered = [one.claim for one in results if isinstance(one.outcome, Delivered)]
         with self._lock:
             outcomes = map(type, map(_OUTCOME, results))
             self._counts.update(zip(map(_CHANNEL, results), outcomes, strict=True))
-            self._sample("attempts_to_success", delivered, lambda one: one.claim.attempts)
-            self._sample("delivery_seconds", delivered, lambda one: max(0.0, now - one.claim.due))
-
-    def _sample(self, name: str, taken: Sequence[T], value: Callable[[T], float]) -> None:
-        sample = self._samples[name]
-        for place in sample.chosen(len(taken)):
-            sample.keep(value(taken[place]))
+            self._values["attempts_to_success"] += [claim.attempts for claim in delivered]
+            self._values["delivery_seconds"] += [max(0.0, now - claim.due) for claim in delivered]
 
     def take(self) -> Mapping[str, Sequence[float]]:
-        """Return the values of each metric that has any, and begin anew."""
+        """Return the values of each metric that has any, at most `MOST` of each; start again."""
         with self._lock:
-            counts, samples = self._counts, self._samples
+            counts, values = self._counts, self._values
             self._begin()
         counted = {
             f"{channel}_{OUTCOMES[outcome]}": [count]
             for (channel, outcome), count in counts.items()
             if outcome in OUTCOMES
         }
-        return counted | {name: kept.values for name, kept in samples.items() if kept.values}
+        sampled = {
+            name: self._sample(several, min(MOST, len(several)))
+            for name, several in values.items()
+            if several
+        }
+        return counted | sampled

@@ -5,9 +5,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from dovecote.core import traceparent
+LONGEST = 512
+"""The longest traceparent, in characters: OpenTelemetry reads none that is longer."""
+
+_PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class Tracing:
@@ -40,41 +43,42 @@ def no_span(_name: str, /, *_traceparents: str | None) -> AbstractContextManager
     return nullcontext()
 
 
-def _continuing(given: str | None) -> Context:
-    parent = _context(given)
-    if parent is None:
-        return Context()
-    return trace.set_span_in_context(NonRecordingSpan(parent), Context())
+def trace_id(context: Context | None = None) -> str:
+    """Return a context's trace id as 32 hex digits, or "" without a span; default: the active."""
+    span = trace.get_current_span(context).get_span_context()
+    return trace.format_trace_id(span.trace_id) if span.is_valid else ""
+
+
+def trace_id_of(traceparent: str | None) -> str:
+    """Return the trace id of a traceparent, or "" where it is malformed."""
+    return trace_id(_continuing(traceparent))
+
+
+def continued(traceparent: str | None) -> str | None:
+    """Return the producer's traceparent where it is valid, else that of the active span."""
+    if trace_id_of(traceparent):
+        return _trimmed(traceparent)
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    return carrier.get("traceparent")
+
+
+def _continuing(traceparent: str | None) -> Context:
+    """Return a context with the span of a traceparent, or an empty one where it is malformed.
+
+    OpenTelemetry also takes a line break at the end, and any character after the flags of a later
+    version. PostgreSQL stores no NUL, and a header has printable ASCII only.
+    """
+    text = _trimmed(traceparent)
+    valid = len(text) <= LONGEST and text.isascii() and text.isprintable()
+    return _PROPAGATOR.extract({"traceparent": text} if valid else {}, Context())
 
 
 def _links(traceparents: Sequence[str | None]) -> list[trace.Link]:
-    contexts = map(_context, traceparents)
-    return [trace.Link(context) for context in contexts if context is not None]
+    spans = (trace.get_current_span(_continuing(one)).get_span_context() for one in traceparents)
+    return [trace.Link(span) for span in spans if span.is_valid]
 
 
-def _context(given: str | None) -> SpanContext | None:
-    parent = traceparent.read(given)
-    if parent is None:
-        return None
-    return SpanContext(
-        trace_id=int(parent.trace_id, 16),
-        span_id=int(parent.span_id, 16),
-        is_remote=True,
-        trace_flags=TraceFlags(int(parent.flags, 16)),
-    )
-
-
-def trace_id() -> str:
-    """Return the active span context's trace id as 32 hex digits, or "" where none is valid."""
-    context = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(context.trace_id) if context.is_valid else ""
-
-
-def continued(given: str | None) -> str | None:
-    """Return the producer's traceparent where it is valid, else that of the active span."""
-    if traceparent.read(given) is not None:
-        return traceparent.trimmed(given)
-    context = trace.get_current_span().get_span_context()
-    if not context.is_valid:
-        return None
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+def _trimmed(traceparent: str | None) -> str:
+    """Return a header's value without the blanks that HTTP allows around it."""
+    return (traceparent or "").strip(" \t")

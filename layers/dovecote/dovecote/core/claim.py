@@ -55,6 +55,11 @@ class Claim(msgspec.Struct, frozen=True):
     refusals: int = 0
     own_refusal: bool = False
 
+    @property
+    def trace_id(self) -> str:
+        """Return the producer's trace id, or "" where there is none; only a valid one is stored."""
+        return (self.traceparent or "")[3:35]
+
     def __repr__(self) -> str:
         """Name the route and the attempt, and nothing of whom it is for and what it says."""
         return f"Claim(route_id={self.route_id}, kind={self.kind!r}, attempts={self.attempts})"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from dovecote.core import traceparent, transitions
+from dovecote.core import transitions
 from dovecote.core.backoff import Backoff, Random
 from dovecote.core.claim import Claim
 from dovecote.core.errors import StoreBusy, StoreFailed, StoreUnavailable
@@ -295,14 +295,13 @@ def _write(transaction: Transaction, token: UUID, planned: _Planned, settled: Se
 
 
 def _told(claim: Claim, error: str) -> Told:
-    producer = traceparent.read(claim.traceparent)
     return {
         "route_id": str(claim.route_id),
         "kind": claim.kind,
         "channel": claim.channel,
         "attempt": claim.attempts,
         "error": error,
-        "trace_id": "" if producer is None else producer.trace_id,
+        "trace_id": claim.trace_id,
     }
 
 

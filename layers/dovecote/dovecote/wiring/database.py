@@ -69,22 +69,24 @@ def _by_iam(settings: Settings) -> dict[str, Any]:
 
 
 def iam_token(settings: Settings) -> str:
-    """Sign what boto3's generate_db_auth_token signs, without a client and RDS's model for it.
+    """Sign a token as boto3's generate_db_auth_token does, without RDS's client and its model.
 
-    On a cold start that takes 3 ms of CPU instead of 58. Raises BadSettings without a region.
+    Raises BadSettings without a region.
     """
-    from botocore.auth import SigV4QueryAuth
-    from botocore.awsrequest import AWSRequest
+    from botocore.model import ServiceId
+    from botocore.signers import RequestSigner
 
     session = clients.session()
-    if not session.region_name:
+    region, credentials = session.region_name, session.get_credentials()
+    if not region:
         raise BadSettings("AWS_DEFAULT_REGION: is not set; an IAM token needs a region")
-    request = AWSRequest(
-        method="GET",
-        url=f"https://{settings.db_host}:{settings.db_port}/",
-        params={"Action": "connect", "DBUser": settings.db_user},
-    )
-    credentials = session.get_credentials()
-    credentials = credentials and credentials.get_frozen_credentials()
-    SigV4QueryAuth(credentials, "rds-db", session.region_name, TOKEN_SECONDS).add_auth(request)
-    return str(request.url).removeprefix("https://")
+    signer = RequestSigner(ServiceId("RDS"), region, "rds-db", "v4", credentials, session.events)
+    request = {
+        "method": "GET",
+        "url": f"https://{settings.db_host}:{settings.db_port}/",
+        "headers": {},
+        "body": {"Action": "connect", "DBUser": settings.db_user},
+        "context": {},
+    }
+    url = signer.generate_presigned_url(request, "connect", TOKEN_SECONDS)
+    return str(url).removeprefix("https://")

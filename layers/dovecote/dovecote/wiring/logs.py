@@ -47,11 +47,13 @@ def start(context: Any, parent: str | None = None) -> ports.Log:
     """Start the log of an invocation: each line has the request's id and a trace id.
 
     The trace id is taken from `parent`, the caller's traceparent, or made for the invocation.
+    OpenTelemetry is loaded only for a caller that sends a traceparent.
     """
-    from dovecote.core import traceparent
+    trace_id = uuid.uuid4().hex
+    if parent:
+        from dovecote.aws import telemetry
 
-    caller = traceparent.read(parent)
-    trace_id = uuid.uuid4().hex if caller is None else caller.trace_id
+        trace_id = telemetry.trace_id_of(parent) or trace_id
     _lazy_log().keys = {"request_id": context.aws_request_id, "trace_id": trace_id}
     return log()
 

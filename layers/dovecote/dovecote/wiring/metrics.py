@@ -23,7 +23,7 @@ def measurements() -> Measurements:
     """Return the measurements of this function's deliveries."""
     from dovecote.aws.measurements import Measurements
 
-    return Measurements(now=time.time, random=random.random)
+    return Measurements(now=time.time, sample=random.sample)
 
 
 def emit_run(tally: Mapping[str, int], gauges: Mapping[str, float]) -> None:

@@ -18,7 +18,7 @@ from dovecote.channels.aws_errors import (
     told,
 )
 from dovecote.channels.base import Early
-from dovecote.channels.email.body import take_bodies
+from dovecote.channels.email.body import take_body
 from dovecote.channels.email.message import Letterhead, Message, bulk, parts, single, written
 from dovecote.core.channel_state import SendSlots
 from dovecote.core.claim import Claim
@@ -30,11 +30,8 @@ from dovecote.dispatch.calls import divided
 from dovecote.dispatch.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.pool import MayBegin, Pool, Reply
 
-_LEAST: Mapping[str, Mapping[str, Any]] = {
-    "SendEmail": {"Content": {}},
-    "SendBulkEmail": {"DefaultContent": {}, "BulkEmailEntries": []},
-}
-"""What stands for the parameters of each operation, which are in the body: as few as it takes."""
+LEAST_BULK: Mapping[str, Any] = {"DefaultContent": {}, "BulkEmailEntries": []}
+"""The fewest parameters of a SendBulkEmail that boto3 accepts."""
 
 
 class EmailChannel:
@@ -51,7 +48,7 @@ class EmailChannel:
         configuration_set: str,
         bulk_size: int,
     ) -> None:
-        take_bodies(client, _LEAST)
+        take_body(client, "SendBulkEmail", LEAST_BULK)
         self._client = client
         self._catalog = catalog
         self._renderer = renderer
@@ -149,7 +146,7 @@ class EmailChannel:
 
     def _single(self, head: Letterhead, message: Message) -> Outcome:
         try:
-            answer = self._client.send_email(Body=single(head, message))
+            answer = self._client.send_email(**single(head, message))
         except (ClientError, BotoCoreError) as error:
             identity = identity_of(head.sender)
             return refused(error, message.claim, identity, sender=head.sender)

@@ -4,7 +4,7 @@ In a bulk call each entry carries its rendered parts as the values of an inline 
 only simple substitutions in those, and escapes nothing
 (https://docs.aws.amazon.com/ses/latest/dg/send-personalized-email-advanced.html).
 
-Requests are written here, and an entry once, so that what it is measured by is what is sent.
+An entry is written here, once: the bytes that are measured are the bytes that are sent.
 """
 
 import re
@@ -69,22 +69,20 @@ def written(claim: Claim, recipient: str, mail: Mail) -> Message:
     return Message(claim=claim, recipient=recipient, mail=mail, entry=entry)
 
 
-def single(head: Letterhead, message: Message) -> bytes:
-    """Return the body of a SendEmail."""
+def single(head: Letterhead, message: Message) -> Document:
+    """Return the parameters of a SendEmail."""
     mail = message.mail
     simple = {
         "Subject": _text(mail.subject),
         "Body": {"Text": _text(mail.text), "Html": _text(mail.html)},
         "Headers": _headers(mail),
     }
-    return _JSON.encode(
-        {
-            **head.document(),
-            "Destination": {"ToAddresses": [message.recipient]},
-            "Content": {"Simple": simple},
-            "EmailTags": _tags(message.claim),
-        }
-    )
+    return {
+        **head.document(),
+        "Destination": {"ToAddresses": [message.recipient]},
+        "Content": {"Simple": simple},
+        "EmailTags": _tags(message.claim),
+    }
 
 
 def bulk(head: Letterhead, messages: Sequence[Message]) -> bytes:
@@ -139,7 +137,7 @@ def _entry(claim: Claim, recipient: str, mail: Mail) -> bytes | None:
 
 def _tags(claim: Claim) -> list[Document]:
     return [
-        {"Name": "route_id", "Value": claim.route_id},
+        {"Name": "route_id", "Value": str(claim.route_id)},
         {"Name": "claim", "Value": str(claim.claims)},
         # SES takes letters, digits, _ and - in a tag; no kind holds a dash of its own.
         {"Name": "kind", "Value": claim.kind.replace(".", "-")},

@@ -12,7 +12,7 @@ from dovecote.catalog.rendering import Renderer, variables
 from dovecote.channels.aws_errors import refused
 from dovecote.channels.base import Early
 from dovecote.channels.push.message import ClientEvent, Expiry, attributes, envelope, platform_of
-from dovecote.core import strict_json, traceparent
+from dovecote.core import strict_json
 from dovecote.core.channel_state import SendSlots
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import Delivered, Failed, Outcome, Result, Unreachable
@@ -99,11 +99,10 @@ class PushChannel:
         return self._to_device(claim, event)
 
     def _event(self, claim: Claim, user_id: str) -> ClientEvent:
-        producer = traceparent.read(claim.traceparent)
         return ClientEvent(
             event_id=str(claim.route_id),
             request_id=claim.idempotency_key,
-            trace_id=self._trace_id() if producer is None else producer.trace_id,
+            trace_id=claim.trace_id or self._trace_id(),
             kind=claim.kind,
             user_id=user_id,
             device_session_id=claim.device_session_id,
