@@ -94,7 +94,7 @@ check: .venv/.check .venv-sam/.sam .venv-checkov/.checkov ## linters, types, cat
 	$(bin)/ruff format --check
 	$(bin)/mypy
 	$(bin)/python -m dovecote.catalog.check layers/catalog/catalog
-	$(bin)/openapi-spec-validator layers/dovecote/dovecote/openapi.yaml
+	$(bin)/openapi-spec-validator layers/dovecote/dovecote/aws/openapi.yaml
 	$(sam) validate --lint
 	$(bin)/cfn-lint dashboard.yaml
 	$(call transformed,AllAtOnce)

@@ -2,26 +2,17 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from operate import ROOT, trouble
-from operate.checks import account, deployed, dispatching, email, first_send, machine, pauses, push
+from operate import ROOT, channels, trouble
+from operate.check import CREDENTIALS, STACK, Check
+from operate.checks import account, deployed, dispatching, first_send, machine, pauses
 from operate.finding import Finding, skipped
 from operate.site import Site
 
 EVENT = ROOT / "events" / "email.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing to look at, and the check without which there is nothing to see."""
-
-    name: str
-    look: Callable[[Site], Iterator[Finding]]
-    after: str | None = None
 
 
 def checks(event: Path | None = None) -> Sequence[Check]:
@@ -31,22 +22,26 @@ def checks(event: Path | None = None) -> Sequence[Check]:
         Check(name="Python", look=machine.python),
         Check(name="sam", look=machine.sam),
         Check(name="samconfig.toml", look=machine.samconfig),
-        Check(name="credentials", look=account.credentials, after="samconfig.toml"),
-        Check(name="RDS's authorities", look=machine.authorities, after="credentials"),
-        Check(name="Lambda's concurrency", look=account.concurrency, after="credentials"),
-        Check(name="SES's account", look=email.account, after="credentials"),
-        Check(name="SES's identity", look=email.identity, after="credentials"),
-        Check(name="push applications", look=push.applications, after="credentials"),
-        Check(name="the stack", look=deployed.stack, after="credentials"),
-        Check(name="SES's events", look=email.configuration_set, after="the stack"),
-        Check(name="the schema", look=deployed.schema, after="the stack"),
-        Check(name="the schedule", look=dispatching.schedule, after="the stack"),
-        Check(name="the last dispatch", look=dispatching.last_run, after="the stack"),
-        Check(name="pauses", look=pauses.paused, after="the stack"),
-        Check(name="dead-letter queues", look=deployed.queues, after="the stack"),
-        Check(name="alarms", look=deployed.alarms, after="the stack"),
-        Check(name="a first send", look=send, after="the stack"),
+        Check(name=CREDENTIALS, look=account.credentials, after="samconfig.toml"),
+        Check(name="RDS's authorities", look=machine.authorities, after=CREDENTIALS),
+        Check(name="Lambda's concurrency", look=account.concurrency, after=CREDENTIALS),
+        *_of_channels(CREDENTIALS),
+        Check(name=STACK, look=deployed.stack, after=CREDENTIALS),
+        *_of_channels(STACK),
+        Check(name="the schema", look=deployed.schema, after=STACK),
+        Check(name="the schedule", look=dispatching.schedule, after=STACK),
+        Check(name="the last dispatch", look=dispatching.last_run, after=STACK),
+        Check(name="pauses", look=pauses.paused, after=STACK),
+        Check(name="dead-letter queues", look=deployed.queues, after=STACK),
+        Check(name="alarms", look=deployed.alarms, after=STACK),
+        Check(name="a first send", look=send, after=STACK),
     )
+
+
+def _of_channels(after: str) -> Iterator[Check]:
+    """Yield the checks of each channel that come after this one."""
+    for module in channels.parts("checks"):
+        yield from (check for check in module.CHECKS if check.after == after)
 
 
 def examine(site: Site, table: Sequence[Check]) -> Iterator[Finding]:

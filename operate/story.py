@@ -82,14 +82,14 @@ def _route(route: Document, now: datetime) -> Iterator[str]:
 
 
 def _target(route: Document) -> str:
-    if route["channel"] == "email":
-        return f"email to {route['email'] or 'nobody'}"
-    device = route["device_session_id"]
-    return f"push to {f'device {device}' if device else 'the devices'} of {_user(route)}"
+    return f"{route['channel']} to {route['email'] or _user(route)}"
 
 
 def _user(route: Document) -> str:
-    return f"user {route['user_id']}" if route["user_id"] else "no user"
+    if not route["user_id"]:
+        return "nobody"
+    device = route["device_session_id"]
+    return f"{f'device {device} of ' if device else ''}user {route['user_id']}"
 
 
 def _event(event: Document) -> str:
@@ -164,16 +164,16 @@ def _published(route: Document, _now: datetime) -> str:
     for name in ("complained", "bounced", "delivered", "delayed"):
         if name in newest:
             return AFTER[name] + _because(newest[name])
-    if route["channel"] == "push":
-        return "accepted by SNS; whether the device showed it, nobody tells"
-    return "accepted by SES, which has told nothing else of it: look into the spam folder"
+    if route.get("delivery") is None:
+        return "accepted by the provider, which reports no delivery"
+    return "accepted by the provider, and no event has followed: look into the spam folder"
 
 
 AFTER = {
     "complained": "delivered, and reported as spam: do not mail this recipient again",
     "bounced": "not delivered: the recipient's server sent it back",
     "delivered": "delivered: the recipient's server took it; look into the spam folder",
-    "delayed": "not yet: the recipient's server puts it off, and SES goes on trying",
+    "delayed": "not yet: the recipient's server puts it off, and the provider goes on trying",
 }
 """What came after the provider accepted it, the gravest first."""
 

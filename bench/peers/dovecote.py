@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -102,7 +103,7 @@ class Slow(Immediate):
             clock=time.monotonic,
             sleep=time.sleep,
             span=tracing.inner_span(),
-            sent=metrics.measurements().sent,
+            sent=partial(metrics.measurements().sent, Channel.EMAIL),
         )
 
     def deliver(

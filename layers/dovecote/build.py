@@ -119,7 +119,7 @@ def install(target: Path, machine: str, locks: Sequence[Path]) -> None:
 
 def describe(target: Path) -> None:
     """Write the description of the API as JSON in the place of YAML, which is slow to read."""
-    source = target / PACKAGE.name / "openapi.yaml"
+    source = target / PACKAGE.name / "aws" / "openapi.yaml"
     compiled = source.with_suffix(".json")
     command: list[str | Path] = [sys.executable, "-I", "-B", "-c", AS_JSON]
     command += [target, source, compiled]

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from dovecote import channels
 from local.demo.case import Case, Sent
 from local.demo.database import Route
 from local.provider import Ledger
@@ -84,10 +85,9 @@ def show_dead_letters(sent: Cases, routes: Sequence[Route]) -> None:
 
 def show_acceptances(ledger: Ledger) -> None:
     """Show what the provider got, in its order."""
-    emails = [row for row in ledger.accepted if isinstance(row.content, Email)]
-    pushes = [row for row in ledger.accepted if not isinstance(row.content, Email)]
-    _table("Emails at the provider", ("", "to", "subject"), [_email(row) for row in emails])
-    _table("Pushes at the provider", ("", "target", "message"), [_push(row) for row in pushes])
+    for channel in channels.NAMES:
+        rows = [_message(row) for row in ledger.accepted if row.channel == channel]
+        _table(f"Accepted by the provider: {channel}", ("", "to", "message"), rows)
 
 
 def show_verdict(
@@ -138,13 +138,9 @@ def _names(sent: Cases) -> dict[str, str]:
     return names
 
 
-def _email(row: Acceptance) -> tuple[str, ...]:
-    assert isinstance(row.content, Email)
-    return str(row.sequence), row.target, row.content.subject
-
-
-def _push(row: Acceptance) -> tuple[str, ...]:
-    assert not isinstance(row.content, Email)
+def _message(row: Acceptance) -> tuple[str, ...]:
+    if isinstance(row.content, Email):
+        return str(row.sequence), row.target, row.content.subject
     # An endpoint's ARN ends in platform, application and its own id; a topic's in the name.
     last = row.target.rpartition(":")[2].split("/")
     target = f"{last[1]} device {last[3][:8]}" if len(last) == 4 else f"topic {last[0]}"

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from dovecote import channels
 from local.demo.case import Case, Sent
 from local.demo.database import LIVE, Route
 from local.provider import Ledger
-
-SERVICES = {"email": "ses", "push": "sns"}
 
 
 def disagreements(routes: Sequence[Route], ledger: Ledger) -> Iterator[str]:
@@ -33,7 +32,7 @@ def _of_route(route: Route, ledger: Ledger) -> Iterator[str]:
     if route.provider_message_id is None:
         return
     rows = [row for row in ledger.accepted if row.message_id == route.provider_message_id]
-    if [row.service for row in rows] != [SERVICES[route.channel]]:
+    if [row.channel for row in rows] != [route.channel]:
         yield f"{where} is published as {route.provider_message_id}, accepted {len(rows)} times"
     elif route.resolved_email not in (None, rows[0].target):
         yield f"{where} was accepted for {rows[0].target}"
@@ -48,8 +47,10 @@ def missing(sent: Sequence[tuple[Case, Sent]], routes: Sequence[Route]) -> Itera
             yield f"{case.name} was not answered as a replay"
     published = [route for route in routes if route.status == "published"]
     there = {
-        "a published email": any(route.channel == "email" for route in published),
-        "a published push": any(route.channel == "push" for route in published),
+        **{
+            f"a published {channel}": any(route.channel == channel for route in published)
+            for channel in channels.NAMES
+        },
         "a route published on its third attempt": any(route.attempts == 3 for route in published),
         "a dead letter with its reason": any(
             route.status == "dead_lettered" and route.reason for route in routes

@@ -17,7 +17,7 @@ def summaries(rows: Iterable[Acceptance], notifications: Mapping[str, str]) -> l
         {
             "message_id": row.message_id,
             "at": datetime.fromtimestamp(row.time, UTC),
-            "service": row.service,
+            "channel": row.channel,
             "route_id": row.route_id,
             "notification_id": notifications.get(row.route_id or ""),
             **_shown(row.content),

@@ -47,11 +47,17 @@ def _event(at: datetime | None, tone: Tone, title: str, detail: str = "", **more
 
 
 def _stored(route: Row) -> str:
-    if route["channel"] == "email":
-        return f"An email to {route['resolved_email'] or 'nobody'}"
-    if route["target"] == "topic":
-        return f"A push for {route['user_id']}, to the topic"
-    return f"A push to the device {route['device_session_id']} of {route['user_id']}"
+    return f"{route['channel']} to {_target(route)}"
+
+
+def _target(route: Row) -> str:
+    match route["target"]:
+        case "topic":
+            return f"{route['user_id']}, by the topic"
+        case "device":
+            return f"the device {route['device_session_id']} of {route['user_id']}"
+        case _:
+            return str(route["resolved_email"] or "nobody")
 
 
 def _tries(route: Row, attempts: Iterable[Attempt]) -> Iterator[Event]:

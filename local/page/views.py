@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 from aiohttp import web
 
+from dovecote import channels
 from local.page import messages
 from local.page.agreement import agreement
 from local.page.breaks import Breaks
@@ -46,10 +47,12 @@ class Views:
         """Return how all stands; 304 where it still stands as the caller knows."""
         ledger = self._scene.provider.ledger
         document: dict[str, Any] = {
+            "channels": channels.NAMES,
             "breaks": self._breaks.state(),
             "orders": sum(not one.over for one in self._scene.provider.orders),
             "attempts": [
-                dataclasses.asdict(one) | {"at": datetime.fromtimestamp(one.time, UTC)}
+                dataclasses.asdict(one)
+                | {"channel": one.channel, "at": datetime.fromtimestamp(one.time, UTC)}
                 for one in ledger.attempts[: -ATTEMPTS - 1 : -1]
             ],
             "received": len(ledger.attempts),

@@ -7,6 +7,9 @@ from typing import Literal
 
 Service = Literal["ses", "sns"]
 
+CHANNELS: Mapping[Service, str] = {"ses": "email", "sns": "push"}
+"""The channel whose messages a service takes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Send:
@@ -36,6 +39,11 @@ class Attempt:
     message_id: str | None
     route_id: str | None = None
     call: str | None = None
+
+    @property
+    def channel(self) -> str:
+        """Return the channel that made the request."""
+        return CHANNELS[self.service]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +86,11 @@ class Acceptance:
     target: str
     content: Email | Push
     route_id: str | None = None
+
+    @property
+    def channel(self) -> str:
+        """Return the channel that sent the message."""
+        return CHANNELS[self.service]
 
 
 Row = Acceptance | Attempt

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from local.provider.ledger import CHANNELS
 from local.sam.command import failure
 from local.sam.ledger import Row
 from operate import terminal
@@ -43,7 +44,7 @@ def show_attempts(rows: Sequence[Row]) -> None:
     _say("")
     _say("Provider")
     for row in rows:
-        _say(f"  {_service(row)} to {_target(row)}: {row['outcome']}{_content(row)}")
+        _say(f"  {_channel(row)} to {_target(row)}: {row['outcome']}{_content(row)}")
     if not rows:
         _say("  it was sent nothing")
 
@@ -65,8 +66,8 @@ def _logged(line: str) -> str:
     return f"{entry.get('level', '')} {entry.get('message', '')}: {more}".strip()
 
 
-def _service(row: Row) -> str:
-    return "email" if row["service"] == "ses" else "push"
+def _channel(row: Row) -> str:
+    return CHANNELS[row["service"]]
 
 
 def _target(row: Row) -> str:

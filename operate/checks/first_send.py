@@ -79,22 +79,23 @@ def _submit(site: Site, body: Mapping[str, Any]) -> str:
 
 
 def _ended(site: Site, notification_id: str, deadline: datetime) -> Sequence[Route]:
-    """Return the email routes when all have ended; raise _Failed where they do not in time."""
+    """Return the routes when all have ended; raise _Failed where they do not in time."""
 
     def look() -> Sequence[Route] | None:
-        routes = _email_routes(site, notification_id)
+        routes = _routes(site, notification_id)
         return routes if all(route["status"] in ENDED for route in routes) else None
 
     if (ended := _awaited(site, deadline, look)) is not None:
         return ended
-    told = "; ".join(_told(route) for route in _email_routes(site, notification_id))
+    told = "; ".join(_told(route) for route in _routes(site, notification_id))
     raise _Failed(
         f"no end after {MOST.total_seconds():.0f} s: {told}",
         f"dispatch tries on until the route expires; {site.logs('Dispatch')}",
     )
 
 
-def _email_routes(site: Site, notification_id: str) -> Sequence[Route]:
+def _routes(site: Site, notification_id: str) -> Sequence[Route]:
+    """Return the routes to addresses; raise _Failed where there are none."""
     answer = site.aws.get(
         f"{(site.output('ApiUrl') or '').rstrip('/')}/notifications/{notification_id}"
     )
@@ -108,9 +109,9 @@ def _email_routes(site: Site, notification_id: str) -> Sequence[Route]:
             f"GET /notifications/{notification_id} answered {answer.status}",
             site.logs("Api"),
         )
-    routes = [r for r in json.loads(answer.body)["routes"] if r["channel"] == "email"]
+    routes = [route for route in json.loads(answer.body)["routes"] if route["email"]]
     if not routes:
-        raise _Failed("its kind sends no email", "name another file with EVENT=")
+        raise _Failed("its kind sends nothing to an address", "name another file with EVENT=")
     return routes
 
 
@@ -160,7 +161,7 @@ def _awaited(site: Site, deadline: datetime, look: Callable[[], T | None]) -> T 
 
 def _told(route: Route) -> str:
     said = f": {route['last_error']}" if route.get("last_error") else ""
-    return f"email route {route['route_id']} is {route['status']}{said}"
+    return f"{route['channel']} route {route['route_id']} is {route['status']}{said}"
 
 
 def _problem(document: Mapping[str, Any]) -> str:

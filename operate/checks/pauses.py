@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from operate import channels
 from operate.api import Api, Document, Refused
 from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
@@ -40,10 +41,5 @@ def _state(pause: Document) -> str:
 def _remedy(site: Site, pause: Document) -> str:
     if not str(pause["error"]).startswith(DENIED):
         return "correct the cause at the provider; Dovecote then resumes by itself"
-    if pause["channel"] == "email":
-        return (
-            "allow ses:SendEmail and ses:SendBulkEmail on the identity: in the SES sandbox IAM"
-            " checks the recipient's identity too, so that the policy needs identity/*"
-            f" ({site.deploy}); also look at the identity's own policy in SES"
-        )
-    return "allow sns:Publish on it: see PushApplicationArns, PushTopicArn and the topic's policy"
+    checks = channels.part(pause["channel"], "checks")
+    return str(checks.allow(site)) if checks else "allow the send in the stack's DeliveryPolicy"

@@ -1,6 +1,7 @@
 """What each kind of the catalog says, rendered with a sample payload by Dovecote's own renderer."""
 
 import json
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import msgspec
 
 from dovecote.catalog import kinds
 from dovecote.catalog.kinds import Kind, PayloadRefused
-from dovecote.catalog.rendering import Alert, Mail, Renderer
-from dovecote.core.route import Channel
+from dovecote.catalog.rendering import Alert, Renderer
+from operate import channels
 
 Payload = Mapping[str, Any]
 
@@ -20,7 +21,7 @@ MADE_UP: Mapping[str, Any] = {
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a kind says in a locale: None what it does not send."""
+    """The messages of a kind in a locale; None for what its channels do not have."""
 
     payload: Payload
     subject: str | None = None
@@ -58,9 +59,10 @@ class Gallery:
             return None
         kind = catalog[name]
         payload = self._sample(kind)
-        mail, alert = _rendered(Renderer(catalog, self._folder), kind, locale, payload)
-        said = msgspec.structs.asdict(mail) if mail else {}
-        return Preview(payload=payload, alert=alert, **said)
+        renderer = Renderer(catalog, self._folder)
+        found = [channels.part(channel, "preview") for channel in kind.channels]
+        rendered = [one.rendered(renderer, kind, locale, payload) for one in found if one]
+        return Preview(payload=payload, **ChainMap(*rendered))
 
     def _sample(self, kind: Kind) -> Payload:
         """Return the schema's first example, else what an event sends, else something made up."""
@@ -79,14 +81,6 @@ class Gallery:
             body = _body(json.loads(path.read_text("utf-8")))
             if body.get("kind") == kind:
                 yield {**body["payload"], **body["recipients"][0].get("data", {})}
-
-
-def _rendered(
-    renderer: Renderer, kind: Kind, locale: str | None, payload: Payload
-) -> tuple[Mail | None, Alert | None]:
-    mail = renderer.mail(kind, locale, payload) if Channel.EMAIL in kind.channels else None
-    alert = renderer.alert(kind, locale, payload) if Channel.PUSH in kind.channels else None
-    return mail, alert
 
 
 def _body(event: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from dovecote import channels
 from dovecote.catalog.kinds import BadCatalog
 from dovecote.catalog.rendering import RenderError
 from operate.console.gallery import Gallery, Preview
@@ -47,8 +48,8 @@ class Pages:
         return web.FileResponse(STATIC / "index.html")
 
     async def about(self, _: web.Request) -> web.Response:
-        """Return which stack this is the console of."""
-        return _json(self._about)
+        """Return the stack that this console belongs to, and the registered channels."""
+        return _json({**self._about, "channels": channels.NAMES})
 
     async def templates(self, _: web.Request) -> web.Response:
         """Return the kinds of the checkout's catalog with their locales."""

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from tests.e2e.browser import Seen
 from tests.runs import Run
 
-VIEWS = ("routes", "emails", "pushes", "dead-letters", "ledger")
+VIEWS = ("routes", "messages-email", "messages-push", "dead-letters", "ledger")
 SCRIPT = "<img src=x onerror=alert(1)>"
 
 
@@ -54,7 +54,7 @@ def test_a_dead_letter_shows_its_reason(seen: Seen, width: int) -> None:
 def test_an_email_is_shown_as_it_looks_with_text_headers_and_tags(seen: Seen) -> None:
     seen.send("locale.json")
     seen.wait_until_all_ended()
-    seen.open("emails")
+    seen.open("messages-email")
     frame = seen.tab.wait_for_selector("iframe")
     assert frame.get_attribute("sandbox") == ""
     seen.tab.frame_locator("iframe").locator("h1").wait_for()
@@ -66,7 +66,7 @@ def test_an_email_is_shown_as_it_looks_with_text_headers_and_tags(seen: Seen) ->
 def test_a_push_is_shown_as_on_a_phone_with_its_envelope(seen: Seen) -> None:
     seen.send("push.json")
     seen.wait_until_all_ended()
-    seen.open("pushes")
+    seen.open("messages-push")
     assert "Your order is almost there" in seen.tab.inner_text(".phone")
     envelope = json.loads(seen.tab.inner_text(".envelope"))
     assert envelope["aps"]["alert"]["title"] == "Your order is almost there"
@@ -101,7 +101,7 @@ def test_what_others_wrote_is_shown_as_text(seen: Seen, run: Run) -> None:
     seen.tab.goto(f"{run.url}/#notifications/{answer['notification_id']}")
     seen.wait("document.querySelector('.story')?.dataset.status === 'published'")
     assert SCRIPT in seen.tab.inner_text(".about")
-    seen.open("emails")
+    seen.open("messages-email")
     seen.tab.frame_locator("iframe").get_by_text(SCRIPT).first.wait_for()
     assert seen.tab.locator("img[src=x]").count() == 0
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dovecote.aws.measurements import MEASURED
+from dovecote.aws.measurements import OF_CHANNEL
 from dovecote.dispatch.dispatch import TALLY
 from dovecote.operations.gauges import Gauges
 from local.intrinsic import load
@@ -14,7 +14,16 @@ from tests.infrastructure.reading import STACK, present, resolver, resources
 from tests.infrastructure.transform import ROOT, transformed
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
-EMITTED = {*TALLY, *Gauges.__struct_fields__, *MEASURED}
+EMITTED = {
+    ("service",): {*TALLY, *Gauges.__struct_fields__} - {"paused_channels"},
+    ("channel", "service"): set(OF_CHANNEL),
+}
+"""The names of our metrics, by their dimensions."""
+SEARCH = re.compile(
+    r"SEARCH\('\{(?P<schema>[\w,]+)\} "
+    r'MetricName="(?P<name>\w+)" service="(?P<service>[\w-]+)"'
+    r"', '\w+', \d+\)"
+)
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
 EMAIL = {"EmailIdentity": "example.com"}
 
@@ -30,14 +39,27 @@ def dashboard() -> dict[str, Any]:
         "OldestDueSeconds": "900",
         "Stack": STACK,
     }
-    text = re.sub(r"\$\{([^}]+)\}", lambda match: given[match[1]], body)
+    text = re.sub(r"\$\{([^}!]+)\}", lambda match: given[match[1]], body).replace("${!", "${")
     document: dict[str, Any] = json.loads(text)
     return document
 
 
+def searched() -> list[re.Match[str]]:
+    """Return the searches of the dashboard, which find one metric for each channel."""
+    expressions = [
+        metric[0]["expression"]
+        for widget in dashboard()["widgets"]
+        for metric in widget["properties"].get("metrics", [])
+        if isinstance(metric[0], dict)
+    ]
+    found = [SEARCH.fullmatch(one) for one in expressions if one.startswith("SEARCH")]
+    assert all(found)
+    return [one for one in found if one is not None]
+
+
 def shown() -> set[tuple[str, str]]:
     """Return the metrics on the dashboard, by namespace and name."""
-    found = set()
+    found = {(one["schema"].partition(",")[0], one["name"]) for one in searched()}
     for widget in dashboard()["widgets"]:
         row: list[Any] = []
         for metric in widget["properties"].get("metrics", []):
@@ -127,15 +149,32 @@ def test_reputation_rings_before_ses_reviews(name: str, threshold: float, stops_
     assert "Dimensions" not in alarm  # it is the account's
 
 
-@pytest.mark.parametrize("metrics", ["alarms", "dashboard"])
-def test_what_is_looked_at_is_emitted(metrics: str) -> None:
-    named = {
-        "alarms": {(one["Namespace"], one["MetricName"]) for one in ALARMS.values()},
-        "dashboard": shown(),
-    }[metrics]
-    own = {name for namespace, name in named if namespace == "Dovecote"}
+def test_the_metrics_of_alarms_are_emitted_with_their_dimensions() -> None:
+    own = [one for one in ALARMS.values() if one["Namespace"] == "Dovecote"]
     assert own
-    assert own <= EMITTED
+    for alarm in own:
+        dimensions = tuple(sorted(one["Name"] for one in alarm["Dimensions"]))
+        assert alarm["MetricName"] in EMITTED[dimensions]
+
+
+def test_the_metrics_of_the_dashboard_are_emitted() -> None:
+    by_channel = {one["name"] for one in searched()}
+    assert by_channel
+    assert by_channel <= EMITTED["channel", "service"]
+    whole = {name for namespace, name in shown() if namespace == "Dovecote"} - by_channel
+    assert whole
+    assert whole <= EMITTED["service",]
+
+
+def test_the_dashboard_shows_the_metrics_of_every_channel_without_a_list_of_channels() -> None:
+    for one in searched():
+        assert one["schema"] == "Dovecote,channel,service"
+        assert one["service"] == STACK
+    labels = re.findall(r"\$\{PROP\('Dim\.channel'\)\}", json.dumps(dashboard()))
+    assert len(labels) == len(searched())
+    assert {"paused", "delivered", "failed", "permanent", "ambiguous", "throttled"} <= {
+        one["name"] for one in searched()
+    }
 
 
 def test_the_dashboard_shows_what_alarms_look_at() -> None:

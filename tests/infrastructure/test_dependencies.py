@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "people": {"core", "dispatch"},
     "operations": {"core", "dispatch"},
     "store": {"core", "catalog", *USE_CASES},
-    "aws": {"core", "catalog", *USE_CASES},
+    "aws": {"core", "catalog", "channels", *USE_CASES},
     "wiring": {"core", "catalog", "channels", "store", "aws", *USE_CASES},
     "functions": {"core", "submit", "aws", "wiring"},
 }

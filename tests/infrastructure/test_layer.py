@@ -137,8 +137,9 @@ def test_a_layer_over_its_limit_is_refused(tmp_path: Path) -> None:
 
 def test_a_description_that_json_says_otherwise_is_refused(tmp_path: Path) -> None:
     (tmp_path / "yaml").symlink_to(Path(yaml.__file__).parent)
-    (tmp_path / "dovecote").mkdir()
-    (tmp_path / "dovecote" / "openapi.yaml").write_text("example: 2026-11-24T09:00:00Z\n")
+    folder = tmp_path / "dovecote" / "aws"
+    folder.mkdir(parents=True)
+    (folder / "openapi.yaml").write_text("example: 2026-11-24T09:00:00Z\n")
     with pytest.raises(BuildError, match=r"openapi\.yaml can't be written as JSON"):
         build.describe(tmp_path)
 
@@ -220,9 +221,9 @@ def test_nothing_lies_beside_dovecote_but_packages(layer: Path) -> None:
 
 
 def test_the_api_is_described_in_json_alone(layer: Path) -> None:
-    described = json.loads((layer / "dovecote" / "openapi.json").read_text())
+    described = json.loads((layer / "dovecote" / "aws" / "openapi.json").read_text())
     assert described == yaml.safe_load(openapi.SOURCE.read_text("utf-8"))
-    assert not (layer / "dovecote" / "openapi.yaml").exists()
+    assert not (layer / "dovecote" / "aws" / "openapi.yaml").exists()
 
 
 def test_a_package_keeps_its_licence_and_what_python_reads_of_it(layer: Path) -> None:

@@ -1,5 +1,6 @@
 """The description of the API is OpenAPI 3.1, and says what the template and the problems say."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,14 @@ import yaml
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from dovecote import channels
 from dovecote.aws import openapi
 from dovecote.core import problems
 from dovecote.core.problems import Problem
 from local.template import read_template
 from tests.infrastructure.transform import TEMPLATE
 
-DOCUMENT: dict[str, Any] = yaml.safe_load(openapi.SOURCE.read_text("utf-8"))
+DOCUMENT: dict[str, Any] = json.loads(bytes(openapi.document()))
 OPERATIONS = {
     f"{method.upper()} {path}": operation
     for path, item in DOCUMENT["paths"].items()
@@ -72,10 +74,36 @@ def test_the_document_is_openapi_3_1() -> None:
 def test_a_built_layer_tells_its_json_and_needs_no_yaml(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "openapi.json").write_text('{"openapi":"3.1.1"}')
+    source = yaml.safe_load(openapi.SOURCE.read_text("utf-8"))
+    (tmp_path / "openapi.json").write_text(json.dumps(source))
     monkeypatch.setattr(openapi, "COMPILED", tmp_path / "openapi.json")
     monkeypatch.setattr(openapi, "SOURCE", tmp_path / "none")
-    assert bytes(openapi.document.__wrapped__()) == b'{"openapi":"3.1.1"}'
+    assert json.loads(bytes(openapi.document.__wrapped__())) == DOCUMENT
+
+
+@pytest.mark.parametrize("names", [("push",), ("email", "push"), ("email", "push", "sms")])
+def test_the_channels_are_those_of_the_registry(
+    names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "NAMES", names)
+    document = json.loads(bytes(openapi.document.__wrapped__()))
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+    assert document["components"]["schemas"]["Channel"] == {"type": "string", "enum": list(names)}
+
+
+def test_each_channel_that_is_sent_or_answered_is_one_of_the_registry() -> None:
+    stray = [
+        "/".join(path)
+        for path, part in parts(DOCUMENT)
+        if path[-2:] == ("properties", "channel") and "schemas/Channel" not in json.dumps(part)
+    ]
+    assert stray == []
+    named = [part["schema"] for _, part in parts(DOCUMENT) if is_parameter(part, "channel")]
+    assert named == [{"$ref": "#/components/schemas/Channel"}]
+
+
+def is_parameter(part: Any, name: str) -> bool:
+    return isinstance(part, dict) and part.get("name") == name and part.get("in") == "query"
 
 
 def test_every_route_of_the_template_is_described() -> None:

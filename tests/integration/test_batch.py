@@ -11,7 +11,7 @@ import pytest
 
 from dovecote.core.errors import StoreUnavailable
 from dovecote.store.postgres import PostgresStore
-from dovecote.submit import batch, checking
+from dovecote.submit import batch, work_limit
 from dovecote.wiring import submit as wiring_submit
 from local.provider import Fault, Running
 from tests.functions import PROBLEM, Functions, environment, functions
@@ -159,7 +159,7 @@ def test_what_is_tried_at_once_is_nobody_else_s_however_long_the_others_are_stor
     connection.execute("truncate dovecote.notification_routes cascade")
     house.post_batch([good("key-1")])
     alone, batched = seen
-    assert batched == alone + batch.STORING_SECONDS + checking.MOST_SECONDS
+    assert batched == alone + batch.STORING_SECONDS + work_limit.MOST_SECONDS
 
 
 def test_a_direct_invocation_takes_the_same_batch(house: Functions, connection: Connection) -> None:
@@ -317,7 +317,7 @@ def test_what_can_never_be_taken_is_named_for_the_dead_letter_queue_and_in_the_l
     assert [(line["message_id"], line["status"], line["level"]) for line in untaken] == [
         ("message-1", 422, "ERROR"), ("message-2", 400, "ERROR"), ("message-3", 400, "ERROR"),
     ]  # fmt: skip
-    assert untaken[0]["problem"] == "The notification cannot be taken."
+    assert untaken[0]["problem"] == "The notification is invalid."
     assert untaken[0]["errors"][0].startswith("/recipients/0/email: ")
     assert secret not in json.dumps(lines)
 

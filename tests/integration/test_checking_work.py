@@ -12,7 +12,7 @@ import pytest
 
 from dovecote.core.errors import StoreUnavailable
 from dovecote.store.database import Database
-from dovecote.submit import build_notification, checking, submission
+from dovecote.submit import build_notification, submission, work_limit
 from local.provider import Running
 from tests.canary import CANARY
 from tests.catalogs import write_catalog
@@ -29,7 +29,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "of.text": {},
 }
 LOOP = "{% for n in x %}{{ n }}{% endfor %}"
-MIB_OF_CHECKS = checking.MOST_BYTES // KIB**2
+MIB_OF_CHECKS = work_limit.MOST_BYTES // KIB**2
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_large_payload_that_must_be_checked_for_each_is_too_large(
     assert "fewer recipients" in answer.body["detail"]
     assert seconds < 4
     assert routes(connection) == 0
-    most = checking.MOST_BYTES // (2 * 31_000 + KIB)
+    most = work_limit.MOST_BYTES // (2 * 31_000 + KIB)
     fewer = body("of.all")["recipients"][:most]
     assert submitting.post(text(body("of.all", recipients=fewer))).status == 202
 
@@ -146,7 +146,7 @@ def test_a_template_that_reads_a_large_payload_for_each_is_too_large(
 def test_a_slow_schema_ends_in_time(
     submitting: Functions, monkeypatch: pytest.MonkeyPatch, connection: Connection
 ) -> None:
-    monkeypatch.setattr(checking, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(work_limit, "MOST_SECONDS", 0.0)
     answer = submitting.post(text(body("of.all")))
     assert answer.status == 413
     assert "0 seconds of work" in answer.body["detail"]
@@ -158,8 +158,8 @@ def test_one_heavy_notification_of_a_batch_does_not_hurt_the_others(
 ) -> None:
     """Its checks take longer than a batch has: it is the last that is begun."""
     monkeypatch.setattr("dovecote.submit.batch.STORING_SECONDS", 1.0)
-    monkeypatch.setattr(checking, "MOST_BYTES", 1024 * KIB**2)
-    monkeypatch.setattr(checking, "MOST_SECONDS", 1.5)
+    monkeypatch.setattr(work_limit, "MOST_BYTES", 1024 * KIB**2)
+    monkeypatch.setattr(work_limit, "MOST_SECONDS", 1.5)
     batch = [light("a"), body("of.all", "heavy"), *(light(key) for key in "bcdefg")]
     answer = submitting.post_batch(batch)
     statuses = [result["status"] for result in answer.body["results"]]
@@ -180,7 +180,7 @@ def test_one_heavy_message_does_not_bring_the_others_back(
 def test_ten_of_the_heaviest_messages_are_stored_together(
     submitting: Functions, connection: Connection
 ) -> None:
-    most = checking.MOST_BYTES // (2 * 31_000 + KIB)
+    most = work_limit.MOST_BYTES // (2 * 31_000 + KIB)
     fewer = body("of.all")["recipients"][:most]
     bodies = [body("of.all", str(n), recipients=fewer) for n in range(10)]
     answer = submitting.submit_messages(*(text(one).decode() for one in bodies))

@@ -134,11 +134,11 @@ def test_what_was_redriven_or_settled_is_found_no_more(
 REFUSED_QUERIES = {
     "channel": ("fax", "channel: is none of email, push"),
     "reason": ("bad luck", "reason: is none of attempts, expired, permanent, ambiguous"),
-    "from": ("yesterday", "from: is not a time with its zone"),
-    "to": ("2026-11-24T00:00:00", "to: is not a time with its zone"),
-    "kind": ("\0", "kind: is not 1 to 255 characters"),
-    "limit": ("1000", "limit: is not a number from 1 to 100"),
-    "after": ("9" * 40, "after: is not what an answer called next"),
+    "from": ("yesterday", "from: must be a time with an offset"),
+    "to": ("2026-11-24T00:00:00", "to: must be a time with an offset"),
+    "kind": ("\0", "kind: must be 1 to 255 characters"),
+    "limit": ("1000", "limit: must be an integer from 1 to 100"),
+    "after": ("9" * 40, "after: must be `next` of an earlier page"),
     "status": ("open", "status: is not a parameter of this call"),
 }
 

@@ -326,5 +326,5 @@ def test_what_is_wrong_with_a_device_is_said_in_words(house: Functions) -> None:
     device = {"user_id": "u-1", "device_session_id": "d-1", "platform": "apns", "token": "\n"}
     answer = house.call("PUT", "/devices", json.dumps(device).encode())
     assert (answer.status, answer.headers["content-type"]) == (422, PROBLEM)
-    fault = {"pointer": "/token", "detail": "holds characters that it may not hold"}
+    fault = {"pointer": "/token", "detail": "has characters that are not allowed"}
     assert answer.body["errors"] == [fault]

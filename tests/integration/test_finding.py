@@ -93,10 +93,13 @@ def test_a_key_finds_one_notification_with_all_of_its_routes(house: Functions) -
 
 
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
-    "nothing": ({}, "name user_id, or email, or kind with idempotency_key, which is no page"),
-    "two ways": ({"user_id": "u", "email": ADDRESS}, "name user_id, or email"),
-    "half a key": ({"kind": "order.shipped"}, "name user_id, or email"),
-    "a page of a key": ({"kind": "k", "idempotency_key": "i", "limit": "2"}, "name user_id"),
+    "nothing": (
+        {},
+        "must have user_id, or email, or kind and idempotency_key without after and limit",
+    ),
+    "two ways": ({"user_id": "u", "email": ADDRESS}, "must have user_id, or email"),
+    "half a key": ({"kind": "order.shipped"}, "must have user_id, or email"),
+    "a page of a key": ({"kind": "k", "idempotency_key": "i", "limit": "2"}, "must have user_id"),
     "another parameter": (
         {"user_id": "u", "colour": "red"},
         "colour: is not a parameter of this call",
@@ -106,12 +109,18 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "no user": ({"user_id": ""}, "user_id: must be 1 to 255 characters"),
     "NUL in a user": ({"user_id": "a\0"}, "user_id: must be 1 to 255 characters"),
     "a long user": ({"user_id": "u" * 256}, "user_id: must be 1 to 255 characters"),
-    "NUL in a key": ({"kind": "k", "idempotency_key": "\0"}, "idempotency_key: is not 1 to 255"),
-    "no number": ({"user_id": "u", "limit": "many"}, "limit: is not a number from 1 to 100"),
-    "no page": ({"user_id": "u", "limit": "0"}, "limit: is not a number from 1 to 100"),
-    "too long a page": ({"user_id": "u", "limit": "101"}, "limit: is not a number from 1 to 100"),
-    "two numbers": ({"user_id": "u", "limit": "1,2"}, "limit: is not a number from 1 to 100"),
-    "no place": ({"user_id": "u", "after": "7"}, "after: is no id"),
+    "NUL in a key": (
+        {"kind": "k", "idempotency_key": "\0"},
+        "idempotency_key: must be 1 to 255 characters",
+    ),
+    "no number": ({"user_id": "u", "limit": "many"}, "limit: must be an integer from 1"),
+    "no page": ({"user_id": "u", "limit": "0"}, "limit: must be an integer from 1"),
+    "too long a page": (
+        {"user_id": "u", "limit": "101"},
+        "limit: must be an integer from 1",
+    ),
+    "two numbers": ({"user_id": "u", "limit": "1,2"}, "limit: must be an integer from 1"),
+    "no place": ({"user_id": "u", "after": "7"}, "after: must be a UUID"),
 }
 
 

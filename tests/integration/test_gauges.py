@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
+from dovecote import channels
 from dovecote.aws.measurements import SAMPLED
 from dovecote.core.outcome import Failed
 from dovecote.core.route import Channel
@@ -37,8 +38,7 @@ WELL = Gauges(
     waiting_routes=0,
     dead_letters_hour=0,
     paused_resources=0,
-    email_paused=0,
-    push_paused=0,
+    paused_channels=[],
 )
 
 
@@ -95,15 +95,15 @@ def test_open_dead_letters_of_the_last_hour_are_counted(
 
 @pytest.mark.parametrize(
     ("resource", "shown"),
-    [("email", (1, 0)), ("push", (0, 1)), ("email/example.com", (0, 0)), ("push/topic", (0, 0))],
+    [("email", ["email"]), ("push", ["push"]), ("email/example.com", []), ("push/topic", [])],
 )
 def test_a_pause_of_a_channel_as_a_whole_is_shown(
-    store: PostgresStore, connection: Connection, resource: str, shown: tuple[int, int]
+    store: PostgresStore, connection: Connection, resource: str, shown: list[str]
 ) -> None:
     pause = {"base": 60, "most": 300, "jitter": 1}
     store.pause(resource, "e", **pause)  # type: ignore[arg-type]
     gauges = store.gauges()
-    assert (gauges.email_paused, gauges.push_paused, gauges.paused_resources) == (*shown, 1)
+    assert (gauges.paused_channels, gauges.paused_resources) == (shown, 1)
     connection.execute(
         "update channel_state set paused_until = now() where resource = %s", (resource,)
     )
@@ -113,8 +113,7 @@ def test_a_pause_of_a_channel_as_a_whole_is_shown(
         "update channel_state set trying_until = now() + interval '1 minute' where resource = %s",
         (resource,),
     )
-    gauges = store.gauges()
-    assert (gauges.email_paused, gauges.push_paused) == shown
+    assert store.gauges().paused_channels == shown
 
 
 # By the function.
@@ -122,6 +121,19 @@ def test_a_pause_of_a_channel_as_a_whole_is_shown(
 
 def metrics_of(printed: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in printed.splitlines() if line.startswith('{"_aws"')]
+
+
+def by_channel(printed: str) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Return the lines of the whole service, and the line of each channel."""
+    lines = metrics_of(printed)
+    own = {line["channel"]: line for line in lines if "channel" in line}
+    whole = [line for line in lines if "channel" not in line]
+    assert len(lines) == len(own) + len(whole)
+    for line in lines:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        (dimensions,) = directive["Dimensions"]
+        assert set(dimensions) == {"service", *({"channel"} & set(line))}
+    return whole, own
 
 
 def units_of(line: dict[str, Any]) -> dict[str, str]:
@@ -135,11 +147,11 @@ TALLY = {
 }  # fmt: skip
 GAUGES = {
     "oldest_due_seconds": "Seconds", "waiting_routes": "Count", "dead_letters_hour": "Count",
-    "paused_resources": "Count", "email_paused": "Count", "push_paused": "Count",
+    "paused_resources": "Count",
 }  # fmt: skip
 
 
-def test_a_run_emits_its_tally_and_the_gauges_in_one_line(
+def test_a_run_emits_its_tally_and_gauges_in_one_line_and_the_pauses_in_one_line_a_channel(
     house: Functions, connection: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     house.post(email_only(deliver_at="2999-01-01T00:00:00Z"))
@@ -149,12 +161,28 @@ def test_a_run_emits_its_tally_and_the_gauges_in_one_line(
     )
     capsys.readouterr()
     assert set(house.dispatch()) == set(TALLY)
-    (line,) = metrics_of(capsys.readouterr().out)
+    (line,), own = by_channel(capsys.readouterr().out)
     assert units_of(line) == TALLY | GAUGES
     assert re.fullmatch("[0-9a-f]{32}", line["trace_id"])
     assert line["oldest_due_seconds"][0] >= 90
-    assert (line["email_paused"], line["push_paused"]) == ([1], [0])
-    assert line["service"] == "dovecote"
+    assert {name: one["paused"] for name, one in own.items()} == {"email": [1], "push": [0]}
+    assert all(units_of(one) == {"paused": "Count"} for one in own.values())
+    assert {one["trace_id"] for one in own.values()} == {line["trace_id"]}
+    assert {one["service"] for one in (line, *own.values())} == {"dovecote"}
+
+
+@pytest.mark.parametrize("names", [("email",), ("email", "push"), ("email", "push", "sms")])
+def test_a_run_emits_a_line_for_each_registered_channel(
+    house: Functions,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    names: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(channels, "NAMES", names)
+    capsys.readouterr()
+    house.dispatch()
+    _, own = by_channel(capsys.readouterr().out)
+    assert tuple(own) == names
 
 
 def test_a_run_emits_what_channels_answered_how_often_was_tried_and_how_long_it_took(
@@ -166,11 +194,11 @@ def test_a_run_emits_what_channels_answered_how_often_was_tried_and_how_long_it_
     house.post(email_only(idempotency_key="another", deliver_at="2000-01-01T00:00:00Z"))
     capsys.readouterr()
     house.dispatch()
-    (line,) = metrics_of(capsys.readouterr().out)
-    counted = {name: line[name] for name in line if name.startswith(("email_", "push_"))}
-    assert counted == {
-        "email_paused": [0], "push_paused": [0], "email_ambiguous": [1], "email_delivered": [2],
-    }  # fmt: skip
+    _, own = by_channel(capsys.readouterr().out)
+    assert units_of(own["push"]) == {"paused": "Count"}
+    line = own["email"]
+    assert set(units_of(line)) == {"paused", "ambiguous", "delivered", *SAMPLED}
+    assert (line["paused"], line["ambiguous"], line["delivered"]) == ([0], [1], [2])
     assert sorted(line["attempts_to_success"]) == [1, 2]
     assert len(line["send_seconds"]) == 3
     assert 0.3 <= max(line["send_seconds"]) < 2
@@ -187,9 +215,11 @@ def test_submit_emits_what_its_tries_came_to_once_in_a_while(
     monkeypatch.setattr(metrics, "EMIT_SECONDS", 0)
     house.post(email_only(idempotency_key="another"))
     house.post(email_only(idempotency_key="later", deliver_at="2999-01-01T00:00:00Z"))
-    (line,) = metrics_of(capsys.readouterr().out)
-    assert line["email_delivered"] == [2]
-    assert set(units_of(line)) == {"email_delivered", *SAMPLED}
+    whole, own = by_channel(capsys.readouterr().out)
+    assert whole == []
+    assert own.keys() == {"email"}
+    assert own["email"]["delivered"] == [2]
+    assert set(units_of(own["email"])) == {"delivered", *SAMPLED}
 
 
 def test_a_run_without_a_database_emits_its_tally_and_leaves_the_gauges_out(
@@ -211,10 +241,12 @@ def test_gauges_take_no_longer_than_the_function_has(
     with connection.transaction():
         connection.execute("lock table notification_routes in access exclusive mode")
         begun = time.monotonic()
-        assert read(RETURN_SECONDS + 0.3) == {}
+        assert read(RETURN_SECONDS + 0.3) is None
         assert 0.3 <= time.monotonic() - begun < 1
     assert [line[1] for line in log.lines] == ["gauges not read"]
-    assert set(read(5)) == set(GAUGES)
+    gauges = read(5)
+    assert gauges is not None
+    assert set(gauges.totals) == set(GAUGES)
 
 
 def test_gauges_are_not_asked_for_where_no_time_is_left(
@@ -223,7 +255,7 @@ def test_gauges_are_not_asked_for_where_no_time_is_left(
     asked: list[None] = []
     monkeypatch.setattr(store, "gauges", lambda: asked.append(None))
     log = RecordingLog()
-    assert ReadGauges(store=store, log=log)(RETURN_SECONDS) == {}
+    assert ReadGauges(store=store, log=log)(RETURN_SECONDS) is None
     assert [line[1] for line in log.lines] == ["gauges not read"]
     assert asked == []
 
@@ -242,6 +274,5 @@ def test_two_stacks_share_no_metrics_and_no_logs(
             house.dispatch()
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert {line["service"] for line in lines} == {name or "dovecote"}
-        for line in metrics_of("\n".join(map(json.dumps, lines))):
-            (directive,) = line["_aws"]["CloudWatchMetrics"]
-            assert directive["Dimensions"] == [["service"]]
+        whole, own = by_channel("\n".join(map(json.dumps, lines)))
+        assert (len(whole), len(own)) == (1, 2)

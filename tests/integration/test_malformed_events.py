@@ -249,7 +249,7 @@ def test_the_problems_of_a_batch_are_small_together(house: Functions) -> None:
     assert len(json.dumps(answer).encode()) < 1_000_000
 
 
-# Logs of a problem have rules, and names that Dovecote knows.
+# Logs of a problem have rules, and known names.
 
 SECRETS: dict[str, dict[str, Any]] = {
     "a member of the body": {"hunter2": 1},
@@ -299,8 +299,8 @@ def test_a_log_line_has_no_word_of_a_message(
             "/payload/valid_minutes: maximum",
         ),
         ({"payload": good("k")["payload"] | {"reset_url": "x"}}, "/payload/reset_url: pattern"),
-        ({"hunter2": 1}, "/*: is not a member that Dovecote knows"),
-        ({"recipients": [{"hunter2": 1}]}, "/recipients/0/*: is not a member that Dovecote knows"),
+        ({"hunter2": 1}, "/*: is not a known member"),
+        ({"recipients": [{"hunter2": 1}]}, "/recipients/0/*: is not a known member"),
         (
             {"recipients": [{"email": "a@example.com", "data": {"reset_url": "x"}}]},
             "/recipients/0/data/reset_url: pattern",
@@ -314,7 +314,7 @@ def test_a_log_line_names_the_rule_and_the_place(
     assert (
         logged
         in json.loads(
-            next(one for one in capsys.readouterr().out.splitlines() if "not taken" in one)
+            next(one for one in capsys.readouterr().out.splitlines() if "not stored" in one)
         )["errors"]
     )
 

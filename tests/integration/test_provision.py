@@ -102,7 +102,7 @@ def test_a_database_is_migrated_and_told_of_the_catalog_by_hand(
 def test_what_is_wrong_by_hand_is_said_in_words(catalog_folder: Path, tmp_path: Path) -> None:
     url = "postgresql://nowhere"
     for ran, words in (
-        (migrated_by_hand(CATALOG_PATH=str(catalog_folder)), "neither is DATABASE_URL"),
+        (migrated_by_hand(CATALOG_PATH=str(catalog_folder)), "set it, or DATABASE_URL"),
         (migrated_by_hand(DATABASE_URL=url, CATALOG_PATH=str(tmp_path)), "kinds.yaml: "),
     ):
         assert ran.returncode == 1

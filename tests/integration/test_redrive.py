@@ -249,7 +249,7 @@ def test_one_in_doubt_is_a_409(house: Functions, connection: Connection, refused
     answer = redrive(house, refused)
     assert_problem(answer, 409)
     assert answer.body["detail"] == (
-        "The route may have been accepted; its event is still waited for."
+        "The provider may have accepted the route; its event is still due."
     )
 
 

@@ -1,4 +1,4 @@
-"""What submit leaves is handed over to dispatch by one call, once a second for the whole stack."""
+"""Submit wakes dispatch up for what it leaves, at most once a second for the whole stack."""
 
 import threading
 import time
@@ -189,7 +189,7 @@ def test_a_call_that_fails_is_a_202_and_one_warning(
 ) -> None:
     with wired(Lambda(error), INLINE_ROUTES="0") as house:
         assert house.post(email_only()).status == 202
-    assert capsys.readouterr().out.count("notification not handed over") == 1
+    assert capsys.readouterr().out.count("dispatch not woken up") == 1
 
 
 def test_a_slow_lambda_is_waited_for_half_a_second_at_most(wired: Wired) -> None:
@@ -231,7 +231,7 @@ def test_a_database_out_of_reach_is_one_warning_and_no_call() -> None:
             log=log,
         )(["email"], 1.0)
     assert calls == []
-    assert [line[:2] for line in log.lines] == [("warning", "notification not handed over")]
+    assert [line[:2] for line in log.lines] == [("warning", "dispatch not woken up")]
 
 
 # Dispatch.

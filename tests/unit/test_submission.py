@@ -338,7 +338,7 @@ def test_a_user_id_of_nothing_but_blanks_is_none(blank: str) -> None:
 
 def test_attachments_are_refused_in_words() -> None:
     found = faults(attachments=[{"name": "a.pdf"}])
-    assert found == {"/attachments": "attachments are not supported"}
+    assert found == {"/attachments": "is not supported"}
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import { el, show } from "/_console/static/dom.js";
 import { follow } from "/_console/static/live.js";
-import { count } from "/_console/static/words.js";
+import { count, label } from "/_console/static/words.js";
 import { agreement } from "./panels/agreement.js";
 import { breaks } from "./panels/breaks.js";
 import { send } from "./panels/send.js";
 import { routes } from "./views/routes.js";
 import { story } from "./views/story.js";
-import { emails, pushes } from "./views/messages.js";
+import { messages } from "./views/messages.js";
 import { deadLetters } from "./views/dead-letters.js";
 import { ledger } from "./views/ledger.js";
 
@@ -16,8 +16,6 @@ import { ledger } from "./views/ledger.js";
 // and, if it needs it, `leave`.
 const VIEWS = {
   routes: { title: "Routes", view: routes },
-  emails: { title: "Emails", view: emails, of: (state) => of(state, "ses") },
-  pushes: { title: "Phone", view: pushes, of: (state) => of(state, "sns") },
   "dead-letters": {
     title: "Dead letters",
     view: deadLetters,
@@ -32,13 +30,22 @@ let state = null;
 let current = null;
 let shown = "";
 
-function of(known, service) {
-  return known.messages?.filter((one) => one.service === service).length;
+/** Return the views by name, with the messages of each channel behind the routes. */
+function views() {
+  const own = (state?.channels ?? []).map((channel) => [
+    `messages-${channel}`,
+    { title: label(channel), view: messages(channel), of: (known) => accepted(known, channel) },
+  ]);
+  return Object.fromEntries([["routes", VIEWS.routes], ...own, ...Object.entries(VIEWS)]);
+}
+
+function accepted(known, channel) {
+  return known.messages?.filter((one) => one.channel === channel).length;
 }
 
 function address() {
   const [name, id] = location.hash.slice(1).split("/");
-  return Object.hasOwn(VIEWS, name) ? { name, id: id && decodeURIComponent(id) } : { name: "routes" };
+  return Object.hasOwn(views(), name) ? { name, id: id && decodeURIComponent(id) } : { name: "routes" };
 }
 
 function go() {
@@ -47,7 +54,7 @@ function go() {
   if (shown !== `${name}/${id}`) {
     current?.leave?.();
     byId("view").replaceChildren();
-    current = VIEWS[name].view(byId("view"), id);
+    current = views()[name].view(byId("view"), id);
     shown = `${name}/${id}`;
   }
   tabs(name);
@@ -55,7 +62,7 @@ function go() {
 }
 
 function tabs(name) {
-  const made = Object.entries(VIEWS).filter(([, one]) => one.title);
+  const made = Object.entries(views()).filter(([, one]) => one.title);
   show(
     byId("tabs"),
     made.map(([key, one]) => {

@@ -21,6 +21,7 @@ const VIEWS = {
 const byId = (id) => document.getElementById(id);
 let leave = null;
 let open = false;
+let channels = [];
 
 function address() {
   const [path, query = ""] = location.hash.slice(1).split("?");
@@ -34,7 +35,7 @@ function go() {
   leave?.();
   tabs(VIEWS[name].under ?? name);
   byId("view").replaceChildren();
-  leave = VIEWS[name].view(byId("view"), { id, query })?.leave;
+  leave = VIEWS[name].view(byId("view"), { id, query, channels })?.leave;
 }
 
 function tabs(current) {
@@ -50,6 +51,7 @@ function tabs(current) {
 }
 
 function about(one) {
+  channels = one.channels;
   const local = one.environment === "local";
   byId("about").textContent = local ? "console, of this machine" : `${one.stack}, ${one.region}`;
   document.title = `Dovecote: ${local ? "this machine" : one.stack}`;

@@ -22,15 +22,11 @@ function filled(made, attributes, children) {
   return made;
 }
 
-const ICONS = {
-  email: "M2 4h12v8H2zm0 .5 6 4.5 6-4.5",
-  push: "M5 1.5h6v13H5zM7.2 12.5h1.6",
-};
-
-/** Make a small picture that says nothing the text beside it does not. */
-export function icon(name) {
+/** Make the picture of a channel, which repeats the text next to it; some channels have none. */
+export function icon(channel) {
   const attributes = { viewBox: "0 0 16 16", class: "icon", "aria-hidden": "true" };
-  return svg("svg", attributes, svg("path", { d: ICONS[name] }));
+  const href = `/_console/static/channels/${encodeURIComponent(channel)}.svg#icon`;
+  return svg("svg", attributes, svg("use", { href }));
 }
 
 /** Put nodes in the place of what a container holds; the focus stays on the same key. */

@@ -61,9 +61,14 @@ export function chip(status) {
   return el("span", { class: `chip ${status}` }, STATUSES[status] ?? status);
 }
 
+/** Write the name of a channel as a title. */
+export function label(channel) {
+  return channel.charAt(0).toUpperCase() + channel.slice(1);
+}
+
 /** Return where a route goes. */
 export function target(route) {
-  if (route.channel === "email") return route.resolved_email ?? "no address";
+  if (route.target === "address") return route.resolved_email ?? "no address";
   if (route.target === "topic") return `${route.user_id} by the topic`;
   return `${route.user_id} on ${route.device_session_id ?? "no device"}`;
 }

@@ -107,7 +107,7 @@ def test_where_lambda_does_not_answer_the_notification_is_stored_and_the_schedul
             async with session.post("/notifications", json=email_only()) as answer:
                 assert answer.status == 202
             log = stack.logs.path("SubmitFunction").read_text()
-            assert "notification not handed over" in log
+            assert "dispatch not woken up" in log
             assert "ResourceNotFoundException" in log
             assert (await stack.invoke("DispatchFunction", SCHEDULED))["published"] == 1
 

@@ -95,7 +95,7 @@ def test_ann_who_got_nothing_is_told_why_and_gets_it_after_a_redrive(tmp_path: P
             assert len(stack.provider.ledger.accepted) == 3
             told = await asyncio.to_thread(why, stack, kind="account.password_reset", key="reset-1")
             assert "redriven: a fresh set of attempts" in told
-            assert "=> accepted by SES" in told
+            assert "=> accepted by the provider" in told
             route_id = posted[0]["routes"][0]["route_id"]
             await asked(session, "POST", f"/dead-letters/{route_id}/redrive", 409)
 

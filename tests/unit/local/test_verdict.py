@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from dovecote import channels
 from local.demo.case import Case, Sent
 from local.demo.database import Route
 from local.demo.verdict import disagreements, missing
@@ -81,3 +82,12 @@ def test_what_did_not_come_is_told() -> None:
         "a replay is missing",
         "a 422 is missing",
     ]
+
+
+@pytest.mark.parametrize("names", [("email",), ("push",), ("email", "push", "sms")])
+def test_a_published_route_of_each_registered_channel_is_wanted(
+    names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "NAMES", names)
+    told = [line for line in missing([], [ROUTE]) if line.startswith("a published")]
+    assert told == [f"a published {name} is missing" for name in names if name != "email"]

@@ -15,6 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import NoCredentialsError
 
+from dovecote import channels
 from operate import ROOT
 from operate.aws import Answer, Boto
 from operate.console.__main__ import main
@@ -323,7 +324,17 @@ def test_an_api_that_is_not_reached_and_credentials_that_are_none_are_told_in_wo
 def test_it_says_whose_stack_it_shows(browser: Browser) -> None:
     browser.open()
     about = {"environment": "dev", "stack": "dovecote-dev", "region": REGION}
-    assert browser.ask("GET", "/_console/about")[2] == about
+    names = list(channels.NAMES)
+    assert browser.ask("GET", "/_console/about")[2] == about | {"channels": names}
+
+
+@pytest.mark.parametrize("names", [("email",), ("push", "email"), ("email", "push", "sms")])
+def test_it_names_the_channels_of_the_registry(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(channels, "NAMES", names)
+    browser.open()
+    assert browser.ask("GET", "/_console/about")[2]["channels"] == list(names)
 
 
 def test_what_keeps_it_from_serving_is_one_line(

@@ -1,5 +1,6 @@
 """The doctor as a whole: the order, what is not looked at, and that nothing is a traceback."""
 
+import json
 import os
 import socket
 import subprocess
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from dovecote import channels
 from operate import ROOT, doctor
+from operate.aws import Answer
+from operate.checks import pauses
 from operate.doctor import Check, checks, examine
 from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
-from tests.unit.operate.sites import StubbedAws, a_site, lines
+from tests.unit.operate.sites import StubbedAws, a_site, a_stack, lines
 
 DEV = """\
 [dev.deploy.parameters]
@@ -168,3 +172,32 @@ def test_it_fails_where_something_is_wrong_and_not_where_it_was_not_looked_at(
     monkeypatch.setattr(doctor, "examine", lambda *_: iter(findings))
     assert doctor.main(["--env", "dev"]) == code
     assert capsys.readouterr().out.splitlines() == lines(findings)
+
+
+@pytest.mark.parametrize("names", [(), ("email",), ("push",), ("email", "push"), ("push", "sms")])
+def test_the_checks_of_channels_are_those_of_the_registry(
+    names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "NAMES", names)
+    own = {
+        "email": {"SES's account", "SES's identity", "SES's events"},
+        "push": {"push applications"},
+    }
+    made = {check.name for check in checks()}
+    for name, checked in own.items():
+        assert checked & made == (checked if name in names else set())
+    assert {"credentials", "the stack", "pauses", "alarms"} <= made
+
+
+def test_what_a_policy_denies_on_a_channel_without_tools_has_a_remedy(aws: StubbedAws) -> None:
+    pause = {
+        "resource": "sms",
+        "channel": "sms",
+        "in_a_row": 1,
+        "error": "AccessDenied (403)",
+        "waiting": 0,
+        "oldest_waiting_seconds": 0.0,
+    }
+    aws.pages = [Answer(status=200, body=json.dumps({"paused": [pause]}).encode())]
+    (line,) = lines(pauses.paused(a_site(aws, stack=a_stack())))
+    assert line.endswith("— allow the send in the stack's DeliveryPolicy")

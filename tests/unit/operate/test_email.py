@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dovecote.feedback.record_feedback import KNOWN
-from operate.checks import email
+from operate.channels.email import checks as email
 from tests.unit.operate.sites import StubbedAws, a_site, a_stack, lines, marks
 
 QUOTA = {"Max24HourSend": 50000.0, "MaxSendRate": 14.0, "SentLast24Hours": 12.0}

@@ -12,6 +12,7 @@ from operate.checks import first_send
 from tests.unit.operate.sites import NOON, OUTPUTS, StubbedAws, a_site, a_stack, lines, payload
 
 EVENT = ROOT / "events" / "email.json"
+ADDRESS = "success@simulator.amazonses.com"
 ID = "0192f6a0-0000-4000-8000-000000000001"
 ROUTE = "0192f6a0-0000-4000-8000-000000000002"
 LOG = {
@@ -27,9 +28,15 @@ def submitted(aws: StubbedAws, document: Any, **more: Any) -> None:
     aws.answers("lambda", "invoke", answer)
 
 
-def told(*statuses: str, channel: str = "email", error: str | None = None) -> Answer:
+def told(*statuses: str, email: str | None = ADDRESS, error: str | None = None) -> Answer:
     routes = [
-        {"route_id": ROUTE, "channel": channel, "status": status, "last_error": error}
+        {
+            "route_id": ROUTE,
+            "channel": "email",
+            "email": email,
+            "status": status,
+            "last_error": error,
+        }
         for status in statuses
     ]
     return Answer(status=200, body=json.dumps({"routes": routes}).encode())
@@ -150,7 +157,7 @@ def test_what_submit_refuses_ends_it(
         (Answer(status=403, body=b""), "the API refuses these credentials (403) — allow"),
         (Answer(status=500, body=b""), f"GET /notifications/{ID} answered 500 — aws logs tail"
          " /aws/lambda/dovecote-dev-api"),
-        (told("published", channel="push"), "its kind sends no email"),
+        (told("published", email=None), "its kind sends nothing to an address"),
     ],
 )  # fmt: skip
 def test_what_the_api_does_not_tell_ends_it(aws: StubbedAws, page: Answer, said: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from operate.checks import push
+from operate.channels.push import checks as push
 from tests.unit.operate.sites import APNS, FCM, TOPIC, StubbedAws, a_site, a_stack, lines
 
 

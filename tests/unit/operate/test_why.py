@@ -38,6 +38,7 @@ def a_route(status: str, *history: dict[str, Any], **more: Any) -> dict[str, Any
         "user_id": "u-1",
         "device_session_id": None,
         "email": ANN,
+        "delivery": {"accepted_at": EARLIER},
         "history": [an_event("submitted"), *history],
         **more,
     }
@@ -64,9 +65,12 @@ FAILED = an_event("failed", attempt=1, detail="InternalFailure (500)")
 PUBLISHED = an_event("published", attempt=1, message_id="m-1")
 REFUSED = an_event("dead_lettered", attempt=1, reason="permanent", detail="MessageRejected (400)")
 ENDS: dict[str, tuple[dict[str, Any], str]] = {
-    "accepted": (a_route("published", PUBLISHED), "accepted by SES, which has told nothing else"),
+    "accepted": (
+        a_route("published", PUBLISHED), "accepted by the provider, and no event has followed",
+    ),
     "pushed": (
-        a_route("published", PUBLISHED, channel="push"), "accepted by SNS; whether the device",
+        a_route("published", PUBLISHED, channel="push", delivery=None),
+        "accepted by the provider, which reports no delivery",
     ),
     "delivered": (
         a_route("published", PUBLISHED, an_event("delayed"), an_event("delivered")),
@@ -168,9 +172,31 @@ def test_a_story_is_told_event_by_event() -> None:
         "    2026-11-24 11:00:00  submitted",
         "    2026-11-24 11:00:00  attempt 1 failed: InternalFailure (500)",
         "    2026-11-24 13:00:00  attempt 2 was accepted by the provider as m-2",
-        "    => accepted by SES, which has told nothing else of it: look into the spam folder",
+        "    => accepted by the provider, and no event has followed: look into the spam folder",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    ("route", "target"),
+    [
+        ({}, f"email to {ANN}"),
+        ({"email": None}, "email to user u-1"),
+        ({"email": None, "user_id": None}, "email to nobody"),
+        ({"channel": "push", "email": None}, "push to user u-1"),
+        (
+            {"channel": "push", "email": None, "device_session_id": "phone"},
+            "push to device phone of user u-1",
+        ),
+        ({"channel": "push", "email": None, "user_id": None}, "push to nobody"),
+        ({"channel": "sms", "email": None}, "sms to user u-1"),
+    ],
+)
+def test_the_target_of_a_route_does_not_depend_on_its_channel(
+    route: dict[str, Any], target: str
+) -> None:
+    told = list(story.told(a_notification(a_route("published", **route)), NOW))
+    assert told[2] == f"  {target}, route r-1"
 
 
 def test_routes_without_a_history_say_how_they_stand_and_whom_to_name() -> None:
@@ -268,8 +294,8 @@ REFUSALS = {
     "no right": (403, b"{}", "the API refuses these credentials (403)"),
     "a problem": (
         422,
-        b'{"detail": "Notifications cannot be found so.", "errors": [{"detail": "email: no"}]}',
-        "the API answered 422: Notifications cannot be found so.; email: no",
+        b'{"detail": "The query is invalid.", "errors": [{"detail": "email: no"}]}',
+        "the API answered 422: The query is invalid.; email: no",
     ),
     "no JSON": (502, b"<html>", "the API answered 502"),
 }

@@ -30,12 +30,12 @@ def notification(stored: Notification) -> Document:
     }
 
 
-def story(told: Story) -> Document:
+def story(stored: Story) -> Document:
     """Return the document of a notification with the delivery and history of each route."""
-    document = notification(told.notification)
-    for one, routed in zip(told.notification.routes, document["routes"], strict=True):
-        routed["delivery"] = one.delivery
-        routed["history"] = told.histories.get(one.route_id)
+    document = notification(stored.notification)
+    for one, shown in zip(stored.notification.routes, document["routes"], strict=True):
+        shown["delivery"] = one.delivery
+        shown["history"] = stored.histories.get(one.route_id)
     return document
 
 

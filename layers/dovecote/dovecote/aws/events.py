@@ -1,4 +1,4 @@
-"""The events that functions are invoked with, as typed values, or a problem."""
+"""The events of invocations as typed values, or a problem."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
@@ -40,14 +40,14 @@ class _Attribute(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message of SQS; `body` is None where it has none that is text."""
+    """An SQS message; `body` is None unless it is text."""
 
     message_id: Annotated[str, Meta(min_length=1)]
     body: str | None
     message_attributes: dict[str, _Attribute] = {}
 
     def attribute(self, name: str) -> str | None:
-        """Return the text of an attribute that the sender gave it."""
+        """Return the text of a message attribute."""
         attribute = self.message_attributes.get(name)
         return None if attribute is None else attribute.string_value
 
@@ -76,12 +76,12 @@ class Provisioning(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 def is_http(event: Any) -> bool:
-    """Return whether an event says that it is a request of an HTTP API."""
+    """Return whether an event is a request of an HTTP API."""
     return isinstance(event, dict) and event.get("version") == "2.0" and "requestContext" in event
 
 
 def is_queued(event: Any) -> bool:
-    """Return whether an event has records of which one says that it is of SQS."""
+    """Return whether an event has an SQS record."""
     records = event.get("Records") if isinstance(event, dict) else None
     return isinstance(records, list) and any(
         isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records
@@ -96,21 +96,21 @@ def http(event: Any) -> Http:
 
 
 def records(event: Any) -> Sequence[Record]:
-    """Read the messages of an event of SQS.
+    """Read the messages of an SQS event.
 
-    Raises Malformed where one has no id: nothing can be said to SQS about that one alone.
+    Raises Malformed if one has no id: a batch response could not name it.
     """
     found = _read(event, _Records).records
     return [_record(record, _read(record, _Identified).message_id) for record in found]
 
 
 def source(event: Any) -> str:
-    """Return what began a run of dispatch; raise Malformed."""
+    """Return the invoker of a run of dispatch; raise Malformed."""
     return _read({} if event is None else event, _Run).source
 
 
 def scheduled(event: Any) -> None:
-    """Accept an event that says nothing; raise Malformed where it is no object."""
+    """Check that a scheduled event is an object; raise Malformed."""
     _read({} if event is None else event, msgspec.Struct)
 
 

@@ -18,15 +18,15 @@ def record_all(
     A log line names the routes of the events, also where an event changed nothing.
     """
     failures: list[str] = []
-    taken: list[Taken] = []
+    recorded: list[Taken] = []
     for message in records:
         try:
-            taken.append(record(message.body or ""))
+            recorded.append(record(message.body or ""))
         except Exception as error:  # noqa: BLE001 - one event must not bring back the others
             _log_failure(message.message_id, error, log)
             failures.append(message.message_id)
-    routes = sorted({str(one.route_id) for one in taken if one.route_id is not None})
-    settled = sum(one.settled for one in taken)
+    routes = sorted({str(one.route_id) for one in recorded if one.route_id is not None})
+    settled = sum(one.settled for one in recorded)
     log.info("feedback recorded", settled=settled, failed=len(failures), routes=routes)
     return sqs.failed(failures)
 

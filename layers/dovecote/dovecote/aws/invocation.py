@@ -1,4 +1,4 @@
-"""Lambda's Invoke: call another function and do not wait for what it does."""
+"""Lambda's Invoke: call another function without waiting for its result."""
 
 import json
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from dovecote.core.ports import NotInvoked
 
 
 class LambdaInvoke:
-    """Calls one function; its client is made when it is first needed."""
+    """Calls one function; makes its client when it first needs it."""
 
     def __init__(self, *, client: Callable[[], Any], function: str) -> None:
         self._client = client
         self._function = function
 
     def __call__(self, source: str) -> None:
-        """Begin a run; raise NotInvoked where Lambda did not say that it took the call."""
+        """Begin a run; raise NotInvoked unless Lambda accepted the call."""
         try:
             self._client().invoke(
                 FunctionName=self._function,

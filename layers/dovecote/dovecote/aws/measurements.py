@@ -1,10 +1,11 @@
-"""What deliveries came to, for metrics: counted by the batch, with a sample of their times."""
+"""Measure deliveries by channel: outcomes counted by the batch, and a sample of their times."""
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import attrgetter
 
+from dovecote import channels
 from dovecote.core.outcome import (
     Ambiguous,
     Delivered,
@@ -15,10 +16,12 @@ from dovecote.core.outcome import (
     Unavailable,
     Unreachable,
 )
-from dovecote.core.route import Channel
 
 Choose = Callable[[Sequence[float], int], Sequence[float]]
 """Chooses so many of several values, each with the same chance."""
+
+Values = Mapping[str, Sequence[float]]
+"""The values of each metric, by its name."""
 
 MOST = 99
 """How many values a metric keeps; a line takes less than a hundred of one."""
@@ -32,18 +35,19 @@ OUTCOMES: Mapping[type, str] = {
     Ambiguous: "ambiguous",
     Unreachable: "unreachable",
 }
-"""What is counted of each channel; what was not begun came to nothing."""
+"""The counted outcomes of a claim; a claim that no worker began has none of them."""
 
 SAMPLED = ("attempts_to_success", "delivery_seconds", "send_seconds")
-MEASURED = (*(f"{channel}_{word}" for channel in Channel for word in OUTCOMES.values()), *SAMPLED)
-"""The names of all that is measured."""
+PAUSED = "paused"
+OF_CHANNEL = (PAUSED, *OUTCOMES.values(), *SAMPLED)
+"""The names of the metrics that have the dimension `channel`."""
 
 
 _CHANNEL, _OUTCOME = attrgetter("claim.channel"), attrgetter("outcome")
 
 
 class Measurements:
-    """The measurements since the last `take`."""
+    """The measurements of each channel since they were last taken."""
 
     def __init__(self, *, now: Callable[[], float], sample: Choose) -> None:
         self._now = now
@@ -53,42 +57,52 @@ class Measurements:
 
     @property
     def age(self) -> float:
-        """Return the seconds since the last `take`."""
+        """Return for how many seconds it was not taken."""
         return self._now() - self._begun
 
     def _begin(self) -> None:
         self._begun = self._now()
         self._counts: Counter[tuple[str, type]] = Counter()
-        self._values: dict[str, list[float]] = {name: [] for name in SAMPLED}
+        self._values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
 
-    def sent(self, seconds: float) -> None:
-        """Record how long a channel's call took, from its rendering to the provider's answer."""
+    def sent(self, channel: str, seconds: float) -> None:
+        """Record how long a call of a channel took, from its rendering to the provider's answer."""
         with self._lock:
-            self._values["send_seconds"].append(seconds)
+            self._values[channel, "send_seconds"].append(seconds)
 
     def settled(self, results: Sequence[Result]) -> None:
-        """Record results after they are stored."""
-        now = self._now()
-        delivered = [one.claim for one in results if isinstance(one.outcome, Delivered)]
+        """Record results that are stored."""
+        delivered: defaultdict[str, list[Result]] = defaultdict(list)
+        for result in results:
+            if isinstance(result.outcome, Delivered):
+                delivered[result.claim.channel].append(result)
         with self._lock:
             outcomes = map(type, map(_OUTCOME, results))
             self._counts.update(zip(map(_CHANNEL, results), outcomes, strict=True))
-            self._values["attempts_to_success"] += [claim.attempts for claim in delivered]
-            self._values["delivery_seconds"] += [max(0.0, now - claim.due) for claim in delivered]
+            for channel, own in delivered.items():
+                self._delivered(channel, own)
 
-    def take(self) -> Mapping[str, Sequence[float]]:
-        """Return the values of each metric that has any, at most `MOST` of each; start again."""
+    def _delivered(self, channel: str, results: Sequence[Result]) -> None:
+        now = self._now()
+        claims = [result.claim for result in results]
+        self._values[channel, "attempts_to_success"] += [claim.attempts for claim in claims]
+        self._values[channel, "delivery_seconds"] += [max(0.0, now - claim.due) for claim in claims]
+
+    def take(self) -> Mapping[str, Values]:
+        """Return the metrics of each channel, at most `MOST` values of each; start again."""
         with self._lock:
             counts, values = self._counts, self._values
             self._begin()
-        counted = {
-            f"{channel}_{OUTCOMES[outcome]}": [count]
-            for (channel, outcome), count in counts.items()
-            if outcome in OUTCOMES
-        }
-        sampled = {
-            name: self._sample(several, min(MOST, len(several)))
-            for name, several in values.items()
-            if several
-        }
-        return counted | sampled
+        taken: defaultdict[str, dict[str, Sequence[float]]] = defaultdict(dict)
+        for (channel, outcome), count in counts.items():
+            if outcome in OUTCOMES:
+                taken[channel][OUTCOMES[outcome]] = [count]
+        for (channel, name), several in values.items():
+            taken[channel][name] = self._sample(several, min(MOST, len(several)))
+        return taken
+
+
+def with_pauses(taken: Mapping[str, Values], paused: Collection[str]) -> Mapping[str, Values]:
+    """Return measurements with `paused` for each registered channel: 1 while it is paused."""
+    pauses = {name: {PAUSED: [float(name in paused)]} for name in channels.NAMES}
+    return {name: {**pauses.get(name, {}), **taken.get(name, {})} for name in {**pauses, **taken}}

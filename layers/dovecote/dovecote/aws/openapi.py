@@ -1,7 +1,11 @@
-"""The description of the HTTP API: openapi.yaml, or what the layer's build made of it."""
+"""The description of the HTTP API: openapi.yaml, or the JSON that the layer's build makes of it.
+
+Neither lists the channels: the schema `Channel` gets its values from the registry.
+"""
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -11,10 +15,21 @@ COMPILED = SOURCE.with_suffix(".json")
 
 @cache
 def document() -> msgspec.Raw:
-    """Return the document as JSON; a checkout has YAML alone, and a built layer no YAML."""
+    """Return the document as JSON, with the channels of the registry."""
+    # Not at the top: most requests of api read no channel.
+    from dovecote import channels  # noqa: PLC0415
+
+    described = _described()
+    described["components"]["schemas"]["Channel"]["enum"] = channels.NAMES
+    return msgspec.Raw(msgspec.json.encode(described))
+
+
+def _described() -> dict[str, Any]:
+    """Read the document; a checkout has YAML alone, and a built layer JSON alone."""
     if COMPILED.exists():
-        return msgspec.Raw(COMPILED.read_bytes())
+        return msgspec.json.decode(COMPILED.read_bytes(), type=dict[str, Any])
     # Not at the top: to load PyYAML costs a cold start, and only a checkout needs it.
     from dovecote.catalog import strict_yaml  # noqa: PLC0415
 
-    return msgspec.Raw(msgspec.json.encode(strict_yaml.read(SOURCE.read_text("utf-8"))))
+    described: dict[str, Any] = strict_yaml.read(SOURCE.read_text("utf-8"))
+    return described

@@ -1,6 +1,6 @@
-"""Spans sent away by OTLP over HTTP; loaded where the build put the exporter into the layer.
+"""The export of spans by OTLP over HTTP; needs a layer that was built with the exporter.
 
-The exporter reads the environment itself: OTEL_EXPORTER_OTLP_ENDPOINT, which is set then.
+The exporter itself reads OTEL_EXPORTER_OTLP_ENDPOINT from the environment.
 """
 
 import logging
@@ -13,22 +13,22 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 FLUSH_SECONDS = 1.0
-"""How long an invocation waits for its spans to be taken at most."""
+"""How long an invocation waits for the export of its spans at most."""
 
-REST_SECONDS = 30.0
-"""How long nobody waits for a collector that did not take them."""
+RETRY_SECONDS = 30.0
+"""How long invocations skip the export after a failed one."""
 
 
-class _Heard(SpanExporter):
-    """An exporter that remembers whether the last spans were taken."""
+class _ObservedExporter(SpanExporter):
+    """An exporter that remembers whether its last export succeeded."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
-        self.taken = True
+        self.succeeded = True
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._exporter.export(spans)
-        self.taken = result is SpanExportResult.SUCCESS
+        self.succeeded = result is SpanExportResult.SUCCESS
         return result
 
     def shutdown(self) -> None:
@@ -36,27 +36,27 @@ class _Heard(SpanExporter):
 
 
 class Export:
-    """Sends spans away: a few hundred together, and what has ended at the end of an invocation."""
+    """Exports spans in batches of a few hundred, and the rest at the end of an invocation."""
 
     def __init__(self) -> None:
-        # It would say so on lines of its own, without a trace.
+        # OpenTelemetry would log failures in lines without a trace id.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-        self._exporter = _Heard(OTLPSpanExporter(timeout=FLUSH_SECONDS))
+        self._exporter = _ObservedExporter(OTLPSpanExporter(timeout=FLUSH_SECONDS))
         self.processor = BatchSpanProcessor(self._exporter)
-        self._rests_until = 0.0
+        self._retry_at = 0.0
 
     def flush(self, seconds: float) -> bool:
-        """Send what has ended, and wait no longer than so many seconds; return whether it is gone.
+        """Export the ended spans within so many seconds; return False if that failed.
 
-        The SDK's own flush keeps to no time. After a failure the spans wait for a later one.
+        The SDK's own flush ignores its timeout. After a failure the spans wait for a later flush.
         """
         seconds = min(seconds, FLUSH_SECONDS)
-        if seconds <= 0 or time.monotonic() < self._rests_until:
+        if seconds <= 0 or time.monotonic() < self._retry_at:
             return True
         flushing = threading.Thread(target=self.processor.force_flush, daemon=True)
         flushing.start()
         flushing.join(seconds)
-        if flushing.is_alive() or not self._exporter.taken:
-            self._rests_until = time.monotonic() + REST_SECONDS
+        if flushing.is_alive() or not self._exporter.succeeded:
+            self._retry_at = time.monotonic() + RETRY_SECONDS
             return False
         return True

@@ -23,8 +23,8 @@ class Tracing:
     def span(self, name: str, *traceparents: str | None) -> Iterator[None]:
         """Run a block in a span that continues the traceparent; a malformed one starts a trace.
 
-        Of several that differ it continues none, but is linked to each of them. Then, and where
-        none is given, it belongs to the active span.
+        Several different traceparents become links. Then, and without any, the span belongs to the
+        active span.
         """
         several = dict.fromkeys(traceparents)
         with self._tracer.start_as_current_span(
@@ -39,7 +39,7 @@ class Tracing:
 
 
 def no_span(_name: str, /, *_traceparents: str | None) -> AbstractContextManager[None]:
-    """Run a block in no span, where nobody takes spans: one is half of what a call costs."""
+    """Run a block without a span: one that is not exported would still double a call's cost."""
     return nullcontext()
 
 

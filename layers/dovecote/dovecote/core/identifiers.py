@@ -6,18 +6,18 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 """C0, DEL, C1 and the two separators that end a line: refused in ids and keys, in SQL as well."""
 
 
-Identifier = Annotated[str, Meta(max_length=255, pattern=rf"^(?=.*\S)[^{_CONTROLS}]*\Z")]
+Identifier = Annotated[str, Meta(max_length=255, pattern=rf"^(?=.*\S)[^{CONTROLS}]*\Z")]
 """An id of the producer's own: a user or a device session."""
 
 
 Instant = Annotated[datetime, Meta(tz=True)]
 
 
-_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
+INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def is_identifier(value: str) -> bool:

@@ -1,14 +1,14 @@
-"""Problems in the sense of RFC 9457: what a producer did, or why it must come back.
+"""Problems in the sense of RFC 9457: the faults of a request, or why it must be repeated.
 
 Problem
-  Malformed     400  not JSON, or JSON that no two readers would read alike
-  Invalid       422  well-formed, and something in it cannot be taken
+  Malformed     400  not JSON, or JSON that parsers read differently
+  Invalid       422  well-formed, but invalid
   TooLarge      413
   Mismatch      422  the same key with another body
-  Conflict      409  what is asked for does not fit how it stands
+  Conflict      409  the request does not fit the current state
     InProgress       the same key, still being stored
   NotFound      404
-  Failure       500  it could not be stored, and that is not the producer's fault
+  Failure       500  it could not be stored through no fault of the producer
   Unavailable   503  the database or the push provider is out of reach
 """
 
@@ -21,19 +21,19 @@ import msgspec
 MEDIA_TYPE = "application/problem+json"
 
 MOST_FAULTS = 100
-"""How many faults a problem names; the search for more stops there."""
+"""How many faults a problem names; checks stop there."""
 
 MOST_CHARACTERS = 256
 """The longest pointer, and the longest detail, of a fault in an answer."""
 
 _MOST_OF_A_STEP = 64
-"""What a pointer repeats of the name of one member."""
+"""How much of the name of one member a pointer repeats."""
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One thing that is wrong: a JSON pointer into the body (RFC 6901), and what.
+    """One fault: a JSON pointer into the body (RFC 6901), and a detail.
 
-    `rule` stands in logs for both. Set it where pointer or detail repeat words of the request.
+    Logs show `rule` instead of both. Set it if the pointer or detail repeats words of the request.
     """
 
     pointer: str
@@ -42,12 +42,12 @@ class Fault(msgspec.Struct, frozen=True):
 
     @property
     def logged(self) -> str:
-        """Return what a log may say: it holds no word of the request."""
+        """Return the text for logs, without any word of the request."""
         return f"{self.pointer}: {self.detail}" if self.rule is None else self.rule
 
 
 class Problem(Exception):
-    """An answer that is not the one asked for."""
+    """An error response."""
 
     status: ClassVar[HTTPStatus]
     title: ClassVar[str]
@@ -89,14 +89,14 @@ class Malformed(Problem):
 
 
 class TooLarge(Problem):
-    """The request is larger than Dovecote takes."""
+    """The request exceeds a size limit."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     title = "Content Too Large"
 
 
 class Invalid(Problem):
-    """The request can be read, and something in it cannot be taken."""
+    """The request is well-formed, but invalid."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "Unprocessable Content"
@@ -107,7 +107,7 @@ class Mismatch(Invalid):
 
 
 class Conflict(Problem):
-    """What is asked for does not fit how it stands."""
+    """The request does not fit the current state."""
 
     status = HTTPStatus.CONFLICT
     title = "Conflict"
@@ -120,21 +120,21 @@ class InProgress(Conflict):
 
 
 class NotFound(Problem):
-    """There is no such thing."""
+    """The resource does not exist."""
 
     status = HTTPStatus.NOT_FOUND
     title = "Not Found"
 
 
 class Failure(Problem):
-    """It could not be stored; coming again is harmless, and may help after the next release."""
+    """It could not be stored; a retry is harmless, and may succeed after the next release."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     title = "Internal Server Error"
 
 
 class Unavailable(Problem):
-    """What is needed is out of reach; nothing is known to be stored."""
+    """The database or a provider is out of reach; nothing is known to be stored."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "Service Unavailable"
@@ -142,10 +142,10 @@ class Unavailable(Problem):
 
 
 def in_words(error: msgspec.ValidationError) -> str:
-    """Say msgspec's error without its path, which the pointer gives, and without its regex."""
+    """Return msgspec's error without its path, which the pointer gives, and without its regex."""
     sentence = str(error).partition(" - at `")[0]
     if "matching regex" in sentence:
-        return "holds characters that it may not hold"
+        return "has characters that are not allowed"
     return sentence.replace("Expected", "expected", 1)
 
 

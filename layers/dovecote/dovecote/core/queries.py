@@ -1,4 +1,4 @@
-"""The parameters of a query string to values, or a problem that names those at fault."""
+"""Read the parameters of a query string as values, or raise the faults of all of them."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,18 +16,18 @@ from dovecote.core.problems import Fault, Invalid
 
 MOST = 100
 USUAL = 50
-"""How many things are on a page, at most and where the caller names no number."""
+"""The maximum and the default number of items on a page."""
 
 Item = TypeVar("Item")
 Reader = Callable[[str], Any]
 
 
 class BadValue(ValueError):
-    """A parameter says what cannot be taken; the message says why and repeats nothing of it."""
+    """A parameter has an invalid value; the message repeats nothing of it."""
 
 
 class Page(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
-    """Some of many things, and the place that the next page begins after; None on the last."""
+    """Items, and the place after which the next page begins, or None on the last page."""
 
     items: Sequence[Item]
     next: str | None
@@ -36,7 +36,7 @@ class Page(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
 def read(
     query: str, readers: Mapping[str, Reader], refused: str, *, required: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return what the parameters of a query string say, by name.
+    """Return the values of the parameters of a query string, by name.
 
     Raises Malformed, or Invalid with `refused` and every parameter that is unknown, repeated,
     missing or cannot be read.
@@ -60,39 +60,39 @@ def read(
 
 
 def page(found: Sequence[Item], limit: int, place: Callable[[Item], object]) -> Page[Item]:
-    """Return the first `limit` of what was found, of which one more was asked for."""
+    """Return the first `limit` items; `found` has one more if there is a next page."""
     items = found[:limit]
     more = len(found) > limit
     return Page(items=items, next=str(place(items[-1])) if more else None)
 
 
 def limit(text: str) -> int:
-    """Read how many things there are to be on a page."""
+    """Read the number of items on a page."""
     if not (len(text) <= 3 and text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST):
-        raise BadValue(f"is not a number from 1 to {MOST}")
+        raise BadValue(f"must be an integer from 1 to {MOST}")
     return int(text)
 
 
 def uuid(text: str) -> UUID:
-    """Read an id of Dovecote's."""
+    """Read an id that Dovecote made."""
     try:
         return UUID(text)
     except ValueError:
-        raise BadValue("is no id") from None
+        raise BadValue("must be a UUID") from None
 
 
 def identifier(text: str) -> str:
-    """Read an id of the producer's."""
+    """Read an id that the producer made."""
     if not (is_identifier(text) and _is_storable(text)):
         raise BadValue("must be 1 to 255 characters, not blank, without control characters")
     return text
 
 
-def text(said: str) -> str:
+def text(text: str) -> str:
     """Read a key or a name."""
-    if not (1 <= len(said) <= 255 and _is_storable(said)):
-        raise BadValue("is not 1 to 255 characters")
-    return said
+    if not (1 <= len(text) <= 255 and _is_storable(text)):
+        raise BadValue("must be 1 to 255 characters without NUL")
+    return text
 
 
 def email(text: str) -> str:
@@ -113,12 +113,12 @@ def flag(text: str) -> bool:
 def instant(text: str) -> datetime:
     """Read a time of RFC 3339."""
     try:
-        said = msgspec.convert(text, Instant)
+        time = msgspec.convert(text, Instant)
     except msgspec.ValidationError:
-        raise BadValue("is not a time with its zone (RFC 3339), a + written as %2B") from None
-    if not in_range(said):
+        raise BadValue("must be a time with an offset (RFC 3339), with + written as %2B") from None
+    if not in_range(time):
         raise BadValue("is out of range")
-    return said
+    return time
 
 
 def one_of(words: type[StrEnum]) -> Reader:
@@ -134,5 +134,5 @@ def one_of(words: type[StrEnum]) -> Reader:
 
 
 def _is_storable(text: str) -> bool:
-    """Tell whether PostgreSQL can hold a text: neither NUL nor a lone surrogate is in it."""
+    """Return whether PostgreSQL can store a text: it has neither NUL nor a lone surrogate."""
     return "\0" not in text and text.encode("utf-8", "replace").decode() == text

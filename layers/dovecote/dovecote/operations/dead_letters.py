@@ -22,12 +22,12 @@ from dovecote.dispatch.ports import Store
 
 UNKNOWN = "There is no such route."
 REFUSED = "The route cannot be redriven."
-NOT_FOUND_SO = "Dead letters cannot be found so."
+INVALID_QUERY = "The query is invalid."
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 Place = tuple[datetime, int]
-"""Where a page of dead letters begins: after the one of this time and this number."""
+"""A page of dead letters begins after the one with this time and number."""
 
 
 class Letters(Protocol):
@@ -62,7 +62,7 @@ class DeadLetters:
 
     def find(self, query: str) -> Page[OpenDeadLetter]:
         """Return a page of open dead letters, the newest first; raise Invalid."""
-        given = queries.read(query, READERS, NOT_FOUND_SO)
+        given = queries.read(query, READERS, INVALID_QUERY)
         after, limit = given.pop("after", None), given.pop("limit", queries.USUAL)
         filter_ = Filter(
             kind=given.get("kind"),
@@ -102,7 +102,7 @@ class DeadLetters:
 
 
 def place_of(letter: OpenDeadLetter) -> Place:
-    """Return the place of a dead letter in their order."""
+    """Return the place of a dead letter in the order of pages."""
     return letter.dead_lettered_at, letter.dead_letter_id
 
 
@@ -114,7 +114,7 @@ def _cursor(letter: OpenDeadLetter) -> str:
 def _place(text: str) -> Place:
     numbers = re.fullmatch(r"([0-9]{1,17})-([0-9]{1,18})", text)
     if numbers is None:
-        raise BadValue("is not what an answer called next")
+        raise BadValue("must be `next` of an earlier page")
     return EPOCH + int(numbers[1]) * MICROSECOND, int(numbers[2])
 
 
@@ -127,7 +127,7 @@ READERS: Mapping[str, Reader] = {
     "after": _place,
     "limit": queries.limit,
 }
-"""The parameters by which dead letters are found."""
+"""The parameters of a search for dead letters."""
 
 
 def _refused(refusal: Refusal) -> Conflict | Invalid:
@@ -135,9 +135,9 @@ def _refused(refusal: Refusal) -> Conflict | Invalid:
         case Refusal.NO_DEAD_LETTER:
             return Conflict("The route is not a dead letter.")
         case Refusal.ERASED:
-            return Conflict("The recipient was erased; there is nobody to send the route to.")
+            return Conflict("The recipient was erased; the route has no address.")
         case Refusal.IN_DOUBT:
-            return Conflict("The route may have been accepted; its event is still waited for.")
+            return Conflict("The provider may have accepted the route; its event is still due.")
         case Refusal.EXPIRED:
             return Invalid(
                 REFUSED, [Fault("/expires_at", "must be in the future: the route expired")]

@@ -1,6 +1,6 @@
-"""Read what alarms look at: how old, how bad and how paused the queue is."""
+"""Read the gauges of the queue: the age of its oldest route, its failures and its pauses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -10,41 +10,52 @@ from dovecote.dispatch.ports import Store
 
 
 class Gauges(msgspec.Struct, frozen=True, kw_only=True):
-    """What alarms look at.
+    """The state of the queue at one moment.
 
     `oldest_due_seconds` is the age of the oldest live route since it was first due, behind a pause
     too. `waiting_routes` counts the routes behind any pause, `dead_letters_hour` the open dead
     letters of the last hour, both up to 10,000. `paused_resources` counts channels, identities,
-    applications and topics; a channel that is paused as a whole is a 1.
+    applications and topics. `paused_channels` names the channels that are paused as a whole.
     """
 
     oldest_due_seconds: float
     waiting_routes: int
     dead_letters_hour: int
     paused_resources: int
-    email_paused: int
-    push_paused: int
+    paused_channels: Sequence[str]
+
+    @property
+    def totals(self) -> Mapping[str, float]:
+        """Return the gauges that are about all channels together, by name."""
+        return {
+            name: value
+            for name, value in msgspec.structs.asdict(self).items()
+            if name != "paused_channels"
+        }
 
 
 RETURN_SECONDS = 0.25
-"""What a function needs to emit them and return before it is ended."""
+"""The time that a function needs to emit the gauges and return."""
 
 
 class ReadGauges:
-    """The gauges at the end of a run, or none: what is missing raises an alarm by itself."""
+    """The use case of the gauges at the end of a run."""
 
     def __init__(self, *, store: Store, log: Log) -> None:
         self._store = store
         self._log = log
 
-    def __call__(self, seconds: float) -> Mapping[str, float]:
-        """Return the gauges by name, read within so many seconds."""
+    def __call__(self, seconds: float) -> Gauges | None:
+        """Return the gauges, read within `seconds`.
+
+        None where the store fails or no time is left: missing gauges raise an alarm by themselves.
+        """
         left = seconds - RETURN_SECONDS
         try:
             if left <= 0:
                 raise StoreUnavailable("no time is left")
             with self._store.within(left):
-                return msgspec.structs.asdict(self._store.gauges())
+                return self._store.gauges()
         except StoreError as error:
             self._log.warning("gauges not read", error=str(error))
-            return {}
+            return None

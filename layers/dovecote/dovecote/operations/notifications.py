@@ -15,15 +15,15 @@ from dovecote.core.route import Route
 from dovecote.dispatch.ports import Store
 
 UNKNOWN = "There is no such notification."
-REFUSED = "Notifications cannot be found so."
+INVALID_QUERY = "The query is invalid."
 
 PERSON: Mapping[str, Reader] = {"user_id": queries.identifier, "email": queries.email}
 KEY: Mapping[str, Reader] = {"kind": queries.text, "idempotency_key": queries.text}
 PAGE: Mapping[str, Reader] = {"after": queries.uuid, "limit": queries.limit}
-"""The parameters that name a person, the holder of a key, and a page."""
+"""The parameters that name a person, an idempotency key, and a page."""
 
-MOST_TOLD = 1_000
-"""Of more routes than these no histories are told, and a page ends: Lambda answers with 6 MB."""
+MAX_ROUTES = 1_000
+"""An answer has histories of so many routes, and a page as many: Lambda returns 6 MB at most."""
 
 
 class Stories(Protocol):
@@ -47,24 +47,24 @@ class Notifications:
         self._stories = stories
 
     def get(self, notification_id: str, query: str) -> Story:
-        """Return a notification with its routes, or a person's of these, and their histories.
+        """Return a notification with its routes, or a person's routes, and their histories.
 
-        Without histories where there are more than MOST_TOLD. Raises NotFound and Invalid.
+        Omits the histories of more than MAX_ROUTES routes. Raises NotFound and Invalid.
         """
-        person = queries.read(query, PERSON, REFUSED)
+        person = queries.read(query, PERSON, INVALID_QUERY)
         story = self._stories.story(_parsed(notification_id))
         if story is None:
             raise NotFound(UNKNOWN)
         routes = [route for route in story.notification.routes if _is_of(route, person)]
-        told = story.histories if len(routes) <= MOST_TOLD else {}
-        return Story(notification=replace(story.notification, routes=routes), histories=told)
+        histories = story.histories if len(routes) <= MAX_ROUTES else {}
+        return Story(notification=replace(story.notification, routes=routes), histories=histories)
 
     def find(self, query: str) -> Page[Notification]:
         """Return a page of the notifications of a user or an address, or of the one with a key.
 
         Raises Invalid.
         """
-        given = queries.read(query, {**PERSON, **KEY, **PAGE}, REFUSED)
+        given = queries.read(query, {**PERSON, **KEY, **PAGE}, INVALID_QUERY)
         ways = given.keys() - PAGE.keys()
         if ways == {"user_id"}:
             return _page(self._stories.of_user, given["user_id"], given)
@@ -73,11 +73,11 @@ class Notifications:
         if given.keys() == KEY.keys():
             found = self._store.find(given["kind"], given["idempotency_key"])
             return Page(items=[] if found is None else [found], next=None)
-        ask = "name user_id, or email, or kind with idempotency_key, which is no page"
-        raise Invalid(REFUSED, [Fault("", ask)])
+        allowed = "must have user_id, or email, or kind and idempotency_key without after and limit"
+        raise Invalid(INVALID_QUERY, [Fault("", allowed)])
 
     def cancel(self, notification_id: str) -> Cancellation:
-        """Cancel what is still to be sent and in nobody's hands; raise NotFound."""
+        """Cancel the unsent routes that no worker has claimed; raise NotFound."""
         cancellation = self._store.cancel(_parsed(notification_id))
         if cancellation is None:
             raise NotFound(UNKNOWN)
@@ -95,9 +95,9 @@ def _page(
 
 
 def _fitting(found: Sequence[Notification]) -> int:
-    """Return how many have no more than MOST_TOLD routes together; but one at least."""
+    """Return how many have at most MAX_ROUTES routes in total, and at least 1."""
     counts = accumulate(len(one.routes) for one in found)
-    return max(1, sum(count <= MOST_TOLD for count in counts))
+    return max(1, sum(count <= MAX_ROUTES for count in counts))
 
 
 def _is_of(route: Route, person: Mapping[str, str]) -> bool:

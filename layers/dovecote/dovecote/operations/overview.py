@@ -1,4 +1,4 @@
-"""Look over all that goes on: what is due, what is stuck, what pauses, what failed of late."""
+"""The overview: due, stuck and paused routes, dead letters and the last hour."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -10,14 +10,14 @@ import msgspec
 from dovecote.core.errors import ANSWER_SECONDS
 
 MOST = 10_000
-"""How far is counted: from there on it is this many or more."""
+"""Counts stop here: this number means this many or more."""
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
     """The live routes of a channel in one status.
 
-    `due` may be claimed, are claimed, or wait behind a pause; `in_flight` are claimed; of `lapsed`
-    ones the lease ran out, and no worker has claimed them since.
+    `due` routes are claimable, claimed, or behind a pause; `in_flight` routes are claimed; `lapsed`
+    routes have an expired lease, and no worker has claimed them since.
     """
 
     channel: str
@@ -46,14 +46,14 @@ class Paused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenDeadLetters(msgspec.Struct, frozen=True, kw_only=True):
-    """How many dead letters wait for somebody, by why they ended."""
+    """How many dead letters are open, by reason."""
 
     reason: str
     open: int
 
 
 class Minute(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened in the minute that began then: `failed` attempts are tried again."""
+    """The events of the minute from `at`; dispatch retries `failed` attempts."""
 
     at: datetime
     published: int
@@ -62,9 +62,9 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """How it stands as a whole; every count but those of the minutes ends at `counted_to`.
+    """The state of all deliveries; every count except those of the minutes stops at `counted_to`.
 
-    `minutes` is None where more happened within the hour than can be counted while somebody waits.
+    `minutes` is None if the last hour had too many events to count within a request.
     """
 
     counted_to: int

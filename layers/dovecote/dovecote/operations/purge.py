@@ -1,4 +1,4 @@
-"""Delete what has ended and has been kept for as long as it is to be."""
+"""Delete notifications that ended longer ago than their retention."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,7 +11,7 @@ from dovecote.core.ports import Log
 
 
 class Purged(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch of the purge deleted, and the last notification that it looked at."""
+    """The rows that a batch deleted, and the last notification that it read."""
 
     last: UUID
     notifications: int
@@ -20,13 +20,13 @@ class Purged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MOST = 500
-"""How many notifications one transaction looks at."""
+"""How many notifications one transaction reads."""
 
 MOST_ROUTES = 2_000
-"""After so many routes it takes no further notification, which may have 10,000."""
+"""After so many routes a batch takes no further notification, which may have 10,000."""
 
 LEAST_SECONDS = ANSWER_SECONDS + 1
-"""What a batch may take, with the line of the log: none is begun with less time."""
+"""The time for a batch and its log line; with less, no batch begins."""
 
 FIRST = UUID(int=0)
 
@@ -44,7 +44,7 @@ class Retention(Protocol):
 
 
 class Purge:
-    """The use case of the schedule that deletes."""
+    """The use case that an hourly schedule runs."""
 
     def __init__(self, *, store: Retention, days: int, log: Log) -> None:
         self._store = store
@@ -52,9 +52,9 @@ class Purge:
         self._log = log
 
     def __call__(self, left: Callable[[], float]) -> dict[str, int]:
-        """Purge until nothing is left to or the time is up; return what was deleted.
+        """Purge until nothing is left or the time is up; return the counts of deleted rows.
 
-        With 0 days all is kept for ever. Raises StoreError; what was deleted before stays so.
+        A retention of 0 days keeps everything. Raises StoreError; earlier batches stay deleted.
         """
         tally = dict.fromkeys(("notifications", "routes", "dead_letters"), 0)
         after: UUID | None = FIRST if self._days else None
@@ -66,7 +66,7 @@ class Purge:
         return tally
 
     def _batch(self, after: UUID, tally: dict[str, int]) -> UUID | None:
-        """Purge a batch; return the last notification that it looked at, or None at the end."""
+        """Purge a batch; return the last notification that it read, or None at the end."""
         purged = self._store.purge(self._days, after, MOST, MOST_ROUTES)
         if purged is None:
             return None

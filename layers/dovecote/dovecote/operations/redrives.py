@@ -1,4 +1,4 @@
-"""Redrive dead letters by a filter, at a rate and on record; and read that record."""
+"""Redrive dead letters by a filter at a rate, record each redrive, and find the records."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol
@@ -16,16 +16,16 @@ from dovecote.core.queries import Page
 from dovecote.operations.dead_letters import Letters, Place, place_of
 
 REFUSED = "The dead letters cannot be redriven."
-NOT_FOUND_SO = "Redrives cannot be found so."
+INVALID_QUERY = "The query is invalid."
 
 MOST = 10_000
-"""How many are redriven by one call, and counted."""
+"""How many dead letters one call redrives, and counts."""
 
 BATCH = 100
-"""How many are locked at a time."""
+"""How many dead letters one transaction locks."""
 
 WORK_SECONDS = 2.0
-"""After these no batch is begun: one may wait 2 s for a lock, and the answer is due within 5 s."""
+"""How long batches begin: one may wait 2 s for a lock, and the answer is due within 5 s."""
 
 
 class RedrivesRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -66,9 +66,9 @@ class Redrives:
         self._clock = clock
 
     def redrive(self, body: bytes, who: str) -> Redrive | int:
-        """Make the dead letters of a filter pending, as many as there is time for.
+        """Make the dead letters of a filter pending, as many as time allows.
 
-        Returns what came of it; of a dry run, how many there are, counted to MOST. Raises
+        Returns the redrive, or for a dry run the number of dead letters, counted up to MOST. Raises
         Malformed, TooLarge and Invalid.
         """
         request = _checked(bodies.read(body, RedrivesRequest, REFUSED))
@@ -79,25 +79,25 @@ class Redrives:
             redrive = Redrive(
                 redrive_id=self._new_id(),
                 who=who,
-                filter=_said(request.filter),
+                filter=_given(request.filter),
                 per_second=request.per_second,
                 most=request.limit,
                 expires_at=request.expires_at,
                 matched=matched,
             )
             self._letters.record(redrive)
-            return self._redriven(redrive, request.filter)
+            return self._redrive(redrive, request.filter)
 
     def find(self, query: str) -> Page[RecordedRedrive]:
-        """Return a page of what was redriven, the newest first; raise Invalid."""
+        """Return a page of redrives, the newest first; raise Invalid."""
         readers = {"after": queries.uuid, "limit": queries.limit}
-        given = queries.read(query, readers, NOT_FOUND_SO)
+        given = queries.read(query, readers, INVALID_QUERY)
         limit = given.get("limit", queries.USUAL)
         found = self._letters.redrives(given.get("after"), limit + 1)
         return queries.page(found, limit, lambda one: one.redrive_id)
 
-    def _redriven(self, redrive: Redrive, filter_: Filter) -> Redrive:
-        """Redrive batch by batch; one that waits for a lock in vain ends it, and is rolled back."""
+    def _redrive(self, redrive: Redrive, filter_: Filter) -> Redrive:
+        """Redrive batch by batch; a lock timeout rolls back its batch and ends the redrive."""
         began = self._clock()
         place: Place | None = None
         while (left := redrive.most - redrive.redriven) and self._clock() < began + WORK_SECONDS:
@@ -130,7 +130,7 @@ def _checked(request: RedrivesRequest) -> RedrivesRequest:
     return request
 
 
-def _said(filter_: Filter) -> dict[str, Any]:
-    """Return what a filter says, as it was said."""
-    said: dict[str, Any] = msgspec.to_builtins(filter_)
-    return {name: value for name, value in said.items() if value is not None}
+def _given(filter_: Filter) -> dict[str, Any]:
+    """Return the members of a filter that the request gave."""
+    members: dict[str, Any] = msgspec.to_builtins(filter_)
+    return {name: value for name, value in members.items() if value is not None}

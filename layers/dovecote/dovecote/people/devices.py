@@ -27,11 +27,11 @@ DEVICE: Mapping[str, Reader] = {
 """The parameters that name a device."""
 
 TRIES = 3
-"""How often a registration begins again whose endpoint other calls delete."""
+"""How often a registration starts again after another call deleted its endpoint."""
 
 
 MAX_TOKEN_BYTES = 4096
-"""How long a token may be in UTF-8. Providers document no shape of their tokens, and no limit."""
+"""The longest token in UTF-8. Providers document neither a format nor a limit."""
 
 Token = Annotated[str, Meta(pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]*\Z")]
 """A device token of the push provider: any text without control characters that is not blank."""
@@ -82,7 +82,7 @@ class Registrations:
         self._store = store
 
     def find(self, query: str) -> Sequence[Registration]:
-        """Return the devices of a user, the oldest first, or the one of a session; none if unknown.
+        """Return the devices of a user, the oldest first, or the one of a session.
 
         Raises Malformed and Invalid.
         """
@@ -95,10 +95,10 @@ class Registrations:
 class Devices:
     """Register and forget the devices of users.
 
-    The store changes first. It keeps each endpoint that is retired until the endpoint is deleted at
-    the provider, so that a repeated call finishes what failed. Other calls may come between any two
-    steps (ADR 27): a registration ends with a look whether its endpoint still exists, a deletion
-    with a look whether another device uses the endpoint by now.
+    The store changes first. It keeps each retired endpoint until the provider has deleted it, so
+    that a repeated call finishes a failed one. Other calls may run between any two steps (ADR 27):
+    a registration ends by checking that its endpoint still exists, a deletion by checking whether
+    another device now uses the endpoint.
     """
 
     def __init__(self, *, store: DeviceStore, endpoints: Endpoints) -> None:
@@ -137,7 +137,7 @@ class Devices:
         return bool(retired)
 
     def _register(self, request: DeviceRequest) -> tuple[Device, Sequence[str]]:
-        """Create an endpoint and store it, until it exists once it is stored."""
+        """Create an endpoint and store it; repeat if the endpoint no longer exists after that."""
         for _ in range(TRIES):
             device = Device(
                 user_id=request.user_id,
@@ -157,13 +157,13 @@ class Devices:
         if before is None:
             self._endpoints.delete(endpoint)
         device = self._store.using(endpoint)
-        # One that registered meanwhile may have been marked dead by a push that found it deleted.
+        # A push that found the endpoint deleted may have marked a new device dead meanwhile.
         if device is not None and not (before is not None and device.dead):
             self._restore(device)
         self._store.endpoint_deleted(user_id, device_session_id, endpoint)
 
     def _restore(self, device: Device) -> None:
-        """Make sure that the endpoint of a device exists; a push marks one without it dead."""
+        """Make sure that the endpoint of a device exists; a push to a missing one marks it dead."""
         with suppress(TokenRefused):
             endpoint = self._endpoints.create(device.platform, device.token)
             self._store.replace_endpoint(device, endpoint)

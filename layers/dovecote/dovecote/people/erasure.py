@@ -1,4 +1,4 @@
-"""Erase people: a user, or an address, from all that is stored of them."""
+"""Erase people: a user or an address, from all stored records."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -14,9 +14,9 @@ from dovecote.people.devices import Devices
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person was erased from, and whether there may be more.
+    """The counts of an erasure, and whether routes may remain.
 
-    `in_flight` routes are among them: somebody may be sending them, or may have.
+    `in_flight` routes are counted in `routes`: a worker may be sending them, or may have sent them.
     """
 
     routes: int
@@ -29,10 +29,10 @@ NO_USER = "The request does not name a user to erase."
 NO_ADDRESS = "The request does not name an address to erase."
 
 MOST = 100
-"""How many routes one transaction erases; each may stand in a notification of 10,000."""
+"""How many routes one transaction erases; each may belong to a notification of 10,000."""
 
 BEGIN_SECONDS = 3.0
-"""For how long another part of the work is begun, of what an answer may take."""
+"""How long after the start of a request erasure still begins another batch or device."""
 
 
 class People(Protocol):
@@ -49,10 +49,9 @@ class People(Protocol):
 
 
 class Erasure:
-    """Use cases of who is to be forgotten.
+    """Use cases that erase a person.
 
-    Each may be asked for again, and is to be where something is left. What is erased is counted
-    once.
+    A caller must repeat an erasure that reports `remaining`. Each erased route is counted once.
     """
 
     def __init__(
@@ -71,10 +70,10 @@ class Erasure:
         self._log = log
 
     def user(self, query: str) -> Erased:
-        """Erase a user, and suppress the addresses that no other has.
+        """Erase a user, and suppress the addresses that no other user has.
 
-        The devices go first: where SNS is out of reach nothing has been counted that the answer
-        would not tell. Raises Malformed and Invalid.
+        Devices come first: if SNS is out of reach, no erased route is missing from a count. Raises
+        Malformed, Invalid and ProviderUnavailable.
         """
         readers = {"user_id": queries.identifier}
         user_id = queries.read(query, readers, NO_USER, required=readers)["user_id"]
@@ -84,7 +83,7 @@ class Erasure:
             gone = sum(self._forget(user_id, session, ends) for session in sessions)
             erased = self._erased(lambda: self._people.erase_user(user_id, MOST), ends)
         left = erased.remaining or gone < len(sessions)
-        return self._told(replace(erased, devices=gone, remaining=left))
+        return self._logged(replace(erased, devices=gone, remaining=left))
 
     def recipient(self, query: str) -> Erased:
         """Erase an address, and suppress it by its hash alone; raise Malformed and Invalid."""
@@ -94,17 +93,17 @@ class Erasure:
         with self._store.within(ANSWER_SECONDS):
             self._people.suppress(address)
             erased = self._erased(lambda: self._people.erase_address(address, MOST), ends)
-        return self._told(erased)
+        return self._logged(erased)
 
     def _forget(self, user_id: str, session: str, ends: float) -> bool:
-        """Forget a device, if there is time; return whether there was."""
+        """Delete a device if there is time; return whether there was."""
         in_time = self._clock() < ends
         if in_time:
             self._devices.forget(user_id, session)
         return in_time
 
     def _erased(self, erase: Callable[[], Erased], ends: float) -> Erased:
-        """Erase batch after batch, as long as there is time."""
+        """Erase batches while there is time."""
         whole = Erased(routes=0, in_flight=0, remaining=True)
         while whole.remaining and self._clock() < ends:
             batch = erase()
@@ -115,7 +114,7 @@ class Erasure:
             )
         return whole
 
-    def _told(self, erased: Erased) -> Erased:
-        """Log that somebody was erased, and nothing of whom."""
+    def _logged(self, erased: Erased) -> Erased:
+        """Log the counts, without the person."""
         self._log.info("person erased", **asdict(erased))
         return erased

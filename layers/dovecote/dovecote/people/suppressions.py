@@ -1,4 +1,4 @@
-"""Suppress addresses and let them go: what bounced, complained, or is an operator's to say."""
+"""Suppress and unsuppress addresses: after a bounce, a complaint, or by an operator."""
 
 from datetime import datetime
 from typing import Protocol
@@ -11,7 +11,7 @@ from dovecote.core.problems import Fault, Invalid, NotFound
 
 
 class Suppression(msgspec.Struct, frozen=True, kw_only=True):
-    """An address that nothing is sent to, since when, and why."""
+    """An address to which nothing is sent, with the reason and the time."""
 
     email: str
     reason: str
@@ -19,10 +19,10 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
 
 
 UNKNOWN = "The address is not suppressed."
-REFUSED = "The request cannot be taken."
+REFUSED = "The request is invalid."
 
 MANUAL = "manual"
-"""The reason of whatever an operator suppresses."""
+"""The reason of a suppression by an operator."""
 
 
 class Suppressions(Protocol):
@@ -49,7 +49,7 @@ class SuppressionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
 
 
 class KeepSuppressions:
-    """Use cases of suppressed addresses; the case of their letters is nobody's concern."""
+    """Use cases of suppressed addresses; upper and lower case are the same."""
 
     def __init__(self, *, store: Suppressions) -> None:
         self._store = store
@@ -63,13 +63,13 @@ class KeepSuppressions:
         return suppression
 
     def put(self, body: bytes) -> Suppression:
-        """Suppress an address; one that is suppressed keeps its reason.
+        """Suppress an address; an already suppressed one keeps its reason.
 
         Raises Malformed, TooLarge and Invalid.
         """
         request = bodies.read(body, SuppressionRequest, REFUSED)
         if request.reason != MANUAL:
-            raise Invalid(REFUSED, [Fault("/reason", f"is not {MANUAL}")])
+            raise Invalid(REFUSED, [Fault("/reason", f"must be {MANUAL}")])
         try:
             address = normalised(request.email)
         except BadAddress as error:
@@ -77,9 +77,9 @@ class KeepSuppressions:
         return self._store.put(address)
 
     def delete(self, query: str) -> int:
-        """Let an address be sent to again; return how many routes were released.
+        """Unsuppress an address; return how many routes were released.
 
-        With `release=true` those that were skipped for it, and did not expire, are pending again.
+        With `release=true`, unexpired routes that were skipped for it are pending again.
         Raises Malformed, Invalid or NotFound.
         """
         readers = {"email": queries.email, "release": queries.flag}

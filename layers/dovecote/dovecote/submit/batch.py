@@ -1,4 +1,4 @@
-"""Submit many notifications at once, each for itself: one that is no good hurts no other."""
+"""Submit many notifications at once; the problem of one does not affect the others."""
 
 from collections.abc import Sequence
 
@@ -11,26 +11,26 @@ from dovecote.core.ports import Clock, Log
 from dovecote.core.problems import Failure, Problem, Unavailable
 from dovecote.core.stored import Stored
 from dovecote.dispatch.ports import Store
-from dovecote.submit.checking import MOST_SECONDS
 from dovecote.submit.submit import Receipt, Submit
+from dovecote.submit.work_limit import MOST_SECONDS
 
 STORING_SECONDS = 10.0
-"""How long notifications are stored: with the best effort after it, a function's 25 s cover it."""
+"""How long notifications are stored: this and the best effort after it fit a function's 25 s."""
 
 HEAVY_BYTES = 256 * 1024
 """A notification with fewer bytes to check keeps its place in the batch."""
 
-AWAY = "The database is out of reach; retry later."
+UNREACHABLE = "The database is out of reach; retry later."
 LATE = "The batch ran out of time; retry later."
 
 
-class _Room(Struct, kw_only=True):
-    """What there is for the rest of a batch: routes to be tried at once, time, and a database."""
+class _Remaining(Struct, kw_only=True):
+    """The resources left for a batch: routes to try at once, time, and a reachable database."""
 
     lease: Lease
     at_once: int
     ends: float
-    away: bool = False
+    unreachable: bool = False
 
 
 class SubmitBatch:
@@ -46,12 +46,11 @@ class SubmitBatch:
         self._at_once = at_once
 
     def __call__(self, items: Sequence[Submission | Problem]) -> list[Receipt | Problem]:
-        """Return the receipt of each submission, or its problem; a problem stays what it is.
+        """Return the receipt or problem of each submission; problems in `items` are kept.
 
-        What is tried at once, how long that takes and the call of dispatch are those of one
-        submission.
+        The best effort and the call of dispatch are bounded as for one submission.
         """
-        room = _Room(
+        remaining = _Remaining(
             lease=self._submit.lease(STORING_SECONDS + MOST_SECONDS),
             at_once=self._at_once,
             ends=self._clock() + STORING_SECONDS,
@@ -59,42 +58,42 @@ class SubmitBatch:
         results: dict[int, Stored | Receipt | Problem] = {}
         for place in _lightest_first(items):
             item = items[place]
-            results[place] = item if isinstance(item, Problem) else self._stored(item, room)
+            results[place] = item if isinstance(item, Problem) else self._stored(item, remaining)
         in_order = [results[place] for place in range(len(items))]
         stored = [result for result in in_order if isinstance(result, Stored)]
-        receipts = iter(self._submit.deliver(stored, min(room.ends, self._clock())))
+        receipts = iter(self._submit.deliver(stored, min(remaining.ends, self._clock())))
         return [next(receipts) if isinstance(one, Stored) else one for one in in_order]
 
-    def _stored(self, submission: Submission, room: _Room) -> Stored | Receipt | Problem:
-        """Store a submission, in the room that is left; return its problem where it is not.
+    def _stored(self, submission: Submission, remaining: _Remaining) -> Stored | Receipt | Problem:
+        """Store a submission with what remains; return its problem if it is not stored.
 
-        A database that is out of reach is not asked for the others; one that ended a statement is.
+        An unreachable database gets no further requests; one that ended a statement gets more.
         """
-        left = room.ends - self._clock()
-        if room.away or left <= 0:
-            return Unavailable(AWAY if room.away else LATE)
+        left = remaining.ends - self._clock()
+        if remaining.unreachable or left <= 0:
+            return Unavailable(UNREACHABLE if remaining.unreachable else LATE)
         try:
             with self._store.spending(min(left, ANSWER_SECONDS)):
-                stored = self._submit.store(submission, room.lease, at_once=room.at_once)
+                stored = self._submit.store(submission, remaining.lease, at_once=remaining.at_once)
         except Problem as problem:
             return problem
         except StoreUnavailable as error:
             self._log.error("database out of reach", error=str(error))
-            room.away = not isinstance(error, StoreSlow)
-            return Unavailable(AWAY)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is not to hurt the others
+            remaining.unreachable = not isinstance(error, StoreSlow)
+            return Unavailable(UNREACHABLE)
+        except Exception as error:  # noqa: BLE001 - it must not affect the others
             self._log.error("notification not stored", error=type(error).__name__)
             return Failure("The notification could not be stored.")
         if isinstance(stored, Stored):
-            room.at_once -= len(stored.claims)
+            remaining.at_once -= len(stored.claims)
         return stored
 
 
 def _lightest_first(items: Sequence[Submission | Problem]) -> list[int]:
     """Return the places of a batch in the order in which they are stored.
 
-    One that takes long to check must not use up the time of the others. The others, and the same
-    key twice, keep their order.
+    A notification that takes long to check must not use up the time of the others. Light ones, and
+    those with the same key, keep their order.
     """
     weights: dict[tuple[str, str], int] = {}
     for item in items:

@@ -7,27 +7,16 @@ import msgspec
 from msgspec.structs import replace
 
 from dovecote.catalog.kinds import BadCatalog, Kind, PayloadRefused
-from dovecote.core import strict_json
 from dovecote.core.notification import MAX_PAYLOAD_BYTES, Recipient, Submission
 from dovecote.core.ports import Clock
 from dovecote.core.problems import MOST_FAULTS, Fault, Problem, TooLarge, pointer
 from dovecote.core.route import Channel
 from dovecote.submit.ports import Oversized, Preview
-from dovecote.submit.shared_payload import SharedPayload, member_rules
-
-MOST_BYTES = 2 * 1024 * 1024
-"""How much of a payload the checks of one notification read in all."""
+from dovecote.submit.shared_payload import PayloadSize, SharedPayload, member_rules
+from dovecote.submit.work_limit import WorkLimit
 
 RENDERED = 4
-"""How many bytes one counts for that a template reads: it takes that much longer."""
-
-MOST_SECONDS = 5.0
-"""How long the checks take at most: some rules are slower than their sizes suggest."""
-
-_TOO_MUCH = (
-    "The payload must be checked again for each recipient with data and for each language; together"
-    " that is more than {}. Send a smaller payload, or fewer recipients in one notification."
-)
+"""How many bytes of a check cost as much as one byte that a template reads."""
 
 
 class Ids(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,23 +39,6 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     oversized: list[int]
 
 
-class _Work:
-    """Counts how much of the payload the checks read, and their time."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._ends = clock() + MOST_SECONDS
-        self._left = MOST_BYTES
-
-    def add(self, size: int) -> None:
-        """Count a check before it is made; raise TooLarge past the limits."""
-        self._left -= size
-        if self._left < 0:
-            raise TooLarge(_TOO_MUCH.format(f"{MOST_BYTES // 1024**2} MiB"))
-        if self._clock() > self._ends:
-            raise TooLarge(_TOO_MUCH.format(f"{MOST_SECONDS:g} seconds of work"))
-
-
 class Checking:
     """The checks of one notification."""
 
@@ -74,18 +46,17 @@ class Checking:
         self._kind = kind
         self._submission = submission
         self._preview = preview
-        self._work = _Work(clock)
-        self._size = len(submission.payload_text.encode())
-        self._sizes: dict[str, int] = {}  # of members, once they are asked for
+        self._work = WorkLimit(clock)
+        self._size = PayloadSize(submission)
         with_data = any(recipient.data for recipient in submission.recipients)
         self._rules = member_rules(kind.check) if with_data else None
         self._shared = SharedPayload(kind.check, self._rules, submission.payload)
-        self._is_well = False  # without data
+        self._is_valid = False  # without data
 
     def find(self, ids: Ids) -> Found:
         """Return up to MOST_FAULTS faults; push is measured with these ids.
 
-        Raises TooLarge if the checks are too much work, and found nothing wrong until then.
+        Raises TooLarge if the checks exceed their limit before they find a fault.
         """
         found = Found(faults=self._unreachable(), oversized=[])
         try:
@@ -127,7 +98,7 @@ class Checking:
         return faults
 
     def _to_check(self) -> Iterator[int]:
-        """Yield the places of recipients with data, and one of all others who are sent the same."""
+        """Yield each place of a recipient with data, and one of those with the same messages."""
         seen: set[tuple[Hashable, bool, bool]] = set()
         for index, recipient in enumerate(self._submission.recipients):
             texts = self._preview.texts(self._kind, recipient.locale)
@@ -138,7 +109,7 @@ class Checking:
                 seen.add(same)
 
     def _fault(self, index: int, ids: Ids) -> Fault | Oversized | None:
-        """Return a recipient's fault; whatever a schema or template raises is one."""
+        """Return a recipient's fault; any error of a schema or template is one."""
         recipient = self._submission.recipients[index]
         try:
             self._check_payload(recipient.data or {})
@@ -147,47 +118,36 @@ class Checking:
             return _refusal(index, recipient, refused)
         except (Problem, BadCatalog):
             raise
-        except Exception as error:  # noqa: BLE001 - a rule may trip over a value in any way
+        except Exception as error:  # noqa: BLE001 - a rule may raise anything
             where = pointer(_whose(index, recipient))
             return Fault(where, f"cannot be checked: {type(error).__name__}")
 
     def _check_payload(self, data: Mapping[str, Any]) -> None:
-        """Hold the payload with a recipient's data against the schema; raise PayloadRefused."""
-        if self._shared.takes_alone(data) if data else self._is_well:
+        """Check the payload with a recipient's data against the schema; raise PayloadRefused."""
+        if self._shared.takes_alone(data) if data else self._is_valid:
             return
-        self._work.add(self._size)
+        self._work.spend(self._size.total)
         self._shared.check(data)
-        self._is_well = self._is_well or not data
+        self._is_valid = self._is_valid or not data
 
     def _of_messages(self, index: int, recipient: Recipient, ids: Ids) -> Fault | Oversized | None:
         """Return the fault of a recipient's messages."""
         data = recipient.data or {}
-        if data and self._size_with(data) > MAX_PAYLOAD_BYTES:
+        if data and self._size.with_data(data) > MAX_PAYLOAD_BYTES:
             where = pointer(_whose(index, recipient))
             return Fault(where, "makes the payload larger than 64 KiB")
         read = self._preview.reads(self._kind, recipient.locale)
-        self._work.add(RENDERED * sum(self._size_of(name) for name in read if name not in data))
+        size = sum(self._size.of_member(name) for name in read if name not in data)
+        self._work.spend(RENDERED * size)
         fault = self._preview.fault(self._kind, self._submission, ids.given(recipient))
         if isinstance(fault, str):
             where = pointer(_whose(index, recipient))
-            return Fault(where, fault, f"{where}: its messages cannot be made")
+            return Fault(where, fault, f"{where}: its messages cannot be rendered")
         return fault
-
-    def _size_with(self, data: Mapping[str, Any]) -> int:
-        """Return the bytes of the payload with data merged over it."""
-        own = len(strict_json.text(data).encode()) - 1  # its members, each with a comma
-        return self._size + own - sum(map(self._size_of, data)) - (not self._submission.payload)
-
-    def _size_of(self, name: str) -> int:
-        """Return the bytes of a member of the payload with its comma; 0 without it."""
-        payload = self._submission.payload
-        if name in payload and name not in self._sizes:
-            self._sizes[name] = len(strict_json.text({name: payload[name]}).encode()) - 1
-        return self._sizes.get(name, 0)
 
 
 def _whose(index: int, recipient: Recipient) -> tuple[str | int, ...]:
-    """Return the path of what differs between recipients."""
+    """Return the path of the recipient's data, or of the payload that all share."""
     return ("recipients", index, "data") if recipient.data else ("payload",)
 
 

@@ -1,11 +1,18 @@
-"""The Idempotency-Key header: a structured-field string (RFC 9651), or a bare key.
+"""The idempotency key, from the body or from the Idempotency-Key header.
+
+The header is a structured-field string (RFC 9651), or a bare key.
 
 API Gateway joins the values of a repeated header with commas. So a bare key has no comma.
 """
 
 import re
+from typing import Any
 
-from dovecote.core.problems import Malformed
+from dovecote.core import strict_json
+from dovecote.core.identifiers import CONTROLS
+from dovecote.core.problems import Fault, Invalid, Malformed
+
+MAX_CHARACTERS = 255
 
 _BARE_ITEM = (
     r'(?:"(?:[ !#-\[\]-~]|\\["\\])*"'  # a string
@@ -17,13 +24,40 @@ _BARE_ITEM = (
 _STRING = re.compile(
     rf'"((?:[ !#-\[\]-~]|\\["\\])*)"(?:; *[a-z*][a-z0-9_\-.*]*(?:={_BARE_ITEM})?)*'
 )
-"""RFC 9651, sections 3.1.2 and 3.3.3: a string, and parameters, which mean nothing here."""
+"""RFC 9651, sections 3.1.2 and 3.3.3: a string, with parameters, which are ignored."""
+
+
+def choose(member: Any, header: str | None) -> str:
+    """Return the key of a request: the body's member or the header; raise Malformed or Invalid."""
+    header = read(header)
+    if member and header and member != header:
+        raise Malformed("The Idempotency-Key header and idempotency_key name different keys.")
+    key = member or header
+    if not key:
+        raise Malformed(
+            "An idempotency key is required: send the Idempotency-Key header, or idempotency_key in"
+            " the body."
+        )
+    if isinstance(key, str):  # another type is a fault of the body's own
+        _check(key)
+    return str(key)
+
+
+def _check(key: str) -> None:
+    strict_json.inspect(key)
+    if len(key) > MAX_CHARACTERS:
+        detail = f"is longer than {MAX_CHARACTERS} characters"
+    elif re.search(f"[{CONTROLS}]", key):
+        detail = "must not contain control characters"
+    else:
+        return
+    raise Invalid("The idempotency key is invalid.", [Fault("/idempotency_key", detail)])
 
 
 def read(header: str | None) -> str | None:
     """Return the key that a header names, or None without one; raise Malformed.
 
-    A value that does not begin with a quotation mark is the key as it stands.
+    A value without an opening quotation mark is the key itself.
     """
     value = (header or "").strip(" \t")
     if not value.startswith('"'):

@@ -1,4 +1,4 @@
-"""Check one payload for many recipients: all of it once, then what each one's data changes."""
+"""Check one payload for many recipients: once in full, then the changes of each one's data."""
 
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from dovecote.catalog.kinds import Check
 from dovecote.core import strict_json
+from dovecote.core.notification import Submission
 
 _OF_ONE_MEMBER = ("properties", "patternProperties", "additionalProperties", "propertyNames")
-"""Keywords that look at each member of an object alone."""
+"""Keywords that apply to each member of an object alone."""
 
 _OF_NAMES = ("required", "minProperties", "maxProperties")
 _WITHOUT_RULES = frozenset(
@@ -19,7 +20,7 @@ _WITHOUT_RULES = frozenset(
 
 
 class MemberRules(Struct, frozen=True, kw_only=True):
-    """The rules of a schema, where each looks at one member alone or at names and their number."""
+    """The rules of a schema whose rules each apply to one member, or to names and their number."""
 
     takes: Callable[[Mapping[str, Any]], bool]
     required: frozenset[str]
@@ -29,7 +30,7 @@ class MemberRules(Struct, frozen=True, kw_only=True):
 
 @cache
 def member_rules(check: Check) -> MemberRules | None:
-    """Return the rules of a schema, or None where a rule may look at several members at once."""
+    """Return the rules of a schema, or None if a rule may apply to several members at once."""
     schema = check.schema
     known = _WITHOUT_RULES.union(_OF_ONE_MEMBER, _OF_NAMES)
     if not schema.keys() <= known or schema.get("type") != "object" or _refers_beyond(schema):
@@ -45,7 +46,7 @@ def member_rules(check: Check) -> MemberRules | None:
 
 
 class SharedPayload:
-    """The payload of a notification, held against its kind's schema for each recipient.
+    """The payload of a notification, checked against its kind's schema for each recipient.
 
     The result is that of a check of the whole payload with the recipient's data merged over it.
     """
@@ -56,7 +57,7 @@ class SharedPayload:
         self._payload: dict[str, Any] = strict_json.plain(payload)
 
     def takes_alone(self, data: Mapping[str, Any]) -> bool:
-        """Return whether data is known to be right without a look at the whole payload."""
+        """Return whether data is known to be valid without a check of the whole payload."""
         rules = self._rules
         if rules is None:
             return False
@@ -82,10 +83,31 @@ class SharedPayload:
         return frozenset(name for name, value in members if not rules.takes({name: value}))
 
 
+class PayloadSize:
+    """Bytes of a submission's payload as compact JSON in UTF-8."""
+
+    def __init__(self, submission: Submission) -> None:
+        self._payload = submission.payload
+        self.total = len(submission.payload_text.encode())
+        self._members: dict[str, int] = {}  # filled on demand
+
+    def with_data(self, data: Mapping[str, Any]) -> int:
+        """Return the bytes of the payload with data merged over it."""
+        own = len(strict_json.text(data).encode()) - 1  # its members, each with a comma
+        return self.total + own - sum(map(self.of_member, data)) - (not self._payload)
+
+    def of_member(self, name: str) -> int:
+        """Return the bytes of a member of the payload with its comma; 0 without that member."""
+        if name in self._payload and name not in self._members:
+            text = strict_json.text({name: self._payload[name]})
+            self._members[name] = len(text.encode()) - 1
+        return self._members.get(name, 0)
+
+
 def _takes(check: Check, members: Mapping[str, Any]) -> bool:
     try:
         check.check(members)
-    except Exception:  # noqa: BLE001 - the check of the whole payload finds the words
+    except Exception:  # noqa: BLE001 - the check of the whole payload gives the reason
         return False
     return True
 

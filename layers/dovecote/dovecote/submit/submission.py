@@ -1,10 +1,8 @@
-"""Bytes to a Submission, or a problem: everything that can be said without the catalog."""
+"""Read the bytes of a body as a Submission, or its problem; the catalog is not needed."""
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +10,7 @@ from msgspec import Meta
 
 from dovecote.core import strict_json
 from dovecote.core.addresses import BadAddress, normalised
-from dovecote.core.identifiers import _CONTROLS, _INSTANT, Identifier, Instant, in_range
+from dovecote.core.identifiers import INSTANT_FORMAT, Identifier, Instant, in_range
 from dovecote.core.notification import MAX_PAYLOAD_BYTES, Recipient, Submission
 from dovecote.core.problems import (
     MOST_FAULTS,
@@ -22,17 +20,13 @@ from dovecote.core.problems import (
     Malformed,
     Problem,
     TooLarge,
-    in_words,
     pointer,
 )
 from dovecote.submit import idempotency_key
+from dovecote.submit.members import convert, convert_each
 
 MAX_BODY_BYTES = 1024 * 1024
-
-
 MAX_NOTIFICATIONS = 100
-
-
 MAX_RECIPIENTS = 1000
 
 
@@ -66,21 +60,21 @@ def parse(body: bytes, *, key: str | None, traceparent: str | None) -> Submissio
     """
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge("The body is larger than 1 MiB.")
-    return _taken(strict_json.read(body), key, traceparent)
+    return _submission(strict_json.read(body), key, traceparent)
 
 
-def _taken(raw: Any, key: str | None, traceparent: str | None) -> Submission:
+def _submission(raw: Any, key: str | None, traceparent: str | None) -> Submission:
     if not isinstance(raw, dict):
         raise Malformed("The body is not a JSON object.")
-    key = _key(raw, key)
+    key = idempotency_key.choose(raw.get("idempotency_key"), key)
     _check_count(raw.get("recipients"))
     faults: list[Fault] = []
-    values = _converted(raw, _Body, (), faults)
+    values = convert(raw, _Body, (), faults)
     payload_text = strict_json.text(values.get("payload"))
-    faults += _own_faults(values, payload_text)
+    faults += _limit_faults(values, payload_text)
     recipients = _recipients(values.get("recipients") or (), faults)
     if faults:
-        raise Invalid("The notification cannot be taken.", faults)
+        raise Invalid("The notification is invalid.", faults)
     return Submission(
         kind=values["kind"],
         idempotency_key=key,
@@ -94,82 +88,57 @@ def _taken(raw: Any, key: str | None, traceparent: str | None) -> Submission:
 
 
 def parse_batch(body: bytes, *, traceparent: str | None) -> list[Submission | Problem]:
-    """Read requests to notify, each as `parse` reads one, or what is wrong with it.
+    """Read requests to notify; return each as `parse` reads it, or its problem.
 
-    Raises Malformed, TooLarge or Invalid where it is the batch itself that cannot be taken.
+    Raises Malformed, TooLarge or Invalid if the batch itself is at fault.
     """
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge("The body is larger than 1 MiB.")
     items = _items(strict_json.read_uninspected(body))
     if len(items) > MAX_NOTIFICATIONS:
         raise TooLarge(f"There are more than {MAX_NOTIFICATIONS} notifications.")
-    return [_inspected(item, traceparent) for item in items]
+    return [_parse_item(item, traceparent) for item in items]
 
 
 def parse_one(body: bytes | None, *, traceparent: str | None) -> Submission | Problem:
-    """Read one request of several, with its key within; return what is wrong with it."""
+    """Read one request of several, with its key in its body; return its problem if it has one."""
     if body is None:
-        return Malformed("The message has no text as its body.")
-    return _one(lambda: parse(body, key=None, traceparent=traceparent))
+        return Malformed("The message has no text body.")
+    return _or_problem(lambda: parse(body, key=None, traceparent=traceparent))
 
 
-def _inspected(raw: Any, traceparent: str | None) -> Submission | Problem:
-    """Take one request of a batch; return what is wrong with it."""
+def _parse_item(raw: Any, traceparent: str | None) -> Submission | Problem:
+    """Read one request of a batch; return its problem if it has one."""
 
-    def taken() -> Submission:
+    def read() -> Submission:
         strict_json.inspect(raw)
-        return _taken(raw, None, traceparent)
+        return _submission(raw, None, traceparent)
 
-    return _one(taken)
+    return _or_problem(read)
 
 
-def _one(read: Callable[[], Submission]) -> Submission | Problem:
-    """Read one request of several; whatever it raises is its own problem."""
+def _or_problem(read: Callable[[], Submission]) -> Submission | Problem:
+    """Read one request of several; return any error as its problem."""
     try:
         return read()
     except Problem as problem:
         return problem
-    except Exception as error:  # noqa: BLE001 - it must not hurt the others
+    except Exception as error:  # noqa: BLE001 - it must not affect the others
         return Failure(f"The notification could not be read: {type(error).__name__}.")
 
 
 def _items(raw: Any) -> list[Any]:
-    """Return the notifications of a batch, none of which is inspected yet."""
+    """Return the notifications of a batch, not yet inspected."""
     if not isinstance(raw, dict):
         strict_json.inspect(raw)
         raise Malformed("The body is not a JSON object.")
     strict_json.inspect(list(raw))
     faults: list[Fault] = []
-    values = _one_by_one(raw, _Batch, (), faults)
+    values = convert_each(raw, _Batch, (), faults)
     if faults:
-        raise Invalid("The batch cannot be taken.", faults)
+        raise Invalid("The batch is invalid.", faults)
     items: list[Any] = values["notifications"]
     return items
-
-
-def _key(raw: Mapping[str, Any], header: str | None) -> str:
-    """Return the idempotency key, which the body has or the Idempotency-Key header."""
-    header = idempotency_key.read(header)
-    named = raw.get("idempotency_key")
-    if named and header and named != header:
-        raise Malformed("The Idempotency-Key header and idempotency_key name different keys.")
-    key = named or header
-    if isinstance(key, str):
-        strict_json.inspect(key)
-    if not key:
-        raise Malformed("There is no idempotency key, neither as a header nor in the body.")
-    if isinstance(key, str) and (faults := _key_faults(key)):
-        raise Invalid("The idempotency key cannot be taken.", faults)
-    return str(key)
-
-
-def _key_faults(key: str) -> list[Fault]:
-    faults = []
-    if len(key) > 255:
-        faults.append(Fault("/idempotency_key", "is longer than 255 characters"))
-    elif re.search(f"[{_CONTROLS}]", key):
-        faults.append(Fault("/idempotency_key", "must not contain control characters"))
-    return faults
 
 
 def _check_count(recipients: Any) -> None:
@@ -191,7 +160,7 @@ def _recipient(raw: Any, path: tuple[str | int, ...], faults: list[Fault]) -> Re
     if not isinstance(raw, dict):
         faults.append(Fault(pointer(path), "is not an object"))
         return Recipient()
-    values = _converted(raw, _Recipient, path, faults)
+    values = convert(raw, _Recipient, path, faults)
     if values.get("email") is not None:
         try:
             values["email"] = normalised(values["email"])
@@ -200,8 +169,8 @@ def _recipient(raw: Any, path: tuple[str | int, ...], faults: list[Fault]) -> Re
     return Recipient(**values)
 
 
-def _own_faults(values: Mapping[str, Any], payload_text: str) -> list[Fault]:
-    """Return what no type can say: sizes and ranges."""
+def _limit_faults(values: Mapping[str, Any], payload_text: str) -> list[Fault]:
+    """Return the faults that types cannot express: sizes and ranges."""
     faults = []
     if len(payload_text.encode()) > MAX_PAYLOAD_BYTES:
         faults.append(Fault("/payload", "is larger than 64 KiB"))
@@ -211,52 +180,11 @@ def _own_faults(values: Mapping[str, Any], payload_text: str) -> list[Fault]:
     return faults
 
 
-def _converted(
-    raw: Mapping[str, Any],
-    shape: type[msgspec.Struct],
-    path: tuple[str | int, ...],
-    faults: list[Fault],
-) -> dict[str, Any]:
-    """Convert the members that a struct names: one by one where not all is well, to find it all."""
-    try:
-        return msgspec.structs.asdict(msgspec.convert(raw, shape))
-    except msgspec.ValidationError:
-        return _one_by_one(raw, shape, path, faults)
-
-
-def _one_by_one(
-    raw: Mapping[str, Any],
-    shape: type[msgspec.Struct],
-    path: tuple[str | int, ...],
-    faults: list[Fault],
-) -> dict[str, Any]:
-    fields = {field.name: field for field in msgspec.structs.fields(shape)}
-    unknown = islice((name for name in raw if name not in fields), MOST_FAULTS)
-    faults += [_unknown(path, name) for name in unknown]
-    values: dict[str, Any] = {}
-    for name, field in fields.items():
-        if name not in raw and field.required:
-            faults.append(Fault(pointer((*path, name)), "is missing"))
-        else:
-            try:
-                values[name] = msgspec.convert(raw.get(name), field.type)
-            except msgspec.ValidationError as error:
-                faults.append(Fault(pointer((*path, name)), in_words(error)))
-    return values
-
-
-def _unknown(path: tuple[str | int, ...], name: str) -> Fault:
-    detail = "is not a member that Dovecote knows"
-    if name == "attachments":
-        detail = "attachments are not supported"
-    return Fault(pointer((*path, name)), detail, f"{pointer((*path, '*'))}: {detail}")
-
-
 def fingerprint(raw: Mapping[str, Any], deliver_at: datetime | None) -> str:
-    """Return the SHA-256 of what makes two requests the same: all as it was sent, but the time.
+    """Return the SHA-256 of the members that make two requests the same, with the time in UTC.
 
-    migrations/ has the same for a submit in SQL, and tests/vectors/ what both have to give.
+    migrations/ has the same for a submit in SQL, and tests/vectors/ the results of both.
     """
     members = {name: raw[name] for name in ("kind", "payload", "recipients")}
-    at = None if deliver_at is None else deliver_at.astimezone(UTC).strftime(_INSTANT)
+    at = None if deliver_at is None else deliver_at.astimezone(UTC).strftime(INSTANT_FORMAT)
     return hashlib.sha256(strict_json.canonical({**members, "deliver_at": at})).hexdigest()

@@ -35,7 +35,7 @@ NOW, SOON = timedelta(), timedelta(seconds=10)
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What a producer is told: the notification is stored."""
+    """The answer to a producer: the notification is stored."""
 
     notification_id: UUID
     kind: str
@@ -137,7 +137,7 @@ class Submit:
             return stored
         existing = self._store.find(submission.kind, submission.idempotency_key)
         if existing is None:
-            raise InProgress("The first request with this key has just been withdrawn.")
+            raise InProgress("The first request with this key was rolled back; retry.")
         return existing
 
     def _with_devices(
@@ -248,7 +248,7 @@ def _receipt(stored: Stored, tried: Sequence[Route]) -> Receipt:
 def _replayed(existing: Notification, submission: Submission) -> Receipt:
     if existing.fingerprint != submission.fingerprint:
         raise Mismatch(
-            "The idempotency key was used before, with another body.",
+            "The idempotency key was already used with a different body.",
             [Fault("/idempotency_key", "belongs to another notification of this kind")],
         )
     return Receipt(

@@ -13,7 +13,7 @@ from dovecote.dispatch.ports import Store
 from dovecote.dispatch.woken_run import SOURCE
 
 WAKE_UP_SECONDS = 0.5
-"""The most that a producer waits for it, of what is left of submit's budget."""
+"""How long a producer waits for it at most, within submit's budget."""
 
 
 class WakeUp:
@@ -31,15 +31,15 @@ class WakeUp:
     def __call__(self, channels: Collection[str], seconds: float) -> None:
         """Call dispatch for routes of these channels; take no longer than so many seconds.
 
-        The call is made in a thread, since neither the look-up of a name nor the making of a client
-        has a timeout. Where it is not over by then, it goes on by itself.
+        A thread makes the call, since neither a DNS lookup nor the creation of a client has a
+        timeout. A call that takes longer goes on in its thread.
         """
         ends = self._clock() + min(seconds, WAKE_UP_SECONDS)
         try:
             with self._store.within(ends - self._clock()):
                 taken = self._store.wake_up(sorted(channels))
         except StoreError as error:
-            self._log.warning("notification not handed over", error=str(error))
+            self._log.warning("dispatch not woken up", error=str(error))
             return
         if taken:
             called = self._executor.submit(self._call)
@@ -49,4 +49,4 @@ class WakeUp:
         try:
             self._invoke(SOURCE)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is 202
-            self._log.warning("notification not handed over", error=str(error))
+            self._log.warning("dispatch not woken up", error=str(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ def channels(settings: Settings) -> Mapping[str, Channel]:
         client=provider_client("sesv2", settings),
         catalog=catalog(),
         renderer=renderer(),
-        pool=_pool(settings),
+        pool=_pool(settings, Channel.EMAIL),
         sender=default_sender(settings),
         configuration_set=settings.email_configuration_set,
         bulk_size=settings.email_bulk_size,
@@ -63,7 +63,7 @@ def channels(settings: Settings) -> Mapping[str, Channel]:
         client=lambda: provider_client("sns", settings),
         catalog=catalog(),
         renderer=renderer(),
-        pool=_pool(settings),
+        pool=_pool(settings, Channel.PUSH),
         topic_arn=settings.push_topic_arn,
         trace_id=trace_id,
         now=time.time,
@@ -71,7 +71,7 @@ def channels(settings: Settings) -> Mapping[str, Channel]:
     return {Channel.EMAIL: email, Channel.PUSH: push}
 
 
-def _pool(settings: Settings) -> Pool:
+def _pool(settings: Settings, channel: str) -> Pool:
     """Return the threads of one channel: a stalled channel does not delay another."""
     from dovecote.dispatch.pool import Pool
 
@@ -81,7 +81,7 @@ def _pool(settings: Settings) -> Pool:
         clock=time.monotonic,
         sleep=time.sleep,
         span=inner_span(),
-        sent=measurements().sent,
+        sent=partial(measurements().sent, channel),
     )
 
 
@@ -94,7 +94,7 @@ def default_sender(settings: Settings) -> str:
         return encoded(settings.email_from)
     for kind in catalog().values():
         if Channel.EMAIL in kind.channels and kind.sender is None:
-            raise BadSettings(f"EMAIL_FROM: is not set, and {kind.name} names no sender")
+            raise BadSettings(f"EMAIL_FROM: is not set; set it, or a sender for {kind.name}")
     return ""
 
 

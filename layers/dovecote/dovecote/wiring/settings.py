@@ -21,24 +21,24 @@ Some = Annotated[float, Meta(gt=0, le=86_400)]
 Mailbox = Annotated[
     str, Meta(pattern=r"^([^<>@,\x00-\x1f]*<[^<>@,\s]+@[^<>@,\s]+>|[^<>@,\s]+@[^<>@,\s]+)\Z")
 ]
-"""An address with or without a name; no more is looked at, since a validator slows each start."""
+"""An address with or without a name; a full validator would slow each cold start."""
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 MOST_SEND_SECONDS = 40.0
-"""A run of dispatch is ended after 90 s, and its last part begins no send that it can't cover."""
+"""Lambda ends a run of dispatch after 90 s; a run begins no send that may outlast it."""
 
 Rate = Annotated[str, Meta(pattern=r"^(auto|\d{1,6}(\.\d+)?)\Z")]
-"""Emails a second, or auto: what SES says."""
+"""Emails per second, or auto: the rate that SES reports."""
 
 
 class BadSettings(Exception):
-    """A setting is missing or cannot hold; the message names its variable."""
+    """A setting is missing or invalid; the message names its variable."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
-    """The environment of every function, by the lower-case names of its variables."""
+    """The settings of every function, by the lower-case names of their variables."""
 
     database_url: str = ""
     db_host: str = ""
@@ -77,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def send_seconds(self) -> float:
-        """Return how long one send may take: to connect, and to wait for the answer."""
+        """Return how long one send may take: the connection and the response."""
         return self.send_connect_seconds + self.send_read_seconds
 
     @property
@@ -95,10 +95,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def inline(self) -> "Settings":
-        """Return the settings of submit's best effort: a send that fits its budget, a short lease.
+        """Return the settings of submit's best effort: a send within its budget, a short lease.
 
-        A quarter of the budget to connect and a half to wait leaves a quarter to begin and to
-        finalise. The lease outlasts the budget by far, and is over before dispatch's next run.
+        A connection may take a quarter of the budget and a response half of it; the rest is for
+        the claim and the finaliser. The lease outlasts the budget, and ends before dispatch's next
+        scheduled run.
         """
         budget = self.inline_budget_seconds
         return msgspec.structs.replace(
@@ -116,7 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def push_applications(self) -> Mapping[str, str]:
-        """Return the ARN of the platform application of each platform, in SNS's words."""
+        """Return the ARN of the platform application of each platform, by SNS's name."""
         arns = _listed(self.push_application_arns)
         return {arn.split(":")[5].split("/")[1]: arn for arn in arns}
 
@@ -140,12 +141,12 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def _check(settings: Settings) -> None:
-    """Refuse settings that cannot hold together."""
+    """Refuse settings that contradict each other."""
     _check_database(settings)
     if settings.send_seconds > MOST_SEND_SECONDS:
         raise BadSettings(
-            f"SEND_READ_SECONDS: with SEND_CONNECT_SECONDS more than {MOST_SEND_SECONDS:g}:"
-            " a run of dispatch would begin no such send"
+            "SEND_READ_SECONDS: must be, with SEND_CONNECT_SECONDS, at most"
+            f" {MOST_SEND_SECONDS:g}: a run of dispatch begins no longer send"
         )
     if settings.lease_seconds <= 2 * settings.send_seconds:
         raise BadSettings(
@@ -153,9 +154,9 @@ def _check(settings: Settings) -> None:
             f" which is {2 * settings.send_seconds:g}"
         )
     if settings.backoff_max_seconds < settings.backoff_base_seconds:
-        raise BadSettings("BACKOFF_MAX_SECONDS: is less than BACKOFF_BASE_SECONDS")
+        raise BadSettings("BACKOFF_MAX_SECONDS: must be at least BACKOFF_BASE_SECONDS")
     if settings.pause_max_seconds < settings.pause_base_seconds:
-        raise BadSettings("PAUSE_MAX_SECONDS: is less than PAUSE_BASE_SECONDS")
+        raise BadSettings("PAUSE_MAX_SECONDS: must be at least PAUSE_BASE_SECONDS")
     _check_email(settings)
     _check_arns(settings)
 
@@ -163,24 +164,24 @@ def _check(settings: Settings) -> None:
 def _check_database(settings: Settings) -> None:
     for name in ("db_host", "db_name", "db_user"):
         if not settings.database_url and not getattr(settings, name):
-            raise BadSettings(f"{name.upper()}: is not set, and neither is DATABASE_URL")
+            raise BadSettings(f"{name.upper()}: is not set; set it, or DATABASE_URL")
 
 
 def _check_email(settings: Settings) -> None:
     if settings.email_rate == 0:
-        raise BadSettings("EMAIL_MAX_PER_SECOND: is 0, which would send nothing")
+        raise BadSettings("EMAIL_MAX_PER_SECOND: must be more than 0")
     if settings.email_feedback == "on" and not settings.email_configuration_set:
-        raise BadSettings("EMAIL_FEEDBACK: is on, and no EMAIL_CONFIGURATION_SET sends events")
+        raise BadSettings("EMAIL_FEEDBACK: must be off without EMAIL_CONFIGURATION_SET")
 
 
 def _check_arns(settings: Settings) -> None:
     for arn in _listed(settings.push_application_arns):
         if not _APPLICATION.match(arn):
-            raise BadSettings("PUSH_APPLICATION_ARNS: not a list of platform application ARNs")
+            raise BadSettings("PUSH_APPLICATION_ARNS: must be a list of platform application ARNs")
     if len(settings.push_applications) < len(_listed(settings.push_application_arns)):
-        raise BadSettings("PUSH_APPLICATION_ARNS: two applications of one platform")
+        raise BadSettings("PUSH_APPLICATION_ARNS: must have one application per platform")
     if settings.push_topic_arn and len(settings.push_topic_arn.split(":")) != 6:
-        raise BadSettings("PUSH_TOPIC_ARN: not the ARN of a topic")
+        raise BadSettings("PUSH_TOPIC_ARN: must be the ARN of a topic")
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -188,6 +189,6 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def _in_words(error: msgspec.ValidationError) -> str:
-    """Turn "Expected `int` … - at `$.NAME`" around, so that the name comes first."""
+    """Return "Expected `int` … - at `$.NAME`" with the name first."""
     what, _, where = str(error).rpartition(" - at `$.")
     return f"{where.rstrip('`')}: {what[:1].lower()}{what[1:]}"

@@ -53,8 +53,7 @@ function row(one) {
 }
 
 function message(one) {
-  const view = one.service === "ses" ? "emails" : "pushes";
-  const href = `#${view}/${encodeURIComponent(one.message_id)}`;
+  const href = `#messages-${one.channel}/${encodeURIComponent(one.message_id)}`;
   // All of SES's ids begin with the same four digits.
   const id = one.service === "ses" ? one.message_id.slice(4) : one.message_id;
   const key = `${one.sequence}-${one.message_id}`;

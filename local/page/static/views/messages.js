@@ -1,60 +1,46 @@
-// What the provider got: emails as they look, and pushes as a phone would show them.
+// The messages of a channel that the provider accepted, as their recipients would see them.
 
 import { el, facts, nothing, show } from "/_console/static/dom.js";
 import { read } from "/_console/static/live.js";
 import { phone } from "/_console/static/phone.js";
-import { moment } from "/_console/static/words.js";
+import { label, moment } from "/_console/static/words.js";
 
 const TOPIC = "client event";
 
-export const emails = (container, id) =>
-  messages(container, id, {
-    name: "emails",
-    title: "Emails",
-    service: "ses",
-    none: "No email was accepted yet.",
-    detail: email,
-  });
+/** Return the view of a channel's messages. */
+export const messages = (channel) => (container, id) => inbox(container, id, channel);
 
-export const pushes = (container, id) =>
-  messages(container, id, {
-    name: "pushes",
-    title: "Push notifications",
-    service: "sns",
-    none: "No push was accepted yet.",
-    detail: push,
-  });
-
-function messages(container, id, kind) {
-  const list = el("ol", { class: "inbox", "aria-label": `${kind.title}, newest first` });
+function inbox(container, id, channel) {
+  const title = `${label(channel)} messages`;
+  const list = el("ol", { class: "inbox", "aria-label": `${title}, newest first` });
   const detail = el("div", { class: "message" });
   container.append(
-    el("h2", { class: "unseen", tabindex: "-1" }, kind.title),
+    el("h2", { class: "unseen", tabindex: "-1" }, title),
     el("div", { class: "split" }, list, detail),
   );
   let wanted = id;
-  if (wanted) open(detail, wanted, kind);
+  if (wanted) open(detail, wanted);
   return {
     show(state) {
-      const known = (state.messages ?? []).filter((one) => one.service === kind.service);
+      const known = (state.messages ?? []).filter((one) => one.channel === channel);
       if (!wanted && known.length) {
         // A topic's client event is no notification that a phone shows.
         wanted = (known.find((one) => one.body !== TOPIC) ?? known[0]).message_id;
-        open(detail, wanted, kind);
+        open(detail, wanted);
       }
       show(
         list,
         known.length
-          ? known.map((one) => entry(one, kind, wanted))
-          : el("li", {}, nothing(kind.none)),
+          ? known.map((one) => entry(one, wanted))
+          : el("li", {}, nothing(`No ${channel} message was accepted yet.`)),
       );
     },
   };
 }
 
-function entry(one, kind, wanted) {
+function entry(one, wanted) {
   const attributes = {
-    href: `#${kind.name}/${encodeURIComponent(one.message_id)}`,
+    href: `#messages-${one.channel}/${encodeURIComponent(one.message_id)}`,
     "data-key": one.message_id,
     "aria-current": one.message_id === wanted && "true",
   };
@@ -71,16 +57,16 @@ function entry(one, kind, wanted) {
   );
 }
 
-async function open(container, id, kind) {
+async function open(container, id) {
   try {
     const one = await read(`/_local/messages/${encodeURIComponent(id)}`);
-    show(container, ...kind.detail(one));
+    show(container, ...("envelope" in one ? alert(one) : mail(one)));
   } catch (error) {
     show(container, nothing(error.message));
   }
 }
 
-function email(one) {
+function mail(one) {
   const frame = el("iframe", {
     title: `The email "${one.subject}" as it looks`,
     src: `/_local/messages/${encodeURIComponent(one.message_id)}/html`,
@@ -113,7 +99,7 @@ function pairs(title, values) {
   return el("div", {}, el("h4", {}, title), facts(named));
 }
 
-function push(one) {
+function alert(one) {
   return [
     el("h3", { class: "unseen" }, one.title),
     one.platform ? phone(one.title, one.body, one.at) : null,

@@ -90,8 +90,6 @@ function detail(event) {
 }
 
 function message(event, route) {
-  const view = route.channel === "email" ? "emails" : "pushes";
-  const words = route.channel === "email" ? "See the email" : "See the push";
-  const href = `#${view}/${encodeURIComponent(event.message_id)}`;
-  return el("p", {}, el("a", { href, "data-key": event.title + event.message_id }, words));
+  const href = `#messages-${route.channel}/${encodeURIComponent(event.message_id)}`;
+  return el("p", {}, el("a", { href, "data-key": event.title + event.message_id }, "See the message"));
 }

@@ -10,13 +10,13 @@ import { bulk } from "./redrive.js";
 const FILTERS = ["kind", "channel", "reason", "from", "to"];
 const MOMENTS = new Set(["from", "to"]);
 
-export function deadLetters(container, { query }) {
+export function deadLetters(container, { query, channels }) {
   const list = el("ol", { class: "letters", "aria-label": "Dead letters, newest first" });
   const more = el("div", { class: "more", role: "status" });
   const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
   container.append(
     el("h2", { class: "unseen", tabindex: "-1" }, "Dead letters"),
-    form(filter),
+    form(filter, channels),
     bulk(filter, () => load()),
     list,
     more,
@@ -41,13 +41,13 @@ function button(text, onclick) {
   return el("button", { type: "button", onclick }, text);
 }
 
-function form(filter) {
+function form(filter, channels) {
   const kinds = el("datalist", { id: "kinds" });
   const made = el(
     "form",
     { class: "filter card", id: "filter" },
     field("Kind", el("input", { name: "kind", list: "kinds", autocomplete: "off" })),
-    field("Channel", choice("channel", ["email", "push"])),
+    field("Channel", choice("channel", channels)),
     field("Reason", choice("reason", Object.keys(REASONS))),
     field("From", el("input", { name: "from", type: "datetime-local", step: "1" })),
     field("To", el("input", { name: "to", type: "datetime-local", step: "1" })),

@@ -3,10 +3,9 @@
 import { chart } from "../chart.js";
 import { el, nothing, show } from "../dom.js";
 import { follow } from "../live.js";
-import { bounded, countdown, duration, REASONS } from "../words.js";
+import { bounded, countdown, duration, label, REASONS } from "../words.js";
 
 const EVERY = 5000;
-const CHANNELS = ["email", "push"];
 const ROWS = [
   ["due", "due", "May be sent now, is being sent, or waits behind a pause"],
   ["in_flight", "in flight", "Held by a worker"],
@@ -35,10 +34,14 @@ export function overview(container) {
 function shown(one) {
   return [
     ...one.paused.map((row) => pause(row, one.counted_to)),
-    el("div", { class: "channels" }, CHANNELS.map((channel) => card(channel, one))),
+    el("div", { class: "channels" }, channelsOf(one.live).map((channel) => card(channel, one))),
     charts(one.minutes),
     letters(one),
   ];
+}
+
+function channelsOf(live) {
+  return [...new Set(live.map((row) => row.channel))];
 }
 
 function charts(minutes) {
@@ -84,7 +87,7 @@ function card(channel, one) {
   return el(
     "section",
     { class: "channel card", "aria-labelledby": `channel-${channel}` },
-    el("h3", { id: `channel-${channel}` }, channel === "email" ? "Email" : "Push"),
+    el("h3", { id: `channel-${channel}` }, label(channel)),
     el(
       "dl",
       { class: "numbers" },

@@ -48,7 +48,7 @@ function entry(one, chosen) {
 
 function shown(one, locale, preview) {
   return [
-    el("h3", {}, preview.subject ?? preview.alert.title),
+    el("h3", {}, preview.subject ?? preview.alert?.title ?? one.kind),
     locales(one, locale),
     preview.html ? bodies(one, preview) : null,
     preview.alert ? phone(preview.alert.title, preview.alert.body, Date.now()) : null,

@@ -1,4 +1,4 @@
--- Read what alarms look at, by one clock reading.
+-- Read the gauges of the queue, by one clock reading.
 -- Safe: plain reads. The oldest due route is one probe of the due index for each lane, whether its
 -- channel is paused or not, and one probe of the index of waiting routes for each resource: those count
 -- from when they were first due. Routes behind pauses and open dead letters of the last hour are
@@ -82,11 +82,9 @@ select
     (
         select count(*) from dovecote.channel_state where paused_until is not null
     ) as paused_resources,
-    (
-        select count(*) from dovecote.channel_state
-        where resource = 'email' and greatest(paused_until, trying_until) > (select at from moment)
-    ) as email_paused,
-    (
-        select count(*) from dovecote.channel_state
-        where resource = 'push' and greatest(paused_until, trying_until) > (select at from moment)
-    ) as push_paused
+    array(
+        select resource from dovecote.channel_state
+        where resource = channel
+          and greatest(paused_until, trying_until) > (select at from moment)
+        order by resource
+    ) as paused_channels

@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from operate import trouble
+from operate.check import CREDENTIALS, STACK, Check
 from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
 
@@ -68,6 +69,22 @@ def configuration_set(site: Site) -> Iterator[Finding]:
         yield wrong(f"SES has no configuration set {name}", f"create it, or {site.deploy}")
         return
     yield _destination(site, name, said.get("EventDestinations", []))
+
+
+def allow(site: Site) -> str:
+    """Return what to do where a policy denies a send."""
+    return (
+        "allow ses:SendEmail and ses:SendBulkEmail on the identity: in the SES sandbox IAM"
+        " checks the recipient's identity too, so that the policy needs identity/*"
+        f" ({site.deploy}); also look at the identity's own policy in SES"
+    )
+
+
+CHECKS = (
+    Check(name="SES's account", look=account, after=CREDENTIALS),
+    Check(name="SES's identity", look=identity, after=CREDENTIALS),
+    Check(name="SES's events", look=configuration_set, after=STACK),
+)
 
 
 def _production(site: Site, said: Mapping[str, Any]) -> Finding:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from botocore.exceptions import ClientError
 
 from operate import trouble
+from operate.check import CREDENTIALS, Check
 from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
 
@@ -24,6 +25,14 @@ def applications(site: Site) -> Iterator[Finding]:
         yield skipped("push to devices is off: PushApplicationArns is empty")
     for arn in arns:
         yield _application(site, arn)
+
+
+def allow(_site: Site) -> str:
+    """Return what to do where a policy denies a send."""
+    return "allow sns:Publish on it: see PushApplicationArns, PushTopicArn and the topic's policy"
+
+
+CHECKS = (Check(name="push applications", look=applications, after=CREDENTIALS),)
 
 
 def _application(site: Site, arn: str) -> Finding:

@@ -1,0 +1,1 @@
+"""The tools for email: SES and its previews."""
