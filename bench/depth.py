@@ -19,7 +19,7 @@ from bench.rounds import Size
 from dovecote.core.claim import Lease
 from dovecote.core.route import Channel
 from dovecote.store.database import Connection, Database
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
 
 BATCH = 100
 WARM = 5
@@ -104,7 +104,7 @@ class Deep:
         self._database = Database(
             lambda: Connection.connect(url, autocommit=True, prepare_threshold=None)
         )
-        self._store = PostgresStore(self._database, default_max_attempts=8)
+        self._store = PostgresDispatchStore(self._database, default_max_attempts=8)
 
     def warm(self) -> None:
         """Read the indexes into memory, and begin."""

@@ -56,7 +56,7 @@ def rate(url: str, jobs: int, processes: int) -> float:
 
 
 def _written(name: str) -> str:
-    source = files("dovecote.store").joinpath("sql", f"{name}.sql")
+    source = files("dovecote.store").joinpath("sql", "dispatch", f"{name}.sql")
     text = re.sub(r"--.*", "", source.read_text())
     for parameter, value in VALUES.items():
         text = text.replace(f"%({parameter})s", value)

@@ -16,7 +16,7 @@ from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
 from dovecote.core.route import Channel, Target
 from dovecote.dispatch.circuit_breaker import CircuitBreaker
-from dovecote.store.migrate import migrate
+from dovecote.store.schema.migrate import migrate
 from dovecote.wiring import database, delivery
 from dovecote.wiring import dispatch as wiring_dispatch
 from dovecote.wiring.settings import Settings, load

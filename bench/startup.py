@@ -24,7 +24,7 @@ import psycopg
 import build
 from bench.report import Rounds, Table, Target, markdown, spread
 from dovecote.catalog.compile import compile_catalog
-from dovecote.store.migrate import migrate
+from dovecote.store.schema.migrate import migrate
 from local.postgres import Server
 from local.provider import running
 

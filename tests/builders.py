@@ -28,11 +28,11 @@ from dovecote.dispatch.deliver import Deliver
 from dovecote.dispatch.dispatch import Dispatch, Timing
 from dovecote.dispatch.finalise import Finaliser
 from dovecote.dispatch.pauses import Pauses
-from dovecote.dispatch.ports import Claimed, Store
+from dovecote.dispatch.ports import Claimed
 from dovecote.dispatch.rates import Rates
-from dovecote.store.dead_letters import PostgresDeadLetters
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.operations.dead_letters import PostgresDeadLetters
 from tests.canary import CANARY
+from tests.store import Store
 
 KIND = "order.shipped"
 ADDRESS = f"success+{CANARY}@simulator.amazonses.com"
@@ -173,10 +173,10 @@ def a_redrive(**overrides: Any) -> Redrive:
 
 
 def redrive_one(
-    store: PostgresStore, route_id: UUID, expires_at: datetime | None = None
+    store: Store, route_id: UUID, expires_at: datetime | None = None
 ) -> UUID | Refusal | None:
     """Redrive one dead letter in the store's database."""
-    letters = PostgresDeadLetters(store._database)
+    letters = PostgresDeadLetters(store.database)
     return letters.redrive(a_redrive(expires_at=expires_at), route_id)
 
 

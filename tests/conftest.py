@@ -13,13 +13,13 @@ import pytest
 from psycopg import sql
 
 from dovecote.store.database import Connection, Database
-from dovecote.store.devices import PostgresDevices
-from dovecote.store.migrate import migrate
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.people.devices import PostgresDevices
+from dovecote.store.schema.migrate import migrate
 from local.postgres import Server
 from local.provider import Running, running
 from tests.canary import heard, kept, overheard
 from tests.functions import Functions, environment, functions
+from tests.store import Store
 
 DEFAULT_MAX_ATTEMPTS = 5
 TEMPORARY = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
@@ -121,9 +121,9 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def store(database: Database) -> PostgresStore:
+def store(database: Database) -> Store:
     """The store on this test's database."""
-    return PostgresStore(database, default_max_attempts=DEFAULT_MAX_ATTEMPTS)
+    return Store(database, default_max_attempts=DEFAULT_MAX_ATTEMPTS)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from dovecote.dispatch.calls import Call
 from dovecote.dispatch.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.deliver import Deliver
 from dovecote.dispatch.pool import Pool, one_by_one
-from dovecote.store.migrate import migrate
+from dovecote.store.schema.migrate import migrate
 from dovecote.submit import submission
 from dovecote.submit.submit import Submit
 from dovecote.wiring import database, delivery, metrics, tracing
@@ -144,7 +144,7 @@ def send_by(channel: Immediate) -> None:
     def deliver(settings: Settings, by_name: Mapping[str, base.Channel]) -> Deliver:
         del by_name  # replaced by `channel`
         return Deliver(
-            store=database.store(),
+            store=database.dispatch_store(),
             channels=dict.fromkeys(Channel, channel),
             check=CheckPayload(delivery.catalog()),
             clock=time.monotonic,

@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from dovecote.store.migrate import migrate
-from dovecote.store.publish import publish
+from dovecote.store.schema.migrate import migrate
+from dovecote.store.schema.publish import publish
 from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment
 from local.postgres import Server

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dovecote.store import migrate
+from dovecote.store.schema import migrate
 from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
 from operate.stack import Stack

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.store.migrate import known
+from dovecote.store.schema.migrate import known
 from local.sam import ROOT, docker
 from local.sam.event import Document, read_event
 from tests.aws import cluster, emulator

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from dovecote.feedback.record_feedback import RecordFeedback
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.feedback import PostgresFeedback
 from local.page.agreement import agreement
 from local.provider import Running
 from tests.faults.worker import Nursery
@@ -167,7 +167,7 @@ def told(database_url: str, provider: Running) -> Iterator[None]:
     database = Database(
         lambda: Bounded.connect(database_url, autocommit=True, prepare_threshold=None)
     )
-    take = RecordFeedback(store=PostgresStore(database, default_max_attempts=8))
+    take = RecordFeedback(store=PostgresFeedback(database))
 
     def bring() -> None:
         brought = 0

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dovecote.store.migrate import migrate
+from dovecote.store.schema.migrate import migrate
 from local.provider import Fault, Order, Running, running
 from tests.conftest import create_database, drop_database, named
 from tests.faults.processes import a_nursery, told

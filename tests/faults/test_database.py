@@ -13,7 +13,7 @@ import pytest
 
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
-from dovecote.store.migrate import migrate
+from dovecote.store.schema.migrate import migrate
 from dovecote.wiring import database as wiring_database
 from local.postgres import Server
 from local.provider import Fault, Order, Running

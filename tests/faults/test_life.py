@@ -37,8 +37,7 @@ from dovecote.core.transitions import Refusal
 from dovecote.dispatch.deliver import Deliver
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
-from dovecote.store.erasure import PostgresErasure
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.people.erasure import PostgresErasure
 from tests.builders import (
     ScriptedChannel,
     a_dispatch,
@@ -54,6 +53,7 @@ from tests.builders import (
     stored,
     unasked,
 )
+from tests.store import Store
 
 # The clock moves in tens, so that none of these ends in the milliseconds that a step takes.
 LEASE = 65.0
@@ -105,7 +105,7 @@ class Life(RuleBasedStateMachine):
         self.database = Database(
             lambda: Bounded.connect(self.url, autocommit=True, prepare_threshold=None)
         )
-        self.store = PostgresStore(self.database, default_max_attempts=3)
+        self.store = Store(self.database, default_max_attempts=3)
         self.connection.execute(
             "truncate dovecote.notifications, dovecote.notification_routes,"
             " dovecote.notification_dead_letters, dovecote.email_deliveries,"
@@ -388,7 +388,7 @@ class Life(RuleBasedStateMachine):
             known=known,
             error="SES Reject",
         )
-        self.store.tell(feedback)
+        self.store.record_feedback(feedback)
 
     def _others(self, sent: Sent) -> list[Sent]:
         """Return what else of a route was accepted, and not rejected."""

@@ -175,12 +175,12 @@ def _arm(stop: Stop, held: str) -> None:
         if stop.address.encode() in (request.body or b""):
             at("before send")
 
-    store = database.store()
+    store, submissions = database.dispatch_store(), database.submissions()
     claims = os.open(held, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for name in ("claim", "claim_lapsed", "submit"):
-        setattr(store, name, _noted(getattr(store, name), claims))
-    for name, point in (("claim", "claim"), ("submit", "store")):
-        setattr(store, name, _around(getattr(store, name), at, point))
+    for owner, name in ((store, "claim"), (store, "claim_lapsed"), (submissions, "submit")):
+        setattr(owner, name, _noted(getattr(owner, name), claims))
+    for owner, name, point in ((store, "claim", "claim"), (submissions, "submit", "store")):
+        setattr(owner, name, _around(getattr(owner, name), at, point))
     store.transaction = _committing(store.transaction, at)  # type: ignore[method-assign]
     store.publish = _around(store.publish, at, "commit")  # type: ignore[method-assign]
     events = clients.session().events

@@ -226,6 +226,15 @@ def test_the_api_is_described_in_json_alone(layer: Path) -> None:
     assert not (layer / "dovecote" / "aws" / "openapi.yaml").exists()
 
 
+def test_the_layer_has_every_sql_file_and_the_authorities(layer: Path) -> None:
+    built = layer / "dovecote" / "store"
+    source = build.PACKAGE / "store"
+    read = [*source.rglob("*.sql"), *source.rglob("*.pem")]
+    assert len(read) > 100
+    for path in read:
+        assert (built / path.relative_to(source)).read_bytes() == path.read_bytes(), path
+
+
 def test_a_package_keeps_its_licence_and_what_python_reads_of_it(layer: Path) -> None:
     for package in layer.glob("*.dist-info"):
         names = [path.name.upper() for path in package.rglob("*")]

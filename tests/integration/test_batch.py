@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from dovecote.core.errors import StoreUnavailable
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.submit.submissions import PostgresSubmissions
 from dovecote.submit import batch, work_limit
 from dovecote.wiring import submit as wiring_submit
 from local.provider import Fault, Running
@@ -154,7 +154,7 @@ def test_what_is_tried_at_once_is_nobody_else_s_however_long_the_others_are_stor
         raise RuntimeError
 
     seen: list[float] = []
-    wiring_submit.submit()._deliver = leases  # type: ignore[assignment]
+    wiring_submit.submit()._best_effort._deliver = leases  # type: ignore[assignment]
     house.post(good("alone"))
     connection.execute("truncate dovecote.notification_routes cascade")
     house.post_batch([good("key-1")])
@@ -192,15 +192,15 @@ def test_a_database_out_of_reach_is_a_503_for_each_and_asked_once(
 @contextmanager
 def failing(error: Exception, key: str) -> Iterator[None]:
     """Make the store fail at a key."""
-    real = PostgresStore.submit
+    real = PostgresSubmissions.submit
 
-    def submit(self: PostgresStore, notification: Any, *given: Any, **more: Any) -> Any:
+    def submit(self: PostgresSubmissions, notification: Any, *given: Any, **more: Any) -> Any:
         if notification.submission.idempotency_key == key:
             raise error
         return real(self, notification, *given, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PostgresStore, "submit", submit)
+        patch.setattr(PostgresSubmissions, "submit", submit)
         yield
 
 

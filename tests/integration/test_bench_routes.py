@@ -9,8 +9,8 @@ import pytest
 from bench import routes
 from dovecote.core import lanes
 from dovecote.core.claim import Lease
-from dovecote.store.postgres import PostgresStore
 from tests.builders import fresh
+from tests.store import Store
 
 
 @pytest.mark.parametrize("lane", lanes.ALL, ids=lambda lane: str(lane.number))
@@ -33,15 +33,13 @@ def test_a_route_of_the_bench_lies_in_its_lane(
     assert found == [(lane.number,)]
 
 
-def test_the_bench_claims_what_it_filled(
-    connection: psycopg.Connection[Any], store: PostgresStore
-) -> None:
+def test_the_bench_claims_what_it_filled(connection: psycopg.Connection[Any], store: Store) -> None:
     routes.fill(connection, 3)
     assert len(fresh(store, {routes.PUSH: 10}, Lease(token=uuid4(), seconds=60))) == 3
 
 
 def test_what_the_bench_copies_is_claimed_too(
-    connection: psycopg.Connection[Any], store: PostgresStore
+    connection: psycopg.Connection[Any], store: Store
 ) -> None:
     values = {"first": 1, "last": 1}
     (notification_id,) = connection.execute(routes.NOTIFICATIONS.encode(), values).fetchall()[0]

@@ -64,13 +64,13 @@ def test_dispatch_cannot_take_what_submit_is_trying(
 ) -> None:
     order(provider, Fault.STALL, seconds=20)
     seen: list[Any] = []
-    real = submit.submit()._deliver
+    real = submit.submit()._best_effort._deliver
 
     def meanwhile(_claims: Any, **more: Any) -> Any:
         seen.append((house.dispatch()["claimed"], connection.execute(STATE).fetchall()))
         return real([], **more)
 
-    submit.submit()._deliver = meanwhile  # type: ignore[assignment]
+    submit.submit()._best_effort._deliver = meanwhile  # type: ignore[assignment]
     house.post(email_only())
     assert seen == [(0, [("pending", 1, 1, True)])]
 
@@ -81,7 +81,7 @@ def test_a_broken_machinery_is_a_202_and_logged_at_debug_only(
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("success+ann@simulator.amazonses.com")
 
-    submit.submit()._deliver = broken  # type: ignore[assignment]
+    submit.submit()._best_effort._deliver = broken  # type: ignore[assignment]
     logs.logger().setLevel("DEBUG")
     caplog.set_level("DEBUG")
     answer = house.post(email_only())

@@ -1,5 +1,6 @@
 """Heart 8: claiming by the database's clock, by lanes, oldest first, with lease and token."""
 
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from dovecote.core.notification import Cancellation, Priority
 from dovecote.core.outcome import Failed, NotBegun, Outcome, Result
 from dovecote.core.route import Channel, Status
 from dovecote.store.database import Database
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.dispatch.claims import PostgresClaimed
 from tests.builders import (
     RecordingLog,
     ScriptedChannel,
@@ -38,13 +39,12 @@ from tests.builders import (
     store_routes,
     stored,
 )
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 
 
-def test_a_claim_counts_the_attempt_and_takes_a_lease(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_a_claim_counts_the_attempt_and_takes_a_lease(store: Store, connection: Connection) -> None:
     store_routes(store, 1)
     lease = a_lease(60)
     (claim,) = fresh(store, dict.fromkeys(range(12), 5), lease)
@@ -59,20 +59,42 @@ def test_a_claim_counts_the_attempt_and_takes_a_lease(
     assert 58 < row[5] <= 60
 
 
-def test_a_claimed_route_is_nobody_elses(store: PostgresStore) -> None:
+TYPES = {UUID: "uuid", str: "text", int: "integer", bool: "boolean", float: "float8"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_claim_is_built_by_the_names_of_its_columns(
+    store: Store, connection: Connection, seed: int
+) -> None:
+    store_routes(store, 1)
+    (claim,) = claim_all(store)
+    columns = [field for field in Claim.__struct_fields__ if field != "token"]
+    random.Random(seed).shuffle(columns)
+    values = {column: getattr(claim, column) for column in columns}
+    selected = ", ".join(
+        f"%({column})s::{TYPES.get(type(value), 'text')} as {column}"
+        for column, value in values.items()
+    )
+    cursor = connection.cursor(binary=True).execute(f"select {selected}".encode(), values)
+    claimed = PostgresClaimed(cursor, claim.token)
+    assert list(claimed) == [claim]
+    assert claimed.by_lane[claim.lane].until == claim.due
+
+
+def test_a_claimed_route_is_nobody_elses(store: Store) -> None:
     store_routes(store, 3)
     assert len(claim_all(store)) == 3
     assert claim_all(store) == []
     assert claim_lapsed(store) is None
 
 
-def test_what_is_not_due_is_not_claimed(store: PostgresStore) -> None:
+def test_what_is_not_due_is_not_claimed(store: Store) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     stored(store, a_notification(submission=a_submission(deliver_at=later)))
     assert claim_all(store) == []
 
 
-def test_a_time_in_the_past_means_now(store: PostgresStore, connection: Connection) -> None:
+def test_a_time_in_the_past_means_now(store: Store, connection: Connection) -> None:
     past = datetime.now(UTC) - timedelta(days=400)
     stored(store, a_notification(submission=a_submission(deliver_at=past)))
     assert len(claim_all(store)) == 1
@@ -81,7 +103,7 @@ def test_a_time_in_the_past_means_now(store: PostgresStore, connection: Connecti
     ).fetchone() == (True,)
 
 
-def test_the_oldest_of_a_lane_comes_first(store: PostgresStore, connection: Connection) -> None:
+def test_the_oldest_of_a_lane_comes_first(store: Store, connection: Connection) -> None:
     store_routes(store, 20)
     connection.execute(
         "update dovecote.notification_routes"
@@ -95,7 +117,7 @@ def test_the_oldest_of_a_lane_comes_first(store: PostgresStore, connection: Conn
     assert picked == {route_id for (route_id,) in oldest}
 
 
-def test_a_claim_takes_no_more_of_a_lane_than_it_names(store: PostgresStore) -> None:
+def test_a_claim_takes_no_more_of_a_lane_than_it_names(store: Store) -> None:
     store_routes(store, 30, Channel.EMAIL)
     store_routes(store, 30, Channel.PUSH)
     email, push = (
@@ -107,7 +129,7 @@ def test_a_claim_takes_no_more_of_a_lane_than_it_names(store: PostgresStore) -> 
 
 
 def test_the_database_and_the_code_number_the_lanes_alike(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     for channel in Channel:
         for priority in Priority:
@@ -123,7 +145,7 @@ def test_the_database_and_the_code_number_the_lanes_alike(
 
 @pytest.mark.parametrize("change", ["lane = lane + 1", "priority = 0", "status = 'retrying'"])
 def test_the_database_takes_no_live_route_in_a_lane_that_is_not_its_own(
-    store: PostgresStore, connection: Connection, change: str
+    store: Store, connection: Connection, change: str
 ) -> None:
     store_routes(store, 1)
     with pytest.raises(psycopg.errors.CheckViolation, match="notification_routes_lane"):
@@ -131,7 +153,7 @@ def test_the_database_takes_no_live_route_in_a_lane_that_is_not_its_own(
 
 
 def test_a_lane_is_read_from_where_the_last_claim_ended(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 10)
     connection.execute(
@@ -159,7 +181,7 @@ def free(connection: Connection) -> None:
 
 
 def test_what_became_due_before_the_place_that_was_read_to_is_delivered_in_the_same_run(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 300)
 
@@ -178,7 +200,7 @@ def test_what_became_due_before_the_place_that_was_read_to_is_delivered_in_the_s
     assert a_dispatch(store, channel, batch_size=64)(forever)["published"] == 301
 
 
-def test_a_batch_is_filled_when_only_one_lane_has_work(store: PostgresStore) -> None:
+def test_a_batch_is_filled_when_only_one_lane_has_work(store: Store) -> None:
     store_routes(store, 250, priority=Priority.LOW)
     channel = ScriptedChannel()
     tally = a_dispatch(store, channel, batch_size=100)(forever)
@@ -186,7 +208,7 @@ def test_a_batch_is_filled_when_only_one_lane_has_work(store: PostgresStore) -> 
 
 
 def test_retries_do_not_starve_new_work_and_low_priorities_move(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     for priority in Priority:
         store_routes(store, 200, priority=priority)
@@ -203,7 +225,7 @@ def test_retries_do_not_starve_new_work_and_low_priorities_move(
 
 
 def test_a_route_at_its_last_attempt_is_claimed_to_be_ended_without_a_send(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1, max_attempts=2)
     connection.execute("update dovecote.notification_routes set attempts = 2, claims = 2")
@@ -218,7 +240,7 @@ def test_a_route_at_its_last_attempt_is_claimed_to_be_ended_without_a_send(
 
 
 def test_a_route_past_its_time_is_claimed_to_be_ended_without_a_send(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1, expires_in=0)
     channel = ScriptedChannel()
@@ -228,7 +250,7 @@ def test_a_route_past_its_time_is_claimed_to_be_ended_without_a_send(
 
 
 def test_a_route_that_ends_without_a_send_keeps_its_last_error(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1, max_attempts=2)
     a_dispatch(store, ScriptedChannel(answer=lambda _: Failed(error="no luck")))(forever)
@@ -243,7 +265,7 @@ def test_a_route_that_ends_without_a_send_keeps_its_last_error(
 
 
 def test_a_lapsed_lease_leaves_its_route_to_be_claimed_alone_and_after_the_fresh(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 5)
     lapsed = {claim.route_id for claim in claim_all(store, seconds=0)}
@@ -263,7 +285,7 @@ def test_a_lapsed_lease_leaves_its_route_to_be_claimed_alone_and_after_the_fresh
     ).fetchone() == (10,)
 
 
-def test_a_lapsed_lease_leaves_its_attempt_counted(store: PostgresStore) -> None:
+def test_a_lapsed_lease_leaves_its_attempt_counted(store: Store) -> None:
     store_routes(store, 1, max_attempts=3)
     claim_all(store, seconds=0)
     again = claim_lapsed(store)
@@ -272,7 +294,7 @@ def test_a_lapsed_lease_leaves_its_attempt_counted(store: PostgresStore) -> None
 
 
 def test_a_lapsed_lease_is_claimed_only_when_its_hold_is_over(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1)
     claim_all(store, seconds=0)
@@ -289,7 +311,7 @@ def test_a_lapsed_lease_is_claimed_only_when_its_hold_is_over(
     ).fetchone() == (True, True)
 
 
-def test_a_lapsed_lease_is_claimed_along_its_own_channel_alone(store: PostgresStore) -> None:
+def test_a_lapsed_lease_is_claimed_along_its_own_channel_alone(store: Store) -> None:
     store_routes(store, 1, Channel.PUSH)
     claim_all(store, seconds=0)
     assert claim_lapsed(store, Channel.EMAIL) is None
@@ -299,7 +321,7 @@ def test_a_lapsed_lease_is_claimed_along_its_own_channel_alone(store: PostgresSt
 @pytest.mark.parametrize("channel", Channel)
 @pytest.mark.parametrize("expired", [False, True])
 def test_a_lapsed_route_that_ends_without_a_send_is_ambiguous(
-    store: PostgresStore, connection: Connection, channel: Channel, expired: bool
+    store: Store, connection: Connection, channel: Channel, expired: bool
 ) -> None:
     store_routes(store, 1, channel, max_attempts=3 if expired else 1)
     claim_all(store, seconds=0)
@@ -312,7 +334,7 @@ def test_a_lapsed_route_that_ends_without_a_send_is_ambiguous(
 
 
 def test_a_lapsed_route_that_fails_for_sure_is_in_doubt_no_more(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1, max_attempts=2)
     claim_all(store, seconds=0)
@@ -321,7 +343,7 @@ def test_a_lapsed_route_that_fails_for_sure_is_in_doubt_no_more(
 
 
 def test_under_a_backlog_lapsed_routes_move_in_the_last_part_of_a_run(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 3)
     lapsed = {claim.route_id for claim in claim_all(store, seconds=0)}
@@ -341,7 +363,7 @@ def test_under_a_backlog_lapsed_routes_move_in_the_last_part_of_a_run(
 
 @pytest.mark.parametrize("batch_seconds", [1, 7, 10, 11, 13, 20, 30, 60])
 def test_a_lapsed_route_moves_in_each_run_however_long_its_batches_take(
-    store: PostgresStore, connection: Connection, batch_seconds: float
+    store: Store, connection: Connection, batch_seconds: float
 ) -> None:
     store_routes(store, 1)
     claim_all(store, seconds=0)
@@ -365,7 +387,7 @@ def test_a_lapsed_route_moves_in_each_run_however_long_its_batches_take(
 
 
 def test_a_lapsed_route_that_is_given_back_stays_in_doubt(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1)
     claim_all(store, seconds=0)
@@ -405,7 +427,7 @@ def published(connection: Connection) -> int:
 
 
 def test_what_is_delivered_is_written_down_while_the_slowest_of_its_batch_is_waited_for(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 10)
     channel = Halting(lambda: published(connection))
@@ -415,7 +437,7 @@ def test_what_is_delivered_is_written_down_while_the_slowest_of_its_batch_is_wai
 
 
 def test_what_could_not_be_written_down_early_is_written_down_at_the_end(
-    store: PostgresStore, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_routes(store, 10)
     publish, gone = store.publish, iter([True])
@@ -433,7 +455,7 @@ def test_what_could_not_be_written_down_early_is_written_down_at_the_end(
 
 
 def test_what_was_claimed_before_the_store_failed_is_delivered(
-    store: PostgresStore, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_routes(store, 50)
     claim, calls = store.claim, iter([True, False])
@@ -450,7 +472,7 @@ def test_what_was_claimed_before_the_store_failed_is_delivered(
 
 
 def test_a_store_out_of_reach_ends_the_line_of_each_channel_and_the_tally_says_so(
-    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_routes(store, 1)
 
@@ -465,7 +487,7 @@ def test_a_store_out_of_reach_ends_the_line_of_each_channel_and_the_tally_says_s
     assert {line[:2] for line in log.lines} == {("error", "database out of reach")}
 
 
-def test_a_run_begins_nothing_that_its_time_does_not_cover(store: PostgresStore) -> None:
+def test_a_run_begins_nothing_that_its_time_does_not_cover(store: Store) -> None:
     store_routes(store, 1)
     channel = ScriptedChannel()
     tally = a_dispatch(store, channel)(lambda: 2.5)
@@ -474,7 +496,7 @@ def test_a_run_begins_nothing_that_its_time_does_not_cover(store: PostgresStore)
 
 
 def test_concurrent_claims_share_the_work_and_none_exceeds_its_limit(
-    store: PostgresStore, database_url: str
+    store: Store, database_url: str
 ) -> None:
     store_routes(store, 900)
     number = lanes.Lane(channel=Channel.EMAIL, priority=Priority.NORMAL, retry=False).number
@@ -482,7 +504,7 @@ def test_concurrent_claims_share_the_work_and_none_exceeds_its_limit(
 
     def work() -> None:
         with psycopg.connect(database_url, autocommit=True) as own:
-            mine = PostgresStore(Database(lambda: own), default_max_attempts=5)
+            mine = Store(Database(lambda: own), default_max_attempts=5)
             for _ in range(10):
                 got = fresh(mine, {number: 30}, Lease(token=uuid4(), seconds=60))
                 claims.append([claim.route_id for claim in got])

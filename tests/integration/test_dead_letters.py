@@ -3,7 +3,6 @@
 import json
 import threading
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -14,13 +13,13 @@ import pytest
 from dovecote.core.transitions import Refusal
 from dovecote.operations.redrives import BATCH, Redrives
 from dovecote.store.database import Database
-from dovecote.store.dead_letters import PostgresDeadLetters
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.operations.dead_letters import PostgresDeadLetters
 from dovecote.store.statements import statement
 from tests.builders import ScriptedChannel, a_dispatch, a_redrive, forever
 from tests.functions import Answer, Functions
 from tests.integration.test_http import assert_problem
 from tests.integration.test_plans import nodes
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 WHO = "arn:aws:sts::123456789012:assumed-role/producer/orders"
@@ -65,10 +64,8 @@ def make(
 
 
 @pytest.fixture
-def letters(database_url: str) -> Iterator[PostgresDeadLetters]:
-    database = Database(lambda: psycopg.connect(database_url, autocommit=True))
-    yield PostgresDeadLetters(database)
-    database.close()
+def letters(database: Database) -> PostgresDeadLetters:
+    return PostgresDeadLetters(database)
 
 
 def find(house: Functions, what: str = "dead-letters", **query: object) -> Answer:
@@ -181,7 +178,7 @@ def test_a_page_is_read_along_the_index_of_its_filter_beside_many(connection: Co
         ({"kind": "rare", "place": 100_000, "place_at": hour}, "kind"),
     ):
         explained = connection.execute(
-            b"explain (analyze, format json) " + statement("dead_letters"),
+            b"explain (analyze, format json) " + statement("operations/dead_letters"),
             {**nothing, **asked, "limit": 51},
         ).fetchone()
         assert explained is not None
@@ -284,7 +281,7 @@ def test_one_that_would_expire_before_its_turn_is_refused(
 
 
 def test_what_is_on_record_as_accepted_is_redriven_and_sent_to_nobody(
-    house: Functions, store: PostgresStore, connection: Connection
+    house: Functions, store: Store, connection: Connection
 ) -> None:
     (route_id,) = make(connection, 1, reason="ambiguous")
     with store.transaction() as transaction:  # by a worker that came too late
@@ -301,8 +298,13 @@ def test_two_redrives_at_once_redrive_each_once(connection: Connection, database
 
     def run() -> None:
         with psycopg.connect(database_url, autocommit=True) as own:
-            letters = PostgresDeadLetters(Database(lambda: own))
-            use = Redrives(letters=letters, new_id=uuid.uuid4, clock=lambda: 0.0)
+            database = Database(lambda: own)
+            use = Redrives(
+                letters=PostgresDeadLetters(database),
+                limits=database,
+                new_id=uuid.uuid4,
+                clock=lambda: 0.0,
+            )
             answer = use.redrive(b'{"filter": {}}', WHO)
             assert not isinstance(answer, int)
             done.append(answer.redriven)
@@ -337,11 +339,11 @@ def test_a_route_that_is_locked_ends_it_with_what_was_done(
 
 
 def test_when_the_time_is_over_no_batch_is_begun(
-    connection: Connection, letters: PostgresDeadLetters
+    connection: Connection, letters: PostgresDeadLetters, database: Database
 ) -> None:
     make(connection, 3 * BATCH)
     times = iter([0.0, 0.0, 0.0, 3.0])
-    use = Redrives(letters=letters, new_id=uuid.uuid4, clock=lambda: next(times))
+    use = Redrives(letters=letters, limits=database, new_id=uuid.uuid4, clock=lambda: next(times))
     answer = use.redrive(b'{"filter": {}}', WHO)
     assert not isinstance(answer, int)
     assert (answer.matched, answer.redriven) == (3 * BATCH, BATCH)

@@ -28,7 +28,6 @@ from dovecote.core.outcome import (
 )
 from dovecote.core.route import Channel, Target
 from dovecote.dispatch.deliver import Deliver
-from dovecote.store.postgres import PostgresStore
 from dovecote.wiring import dispatch
 from dovecote.wiring.settings import load
 from local.provider import Fault, Running
@@ -46,6 +45,7 @@ from tests.canary import CANARY
 from tests.functions import Answer, Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import a_body
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -117,7 +117,7 @@ def perform(deliver: Deliver, claims: list[Claim], deadline: float) -> list[Resu
     )
 
 
-def claim_of(house: Functions, store: PostgresStore, **overrides: Any) -> Claim:
+def claim_of(house: Functions, store: Store, **overrides: Any) -> Claim:
     """Store a password reset for later, and claim it now."""
     house.post(email_only(deliver_at="2999-01-01T00:00:00Z", **overrides))
     with psycopg.connect(load().database_url, autocommit=True) as own:
@@ -153,7 +153,7 @@ def test_email_of_a_kind_with_an_unsubscribe_address_has_one_click_headers(
         assert accepted.content.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-def test_email_without_a_recipient_fails_in_words(house: Functions, store: PostgresStore) -> None:
+def test_email_without_a_recipient_fails_in_words(house: Functions, store: Store) -> None:
     claim = claim_of(house, store)
     for blank in (None, "", "  \t"):
         assert deliver(replace(claim, resolved_email=blank)) == Failed(
@@ -161,25 +161,25 @@ def test_email_without_a_recipient_fails_in_words(house: Functions, store: Postg
         )
 
 
-def test_email_of_an_unknown_kind_fails_in_words(house: Functions, store: PostgresStore) -> None:
+def test_email_of_an_unknown_kind_fails_in_words(house: Functions, store: Store) -> None:
     claim = claim_of(house, store)
     assert deliver(replace(claim, kind="order.lost")) == Failed(error="unknown kind", asked=False)
 
 
-def test_push_without_a_user_fails_in_words(house: Functions, store: PostgresStore) -> None:
+def test_push_without_a_user_fails_in_words(house: Functions, store: Store) -> None:
     claim = claim_of(house, store)
     for blank in (None, "", " "):
         route = replace(claim, channel="push", target=Target.TOPIC, user_id=blank)
         assert deliver(route) == Failed(error="push route missing user_id", asked=False)
 
 
-def test_any_other_channel_is_unknown(house: Functions, store: PostgresStore) -> None:
+def test_any_other_channel_is_unknown(house: Functions, store: Store) -> None:
     claim = claim_of(house, store)
     assert deliver(replace(claim, channel="fax")) == Failed(error="unknown channel")
 
 
 def test_nothing_is_begun_when_the_time_is_up(
-    house: Functions, store: PostgresStore, provider: Running
+    house: Functions, store: Store, provider: Running
 ) -> None:
     claim = claim_of(house, store)
     assert perform(dispatch.dispatch()._deliver, [claim], 0.0) == [
@@ -199,7 +199,7 @@ def test_nothing_is_begun_when_the_time_is_up(
 )
 def test_an_error_of_our_own_is_without_the_payload_and_in_doubt_only_where_it_may_have_been_sent(
     house: Functions,
-    store: PostgresStore,
+    store: Store,
     monkeypatch: pytest.MonkeyPatch,
     broken_at: str,
     expected: Permanent | Ambiguous,
@@ -218,7 +218,7 @@ def test_an_error_of_our_own_is_without_the_payload_and_in_doubt_only_where_it_m
 
 
 def test_a_refused_message_is_permanent_and_its_words_name_nobody(
-    house: Functions, store: PostgresStore, provider: Running
+    house: Functions, store: Store, provider: Running
 ) -> None:
     claim = claim_of(house, store)
     order(
@@ -436,7 +436,7 @@ def test_a_missing_topic_kills_no_device(
 
 @pytest.mark.parametrize("same_id", [True, False])
 def test_a_device_that_registers_while_a_push_finds_its_endpoint_gone_stays_alive(
-    pushing: Functions, store: PostgresStore, provider: Running, same_id: bool
+    pushing: Functions, store: Store, provider: Running, same_id: bool
 ) -> None:
     if same_id:
         provider.provider.registry.endpoint_id = lambda token: uuid.uuid5(uuid.NAMESPACE_OID, token)
@@ -458,7 +458,7 @@ def test_a_device_that_registers_while_a_push_finds_its_endpoint_gone_stays_aliv
 
 
 def test_a_route_to_a_dead_device_reaches_nobody(
-    pushing: Functions, connection: Connection, store: PostgresStore, provider: Running
+    pushing: Functions, connection: Connection, store: Store, provider: Running
 ) -> None:
     register(pushing, "phone", "apns", "a" * 64)
     post_to_device(pushing, deliver_at="2999-01-01T00:00:00Z")
@@ -472,7 +472,7 @@ def test_a_route_to_a_dead_device_reaches_nobody(
 
 
 def test_an_application_that_is_disabled_pauses_alone(
-    pushing: Functions, connection: Connection, store: PostgresStore, provider: Running
+    pushing: Functions, connection: Connection, store: Store, provider: Running
 ) -> None:
     register(pushing, "phone", "apns", "a" * 64)
     register(pushing, "tablet", "fcm", "b" * 64)
@@ -581,7 +581,7 @@ def test_a_device_that_cannot_be_registered_is_a_422(
 
 
 def test_an_email_on_record_as_accepted_is_not_sent_again_after_a_crash(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1)
     (first,) = claim_all(store, seconds=0)
@@ -605,7 +605,7 @@ def test_an_email_on_record_as_accepted_is_not_sent_again_after_a_crash(
 
 
 def test_an_acceptance_that_came_too_late_is_put_on_record_by_the_next_batch(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1)
     (claim,) = claim_all(store, seconds=0)
@@ -629,7 +629,7 @@ def test_an_acceptance_that_came_too_late_is_put_on_record_by_the_next_batch(
     assert store.accepted([(claim.kind, claim.route_id)]) == {claim.route_id: "m-late"}
 
 
-def test_an_acceptance_is_put_on_record_once(store: PostgresStore, connection: Connection) -> None:
+def test_an_acceptance_is_put_on_record_once(store: Store, connection: Connection) -> None:
     store_routes(store, 1)
     (claim,) = claim_all(store)
     for message_id in ("first", "second"):

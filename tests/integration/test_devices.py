@@ -14,8 +14,7 @@ from dovecote.core.device import Device
 from dovecote.core.outcome import Permanent, Result
 from dovecote.core.route import Channel, Target
 from dovecote.store.database import Database
-from dovecote.store.devices import PostgresDevices
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.people.devices import PostgresDevices
 from local.provider import Running
 from tests.builders import (
     RecordingLog,
@@ -27,6 +26,7 @@ from tests.builders import (
 )
 from tests.conftest import DEFAULT_MAX_ATTEMPTS
 from tests.functions import PROBLEM, Functions, environment, functions
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 GONE = "device is dead or no longer registered"
@@ -214,7 +214,7 @@ def a_push(session: str = "phone", **more: Any) -> Any:
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_dead_device_skips_what_waits_for_it_and_leaves_alone_what_may_be_sent(
-    store: PostgresStore, devices: PostgresDevices, connection: Connection, state: str
+    store: Store, devices: PostgresDevices, connection: Connection, state: str
 ) -> None:
     becomes, status = STATES[state]
     devices.put(a_device())
@@ -232,7 +232,7 @@ def test_a_dead_device_skips_what_waits_for_it_and_leaves_alone_what_may_be_sent
 
 
 def test_a_send_that_finds_a_device_dead_skips_what_else_waits_for_it(
-    store: PostgresStore, devices: PostgresDevices, connection: Connection
+    store: Store, devices: PostgresDevices, connection: Connection
 ) -> None:
     devices.put(a_device())
     stored(store, a_notification([a_push()]))
@@ -250,14 +250,14 @@ def test_a_send_that_finds_a_device_dead_skips_what_else_waits_for_it(
 
 
 def test_a_route_that_somebody_has_locked_is_not_waited_for(
-    store: PostgresStore, devices: PostgresDevices, connection: Connection, database_url: str
+    store: Store, devices: PostgresDevices, connection: Connection, database_url: str
 ) -> None:
     devices.put(a_device())
     stored(store, a_notification([a_push(), a_push()]))
     with psycopg.connect(database_url) as other:
         other.execute("select from dovecote.notification_routes where position = 0 for update")
         began = time.monotonic()
-        devices.forget("u-1", "phone")
+        devices.delete("u-1", "phone")
         assert time.monotonic() - began < 1  # lock_timeout is 2 s
         other.rollback()
     found = connection.execute(
@@ -267,7 +267,7 @@ def test_a_route_that_somebody_has_locked_is_not_waited_for(
 
 
 def test_devices_that_die_while_their_routes_are_claimed_and_cancelled_meet_no_deadlock(
-    store: PostgresStore, devices: PostgresDevices, connection: Connection, database_url: str
+    store: Store, devices: PostgresDevices, connection: Connection, database_url: str
 ) -> None:
     sessions = [f"d-{number}" for number in range(8)]
     notifications = [a_notification([a_push(session) for session in sessions]) for _ in range(40)]
@@ -278,7 +278,7 @@ def test_devices_that_die_while_their_routes_are_claimed_and_cancelled_meet_no_d
     ids = [notification.notification_id for notification in reversed(notifications)]
     side_by_side(
         database_url,
-        lambda own: [PostgresDevices(own).forget("u-1", session) for session in sessions],
+        lambda own: [PostgresDevices(own).delete("u-1", session) for session in sessions],
         lambda own: [claim_all(a_store(own), batch=8) for _ in range(20)],
         lambda own: [a_store(own).cancel(notification_id) for notification_id in ids],
     )
@@ -289,8 +289,8 @@ def test_devices_that_die_while_their_routes_are_claimed_and_cancelled_meet_no_d
     assert skipped == count(connection, "notification_events where event = 'skipped'")
 
 
-def a_store(database: Database) -> PostgresStore:
-    return PostgresStore(database, default_max_attempts=DEFAULT_MAX_ATTEMPTS)
+def a_store(database: Database) -> Store:
+    return Store(database, default_max_attempts=DEFAULT_MAX_ATTEMPTS)
 
 
 def side_by_side(url: str, *works: Callable[[Database], Any]) -> None:

@@ -11,8 +11,8 @@ from dovecote.core.errors import StoreBusy, StoreUnavailable
 from dovecote.core.outcome import Delivered, Failed, Outcome, Result
 from dovecote.dispatch.early_writer import EarlyWriter
 from dovecote.dispatch.finalise import PAUSE_SECONDS
-from dovecote.store.postgres import PostgresStore
 from tests.builders import a_finaliser, claim_all, store_routes
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 
@@ -20,7 +20,7 @@ Connection = psycopg.Connection[Any]
 class Flaky:
     """Makes a method of a store fail as often as it is told to, and counts the calls."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, store: PostgresStore, name: str) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, store: Store, name: str) -> None:
         self.failures: list[Exception] = []
         self.calls = 0
         self._real = getattr(store, name)
@@ -40,7 +40,7 @@ class Time:
         return self.now
 
 
-def a_writer(store: PostgresStore, clock: Time) -> EarlyWriter:
+def a_writer(store: Store, clock: Time) -> EarlyWriter:
     return EarlyWriter(finaliser=a_finaliser(), store=store, clock=clock)
 
 
@@ -60,7 +60,7 @@ def statuses(connection: Connection) -> dict[str, int]:
 
 @pytest.mark.parametrize("error", [StoreUnavailable("gone"), StoreBusy("locked")], ids=repr)
 def test_results_that_the_store_refuses_are_retried_after_a_pause_and_counted_once(
-    store: PostgresStore, connection: Connection, monkeypatch: pytest.MonkeyPatch, error: Exception
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     store_routes(store, 10)
     results, clock = delivered(claim_all(store)), Time()
@@ -78,7 +78,7 @@ def test_results_that_the_store_refuses_are_retried_after_a_pause_and_counted_on
 
 
 def test_a_failure_to_write_other_outcomes_does_not_count_the_delivered_twice(
-    store: PostgresStore, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_routes(store, 2)
     first, second = claim_all(store)
@@ -95,7 +95,7 @@ def test_a_failure_to_write_other_outcomes_does_not_count_the_delivered_twice(
 
 
 def test_a_group_is_committed_whatever_claims_its_routes_are_of(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 4)
     results = [one for _ in range(2) for one in delivered(claim_all(store, batch=2))]

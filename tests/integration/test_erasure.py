@@ -19,9 +19,8 @@ from dovecote.core.transitions import Refusal
 from dovecote.people import erasure
 from dovecote.store.database import Connection as OwnConnection
 from dovecote.store.database import Database
-from dovecote.store.erasure import PostgresErasure
-from dovecote.store.postgres import PostgresStore
-from dovecote.store.rows import rows
+from dovecote.store.people.erasure import PostgresErasure
+from dovecote.store.queries import rows
 from dovecote.store.statements import statement
 from dovecote.wiring import api
 from dovecote.wiring.settings import load
@@ -47,6 +46,7 @@ from tests.integration.test_delivering import applications, pushing, register
 from tests.integration.test_feedback import HOLDS
 from tests.integration.test_http import assert_problem
 from tests.integration.test_roles import as_user, names, users
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 __all__ = ["applications", "names", "pushing", "users"]
@@ -190,20 +190,20 @@ def test_others_of_the_same_notification_keep_theirs_and_its_payload(
 
 
 def test_two_erasures_of_one_notification_at_once_leave_no_payload(
-    store: PostgresStore, connection: Connection, database_url: str, people: PostgresErasure
+    store: Store, connection: Connection, database_url: str, people: PostgresErasure
 ) -> None:
     routes = [a_route(user_id="u-1"), a_route(user_id="u-2", resolved_email=BEN)]
     stored(store, a_notification(routes, submission=a_submission(payload={"a": CANARY})))
     thread = threading.Thread(target=people.erase_user, args=("u-2", 100))
     with psycopg.connect(database_url) as other:
-        (found,) = rows(other, "routes_of_user", {"user_id": "u-1", "most": 100})
+        (found,) = rows(other, "people/lock_routes_of_user", {"user_id": "u-1", "most": 100})
         rows_of = {"notification_ids": [found["notification_id"]]}
         other.execute(
             "update notification_routes set user_id = null, resolved_email = null"
             " where route_id = %s",
             (found["route_id"],),
         )
-        rows(other, "lock_notifications", rows_of)
+        rows(other, "people/lock_notifications", rows_of)
         thread.start()
         waiting_for_a_lock(connection)
     thread.join()
@@ -241,10 +241,12 @@ def test_what_another_erasure_takes_is_passed_by_and_does_not_end_this_one(
     answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(people.erase_user("u-1", 2)))
     with psycopg.connect(database_url) as other:
-        found = rows(other, "routes_of_address", {"address": "ann@example.com", "most": 2})
+        found = rows(
+            other, "people/lock_routes_of_address", {"address": "ann@example.com", "most": 2}
+        )
         thread.start()
         waiting_for_a_lock(connection)
-        other.execute(statement("erase"), {"route_ids": [row["route_id"] for row in found]})
+        other.execute(statement("people/erase"), {"route_ids": [row["route_id"] for row in found]})
     thread.join()
     assert [(one.routes, one.remaining) for one in answers] == [(2, True)]
     assert people.erase_user("u-1", 2).routes == 1
@@ -253,11 +255,11 @@ def test_what_another_erasure_takes_is_passed_by_and_does_not_end_this_one(
 
 
 def test_what_is_submitted_during_an_erasure_is_there_as_a_whole_and_erased_by_the_next(
-    store: PostgresStore, connection: Connection, database_url: str, people: PostgresErasure
+    store: Store, connection: Connection, database_url: str, people: PostgresErasure
 ) -> None:
     stored(store, a_notification([a_route()]))
     with psycopg.connect(database_url) as other:
-        later = PostgresStore(Database(lambda: other), default_max_attempts=5)
+        later = Store(Database(lambda: other), default_max_attempts=5)
         other.execute("select 1")  # begins a transaction, in which the submit stays open
         stored(later, a_notification([a_route(), a_route()]))
         assert people.erase_user("u-1", 100).routes == 1
@@ -297,13 +299,13 @@ def test_what_was_known_of_a_suppressed_address_goes_with_it(
 # In flight.
 
 
-def a_claim(store: PostgresStore, seconds: float = 60) -> Claim:
+def a_claim(store: Store, seconds: float = 60) -> Claim:
     stored(store, a_notification([a_route()]))
     (claim,) = claim_all(store, seconds)
     return claim
 
 
-def settle(store: PostgresStore, claim: Claim, outcome: Outcome) -> None:
+def settle(store: Store, claim: Claim, outcome: Outcome) -> None:
     a_finaliser(holds=HOLDS).settle(store, [Result(claim=claim, outcome=outcome)], until=0)
 
 
@@ -318,7 +320,7 @@ def make_due(connection: Connection) -> None:
     )
 
 
-def sent_by_nobody(store: PostgresStore, connection: Connection) -> str:
+def sent_by_nobody(store: Store, connection: Connection) -> str:
     """Run dispatch; return the reason of the dead letter that the route ended as."""
     make_due(connection)
     channel = ScriptedChannel()
@@ -334,7 +336,7 @@ def in_flight(people: PostgresErasure) -> None:
 
 
 def test_a_send_in_flight_that_arrives_is_published_without_its_person(
-    store: PostgresStore, connection: Connection, people: PostgresErasure
+    store: Store, connection: Connection, people: PostgresErasure
 ) -> None:
     claim = a_claim(store)
     in_flight(people)
@@ -347,7 +349,7 @@ def test_a_send_in_flight_that_arrives_is_published_without_its_person(
     [(Failed(error="no luck"), "expired"), (Ambiguous(error="lost"), "ambiguous")],
 )
 def test_a_send_in_flight_that_fails_is_not_sent_again(
-    store: PostgresStore,
+    store: Store,
     connection: Connection,
     people: PostgresErasure,
     outcome: Outcome,
@@ -361,7 +363,7 @@ def test_a_send_in_flight_that_fails_is_not_sent_again(
 
 
 def test_what_is_in_doubt_is_in_flight_and_not_sent_again(
-    store: PostgresStore, connection: Connection, people: PostgresErasure
+    store: Store, connection: Connection, people: PostgresErasure
 ) -> None:
     settle(store, a_claim(store), Ambiguous(error="lost"))
     in_flight(people)
@@ -370,7 +372,7 @@ def test_what_is_in_doubt_is_in_flight_and_not_sent_again(
 
 
 def test_a_lease_that_ran_out_is_in_flight_and_not_sent_again(
-    store: PostgresStore, connection: Connection, people: PostgresErasure
+    store: Store, connection: Connection, people: PostgresErasure
 ) -> None:
     a_claim(store, seconds=0)
     in_flight(people)
@@ -382,7 +384,7 @@ def test_a_lease_that_ran_out_is_in_flight_and_not_sent_again(
 
 
 def test_what_is_given_back_is_not_sent_again(
-    store: PostgresStore, connection: Connection, people: PostgresErasure
+    store: Store, connection: Connection, people: PostgresErasure
 ) -> None:
     claim = a_claim(store)
     in_flight(people)
@@ -392,7 +394,7 @@ def test_what_is_given_back_is_not_sent_again(
 
 
 def test_a_claim_that_comes_first_is_seen_by_the_erasure_that_waits_for_it(
-    store: PostgresStore, connection: Connection, database_url: str, people: PostgresErasure
+    store: Store, connection: Connection, database_url: str, people: PostgresErasure
 ) -> None:
     stored(store, a_notification([a_route()]))
     answers: list[Any] = []
@@ -410,14 +412,14 @@ def test_a_claim_that_comes_first_is_seen_by_the_erasure_that_waits_for_it(
 
 
 def test_an_erasure_that_comes_first_leaves_nothing_to_claim(
-    store: PostgresStore, connection: Connection, database_url: str
+    store: Store, connection: Connection, database_url: str
 ) -> None:
     stored(store, a_notification([a_route()]))
     with psycopg.connect(database_url) as other:
-        (found,) = rows(other, "routes_of_user", {"user_id": "u-1", "most": 100})
+        (found,) = rows(other, "people/lock_routes_of_user", {"user_id": "u-1", "most": 100})
         assert claim_all(store) == []
         rows_of = {"route_ids": [found["route_id"]]}
-        other.execute(statement("erase"), rows_of)
+        other.execute(statement("people/erase"), rows_of)
     assert claim_all(store) == []
     assert row(connection, "status") == ("cancelled",)
 
@@ -426,7 +428,7 @@ def test_an_erasure_that_comes_first_leaves_nothing_to_claim(
 
 
 def test_an_erased_dead_letter_is_not_redriven(
-    idle: Functions, store: PostgresStore, connection: Connection, people: PostgresErasure
+    idle: Functions, store: Store, connection: Connection, people: PostgresErasure
 ) -> None:
     settle(store, a_claim(store), Failed(error="no luck"))
     connection.execute("update notification_routes set attempts = 3, claims = 3")
@@ -446,7 +448,7 @@ def test_an_erased_dead_letter_is_not_redriven(
     ("known", "status"), [(Verdict.ACCEPTED, "published"), (Verdict.NOT_SENT, "dead_lettered")]
 )
 def test_an_event_settles_what_was_in_flight_and_brings_nobody_back(
-    store: PostgresStore,
+    store: Store,
     connection: Connection,
     people: PostgresErasure,
     known: Verdict,
@@ -457,7 +459,7 @@ def test_an_event_settles_what_was_in_flight_and_brings_nobody_back(
     feedback = Feedback(
         route_id=claim.route_id, claim=claim.claims, message_id="m-1", known=known, error="SES"
     )
-    assert store.tell(feedback)
+    assert store.record_feedback(feedback)
     assert row(connection, f"status, {PERSON}")[:6] == (status, *[None] * 5)
 
 

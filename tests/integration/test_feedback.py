@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from dovecote.core.outcome import Ambiguous, Delivered, Failed, NotBegun, Outcom
 from dovecote.core.route import Channel
 from dovecote.feedback.record_feedback import RecordFeedback
 from dovecote.store.database import Database
-from dovecote.store.postgres import PostgresStore
 from local.provider import Fault, Running
 from local.provider.ledger import Email
 from tests.builders import (
@@ -35,6 +35,7 @@ from tests.builders import (
 from tests.functions import ROOT, Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import a_body
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 HOLDS = {Channel.EMAIL: 300.0, Channel.PUSH: 0.0}
@@ -53,13 +54,13 @@ def an_event(claim: Claim, known: Verdict, message_id: str = "m-1") -> Feedback:
     )
 
 
-def a_claim(store: PostgresStore, seconds: float = 60, **more: Any) -> Claim:
+def a_claim(store: Store, seconds: float = 60, **more: Any) -> Claim:
     store_routes(store, 1, **more)
     (claim,) = claim_all(store, seconds)
     return claim
 
 
-def claim_again(store: PostgresStore, connection: Connection) -> Claim:
+def claim_again(store: Store, connection: Connection) -> Claim:
     connection.execute(
         "update dovecote.notification_routes set next_attempt_at = clock_timestamp()"
         " where next_attempt_at is not null"
@@ -68,7 +69,7 @@ def claim_again(store: PostgresStore, connection: Connection) -> Claim:
     return claim
 
 
-def settle(store: PostgresStore, claim: Claim, outcome: Outcome) -> None:
+def settle(store: Store, claim: Claim, outcome: Outcome) -> None:
     a_finaliser(holds=HOLDS).settle(store, [Result(claim=claim, outcome=outcome)], until=0)
 
 
@@ -92,13 +93,13 @@ def recorded(connection: Connection) -> list[Any]:
     ).fetchall()
 
 
-def on_record(store: PostgresStore, claim: Claim) -> str | None:
+def on_record(store: Store, claim: Claim) -> str | None:
     return store.accepted([(claim.kind, claim.route_id)]).get(claim.route_id)
 
 
 # Accepted.
 
-LIVE: dict[str, Callable[[PostgresStore, Claim], None]] = {
+LIVE: dict[str, Callable[[Store, Claim], None]] = {
     "under its claim": lambda _store, _claim: None,
     "given back": lambda store, claim: settle(store, claim, NotBegun()),
     "to be retried": lambda store, claim: settle(store, claim, Failed(error="e")),
@@ -108,13 +109,13 @@ LIVE: dict[str, Callable[[PostgresStore, Claim], None]] = {
 
 @pytest.mark.parametrize("meanwhile", LIVE.values(), ids=LIVE)
 def test_an_acceptance_publishes_a_live_route(
-    store: PostgresStore,
+    store: Store,
     connection: Connection,
-    meanwhile: Callable[[PostgresStore, Claim], None],
+    meanwhile: Callable[[Store, Claim], None],
 ) -> None:
     claim = a_claim(store)
     meanwhile(store, claim)
-    assert store.tell(an_event(claim, SENT))
+    assert store.record_feedback(an_event(claim, SENT))
     assert row(connection) == ("published", "m-1")
     assert row(connection, "claim_token, leased_until, next_attempt_at, doubt_until") == (None,) * 4
     assert row(connection, "last_error, published_at is not null") == (None, True)
@@ -122,12 +123,12 @@ def test_an_acceptance_publishes_a_live_route(
 
 
 def test_an_acceptance_publishes_under_a_newer_claim_whose_worker_changes_nothing_after_it(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     first = a_claim(store, seconds=0)
     second = claim_lapsed(store)
     assert second is not None
-    assert store.tell(an_event(first, SENT))
+    assert store.record_feedback(an_event(first, SENT))
     before = row(connection, "*")
     settle(store, second, Failed(error="e"))
     settle(store, second, Delivered(message_id="m-2"))
@@ -137,10 +138,10 @@ def test_an_acceptance_publishes_under_a_newer_claim_whose_worker_changes_nothin
 
 
 def test_an_acceptance_that_is_told_before_its_worker_finalises_is_the_same(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = a_claim(store)
-    assert store.tell(an_event(claim, SENT))
+    assert store.record_feedback(an_event(claim, SENT))
     settle(store, claim, Delivered(message_id="m-1"))
     assert row(connection) == ("published", "m-1")
     assert recorded(connection) == [("m-1", False)]
@@ -148,7 +149,7 @@ def test_an_acceptance_that_is_told_before_its_worker_finalises_is_the_same(
 
 @pytest.mark.parametrize("reason", ["attempts", "ambiguous"])
 def test_an_acceptance_settles_a_dead_letter(
-    store: PostgresStore, connection: Connection, reason: str
+    store: Store, connection: Connection, reason: str
 ) -> None:
     claim = a_claim(store, seconds=0 if reason == "ambiguous" else 60, max_attempts=1)
     if reason == "ambiguous":
@@ -156,7 +157,7 @@ def test_an_acceptance_settles_a_dead_letter(
     else:
         settle(store, claim, Failed(error="e"))
     assert [letter[0] for letter in letters(connection)] == [reason]
-    assert store.tell(an_event(claim, SENT))
+    assert store.record_feedback(an_event(claim, SENT))
     assert row(connection) == ("published", "m-1")
     assert row(connection, "doubt_until") == (None,)
     assert [letter[2] for letter in letters(connection)] == ["settled"]
@@ -181,32 +182,30 @@ ENDS = {
 
 @pytest.mark.parametrize("assignment", ENDS.values(), ids=ENDS)
 def test_an_acceptance_leaves_any_other_end_as_it_is_and_is_put_on_record(
-    store: PostgresStore, connection: Connection, assignment: str
+    store: Store, connection: Connection, assignment: str
 ) -> None:
     claim = a_claim(store)
     end(connection, assignment)
     before = row(connection, "*")
-    assert not store.tell(an_event(claim, SENT))
+    assert not store.record_feedback(an_event(claim, SENT))
     assert row(connection, "*") == before
     assert on_record(store, claim) == "m-1"
 
 
 def test_what_is_told_twice_changes_nothing_the_second_time(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = a_claim(store)
-    assert store.tell(an_event(claim, SENT))
+    assert store.record_feedback(an_event(claim, SENT))
     before = row(connection, "*")
-    assert not store.tell(an_event(claim, SENT))
+    assert not store.record_feedback(an_event(claim, SENT))
     assert row(connection, "*") == before
 
 
-def test_the_first_of_two_acceptances_stays_on_record(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_the_first_of_two_acceptances_stays_on_record(store: Store, connection: Connection) -> None:
     claim = a_claim(store)
-    assert store.tell(an_event(claim, SENT, "m-1"))
-    assert not store.tell(an_event(claim, SENT, "m-2"))
+    assert store.record_feedback(an_event(claim, SENT, "m-1"))
+    assert not store.record_feedback(an_event(claim, SENT, "m-2"))
     assert row(connection) == ("published", "m-1")
     assert recorded(connection) == [("m-1", False)]
 
@@ -214,7 +213,7 @@ def test_the_first_of_two_acceptances_stays_on_record(
 @pytest.mark.parametrize("rejected", ["m-1", "m-2"])
 @pytest.mark.parametrize("order_", [("m-1", "m-2"), ("m-2", "m-1")])
 def test_of_two_messages_that_were_accepted_one_may_be_rejected_and_the_other_counts(
-    store: PostgresStore, connection: Connection, order_: tuple[str, str], rejected: str
+    store: Store, connection: Connection, order_: tuple[str, str], rejected: str
 ) -> None:
     """In whichever order their acceptances were told, the route is not sent a third time."""
     first = a_claim(store, seconds=0)
@@ -223,38 +222,38 @@ def test_of_two_messages_that_were_accepted_one_may_be_rejected_and_the_other_co
     sends = {"m-1": first, "m-2": second}
     for message_id in order_:
         settle(store, sends[message_id], Delivered(message_id=message_id))
-    store.tell(an_event(sends[rejected], REJECTED, rejected))
+    store.record_feedback(an_event(sends[rejected], REJECTED, rejected))
     (other,) = sends.keys() - {rejected}
     assert row(connection, "status") == ("published",)
     assert on_record(store, second) == other
     assert letters(connection) == []
     # and where both were rejected, none does
-    store.tell(an_event(sends[other], REJECTED, other))
+    store.record_feedback(an_event(sends[other], REJECTED, other))
     assert on_record(store, second) is None
 
 
 def test_an_acceptance_that_is_told_beside_a_rejection_is_not_lost(
-    store: PostgresStore, connection: Connection, database_url: str
+    store: Store, connection: Connection, database_url: str
 ) -> None:
     """A worker writes the second acceptance down while the event of the first one is taken."""
     first = a_claim(store, seconds=0)
     second = claim_lapsed(store)
     assert second is not None
-    store.tell(an_event(first, SENT, "m-1"))
+    store.record_feedback(an_event(first, SENT, "m-1"))
     with psycopg.connect(database_url, autocommit=True) as own:
-        beside = PostgresStore(Database(lambda: own), default_max_attempts=5)
+        beside = Store(Database(lambda: own), default_max_attempts=5)
         with beside.transaction() as transaction:
             transaction.record_acceptances([(second.kind, second.route_id, "m-2")])
-            store.tell(an_event(first, REJECTED, "m-1"))
+            store.record_feedback(an_event(first, REJECTED, "m-1"))
     assert on_record(store, second) == "m-2"
 
 
 def test_an_email_that_is_told_to_be_accepted_is_not_sent_again(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = a_claim(store)
     settle(store, claim, Ambiguous(error="lost"))
-    store.tell(an_event(claim, SENT))
+    store.record_feedback(an_event(claim, SENT))
     channel = ScriptedChannel()
     assert a_dispatch(store, channel)(forever)["claimed"] == 0
     assert channel.asked == []
@@ -264,10 +263,10 @@ def test_an_email_that_is_told_to_be_accepted_is_not_sent_again(
 
 
 def test_a_rejection_of_the_newest_claim_ends_a_live_route(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = a_claim(store)
-    assert store.tell(an_event(claim, REJECTED))
+    assert store.record_feedback(an_event(claim, REJECTED))
     assert row(connection, "status, attempts, last_error, claim_token, next_attempt_at") == (
         "dead_lettered", 1, ERROR, None, None,
     )  # fmt: skip
@@ -280,85 +279,85 @@ def test_a_rejection_of_the_newest_claim_ends_a_live_route(
 
 
 def test_a_rejection_of_the_newest_claim_ends_a_published_route(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = a_claim(store)
     settle(store, claim, Delivered(message_id="m-1"))
-    assert store.tell(an_event(claim, REJECTED))
+    assert store.record_feedback(an_event(claim, REJECTED))
     assert row(connection, "status, published_at, last_error") == ("dead_lettered", None, ERROR)
     assert letters(connection) == [("permanent", ERROR, None)]
     assert recorded(connection) == [("m-1", True)]
 
 
 def test_a_rejection_of_an_older_claim_changes_nothing(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     first = a_claim(store)
     settle(store, first, Failed(error="e"))
     second = claim_again(store, connection)
     before = row(connection, "*")
-    assert not store.tell(an_event(first, REJECTED))
+    assert not store.record_feedback(an_event(first, REJECTED))
     assert row(connection, "*") == before
     settle(store, second, Delivered(message_id="m-2"))
     assert row(connection) == ("published", "m-2")
     assert on_record(store, second) == "m-2"
-    assert not store.tell(an_event(first, REJECTED))
+    assert not store.record_feedback(an_event(first, REJECTED))
     assert row(connection) == ("published", "m-2")
 
 
 def test_a_rejection_of_another_message_does_not_outweigh_an_acceptance(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     """The first send was accepted after all, and told under the second, which was rejected."""
     first = a_claim(store, seconds=0)
     second = claim_lapsed(store)
     assert second is not None
-    assert store.tell(an_event(first, SENT, "m-1"))
-    assert not store.tell(an_event(second, REJECTED, "m-2"))
+    assert store.record_feedback(an_event(first, SENT, "m-1"))
+    assert not store.record_feedback(an_event(second, REJECTED, "m-2"))
     assert row(connection) == ("published", "m-1")
     assert recorded(connection) == [("m-1", False), ("m-2", True)]
 
 
 @pytest.mark.parametrize("status", ["dead_lettered", "skipped", "cancelled"])
 def test_a_rejection_leaves_any_other_end_as_it_is(
-    store: PostgresStore, connection: Connection, status: str
+    store: Store, connection: Connection, status: str
 ) -> None:
     claim = a_claim(store)
     end(connection, f"status = '{status}'")
     before = row(connection, "*")
-    assert not store.tell(an_event(claim, REJECTED))
+    assert not store.record_feedback(an_event(claim, REJECTED))
     assert row(connection, "*") == before
 
 
 def test_that_it_was_sent_comes_too_late_after_that_it_was_not(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = a_claim(store)
-    assert store.tell(an_event(claim, REJECTED))
-    assert not store.tell(an_event(claim, SENT))
+    assert store.record_feedback(an_event(claim, REJECTED))
+    assert not store.record_feedback(an_event(claim, SENT))
     assert row(connection)[0] == "dead_lettered"
     assert recorded(connection) == [("m-1", True)]
     assert letters(connection) == [("permanent", ERROR, None)]
 
 
 def test_an_acceptance_of_another_message_outweighs_a_rejection(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     first = a_claim(store)
     settle(store, first, Failed(error="e"))
     second = claim_again(store, connection)
-    assert not store.tell(an_event(first, REJECTED, "m-1"))
-    assert store.tell(an_event(second, SENT, "m-2"))
+    assert not store.record_feedback(an_event(first, REJECTED, "m-1"))
+    assert store.record_feedback(an_event(second, SENT, "m-2"))
     assert row(connection) == ("published", "m-2")
     assert recorded(connection) == [("m-2", False), ("m-1", True)]
 
 
 def test_after_a_rejection_a_redriven_route_is_sent_again(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = a_claim(store)
     settle(store, claim, Delivered(message_id="m-1"))
-    store.tell(an_event(claim, REJECTED))
+    store.record_feedback(an_event(claim, REJECTED))
     assert isinstance(redrive_one(store, claim.route_id, None), uuid.UUID)
     channel = ScriptedChannel(answer=lambda _: Delivered(message_id="m-2"))
     assert a_dispatch(store, channel)(forever)["published"] == 1
@@ -366,19 +365,19 @@ def test_after_a_rejection_a_redriven_route_is_sent_again(
     assert row(connection) == ("published", "m-2")
     assert recorded(connection) == [("m-2", False), ("m-1", True)]
     # what is told again of the first send changes nothing of the second
-    assert not store.tell(an_event(claim, REJECTED))
-    assert not store.tell(an_event(claim, SENT))
+    assert not store.record_feedback(an_event(claim, REJECTED))
+    assert not store.record_feedback(an_event(claim, SENT))
     assert row(connection) == ("published", "m-2")
     assert recorded(connection) == [("m-2", False), ("m-1", True)]
 
 
 def test_a_rejection_that_is_told_twice_does_not_end_what_was_redriven_in_between(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = a_claim(store)
-    assert store.tell(an_event(claim, REJECTED))
+    assert store.record_feedback(an_event(claim, REJECTED))
     redrive_one(store, claim.route_id, None)
-    assert not store.tell(an_event(claim, REJECTED))
+    assert not store.record_feedback(an_event(claim, REJECTED))
     assert row(connection, "status, attempts") == ("pending", 0)
     assert letters(connection) == [("permanent", ERROR, "redriven")]
 
@@ -430,14 +429,14 @@ NOTES = {
 @pytest.mark.parametrize("event", NOTES)
 @pytest.mark.parametrize("finalised", [True, False])
 def test_what_became_of_an_email_is_noted_once_also_where_its_worker_was_not_heard_of(
-    store: PostgresStore, connection: Connection, event: str, finalised: bool
+    store: Store, connection: Connection, event: str, finalised: bool
 ) -> None:
     claim = a_claim(store)
     if finalised:
         settle(store, claim, Delivered(message_id="m-1"))
     note, columns = NOTES[event]
     for _ in range(2):
-        store.tell(noted(claim, note))
+        store.record_feedback(noted(claim, note))
     assert story(connection) == [(event, 1, AT, note.reason, "m-1")]
     assert record(connection) == columns
     assert row(connection) == ("published", "m-1")
@@ -447,7 +446,7 @@ def test_what_became_of_an_email_is_noted_once_also_where_its_worker_was_not_hea
 
 
 def test_events_in_whatever_order_leave_the_same_record(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = a_claim(store)
     notes = [
@@ -462,7 +461,7 @@ def test_events_in_whatever_order_leave_the_same_record(
             " bounce_type = null, complained_at = null, delayed_at = null"
         )
         for note in random.Random(seed).sample(notes, len(notes)):
-            store.tell(noted(claim, note))
+            store.record_feedback(noted(claim, note))
         records.add(record(connection))
     at = [AT + timedelta(minutes=minute) for minute in (8, 4, 6, 3)]
     assert records == {(at[0], at[1], "permanent", at[2], at[3])}
@@ -491,12 +490,12 @@ def test_what_became_of_an_email_is_shown_with_its_route(
 
 
 def test_what_was_rejected_has_no_delivery_until_it_is_sent_again(
-    house: Functions, connection: Connection, store: PostgresStore
+    house: Functions, connection: Connection, store: Store
 ) -> None:
     posted = house.post(email_only())
     path = f"/notifications/{posted.body['notification_id']}"
     (route,) = posted.body["routes"]
-    store.tell(
+    store.record_feedback(
         Feedback(
             route_id=uuid.UUID(route["route_id"]),
             claim=1,
@@ -518,12 +517,12 @@ def test_what_was_rejected_has_no_delivery_until_it_is_sent_again(
 
 @pytest.mark.parametrize("known", Verdict)
 def test_a_route_that_is_not_here_changes_nothing(
-    store: PostgresStore, connection: Connection, known: Verdict
+    store: Store, connection: Connection, known: Verdict
 ) -> None:
     claim = a_claim(store)
     before = row(connection, "*")
     event = Feedback(route_id=uuid.uuid4(), claim=1, message_id="m-1", known=known)
-    assert not store.tell(event)
+    assert not store.record_feedback(event)
     assert row(connection, "*") == before
     assert recorded(connection) == []
     assert on_record(store, claim) is None
@@ -532,33 +531,40 @@ def test_a_route_that_is_not_here_changes_nothing(
 # Many at once.
 
 
+def report(claims: Sequence[Claim], own: Store) -> None:
+    """Record an event of each claim, in this order."""
+    for claim in claims:
+        own.record_feedback(an_event(claim, SENT, "told"))
+
+
 def test_workers_and_events_that_meet_settle_every_route_once(
-    store: PostgresStore, connection: Connection, database_url: str
+    store: Store, connection: Connection, database_url: str
 ) -> None:
     store_routes(store, 120)
     claims = claim_all(store)
     barrier = threading.Barrier(3)
     failed: list[Exception] = []
 
-    def beside(work: Callable[[PostgresStore], None]) -> threading.Thread:
+    def beside(work: Callable[[Store], None]) -> threading.Thread:
         def run() -> None:
             with psycopg.connect(database_url, autocommit=True) as own:
                 barrier.wait(30)
                 try:
-                    work(PostgresStore(Database(lambda: own), default_max_attempts=5))
+                    work(Store(Database(lambda: own), default_max_attempts=5))
                 except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
                     failed.append(error)
 
         return threading.Thread(target=run)
 
-    def finalise(own: PostgresStore) -> None:
+    def finalise(own: Store) -> None:
         results = [Result(claim=claim, outcome=accept(claim)) for claim in claims]
         a_finaliser().settle(own, results, until=0)
 
-    def tell(ordered: Sequence[Claim]) -> Callable[[PostgresStore], None]:
-        return lambda own: [own.tell(an_event(claim, SENT, "told")) for claim in ordered] and None
-
-    threads = [beside(finalise), beside(tell(claims)), beside(tell(claims[::-1]))]
+    threads = [
+        beside(finalise),
+        beside(partial(report, claims)),
+        beside(partial(report, claims[::-1])),
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -655,7 +661,7 @@ def test_an_event_of_an_unknown_route_is_taken(house: Functions) -> None:
     ],
 )
 def test_a_device_that_sns_tells_of_is_dead_unless_it_registered_since(
-    store: PostgresStore, connection: Connection, minutes: int, dead: bool
+    store: Store, connection: Connection, minutes: int, dead: bool
 ) -> None:
     connection.execute(
         "insert into dovecote.push_devices (user_id, device_session_id, platform, token, endpoint)"

@@ -26,8 +26,7 @@ from dovecote.core.outcome import (
 )
 from dovecote.core.route import Channel
 from dovecote.store.database import Database
-from dovecote.store.devices import PostgresDevices
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.people.devices import PostgresDevices
 from tests.builders import (
     ADDRESS,
     RecordingLog,
@@ -41,6 +40,7 @@ from tests.builders import (
     store_routes,
     stored,
 )
+from tests.store import Store
 from tests.unit.examples import TRACEPARENT
 
 Connection = psycopg.Connection[Any]
@@ -48,17 +48,17 @@ both_channels = pytest.mark.parametrize("channel", Channel)
 HOLDS = dict.fromkeys(Channel, 300.0)
 
 
-def claim_one(store: PostgresStore, channel: Channel, **more: Any) -> Claim:
+def claim_one(store: Store, channel: Channel, **more: Any) -> Claim:
     store_routes(store, 1, channel, **more)
     (claim,) = claim_all(store)
     return claim
 
 
-def settle(store: PostgresStore, claim: Claim, outcome: Outcome, log: RecordingLog) -> None:
+def settle(store: Store, claim: Claim, outcome: Outcome, log: RecordingLog) -> None:
     a_finaliser(log).settle(store, [Result(claim=claim, outcome=outcome)], until=0)
 
 
-def settle_with_feedback(store: PostgresStore, claim: Claim, outcome: Outcome) -> None:
+def settle_with_feedback(store: Store, claim: Claim, outcome: Outcome) -> None:
     a_finaliser(holds=HOLDS).settle(store, [Result(claim=claim, outcome=outcome)], until=0)
 
 
@@ -77,7 +77,7 @@ def dead_letters(connection: Connection) -> list[Any]:
 
 @both_channels
 def test_success_publishes_and_clears_the_next_attempt(
-    store: PostgresStore, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: Channel
 ) -> None:
     claim = claim_one(store, channel)
     settle(store, claim, Delivered(message_id="m-1"), RecordingLog())
@@ -95,7 +95,7 @@ def test_success_publishes_and_clears_the_next_attempt(
 
 @both_channels
 def test_failure_below_max_attempts_arms_the_next_attempt_by_the_database_clock(
-    store: PostgresStore, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: Channel
 ) -> None:
     claim = claim_one(store, channel, max_attempts=3)
     settle(store, claim, Failed(error="no luck"), RecordingLog())
@@ -112,7 +112,7 @@ def test_failure_below_max_attempts_arms_the_next_attempt_by_the_database_clock(
 
 @both_channels
 def test_failure_at_max_attempts_dead_letters_with_a_row(
-    store: PostgresStore, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: Channel
 ) -> None:
     claim = claim_one(store, channel, max_attempts=1)
     settle(store, claim, Failed(error="no luck"), RecordingLog())
@@ -124,7 +124,7 @@ def test_failure_at_max_attempts_dead_letters_with_a_row(
 
 @both_channels
 def test_a_permanent_refusal_dead_letters_at_the_first_attempt(
-    store: PostgresStore, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: Channel
 ) -> None:
     claim = claim_one(store, channel, max_attempts=8)
     settle(store, claim, Permanent(error="MessageRejected"), RecordingLog())
@@ -145,7 +145,7 @@ def test_a_permanent_refusal_dead_letters_at_the_first_attempt(
     ids=str,
 )
 def test_what_was_not_begun_is_given_back_with_its_attempt_and_due_as_before(
-    store: PostgresStore, connection: Connection, channel: Channel, outcome: Outcome
+    store: Store, connection: Connection, channel: Channel, outcome: Outcome
 ) -> None:
     connection.execute(
         "insert into dovecote.channel_state (resource, channel)"
@@ -162,7 +162,7 @@ def test_what_was_not_begun_is_given_back_with_its_attempt_and_due_as_before(
 @both_channels
 @pytest.mark.parametrize("kind", [Throttled, Unavailable])
 def test_what_is_throttled_or_unavailable_is_given_back_with_its_attempt(
-    store: PostgresStore,
+    store: Store,
     connection: Connection,
     channel: Channel,
     kind: type[Throttled | Unavailable],
@@ -175,7 +175,7 @@ def test_what_is_throttled_or_unavailable_is_given_back_with_its_attempt(
 
 
 def test_a_throttled_route_is_due_again_soon_and_waits_since_it_was_first_due(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = claim_one(store, Channel.EMAIL)
     connection.execute(
@@ -201,7 +201,7 @@ DOUBT = (
 @both_channels
 @pytest.mark.parametrize("max_attempts", [3, 1])
 def test_an_ambiguous_answer_is_in_doubt_for_the_hold_and_due_after_it(
-    store: PostgresStore, connection: Connection, channel: Channel, max_attempts: int
+    store: Store, connection: Connection, channel: Channel, max_attempts: int
 ) -> None:
     claim = claim_one(store, channel, max_attempts=max_attempts)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
@@ -214,7 +214,7 @@ def test_an_ambiguous_answer_is_in_doubt_for_the_hold_and_due_after_it(
 
 @both_channels
 def test_without_feedback_an_ambiguous_answer_is_a_failure(
-    store: PostgresStore, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: Channel
 ) -> None:
     claim = claim_one(store, channel)
     settle(store, claim, Ambiguous(error="lost"), RecordingLog())
@@ -226,7 +226,7 @@ def test_without_feedback_an_ambiguous_answer_is_a_failure(
 
 @both_channels
 def test_the_last_straw_of_an_outage_is_in_doubt_and_burns_no_attempt(
-    store: PostgresStore, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: Channel
 ) -> None:
     claim = claim_one(store, channel, max_attempts=1)
     lost = Unavailable(resource=str(channel), error="lost", doubtful=True)
@@ -237,14 +237,14 @@ def test_the_last_straw_of_an_outage_is_in_doubt_and_burns_no_attempt(
     assert 290 < hold <= 300
 
 
-def test_what_is_in_doubt_cannot_be_cancelled(store: PostgresStore) -> None:
+def test_what_is_in_doubt_cannot_be_cancelled(store: Store) -> None:
     claim = claim_one(store, Channel.EMAIL)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
     assert cancel(store, claim) == Cancellation(cancelled=0, in_flight=1, ended=0)
 
 
 def test_a_hold_outlasts_the_time_of_its_route_which_then_ends_as_ambiguous(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = claim_one(store, Channel.EMAIL, expires_in=10)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
@@ -272,7 +272,7 @@ def test_a_hold_outlasts_the_time_of_its_route_which_then_ends_as_ambiguous(
     ids=lambda value: type(value).__name__,
 )
 def test_an_outcome_that_is_certain_ends_the_doubt(
-    store: PostgresStore, connection: Connection, outcome: Outcome, status: str
+    store: Store, connection: Connection, outcome: Outcome, status: str
 ) -> None:
     claim = claim_one(store, Channel.EMAIL)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
@@ -287,7 +287,7 @@ def test_an_outcome_that_is_certain_ends_the_doubt(
     "outcome", [NotBegun(), Throttled(resource="email", error="fast")], ids=["not begun", "fast"]
 )
 def test_what_is_given_back_stays_in_doubt(
-    store: PostgresStore, connection: Connection, outcome: Outcome
+    store: Store, connection: Connection, outcome: Outcome
 ) -> None:
     claim = claim_one(store, Channel.EMAIL)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
@@ -308,7 +308,7 @@ def pass_the_hold(connection: Connection) -> None:
 
 @both_channels
 def test_a_route_with_nobody_to_deliver_to_is_skipped_and_its_attempt_not_counted(
-    store: PostgresStore, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: Channel
 ) -> None:
     log = RecordingLog()
     claim = claim_one(store, channel, max_attempts=1)
@@ -325,7 +325,7 @@ def test_a_route_with_nobody_to_deliver_to_is_skipped_and_its_attempt_not_counte
 
 
 def test_the_device_of_a_disabled_endpoint_is_dead_until_it_registers_anew(
-    store: PostgresStore, devices: PostgresDevices
+    store: Store, devices: PostgresDevices
 ) -> None:
     own = [
         Device(user_id="u-1", device_session_id=s, platform="fcm", token=s, endpoint=f"arn:{s}")
@@ -342,9 +342,7 @@ def test_the_device_of_a_disabled_endpoint_is_dead_until_it_registers_anew(
     assert not any(device.dead for device in store.devices(["u-1"]))
 
 
-def test_a_late_worker_too_tells_of_a_dead_device(
-    store: PostgresStore, devices: PostgresDevices
-) -> None:
+def test_a_late_worker_too_tells_of_a_dead_device(store: Store, devices: PostgresDevices) -> None:
     devices.put(
         Device(user_id="u-1", device_session_id="d", platform="fcm", token="t", endpoint="arn:d")
     )
@@ -357,7 +355,7 @@ def test_a_late_worker_too_tells_of_a_dead_device(
 
 @pytest.mark.parametrize("max_attempts", [0, -1])
 def test_a_route_without_max_attempts_falls_back_to_the_default_of_five(
-    store: PostgresStore, connection: Connection, max_attempts: int
+    store: Store, connection: Connection, max_attempts: int
 ) -> None:
     store_routes(store, 1, max_attempts=max_attempts)
     for attempt in range(1, 6):
@@ -371,16 +369,14 @@ def test_a_route_without_max_attempts_falls_back_to_the_default_of_five(
 
 
 def test_a_retry_is_due_at_the_latest_when_the_route_expires(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = claim_one(store, Channel.EMAIL, expires_in=10)
     settle(store, claim, Failed(error="no luck"), RecordingLog())
     assert row(connection, claim, "next_attempt_at = expires_at") == (True,)
 
 
-def test_the_finaliser_never_commits_by_itself(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_the_finaliser_never_commits_by_itself(store: Store, connection: Connection) -> None:
     claim = claim_one(store, Channel.EMAIL, max_attempts=1)
     results = [Result(claim=claim, outcome=Failed(error="no luck"))]
     with pytest.raises(ZeroDivisionError), store.transaction() as transaction:
@@ -390,7 +386,7 @@ def test_the_finaliser_never_commits_by_itself(
 
 
 def test_a_late_worker_changes_no_route_but_records_the_acceptance(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1)
     (late,) = claim_all(store, seconds=0)
@@ -408,7 +404,7 @@ def test_a_late_worker_changes_no_route_but_records_the_acceptance(
 
 
 def test_one_route_that_cannot_be_finalised_does_not_undo_its_batch(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 5, max_attempts=1)
     claims = claim_all(store)
@@ -429,7 +425,7 @@ def test_one_route_that_cannot_be_finalised_does_not_undo_its_batch(
 
 
 def test_an_acceptance_is_written_down_by_a_worker_that_outlives_an_outage(
-    store: PostgresStore, connection: Connection, database_url: str
+    store: Store, connection: Connection, database_url: str
 ) -> None:
     store_routes(store, 1)
     refusals = iter([True, True])
@@ -442,7 +438,7 @@ def test_an_acceptance_is_written_down_by_a_worker_that_outlives_an_outage(
         return opened[-1]
 
     database = Database(connect)
-    outlived = PostgresStore(database, default_max_attempts=5)
+    outlived = Store(database, default_max_attempts=5)
     (claim,) = claim_all(outlived)
     connection.execute("select pg_terminate_backend(%s)", (opened[0].info.backend_pid,))
     results = [Result(claim=claim, outcome=Delivered(message_id="m-1"))]
@@ -453,14 +449,14 @@ def test_an_acceptance_is_written_down_by_a_worker_that_outlives_an_outage(
     assert row(connection, claim, "status, provider_message_id") == ("published", "m-1")
 
 
-def traced_claim(store: PostgresStore, channel: Channel, max_attempts: int) -> Claim:
+def traced_claim(store: Store, channel: Channel, max_attempts: int) -> Claim:
     submission = a_submission(traceparent=TRACEPARENT)
     return claim_one(store, channel, submission=submission, max_attempts=max_attempts)
 
 
 @both_channels
 def test_each_log_line_has_its_fields_and_nothing_of_the_recipient(
-    store: PostgresStore, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: Channel
 ) -> None:
     log = RecordingLog()
     retried, ended = (traced_claim(store, channel, most) for most in (2, 1))
@@ -486,7 +482,7 @@ def test_each_log_line_has_its_fields_and_nothing_of_the_recipient(
 
 
 def test_a_batch_logs_its_failures_together_and_no_more_than_a_hundred_in_a_line(
-    store: PostgresStore,
+    store: Store,
 ) -> None:
     log = RecordingLog()
     store_routes(store, 250, max_attempts=1)
@@ -528,7 +524,7 @@ BROKEN_ROWS = {
 @both_channels
 @pytest.mark.parametrize("assignment", BROKEN_ROWS.values(), ids=BROKEN_ROWS)
 def test_the_check_constraint_refuses(
-    store: PostgresStore, connection: Connection, channel: Channel, assignment: str
+    store: Store, connection: Connection, channel: Channel, assignment: str
 ) -> None:
     stored(store, a_notification([a_route(channel)]))
     with pytest.raises(psycopg.errors.CheckViolation):

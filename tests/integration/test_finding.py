@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from dovecote.core import queries
-from dovecote.store.postgres import PostgresStore
 from dovecote.store.statements import statement
 from local.provider import Fault, Running
 from tests.builders import (
@@ -26,6 +25,7 @@ from tests.functions import Answer, Functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import ADDRESS, a_body, assert_problem
 from tests.integration.test_plans import nodes
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 
@@ -153,9 +153,7 @@ def test_of_a_notification_to_many_the_story_of_one_person_can_be_asked_for(
     assert_problem(house.call("GET", f"/notifications/{posted}?colour=red"), 422)
 
 
-def test_what_is_more_than_lambda_answers_with_is_left_out(
-    house: Functions, store: PostgresStore
-) -> None:
+def test_what_is_more_than_lambda_answers_with_is_left_out(house: Functions, store: Store) -> None:
     """6 MB are all that a function may answer with, and 10,000 routes a notification may have."""
     routes = [a_route(user_id="u-9", skip="not allowed here") for _ in range(10_000)]
     large = stored(store, a_notification(routes))
@@ -198,8 +196,8 @@ def crowded(connection: Connection) -> Connection:
 @pytest.mark.parametrize(
     ("name", "person", "entries"),
     [
-        ("find_by_user", {"user_id": "u-1"}, "user_routes"),
-        ("find_by_email", {"email": "ann@EXAMPLE.com"}, "address_routes"),
+        ("operations/find_by_user", {"user_id": "u-1"}, "user_routes"),
+        ("operations/find_by_email", {"email": "ann@EXAMPLE.com"}, "address_routes"),
     ],
 )
 def test_a_page_of_somebody_with_many_reads_no_more_than_the_page(
@@ -259,7 +257,7 @@ def test_every_attempt_is_told_from_the_submit_to_the_delivery(
 
 
 def test_a_dead_letter_keeps_its_history_over_a_redrive(
-    house: Functions, store: PostgresStore, provider: Running
+    house: Functions, store: Store, provider: Running
 ) -> None:
     order(provider, Fault.ERROR, status=400, code="BadRequestException", times=1)
     posted = house.post(email_only()).body
@@ -292,7 +290,7 @@ def test_what_the_provider_told_of_a_lost_reply_is_told_once(
     assert "published" not in {event["event"] for event in found}
 
 
-def test_a_route_that_nothing_reaches_says_why(house: Functions, store: PostgresStore) -> None:
+def test_a_route_that_nothing_reaches_says_why(house: Functions, store: Store) -> None:
     route = a_route(resolved_email=None, skip="recipient has no email")
     posted = stored(store, a_notification([route]))
     assert told(history(house, posted.notification_id), "reason") == [
@@ -314,7 +312,7 @@ def let_lapse(connection: Connection) -> None:
 
 
 def test_a_claim_that_ran_out_is_told_with_its_own_number(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     stored(store, a_notification([a_route()]))
     assert len(claim_all(store)) == 1
@@ -326,9 +324,7 @@ def test_a_claim_that_ran_out_is_told_with_its_own_number(
     assert events(connection) == [("lapsed", 1, 1), ("lapsed", 2, 2)]
 
 
-def test_one_that_is_given_back_has_not_run_out_again(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_one_that_is_given_back_has_not_run_out_again(store: Store, connection: Connection) -> None:
     stored(store, a_notification([a_route()]))
     claim_all(store)
     let_lapse(connection)
@@ -341,7 +337,7 @@ def test_one_that_is_given_back_has_not_run_out_again(
 
 
 def test_what_expires_under_a_lease_that_ran_out_is_told_so_and_no_other(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     stored(store, a_notification([a_route()]))
     claim_all(store)

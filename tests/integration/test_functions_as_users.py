@@ -12,8 +12,7 @@ import pytest
 
 from dovecote.core.route import Reason
 from dovecote.core.transitions import DeadLetter
-from dovecote.store import dead_letters, notifications, postgres, rows
-from dovecote.store.postgres import PostgresStore
+from dovecote.store import queries, raw_query, statements
 from local.provider import Fault, Running
 from tests.builders import claim_all
 from tests.functions import Context, Functions, environment, functions
@@ -23,13 +22,24 @@ from tests.integration.test_feedback import row
 from tests.integration.test_http import ADDRESS, a_body
 from tests.integration.test_roles import RUNS, as_user, names, users
 from tests.integration.test_suppressions import suppress
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 As = Callable[..., AbstractContextManager[Functions]]
 
 __all__ = ["applications", "names", "users"]
-STORES = (dead_letters, postgres, rows, notifications)
+WAYS = ((queries, "statement"), (raw_query, "numbered"))
+"""Every place where the store looks a statement up."""
+
 PERMANENT = {"status": 400, "code": "BadRequestException", "message": "refused"}
+
+
+def noting(look_up: Callable[[str], Any], ran: set[str]) -> Callable[[str], Any]:
+    def noted(name: str) -> Any:
+        ran.add(name)
+        return look_up(name)
+
+    return noted
 
 
 @pytest.fixture
@@ -48,9 +58,8 @@ def as_function(
     @contextmanager
     def wired(function: str, **settings: str) -> Iterator[Functions]:
         ran: set[str] = set()
-        real = postgres.statement
-        for module in STORES:
-            monkeypatch.setattr(module, "statement", lambda name: ran.add(name) or real(name))
+        for module, way in WAYS:
+            monkeypatch.setattr(module, way, noting(getattr(statements, way), ran))
         values = environment(
             as_user(connection, database_url, users[function]),
             provider.url,
@@ -66,8 +75,8 @@ def as_function(
         )
         with functions(values) as house:
             yield house
-        for module in STORES:
-            monkeypatch.setattr(module, "statement", real)
+        for module, way in WAYS:
+            monkeypatch.setattr(module, way, getattr(statements, way))
         printed = capsys.readouterr().out
         # What the best effort of submit failed on is said at debug alone, by its kind.
         assert not [word for word in ("InsufficientPrivilege", "StoreFailed") if word in printed]
@@ -238,7 +247,7 @@ def test_dispatch_pauses_one_identity(
 
 
 def test_dispatch_takes_over_from_a_worker_that_died(
-    as_function: As, connection: Connection, store: PostgresStore, due: Due
+    as_function: As, connection: Connection, store: Store, due: Due
 ) -> None:
     due(email_only())
     assert len(claim_all(store)) == 1
@@ -288,9 +297,7 @@ def test_api_shows_and_cancels(as_function: As, due: Due, connection: Connection
         assert house.call("DELETE", path).body == {"cancelled": 1, "in_flight": 0, "ended": 0}
 
 
-def test_api_redrives(
-    as_function: As, due: Due, connection: Connection, store: PostgresStore
-) -> None:
+def test_api_redrives(as_function: As, due: Due, connection: Connection, store: Store) -> None:
     due(email_only())
     (claim,) = claim_all(store)
     with store.transaction() as transaction:
@@ -347,7 +354,7 @@ def an_event(kind: str, message_id: str, route_id: UUID, **more: Any) -> str:
 
 
 def test_feedback_settles_and_rejects(
-    as_function: As, connection: Connection, store: PostgresStore, provider: Running, due: Due
+    as_function: As, connection: Connection, store: Store, provider: Running, due: Due
 ) -> None:
     due(emails(2))
     lost, refused = claim_all(store)
@@ -365,7 +372,7 @@ def test_feedback_settles_and_rejects(
 
 
 def test_feedback_notes_and_suppresses(
-    as_function: As, connection: Connection, store: PostgresStore, due: Due
+    as_function: As, connection: Connection, store: Store, due: Due
 ) -> None:
     due(email_only())
     (claim,) = claim_all(store)
@@ -380,7 +387,7 @@ def test_feedback_notes_and_suppresses(
 
 
 def test_feedback_settles_a_dead_letter(
-    as_function: As, connection: Connection, store: PostgresStore, due: Due
+    as_function: As, connection: Connection, store: Store, due: Due
 ) -> None:
     due(email_only())
     (claim,) = claim_all(store)

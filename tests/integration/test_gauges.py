@@ -15,7 +15,6 @@ from dovecote.aws.measurements import SAMPLED
 from dovecote.core.outcome import Failed
 from dovecote.core.route import Channel
 from dovecote.operations.gauges import RETURN_SECONDS, Gauges, ReadGauges
-from dovecote.store.postgres import PostgresStore
 from dovecote.wiring import metrics
 from local.provider import Fault, Running
 from tests.builders import (
@@ -30,6 +29,7 @@ from tests.builders import (
 from tests.functions import Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import unreachable
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 __all__ = ["unreachable"]
@@ -50,12 +50,12 @@ def make_due(connection: Connection, ago: str) -> None:
     )
 
 
-def test_an_empty_queue_is_well(store: PostgresStore) -> None:
+def test_an_empty_queue_is_well(store: Store) -> None:
     assert store.gauges() == WELL
 
 
 def test_the_oldest_due_route_is_of_any_lane_claimed_or_not(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 3, Channel.PUSH)
     make_due(connection, "90 s")
@@ -65,9 +65,7 @@ def test_the_oldest_due_route_is_of_any_lane_claimed_or_not(
     assert 90 <= store.gauges().oldest_due_seconds < 100
 
 
-def test_what_is_not_due_yet_or_has_ended_is_not_old(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_what_is_not_due_yet_or_has_ended_is_not_old(store: Store, connection: Connection) -> None:
     store_routes(store, 1)
     make_due(connection, "-1 hour")
     assert store.gauges().oldest_due_seconds == 0
@@ -77,7 +75,7 @@ def test_what_is_not_due_yet_or_has_ended_is_not_old(
 
 
 def test_open_dead_letters_of_the_last_hour_are_counted(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 3, max_attempts=1)
     a_dispatch(store, ScriptedChannel(answer=lambda _: Failed(error="no luck")))(forever)
@@ -98,7 +96,7 @@ def test_open_dead_letters_of_the_last_hour_are_counted(
     [("email", ["email"]), ("push", ["push"]), ("email/example.com", []), ("push/topic", [])],
 )
 def test_a_pause_of_a_channel_as_a_whole_is_shown(
-    store: PostgresStore, connection: Connection, resource: str, shown: list[str]
+    store: Store, connection: Connection, resource: str, shown: list[str]
 ) -> None:
     pause = {"base": 60, "most": 300, "jitter": 1}
     store.pause(resource, "e", **pause)  # type: ignore[arg-type]
@@ -233,11 +231,9 @@ def test_a_run_without_a_database_emits_its_tally_and_leaves_the_gauges_out(
     assert json.loads(warning)["level"] == "WARNING"
 
 
-def test_gauges_take_no_longer_than_the_function_has(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_gauges_take_no_longer_than_the_function_has(store: Store, connection: Connection) -> None:
     log = RecordingLog()
-    read = ReadGauges(store=store, log=log)
+    read = ReadGauges(store=store, limits=store, log=log)
     with connection.transaction():
         connection.execute("lock table notification_routes in access exclusive mode")
         begun = time.monotonic()
@@ -250,12 +246,12 @@ def test_gauges_take_no_longer_than_the_function_has(
 
 
 def test_gauges_are_not_asked_for_where_no_time_is_left(
-    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[None] = []
     monkeypatch.setattr(store, "gauges", lambda: asked.append(None))
     log = RecordingLog()
-    assert ReadGauges(store=store, log=log)(RETURN_SECONDS) is None
+    assert ReadGauges(store=store, limits=store, log=log)(RETURN_SECONDS) is None
     assert [line[1] for line in log.lines] == ["gauges not read"]
     assert asked == []
 

@@ -15,11 +15,11 @@ import yaml
 from dovecote import channels
 from dovecote.aws import openapi
 from dovecote.store.database import Database
-from dovecote.store.postgres import PostgresStore
 from local.provider import Running
 from tests.builders import ADDRESS, a_lease, a_notification, a_submission
 from tests.canary import CANARY
 from tests.functions import PROBLEM, ROOT, Answer, Functions, environment, functions
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 
@@ -409,7 +409,7 @@ def test_one_key_submitted_at_once_by_many_is_stored_once(
 
     def submit() -> None:
         with psycopg.connect(database_url, autocommit=True) as own:
-            store = PostgresStore(Database(lambda: own), default_max_attempts=5)
+            store = Store(Database(lambda: own), default_max_attempts=5)
             answer = store.submit(a_notification(submission=submission), a_lease())
             stored.append(answer is not None)
 

@@ -14,9 +14,9 @@ from psycopg import sql
 
 from dovecote.core.errors import StoreFailed
 from dovecote.store.database import Database
-from dovecote.store.migrate import ChangedMigration, Migration, known, migrate, migrate_with
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.schema.migrate import ChangedMigration, Migration, known, migrate, migrate_with
 from tests.builders import ADDRESS, claim_all, misfiled, store_routes
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 NEXT = Migration(
@@ -83,7 +83,7 @@ def test_a_file_that_fails_leaves_nothing_of_itself(database_url: str) -> None:
 
 
 def test_a_database_ahead_of_the_known_files_is_success_and_serves_this_release(
-    database_url: str, store: PostgresStore
+    database_url: str, store: Store
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         migrate_with(connection, [*known(), NEXT])
@@ -114,7 +114,7 @@ def test_no_session_waits_for_long_but_a_migration_may(database_url: str) -> Non
 
 
 def test_an_error_of_the_store_repeats_nothing_of_the_row(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     connection.execute(
         "alter table dovecote.notification_routes"
@@ -137,7 +137,7 @@ def test_a_connection_that_was_ended_while_idle_costs_no_request(
         return opened[-1]
 
     database = Database(connect)
-    store = PostgresStore(database, default_max_attempts=5)
+    store = Store(database, default_max_attempts=5)
     store_routes(store, 1)
     connection.execute("select pg_terminate_backend(%s)", (opened[0].info.backend_pid,))
     assert len(claim_all(store)) == 1

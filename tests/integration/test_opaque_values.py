@@ -13,8 +13,7 @@ from dovecote.core.device import Device
 from dovecote.core.feedback import Verdict
 from dovecote.core.outcome import Delivered, Permanent, Result
 from dovecote.core.route import Channel, Status
-from dovecote.store.devices import PostgresDevices
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.people.devices import PostgresDevices
 from local.provider import Running
 from local.provider.ledger import Push
 from tests.builders import a_finaliser, claim_all, store_routes
@@ -22,6 +21,7 @@ from tests.functions import PROBLEM, Answer, Functions
 from tests.integration.test_best_effort import email_only
 from tests.integration.test_delivering import applications, post_to_device, pushing
 from tests.integration.test_feedback import a_claim, an_event, settle
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 __all__ = ["applications", "pushing"]
@@ -109,7 +109,7 @@ def a_device(user: str, endpoint: str) -> Device:
 
 @pytest.mark.parametrize("width", WIDE)
 def test_an_endpoint_of_4096_bytes_is_one_device_s_alone_and_is_found(
-    store: PostgresStore, devices: PostgresDevices, connection: Connection, width: int
+    store: Store, devices: PostgresDevices, connection: Connection, width: int
 ) -> None:
     endpoint, other = opaque(4096, width), opaque(4092, width)
     devices.put(a_device("u-1", endpoint))
@@ -125,12 +125,12 @@ def test_an_endpoint_of_4096_bytes_is_one_device_s_alone_and_is_found(
     assert store.mark_device_dead(endpoint, datetime.now(UTC))
     assert devices.put(a_device("u-2", other)) == [endpoint]
     devices.endpoint_deleted("u-2", "phone", endpoint)
-    assert devices.forget("u-2", "phone") == [other]
+    assert devices.delete("u-2", "phone") == [other]
     assert devices.using(other) is None
 
 
 def test_a_push_that_finds_an_endpoint_of_4096_bytes_gone_marks_its_device_dead(
-    store: PostgresStore, devices: PostgresDevices
+    store: Store, devices: PostgresDevices
 ) -> None:
     devices.put(a_device("u-1", opaque(4096)))
     store_routes(store, 1, Channel.PUSH)
@@ -143,7 +143,7 @@ def test_a_push_that_finds_an_endpoint_of_4096_bytes_gone_marks_its_device_dead(
 @pytest.mark.parametrize("width", WIDE)
 @pytest.mark.parametrize("channel", list(Channel))
 def test_a_message_id_of_4096_bytes_is_kept_and_shown(
-    store: PostgresStore, channel: Channel, width: int
+    store: Store, channel: Channel, width: int
 ) -> None:
     store_routes(store, 1, channel)
     (claim,) = claim_all(store)
@@ -158,14 +158,14 @@ def test_a_message_id_of_4096_bytes_is_kept_and_shown(
 
 @pytest.mark.parametrize("width", WIDE)
 def test_events_with_message_ids_of_4096_bytes_accept_reject_and_repeat(
-    store: PostgresStore, connection: Connection, width: int
+    store: Store, connection: Connection, width: int
 ) -> None:
     claim = a_claim(store)
     first, second = opaque(4096, width), opaque(4092, width)
     settle(store, claim, Delivered(message_id=first))
     for _ in range(2):
-        store.tell(an_event(claim, Verdict.ACCEPTED, second))
-        store.tell(an_event(claim, Verdict.NOT_SENT, first))
+        store.record_feedback(an_event(claim, Verdict.ACCEPTED, second))
+        store.record_feedback(an_event(claim, Verdict.NOT_SENT, first))
     assert store.accepted([(claim.kind, claim.route_id)]) == {claim.route_id: second}
     rejected = connection.execute("select message_id from dovecote.email_rejections").fetchall()
     assert rejected == [(first,)]

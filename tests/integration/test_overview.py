@@ -11,12 +11,12 @@ from dovecote.core.outcome import Ambiguous, Failed, Outcome
 from dovecote.core.route import Channel
 from dovecote.store.database import Connection as Opened
 from dovecote.store.database import Database
-from dovecote.store.overview import LANES, PostgresOverview
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.operations.overview import LANES, PostgresOverview
 from dovecote.store.statements import statement
 from tests.builders import ScriptedChannel, a_dispatch, claim_all, forever, store_routes
 from tests.functions import Functions
 from tests.integration.test_plans import crowd, nodes
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 COUNTS = ("live", "due", "in_flight", "lapsed", "in_doubt")
@@ -55,7 +55,7 @@ def test_an_empty_stack_is_told_as_one(house: Functions) -> None:
 
 
 def test_live_routes_are_told_by_channel_status_and_how_they_stand(
-    store: PostgresStore, connection: Connection, overview: PostgresOverview
+    store: Store, connection: Connection, overview: PostgresOverview
 ) -> None:
     store_routes(store, 3)
     claim_all(store, seconds=60)
@@ -81,7 +81,7 @@ def test_live_routes_are_told_by_channel_status_and_how_they_stand(
 
 
 def test_minutes_tell_what_was_published_what_failed_and_what_ended(
-    store: PostgresStore, connection: Connection, overview: PostgresOverview
+    store: Store, connection: Connection, overview: PostgresOverview
 ) -> None:
     def answers(outcome: Outcome) -> Callable[[Claim], Outcome]:
         return lambda _: outcome
@@ -113,7 +113,7 @@ def test_minutes_tell_what_was_published_what_failed_and_what_ended(
 
 
 def test_pauses_and_open_dead_letters_are_told_with_their_errors_and_reasons(
-    store: PostgresStore, connection: Connection, overview: PostgresOverview
+    store: Store, connection: Connection, overview: PostgresOverview
 ) -> None:
     store_routes(store, 3, max_attempts=1)
     a_dispatch(store, ScriptedChannel(answer=lambda _: Failed(error="no luck")))(forever)
@@ -133,7 +133,7 @@ def test_pauses_and_open_dead_letters_are_told_with_their_errors_and_reasons(
 
 def explained(connection: Connection, name: str, **parameters: Any) -> dict[str, Any]:
     with connection.transaction():
-        connection.execute(statement("use_indexes"))
+        connection.execute(statement("operations/use_indexes"))
         row = connection.execute(
             b"explain (analyze, buffers, format json) " + statement(name), parameters
         ).fetchone()
@@ -175,17 +175,17 @@ def test_what_was_published_long_ago_and_what_is_due_are_not_read_in_full(
             " ('notification_routes', 'notification_events')"
         )
     )
-    minutes = explained(connection, "minutes")
+    minutes = explained(connection, "operations/minutes")
     assert pages(minutes) < whole / 10
     assert {node.get("Index Name") for node in nodes(minutes)} >= {
         "notification_routes_published", "notification_events_minute",
     }  # fmt: skip
     # What cannot be counted in time is left out, and the rest is told.
-    monkeypatch.setattr("dovecote.store.overview.MINUTES_MS", 1)
+    monkeypatch.setattr("dovecote.store.operations.overview.MINUTES_MS", 1)
     told = overview.overview(500)
     assert told.minutes is None
     assert sum(one.due for one in told.live) == 500
-    live = explained(connection, "live", **LANES, most=500)
+    live = explained(connection, "operations/live", **LANES, most=500)
     read = [node for node in nodes(live) if node.get("Relation Name") == "notification_routes"]
     assert [node["Index Name"] for node in read] == ["notification_routes_due"]
     assert read[0]["Actual Loops"] * read[0]["Actual Rows"] <= 12 * 500

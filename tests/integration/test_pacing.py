@@ -16,32 +16,32 @@ from dovecote.core.errors import ProviderUnavailable
 from dovecote.core.route import Channel
 from dovecote.dispatch.rates import Rates
 from dovecote.store.database import Database
-from dovecote.store.postgres import PostgresStore
 from dovecote.wiring import database
 from local.provider import Running
 from tests.builders import RecordingLog, ScriptedChannel, a_dispatch, forever, store_routes
 from tests.functions import Functions, environment, functions
 from tests.integration.test_best_effort import email_only
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 EMAIL = "email"
 
 
 @pytest.fixture
-def paced(store: PostgresStore) -> PostgresStore:
+def paced(store: Store) -> Store:
     """The store, with one email a second: slow enough for a busy machine to keep its slots."""
     store.set_rate(EMAIL, 1)
     return store
 
 
 @pytest.fixture
-def quick(store: PostgresStore) -> PostgresStore:
+def quick(store: Store) -> Store:
     """The store, with ten emails a second."""
     store.set_rate(EMAIL, 10)
     return store
 
 
-def pause(store: PostgresStore) -> None:
+def pause(store: Store) -> None:
     assert store.pause(EMAIL, "e", base=2, most=300, jitter=1)
 
 
@@ -58,17 +58,17 @@ def later(connection: Connection, seconds: float, column: str = "next_slot_at") 
 # Slots.
 
 
-def test_a_channel_without_a_rate_has_none(store: PostgresStore) -> None:
+def test_a_channel_without_a_rate_has_none(store: Store) -> None:
     assert [store.channel_state(channel).rate for channel in Channel] == [None, None]
 
 
-def test_the_first_slot_is_now_and_each_other_one_later(paced: PostgresStore) -> None:
+def test_the_first_slot_is_now_and_each_other_one_later(paced: Store) -> None:
     slots = paced.reserve(EMAIL, 5, 20)
     assert (slots.room, slots.wait) == (5, 0)
     assert slots.spacing == pytest.approx(1)
 
 
-def test_a_free_line_is_never_waited_for(paced: PostgresStore, connection: Connection) -> None:
+def test_a_free_line_is_never_waited_for(paced: Store, connection: Connection) -> None:
     free = "update dovecote.channel_state set next_slot_at = clock_timestamp() - interval '1 s'"
     waits = set()
     for _ in range(300):
@@ -77,7 +77,7 @@ def test_a_free_line_is_never_waited_for(paced: PostgresStore, connection: Conne
     assert waits == {0}
 
 
-def test_the_next_to_reserve_comes_after_the_last(paced: PostgresStore) -> None:
+def test_the_next_to_reserve_comes_after_the_last(paced: Store) -> None:
     first = paced.reserve(EMAIL, 5, 20)
     second = paced.reserve(EMAIL, 5, 20)
     assert 3 < second.wait <= 5
@@ -89,30 +89,28 @@ def after(slots: SendSlots, seconds: float) -> datetime:
     return slots.slots + timedelta(seconds=seconds)
 
 
-def test_nothing_is_reserved_beyond_the_horizon(paced: PostgresStore) -> None:
+def test_nothing_is_reserved_beyond_the_horizon(paced: Store) -> None:
     assert paced.reserve(EMAIL, 100, 20).room == 20
     assert paced.reserve(EMAIL, 100, 20).room <= 2  # for the time that passed
     none = paced.reserve(EMAIL, 100, 10)
     assert (none.room, none.wait > 10) == (0, True)
 
 
-def test_what_passed_unused_is_not_made_up_for(
-    paced: PostgresStore, connection: Connection
-) -> None:
+def test_what_passed_unused_is_not_made_up_for(paced: Store, connection: Connection) -> None:
     paced.reserve(EMAIL, 20, 20)
     later(connection, 3600)
     slots = paced.reserve(EMAIL, 100, 20)
     assert (slots.room, slots.wait) == (20, 0)
 
 
-def test_a_slow_rate_has_room_for_one(store: PostgresStore) -> None:
+def test_a_slow_rate_has_room_for_one(store: Store) -> None:
     store.set_rate(EMAIL, 0.1)
     slots = store.reserve(EMAIL, 100, 2)
     assert (slots.room, slots.wait, slots.spacing) == (1, 0, pytest.approx(10))
     assert store.reserve(EMAIL, 100, 2).room == 0
 
 
-def test_many_at_once_never_overlap(database_url: str, store: PostgresStore) -> None:
+def test_many_at_once_never_overlap(database_url: str, store: Store) -> None:
     rate = 500.0
     store.set_rate(EMAIL, rate)
     reserved: list[SendSlots] = []
@@ -120,7 +118,7 @@ def test_many_at_once_never_overlap(database_url: str, store: PostgresStore) -> 
     def work(seed: int) -> None:
         chance = random.Random(seed)
         with psycopg.connect(database_url, autocommit=True) as own:
-            mine = PostgresStore(Database(lambda: own), default_max_attempts=5)
+            mine = Store(Database(lambda: own), default_max_attempts=5)
             reserved.extend(mine.reserve(EMAIL, chance.randint(1, 40), 2) for _ in range(25))
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
@@ -149,30 +147,28 @@ def assert_apart(reserved: list[SendSlots], spacing: timedelta) -> None:
 
 
 def test_what_is_not_used_of_the_last_reservation_is_the_next_one_s(
-    paced: PostgresStore,
+    paced: Store,
 ) -> None:
     slots = paced.reserve(EMAIL, 10, 20)
     paced.release_slots(EMAIL, slots, 4)
     assert paced.reserve(EMAIL, 1, 20).slots == after(slots, -3)
 
 
-def test_what_is_given_back_after_another_reserved_stays_unused(paced: PostgresStore) -> None:
+def test_what_is_given_back_after_another_reserved_stays_unused(paced: Store) -> None:
     first = paced.reserve(EMAIL, 10, 20)
     second = paced.reserve(EMAIL, 5, 20)
     paced.release_slots(EMAIL, first, 10)
     assert paced.reserve(EMAIL, 1, 20).slots == after(second, 1)
 
 
-def test_slots_are_given_back_once(paced: PostgresStore) -> None:
+def test_slots_are_given_back_once(paced: Store) -> None:
     slots = paced.reserve(EMAIL, 10, 20)
     for _ in range(3):
         paced.release_slots(EMAIL, slots, 2)
     assert paced.reserve(EMAIL, 1, 20).slots == after(slots, -1)
 
 
-def test_a_run_gives_back_what_it_found_nothing_for(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_a_run_gives_back_what_it_found_nothing_for(store: Store, connection: Connection) -> None:
     store_routes(store, 3)
     a_dispatch(store, ScriptedChannel(), rate=10)(forever)
     # three sends of a tenth of a second, of twenty that were reserved, twice
@@ -190,7 +186,7 @@ NONE = {
 
 
 def congest(
-    store: PostgresStore, *, pace: float = 10, accepted_share: float = 0.8, probing: bool = False
+    store: Store, *, pace: float = 10, accepted_share: float = 0.8, probing: bool = False
 ) -> float | None:
     """Have a batch find congestion; return what the channel is slowed down to."""
     since = store.channel_state(EMAIL).throttling.since
@@ -199,7 +195,7 @@ def congest(
     return store.record_throttling(EMAIL, counts, congested)
 
 
-def pace_after(store: PostgresStore, connection: Connection, seconds: float) -> float:
+def pace_after(store: Store, connection: Connection, seconds: float) -> float:
     """Return the sends a second, so many seconds after congestion."""
     connection.execute(
         "update dovecote.channel_state set next_slot_at = null,"
@@ -210,60 +206,60 @@ def pace_after(store: PostgresStore, connection: Connection, seconds: float) -> 
 
 
 def test_congestion_lowers_the_pace_by_the_share_that_was_refused(
-    quick: PostgresStore, connection: Connection
+    quick: Store, connection: Connection
 ) -> None:
     assert congest(quick, accepted_share=0.8) == pytest.approx(8)
     assert pace_after(quick, connection, 0) == pytest.approx(8 * 0.95, rel=0.01)
 
 
 def test_the_pace_returns_to_what_worked_then_probes_and_outgrows_the_rate(
-    quick: PostgresStore, connection: Connection
+    quick: Store, connection: Connection
 ) -> None:
     congest(quick, accepted_share=0.8)
     paces = [pace_after(quick, connection, seconds) for seconds in (6, 12, 12.5, 13, 60)]
     assert paces == pytest.approx([7.8, 8, 8.8, 9.6, 10], rel=0.01)
 
 
-def test_a_fast_pace_returns_within_seconds(store: PostgresStore, connection: Connection) -> None:
+def test_a_fast_pace_returns_within_seconds(store: Store, connection: Connection) -> None:
     store.set_rate(EMAIL, 100)
     congest(store, pace=100, accepted_share=0.9)
     assert pace_after(store, connection, 3) == pytest.approx(90, rel=0.01)
     assert pace_after(store, connection, 4) == pytest.approx(100, rel=0.01)
 
 
-def test_few_answers_lower_the_pace_by_three_tenths_at_most(quick: PostgresStore) -> None:
+def test_few_answers_lower_the_pace_by_three_tenths_at_most(quick: Store) -> None:
     assert congest(quick, accepted_share=0.1) == pytest.approx(7)
 
 
-def test_the_pace_falls_no_lower_than_one_in_two_seconds(quick: PostgresStore) -> None:
+def test_the_pace_falls_no_lower_than_one_in_two_seconds(quick: Store) -> None:
     slowed = [congest(quick, pace=pace, accepted_share=0) for pace in (2, 1, 0.5, 0.5)]
     assert slowed == pytest.approx([1.4, 0.7, 0.5, 0.5])
 
 
-def test_a_rate_below_that_is_kept(store: PostgresStore) -> None:
+def test_a_rate_below_that_is_kept(store: Store) -> None:
     store.set_rate(EMAIL, 0.25)
     congest(store, pace=0.25)
     assert store.reserve(EMAIL, 1, 2).spacing >= 4
 
 
-def test_a_refused_probe_keeps_what_worked_before(quick: PostgresStore) -> None:
+def test_a_refused_probe_keeps_what_worked_before(quick: Store) -> None:
     congest(quick, accepted_share=0.8)
     assert congest(quick, pace=9, accepted_share=0.1, probing=True) == pytest.approx(8 * 0.95)
 
 
-def test_of_workers_that_met_the_same_congestion_one_lowers_the_pace(quick: PostgresStore) -> None:
+def test_of_workers_that_met_the_same_congestion_one_lowers_the_pace(quick: Store) -> None:
     batch = Congested(pace=10, accepted_share=0.8, probing=False, since=None)
     slowed = [quick.record_throttling(EMAIL, NONE, batch) for _ in range(3)]
     assert slowed == [pytest.approx(8), None, None]
 
 
-def test_nothing_is_sent_for_half_a_second_after_congestion(quick: PostgresStore) -> None:
+def test_nothing_is_sent_for_half_a_second_after_congestion(quick: Store) -> None:
     congest(quick)
     assert 0.3 < quick.reserve(EMAIL, 1, 2).wait <= 0.5
 
 
 def test_refusals_are_counted_for_all_workers_and_wear_off_with_acceptances(
-    quick: PostgresStore,
+    quick: Store,
 ) -> None:
     quick.record_throttling(EMAIL, {**NONE, "throttled_requests": 2, "throttled_entries": 1}, None)
     found = quick.channel_state(EMAIL).throttling
@@ -274,7 +270,7 @@ def test_refusals_are_counted_for_all_workers_and_wear_off_with_acceptances(
 
 
 def test_a_channel_without_a_rate_is_paced_while_it_is_slowed_down(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     congest(store, pace=50)
     assert store.channel_state(EMAIL).is_paced
@@ -284,13 +280,13 @@ def test_a_channel_without_a_rate_is_paced_while_it_is_slowed_down(
     assert store.reserve(EMAIL, 7, 2) == SendSlots(room=7)
 
 
-def test_a_pause_leaves_the_rate_as_it_is(quick: PostgresStore) -> None:
+def test_a_pause_leaves_the_rate_as_it_is(quick: Store) -> None:
     pause(quick)
     assert quick.reserve(EMAIL, 1, 2).spacing == pytest.approx(0.1)
 
 
 def test_a_trial_that_has_no_slot_yet_is_left_to_another(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1)
     store.set_rate(EMAIL, 1)
@@ -328,7 +324,7 @@ class Provider:
 
 
 def rates(
-    store: PostgresStore,
+    store: Store,
     provider: Provider,
     *,
     fixed: float | None = None,
@@ -337,7 +333,7 @@ def rates(
     return Rates(store=store, fixed=fixed, ask=provider, log=log or RecordingLog())
 
 
-def rate_of(using: Rates, store: PostgresStore, channel: str = EMAIL) -> float | None:
+def rate_of(using: Rates, store: Store, channel: str = EMAIL) -> float | None:
     """Ask for the rate as a batch does, and return what is kept of it."""
     said = using.of(store.channel_state(channel))
     assert store.channel_state(channel).rate == said
@@ -345,7 +341,7 @@ def rate_of(using: Rates, store: PostgresStore, channel: str = EMAIL) -> float |
 
 
 def test_a_rate_that_is_set_is_kept_for_all_and_the_provider_is_not_asked(
-    store: PostgresStore,
+    store: Store,
 ) -> None:
     provider = Provider(50)
     using = rates(store, provider, fixed=7)
@@ -356,7 +352,7 @@ def test_a_rate_that_is_set_is_kept_for_all_and_the_provider_is_not_asked(
 
 
 def test_the_provider_is_asked_once_in_ten_minutes_for_all_workers(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     provider = Provider(14)
     for _ in range(3):
@@ -371,7 +367,7 @@ def test_the_provider_is_asked_once_in_ten_minutes_for_all_workers(
 
 
 def test_a_provider_out_of_reach_is_logged_and_the_last_rate_stays(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     provider, log = Provider(14), RecordingLog()
     using = rates(store, provider, log=log)
@@ -385,11 +381,11 @@ def test_a_provider_out_of_reach_is_logged_and_the_last_rate_stays(
     ]
 
 
-def test_a_rate_that_was_never_known_is_none(store: PostgresStore) -> None:
+def test_a_rate_that_was_never_known_is_none(store: Store) -> None:
     assert rate_of(rates(store, Provider(None)), store) is None
 
 
-def test_push_has_no_rate(store: PostgresStore) -> None:
+def test_push_has_no_rate(store: Store) -> None:
     provider = Provider(14)
     assert rate_of(rates(store, provider, fixed=7), store, Channel.PUSH) is None
     assert rate_of(rates(store, provider), store, Channel.PUSH) is None
@@ -411,7 +407,7 @@ def test_emails_leave_no_faster_than_the_rate_says(
 
 
 def test_submit_leaves_to_dispatch_what_the_rate_has_no_room_for_at_once(
-    house: Functions, provider: Running, store: PostgresStore, connection: Connection
+    house: Functions, provider: Running, store: Store, connection: Connection
 ) -> None:
     store.set_rate(EMAIL, 0.1)
     first, second = (house.post(email_only(idempotency_key=key)) for key in ("first", "second"))
@@ -424,10 +420,10 @@ def test_submit_leaves_to_dispatch_what_the_rate_has_no_room_for_at_once(
 
 
 def test_submit_takes_a_slot_for_each_email_that_it_tries_and_no_more(
-    house: Functions, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+    house: Functions, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.set_rate(EMAIL, 100)
-    own = database.store()
+    own = database.dispatch_store()
     reserve, wanted = own.reserve, []
 
     def asked(channel: str, count: int, horizon: float) -> SendSlots:
@@ -442,7 +438,7 @@ def test_submit_takes_a_slot_for_each_email_that_it_tries_and_no_more(
 
 
 def test_the_rate_of_the_account_is_the_one_that_ses_says(
-    database_url: str, provider: Running, catalog_folder: Path, store: PostgresStore
+    database_url: str, provider: Running, catalog_folder: Path, store: Store
 ) -> None:
     with functions(environment(database_url, provider.url, catalog_folder)) as house:
         house.dispatch()

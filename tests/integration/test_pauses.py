@@ -21,7 +21,6 @@ from dovecote.dispatch.circuit_breaker import MOST_REFUSED, CircuitBreaker
 from dovecote.dispatch.deliver import Delivery
 from dovecote.dispatch.pauses import Pauses
 from dovecote.store.database import Database
-from dovecote.store.postgres import PostgresStore
 from local.provider import Fault, Running
 from tests.builders import (
     RecordingLog,
@@ -40,6 +39,7 @@ from tests.builders import (
 )
 from tests.functions import Functions
 from tests.integration.test_best_effort import email_only, order
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 EMAIL, PUSH, SHOP, NEWS = "email", "push", "email/shop.example", "email/news.example"
@@ -50,7 +50,7 @@ DENIED = Unavailable(resource=SHOP, error="AccessDenied")
 
 
 def pause(
-    store: PostgresStore,
+    store: Store,
     resource: str = EMAIL,
     *,
     base: float = 2,
@@ -76,7 +76,7 @@ def state(connection: Connection, resource: str = EMAIL) -> Sequence[Any]:
     return row
 
 
-def has_failures(store: PostgresStore) -> tuple[int, set[uuid.UUID]]:
+def has_failures(store: Store) -> tuple[int, set[uuid.UUID]]:
     channel_state = store.channel_state(EMAIL)
     return channel_state.unreached, set(channel_state.unanswered)
 
@@ -84,12 +84,12 @@ def has_failures(store: PostgresStore) -> tuple[int, set[uuid.UUID]]:
 # A pause.
 
 
-def test_the_channels_stand_well_at_first(store: PostgresStore) -> None:
+def test_the_channels_stand_well_at_first(store: Store) -> None:
     for channel in Channel:
         assert store.channel_state(channel) == ChannelState(channel=channel, rate_is_old=True)
 
 
-def test_a_pause_is_told_to_all_who_look(store: PostgresStore) -> None:
+def test_a_pause_is_told_to_all_who_look(store: Store) -> None:
     told = pause(store, base=100)
     assert told is not None
     assert (told.resource, told.in_a_row) == (EMAIL, 1)
@@ -100,7 +100,7 @@ def test_a_pause_is_told_to_all_who_look(store: PostgresStore) -> None:
     assert store.channel_state(PUSH).paused == set()
 
 
-def test_a_pause_of_one_identity_is_not_one_of_its_channel(store: PostgresStore) -> None:
+def test_a_pause_of_one_identity_is_not_one_of_its_channel(store: Store) -> None:
     told = pause(store, SHOP, base=100)
     assert told is not None
     assert (told.resource, told.in_a_row) == (SHOP, 1)
@@ -110,7 +110,7 @@ def test_a_pause_of_one_identity_is_not_one_of_its_channel(store: PostgresStore)
 
 @pytest.mark.parametrize("resource", [EMAIL, SHOP])
 def test_a_second_pause_while_it_is_paused_changes_nothing(
-    store: PostgresStore, connection: Connection, resource: str
+    store: Store, connection: Connection, resource: str
 ) -> None:
     pause(store, resource)
     before = state(connection, resource)
@@ -120,7 +120,7 @@ def test_a_second_pause_while_it_is_paused_changes_nothing(
 
 @pytest.mark.parametrize("resource", [EMAIL, SHOP])
 def test_pauses_in_a_row_double_up_to_the_most(
-    store: PostgresStore, connection: Connection, resource: str
+    store: Store, connection: Connection, resource: str
 ) -> None:
     told = []
     for _ in range(9):
@@ -133,21 +133,19 @@ def test_pauses_in_a_row_double_up_to_the_most(
     ]  # fmt: skip
 
 
-def test_a_pause_has_its_jitter_beyond_the_most_too(store: PostgresStore) -> None:
+def test_a_pause_has_its_jitter_beyond_the_most_too(store: Store) -> None:
     told = [pause(store, r, base=400, most=300, jitter=1.2) for r in (EMAIL, SHOP)]
     assert [round(one.seconds) for one in told if one] == [360, 360]
 
 
-def test_pauses_in_a_row_have_no_end_and_no_overflow(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_pauses_in_a_row_have_no_end_and_no_overflow(store: Store, connection: Connection) -> None:
     connection.execute("update dovecote.channel_state set in_a_row = 1000000")
     told = pause(store)
     assert told is not None
     assert (told.in_a_row, round(told.seconds)) == (1_000_001, 300)
 
 
-def test_of_many_that_pause_it_at_once_one_does(store: PostgresStore, database_url: str) -> None:
+def test_of_many_that_pause_it_at_once_one_does(store: Store, database_url: str) -> None:
     for resource in (EMAIL, SHOP):
         told = at_once(database_url, lambda own, resource=resource: pause(own, resource))
         assert [one is not None for one in sorted(told, key=bool)] == [False] * 7 + [True]
@@ -157,17 +155,17 @@ def test_of_many_that_pause_it_at_once_one_does(store: PostgresStore, database_u
 # After it.
 
 
-def test_what_is_paused_is_not_tried(store: PostgresStore) -> None:
+def test_what_is_paused_is_not_tried(store: Store) -> None:
     pause(store)
     assert not store.acquire_probe(EMAIL, 10)
 
 
-def test_what_has_never_paused_is_not_tried(store: PostgresStore) -> None:
+def test_what_has_never_paused_is_not_tried(store: Store) -> None:
     assert not store.acquire_probe(EMAIL, 10)
     assert not store.acquire_probe(SHOP, 10)
 
 
-def test_after_its_pause_it_is_one_s_to_try(store: PostgresStore, connection: Connection) -> None:
+def test_after_its_pause_it_is_one_s_to_try(store: Store, connection: Connection) -> None:
     pause(store)
     pass_the_pause(connection)
     assert store.channel_state(EMAIL).recovering == {EMAIL}
@@ -179,7 +177,7 @@ def test_after_its_pause_it_is_one_s_to_try(store: PostgresStore, connection: Co
 
 
 def test_of_many_that_would_try_it_at_once_one_may(
-    store: PostgresStore, connection: Connection, database_url: str
+    store: Store, connection: Connection, database_url: str
 ) -> None:
     pause(store)
     pass_the_pause(connection)
@@ -188,7 +186,7 @@ def test_of_many_that_would_try_it_at_once_one_may(
 
 
 def test_who_tried_it_and_was_not_heard_of_leaves_it_to_another(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     pause(store)
     pass_the_pause(connection)
@@ -198,7 +196,7 @@ def test_who_tried_it_and_was_not_heard_of_leaves_it_to_another(
 
 
 def test_who_had_nothing_to_try_it_with_leaves_it_to_another(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     pause(store)
     pass_the_pause(connection)
@@ -209,7 +207,7 @@ def test_who_had_nothing_to_try_it_with_leaves_it_to_another(
 
 
 def test_what_answers_is_well_again_and_its_next_pause_is_the_first(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     for _ in range(3):
         pause(store)
@@ -228,7 +226,7 @@ def test_what_answers_is_well_again_and_its_next_pause_is_the_first(
 
 
 def test_what_fails_while_it_is_tried_pauses_for_longer(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     pause(store)
     pass_the_pause(connection)
@@ -240,16 +238,14 @@ def test_what_fails_while_it_is_tried_pauses_for_longer(
     assert store.acquire_probe(EMAIL, 10)
 
 
-def test_what_was_sent_before_a_pause_does_not_end_it(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_what_was_sent_before_a_pause_does_not_end_it(store: Store, connection: Connection) -> None:
     pause(store)
     before = state(connection)
     assert not store.resume(EMAIL)
     assert state(connection) == before
 
 
-def test_nothing_is_known_of_a_resource_that_never_paused(store: PostgresStore) -> None:
+def test_nothing_is_known_of_a_resource_that_never_paused(store: Store) -> None:
     assert not store.resume(SHOP)
     store.release_probe(SHOP)
     assert store.channel_state(EMAIL).paused == set()
@@ -258,7 +254,7 @@ def test_nothing_is_known_of_a_resource_that_never_paused(store: PostgresStore) 
 # What failed in a row.
 
 
-def test_what_failed_in_a_row_is_counted_for_all_workers(store: PostgresStore) -> None:
+def test_what_failed_in_a_row_is_counted_for_all_workers(store: Store) -> None:
     first, second = uuid.uuid4(), uuid.uuid4()
     store.record_failures(EMAIL, unreached=1, unanswered=[first])
     store.record_failures(EMAIL, unreached=1, unanswered=[second, first])
@@ -266,14 +262,12 @@ def test_what_failed_in_a_row_is_counted_for_all_workers(store: PostgresStore) -
     assert store.channel_state(PUSH).unreached == 0
 
 
-def test_no_more_routes_are_remembered_than_tell_an_outage(store: PostgresStore) -> None:
+def test_no_more_routes_are_remembered_than_tell_an_outage(store: Store) -> None:
     store.record_failures(EMAIL, unreached=0, unanswered=[uuid.uuid4() for _ in range(1000)])
     assert len(store.channel_state(EMAIL).unanswered) == 100
 
 
-def test_an_answer_and_a_pause_begin_the_count_anew(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_an_answer_and_a_pause_begin_the_count_anew(store: Store, connection: Connection) -> None:
     store.record_failures(EMAIL, unreached=2, unanswered=[uuid.uuid4()])
     assert store.resume(EMAIL)
     assert has_failures(store) == (0, set())
@@ -285,12 +279,12 @@ def test_an_answer_and_a_pause_begin_the_count_anew(
 # What a worker tells the others.
 
 
-def learn(store: PostgresStore, breaker: CircuitBreaker, log: RecordingLog | None = None) -> None:
+def learn(store: Store, breaker: CircuitBreaker, log: RecordingLog | None = None) -> None:
     pauses = Pauses(base=2, most=300, random=middle, log=log or RecordingLog())
     pauses.learn(store, Delivery(results=[], breaker=breaker, pace=10.0))
 
 
-def heard(store: PostgresStore, *outcomes: Outcome, tried: Sequence[str] = ()) -> CircuitBreaker:
+def heard(store: Store, *outcomes: Outcome, tried: Sequence[str] = ()) -> CircuitBreaker:
     """Return the gate of a batch, one route an outcome, through the account and the shop."""
     store_routes(store, len(outcomes))
     breaker = CircuitBreaker(store.channel_state(EMAIL), tried)
@@ -304,7 +298,7 @@ def heard(store: PostgresStore, *outcomes: Outcome, tried: Sequence[str] = ()) -
 
 
 def test_the_first_of_what_a_batch_heard_is_told_and_logged(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     log = RecordingLog()
     breaker = heard(store, PAUSED, OFF, DENIED)
@@ -319,7 +313,7 @@ def test_the_first_of_what_a_batch_heard_is_told_and_logged(
 
 
 def test_what_was_tried_and_answered_is_resumed_and_logged(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     pause(store)
     pass_the_pause(connection)
@@ -331,7 +325,7 @@ def test_what_was_tried_and_answered_is_resumed_and_logged(
 
 
 def test_what_was_tried_and_not_asked_is_left_to_another(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     pause(store)
     pass_the_pause(connection)
@@ -343,7 +337,7 @@ def test_what_was_tried_and_not_asked_is_left_to_another(
 
 
 def test_a_channel_whose_trial_was_refused_for_one_identity_is_well(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     pause(store)
     pass_the_pause(connection)
@@ -367,7 +361,7 @@ def test_a_channel_whose_trial_was_refused_for_one_identity_is_well(
     ],
 )
 def test_what_a_batch_counted_is_added_unless_it_had_an_answer(
-    store: PostgresStore, outcomes: list[Outcome], unreached: int, unanswered: int
+    store: Store, outcomes: list[Outcome], unreached: int, unanswered: int
 ) -> None:
     store.record_failures(EMAIL, unreached=1, unanswered=[uuid.uuid4(), uuid.uuid4()])
     learn(store, heard(store, *outcomes))
@@ -376,7 +370,7 @@ def test_what_a_batch_counted_is_added_unless_it_had_an_answer(
 
 
 def test_what_the_store_does_not_take_is_logged_and_does_not_stop_the_run(
-    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("gone")
@@ -399,7 +393,7 @@ class TwoSenders(ScriptedChannel):
         return claim.channel, SHOP if claim.kind == "shop" else NEWS
 
 
-def store_kind(store: PostgresStore, kind: str, count: int) -> set[uuid.UUID]:
+def store_kind(store: Store, kind: str, count: int) -> set[uuid.UUID]:
     routes = [a_route() for _ in range(count)]
     stored(store, a_notification(routes, submission=a_submission(kind=kind)))
     return {route.route_id for route in routes}
@@ -427,7 +421,7 @@ def shop_is_off(claim: Claim) -> Outcome:
 
 
 def test_a_paused_identity_defers_its_routes_to_the_end_of_its_pause_and_burns_no_attempt(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     shop, news = store_kind(store, "shop", 5), store_kind(store, "news", 5)
     channel = TwoSenders(answer=shop_is_off)
@@ -451,7 +445,7 @@ def test_a_paused_identity_defers_its_routes_to_the_end_of_its_pause_and_burns_n
 
 
 def test_however_often_an_identity_pauses_its_routes_keep_their_attempts(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     shop = store_kind(store, "shop", 3)
     channel = TwoSenders(answer=shop_is_off)
@@ -476,7 +470,7 @@ def make_due(connection: Connection) -> None:
 
 
 def test_a_deferred_route_is_due_at_the_latest_when_it_expires(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     submission = a_submission(kind="shop")
     stored(store, a_notification(submission=submission, expires_in=1))
@@ -487,7 +481,7 @@ def test_a_deferred_route_is_due_at_the_latest_when_it_expires(
 
 
 def test_a_lapsed_route_that_meets_a_pause_goes_back_as_lapsed(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_kind(store, "shop", 1)
     claim_all(store, seconds=0)
@@ -499,7 +493,7 @@ def test_a_lapsed_route_that_meets_a_pause_goes_back_as_lapsed(
 
 
 def test_the_first_answer_of_a_paused_account_stops_the_batch_and_one_route_probes_it_later(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 20)
     answers = iter([PAUSED])
@@ -523,9 +517,7 @@ def test_the_first_answer_of_a_paused_account_stops_the_batch_and_one_route_prob
     ]  # fmt: skip
 
 
-def test_a_pause_of_one_channel_holds_up_no_other(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_a_pause_of_one_channel_holds_up_no_other(store: Store, connection: Connection) -> None:
     pause(store, base=300)
     store_routes(store, 5)
     store_routes(store, 5, Channel.PUSH)
@@ -538,9 +530,7 @@ def test_a_pause_of_one_channel_holds_up_no_other(
     ).fetchall() == [("email", "pending", 0, 0, 5), ("push", "published", 1, 1, 5)]
 
 
-def test_a_worker_does_not_try_what_another_one_tries(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_a_worker_does_not_try_what_another_one_tries(store: Store, connection: Connection) -> None:
     store_routes(store, 1)
     pause(store)
     pass_the_pause(connection)
@@ -551,7 +541,7 @@ def test_a_worker_does_not_try_what_another_one_tries(
 
 
 def test_a_worker_that_comes_second_to_a_trial_looks_again_a_little_later(
-    store: PostgresStore, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_routes(store, 1)
     pause(store)
@@ -567,7 +557,7 @@ def test_a_worker_that_comes_second_to_a_trial_looks_again_a_little_later(
 
 
 def test_a_trial_for_which_nothing_is_due_is_left_to_another(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     pause(store)
     pass_the_pause(connection)
@@ -576,7 +566,7 @@ def test_a_trial_for_which_nothing_is_due_is_left_to_another(
 
 
 def test_a_provider_that_is_not_there_costs_two_routes_an_attempt_and_pauses(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 10)
     unreached = Failed(error="no route", unreached=True)
@@ -590,13 +580,13 @@ def test_a_provider_that_is_not_there_costs_two_routes_an_attempt_and_pauses(
     assert store.channel_state(EMAIL).paused == {EMAIL}
 
 
-def run_without_waiting(store: PostgresStore, channel: ScriptedChannel, **more: Any) -> None:
+def run_without_waiting(store: Store, channel: ScriptedChannel, **more: Any) -> None:
     """Run a dispatcher whose time is over before the pause is."""
     a_dispatch(store, channel, **more)(lambda: 4.5 if channel.asked else 90.0)
 
 
 def test_what_failed_in_a_row_counts_over_batches_and_workers(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 2)
     channel = ScriptedChannel(answer=lambda _: Failed(error="no route", unreached=True))
@@ -621,7 +611,7 @@ def test_what_failed_in_a_row_counts_over_batches_and_workers(
     ],
 )
 def test_five_routes_without_an_answer_pause_their_channel_and_the_last_keeps_its_attempt(
-    store: PostgresStore, connection: Connection, hold: float, last: tuple[str, str, int]
+    store: Store, connection: Connection, hold: float, last: tuple[str, str, int]
 ) -> None:
     store_routes(store, 10)
     channel = ScriptedChannel(answer=lambda _: Ambiguous(error="lost"))
@@ -634,7 +624,7 @@ def test_five_routes_without_an_answer_pause_their_channel_and_the_last_keeps_it
 
 
 def test_one_route_that_gets_no_answer_pauses_nothing_and_ends(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1, max_attempts=8)
     channel = ScriptedChannel(answer=lambda _: Ambiguous(error="lost"))
@@ -649,7 +639,7 @@ def test_one_route_that_gets_no_answer_pauses_nothing_and_ends(
 
 
 def test_a_throttled_email_is_answered_202_and_sent_soon_at_its_first_attempt(
-    house: Functions, connection: Connection, store: PostgresStore, provider: Running
+    house: Functions, connection: Connection, store: Store, provider: Running
 ) -> None:
     order(provider, Fault.THROTTLE, times=1)
     answer = house.post(email_only())
@@ -664,7 +654,7 @@ def test_a_throttled_email_is_answered_202_and_sent_soon_at_its_first_attempt(
 
 
 def test_a_run_waits_for_its_last_route_where_that_was_throttled(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 5)
     answers = iter([FAST])
@@ -676,7 +666,7 @@ def test_a_run_waits_for_its_last_route_where_that_was_throttled(
 
 
 def test_a_provider_that_throttles_all_is_paused_for_longer_each_time(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 40)
     channel = ScriptedChannel(answer=lambda _: FAST)
@@ -714,7 +704,7 @@ def test_a_provider_that_throttles_all_is_paused_for_longer_each_time(
 def test_what_the_account_or_the_identity_cannot_do_is_not_the_email_s_fault(
     house: Functions,
     connection: Connection,
-    store: PostgresStore,
+    store: Store,
     provider: Running,
     status: int,
     code: str,
@@ -728,7 +718,7 @@ def test_what_the_account_or_the_identity_cannot_do_is_not_the_email_s_fault(
 
 
 def test_submit_tries_nothing_behind_a_pause_nor_right_after_it(
-    house: Functions, connection: Connection, store: PostgresStore, provider: Running
+    house: Functions, connection: Connection, store: Store, provider: Running
 ) -> None:
     pause(store)
     for key in ("behind", "after"):
@@ -744,7 +734,7 @@ def test_submit_tries_nothing_behind_a_pause_nor_right_after_it(
 
 
 def test_what_expires_behind_a_paused_channel_ends_without_a_send(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 250, expires_in=0)
     store_routes(store, 5)
@@ -770,7 +760,7 @@ def test_what_expires_behind_a_paused_channel_ends_without_a_send(
     ],
 )
 def test_what_expires_in_doubt_behind_a_paused_channel_ends_when_its_hold_is_over(
-    store: PostgresStore, connection: Connection, held: bool, expected: dict[Any, int]
+    store: Store, connection: Connection, held: bool, expected: dict[Any, int]
 ) -> None:
     store_routes(store, 1)
     claim_all(store, seconds=0)
@@ -782,7 +772,7 @@ def test_what_expires_in_doubt_behind_a_paused_channel_ends_when_its_hold_is_ove
     assert reasons(connection) == expected
 
 
-def test_what_somebody_delivers_is_not_ended_behind_the_pause(store: PostgresStore) -> None:
+def test_what_somebody_delivers_is_not_ended_behind_the_pause(store: Store) -> None:
     store_routes(store, 1, expires_in=0)
     claim_all(store, seconds=60)
     assert not store.claim_expired(range(12), a_lease(), hold=0, limit=100)
@@ -796,7 +786,7 @@ def reasons(connection: Connection) -> Counter[Any]:
     )
 
 
-def at_once(database_url: str, ask: Callable[[PostgresStore], Any]) -> list[Any]:
+def at_once(database_url: str, ask: Callable[[Store], Any]) -> list[Any]:
     """Ask the same of eight stores, each on a connection of its own, in the same moment."""
     answers: list[Any] = []
     barrier = threading.Barrier(8)
@@ -804,7 +794,7 @@ def at_once(database_url: str, ask: Callable[[PostgresStore], Any]) -> list[Any]
     def work() -> None:
         with psycopg.connect(database_url, autocommit=True) as own:
             barrier.wait(30)
-            answers.append(ask(PostgresStore(Database(lambda: own), default_max_attempts=5)))
+            answers.append(ask(Store(Database(lambda: own), default_max_attempts=5)))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -816,7 +806,7 @@ def at_once(database_url: str, ask: Callable[[PostgresStore], Any]) -> list[Any]
 
 
 def test_what_expired_behind_a_pause_and_is_on_record_as_accepted_is_published(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 2)
     accepted, other = claim_all(store, seconds=0)

@@ -14,9 +14,8 @@ from msgspec.structs import replace
 from dovecote.core.ids import uuid7
 from dovecote.core.outcome import Result
 from dovecote.store.database import Database
-from dovecote.store.overview import LANES
-from dovecote.store.postgres import PostgresStore
-from dovecote.store.rows import rows
+from dovecote.store.operations.overview import LANES
+from dovecote.store.queries import rows
 from dovecote.store.statements import statement
 from tests.builders import (
     a_finaliser,
@@ -29,6 +28,7 @@ from tests.builders import (
     fresh,
     store_routes,
 )
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 ROWS = 200_000
@@ -64,72 +64,78 @@ A_CLAIM = {
     "since": [0.0] * 12,
 }
 STATEMENTS: dict[str, dict[str, Any]] = {
-    "claim": A_CLAIM,
-    "claim_lapsed": {**A_CLAIM, "hold": 300.0},
-    "claim_expired": {**A_CLAIM, "hold": 300.0, "limit": 100},
-    "publish": of_some("message_ids", "m-1"),
-    "publish_accepted": {
+    "dispatch/claim": A_CLAIM,
+    "dispatch/claim_lapsed": {**A_CLAIM, "hold": 300.0},
+    "dispatch/claim_expired": {**A_CLAIM, "hold": 300.0, "limit": 100},
+    "dispatch/publish": of_some("message_ids", "m-1"),
+    "dispatch/publish_accepted": {
         **of_some("message_ids", "m-1"),
         "template_ids": ["k"] * 100,
         "keys": [str(uuid.uuid4()) for _ in range(100)],
         "accepted_ids": ["m-1"] * 100,
     },
-    "give_back": {**SOME_ROUTES, "lapsed": False, "hold": 300.0, "behind": None, "delay": 0.0},
-    "give_back, lapsed and behind a resource": {
+    "dispatch/give_back": {
+        **SOME_ROUTES, "lapsed": False, "hold": 300.0, "behind": None, "delay": 0.0,
+    },
+    "dispatch/give_back, lapsed and behind a resource": {
         **SOME_ROUTES, "lapsed": True, "hold": 300.0, "behind": "email/example.com", "delay": 0.5,
     },
-    "retry": of_some("retries", {"delay": 1.0, "error": "e"}),
-    "retry, in doubt and not counted": of_some(
+    "dispatch/retry": of_some("retries", {"delay": 1.0, "error": "e"}),
+    "dispatch/retry, in doubt and not counted": of_some(
         "retries", {"delay": 1.0, "error": "e", "hold": 300.0, "counted": False}
     ),
-    "dead_letter": of_some("ends", {"reason": "attempts", "error": "e"}),
-    "skip": of_some("reasons", "gone"),
-    "attempted_at": A_TALE,
-    "kind_of": A_TALE,
-    "lock_route": A_TALE,
-    "recorded": A_TALE,
-    "lock_routes": SOME_ROUTES,
-    "recorded_routes": {**SOME_ROUTES, "expires_at": None, "wait": 10.0},
-    "settle": A_TALE,
-    "reject": {**A_TALE, "reason": "permanent"},
-    "redrive": A_REDRIVE,
-    "redrive, with a new time": {**A_REDRIVE, "expires_at": "2999-01-01T00:00:00Z"},
-    "routes": {"notification_id": uuid.uuid4()},
-    "story": {"notification_id": uuid.uuid4()},
-    "find_by_user": {"user_id": "u-1", "after": None, "limit": 51},
-    "find_by_user, from a place on": {"user_id": "u-1", "after": uuid.uuid4(), "limit": 51},
-    "find_by_email": {"email": "ann@example.com", "after": None, "limit": 51},
-    "find_by_email, from a place on": {
+    "dispatch/dead_letter": of_some("ends", {"reason": "attempts", "error": "e"}),
+    "dispatch/skip": of_some("reasons", "gone"),
+    "dispatch/attempted_at": A_TALE,
+    "feedback/kind_of": A_TALE,
+    "feedback/lock_route": A_TALE,
+    "feedback/recorded": A_TALE,
+    "operations/lock_routes": SOME_ROUTES,
+    "operations/recorded_routes": {**SOME_ROUTES, "expires_at": None, "wait": 10.0},
+    "feedback/settle": A_TALE,
+    "feedback/reject": {**A_TALE, "reason": "permanent"},
+    "operations/redrive": A_REDRIVE,
+    "operations/redrive, with a new time": {**A_REDRIVE, "expires_at": "2999-01-01T00:00:00Z"},
+    "submit/routes": {"notification_id": uuid.uuid4()},
+    "operations/story": {"notification_id": uuid.uuid4()},
+    "operations/find_by_user": {"user_id": "u-1", "after": None, "limit": 51},
+    "operations/find_by_user, after a place": {
+        "user_id": "u-1", "after": uuid.uuid4(), "limit": 51,
+    },
+    "operations/find_by_email": {"email": "ann@example.com", "after": None, "limit": 51},
+    "operations/find_by_email, after a place": {
         "email": "ann@example.com", "after": uuid.uuid4(), "limit": 51,
     },
-    "deliveries": {"notification_id": uuid.uuid4()},
-    "release": AN_ADDRESS,
-    "cancel": {"notification_id": uuid.uuid4()},
-    "skip_device": {"user_id": "u-1", "device_session_id": "d-1"},
-    "gauges": LANES,
-    "channel_state": {"channel": "email"},
-    "paused": {**LANES, "most": 5_000},
-    "defer": {
+    "operations/deliveries": {"notification_id": uuid.uuid4()},
+    "people/release": AN_ADDRESS,
+    "operations/cancel": {"notification_id": uuid.uuid4()},
+    "devices/skip_device": {"user_id": "u-1", "device_session_id": "d-1"},
+    "operations/gauges": LANES,
+    "channel_state/channel_state": {"channel": "email"},
+    "operations/paused": {**LANES, "most": 5_000},
+    "dispatch/defer": {
         **of_some("deferrals", {"delay": 2.0, "error": "e"}),
         "lapsed": False, "hold": 300.0, "behind": "email/example.com",
     },
-    "backlog": {
+    "dispatch/backlog": {
         "channels": ["email"] * 6 + ["push"] * 6, "lanes": list(range(12)), "most": 5_000,
     },
-    "live": {**LANES, "most": 5_000},
-    "minutes": {},
-    "purgeable": {"days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000},
-    "purge": SOME_NOTIFICATIONS,
-    "routes_of_user": {"user_id": "u-1", "most": 100},
-    "routes_of_address": {"address": "ann@example.com", "most": 100},
-    "erase": SOME_ROUTES,
-    "erase_beside": {**SOME_NOTIFICATIONS, "positions": list(range(100))},
-    "empty_payloads": SOME_NOTIFICATIONS,
-    "own_addresses": {"addresses": ["ann@example.com"] * 100, "user_id": "u-1"},
+    "operations/live": {**LANES, "most": 5_000},
+    "operations/minutes": {},
+    "operations/purgeable": {
+        "days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000,
+    },
+    "operations/purge": SOME_NOTIFICATIONS,
+    "people/lock_routes_of_user": {"user_id": "u-1", "most": 100},
+    "people/lock_routes_of_address": {"address": "ann@example.com", "most": 100},
+    "people/erase": SOME_ROUTES,
+    "people/erase_neighbours": {**SOME_NOTIFICATIONS, "positions": list(range(100))},
+    "people/empty_payloads": SOME_NOTIFICATIONS,
+    "people/own_addresses": {"addresses": ["ann@example.com"] * 100, "user_id": "u-1"},
 }  # fmt: skip
 """The statements that touch routes, with their parameters; some twice, by other branches."""
 
-BY_INDEXES = {"live", "minutes", "paused"}
+BY_INDEXES = {"operations/live", "operations/minutes", "operations/paused"}
 """Those that use_indexes goes before."""
 
 
@@ -178,7 +184,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def scans_of(connection: Connection, name: str) -> list[str]:
     with connection.transaction():
         if name in BY_INDEXES:
-            connection.execute(statement("use_indexes"))
+            connection.execute(statement("operations/use_indexes"))
         explained = connection.execute(
             b"explain (format json) " + statement(named(name)), STATEMENTS[name]
         ).fetchone()
@@ -202,7 +208,7 @@ def test_no_statement_scans_the_routes_of_a_table_never_analysed(connection: Con
 
 
 def test_no_statement_scans_the_routes_of_a_large_table_and_no_claim_exceeds_its_limit(
-    connection: Connection, store: PostgresStore
+    connection: Connection, store: Store
 ) -> None:
     fill(connection, ROWS)
     connection.execute(
@@ -221,7 +227,7 @@ def test_no_statement_scans_the_routes_of_a_large_table_and_no_claim_exceeds_its
 
 
 def by_http(connection: Connection) -> None:
-    store = PostgresStore(Database(lambda: connection), default_max_attempts=5)
+    store = Store(Database(lambda: connection), default_max_attempts=5)
     assert store.submit(a_notification([a_route()]), a_lease(), unless_devices_of=["u-1"])
 
 
@@ -355,7 +361,7 @@ def pages_of_a_claim(connection: Connection) -> int:
     claim = {**A_CLAIM, "lanes": [8], "limits": [100], "since": [-math.inf]}
     with connection.transaction(force_rollback=True):
         explained = connection.execute(
-            b"explain (analyze, buffers, format json) " + statement("claim"), claim
+            b"explain (analyze, buffers, format json) " + statement("dispatch/claim"), claim
         ).fetchone()
     assert explained is not None
     plan = explained[0][0]["Plan"]
@@ -388,7 +394,7 @@ def scans(connection: Connection, name: str, table: str) -> list[dict[str, Any]]
 
 
 def test_gauges_read_one_route_of_each_lane_and_count_no_further_than_10_000_dead_letters(
-    connection: Connection, store: PostgresStore
+    connection: Connection, store: Store
 ) -> None:
     fill(connection, 20_000)
     connection.execute(
@@ -399,11 +405,11 @@ def test_gauges_read_one_route_of_each_lane_and_count_no_further_than_10_000_dea
         " from dovecote.notification_routes"
     )
     connection.execute("analyze dovecote.notification_routes, dovecote.notification_dead_letters")
-    probe, *waiting, _ = scans(connection, "gauges", "notification_routes")
+    probe, *waiting, _ = scans(connection, "operations/gauges", "notification_routes")
     assert probe["Index Name"] == "notification_routes_due"
     assert (probe["Actual Loops"], probe["Actual Rows"]) == (12, 1)
     assert {one["Index Name"] for one in waiting} == {"notification_routes_waiting"}
-    (counted,) = scans(connection, "gauges", "notification_dead_letters")
+    (counted,) = scans(connection, "operations/gauges", "notification_dead_letters")
     assert counted["Index Name"] == "notification_dead_letters_recent"
     assert counted["Actual Rows"] == 10_000
     assert store.gauges().dead_letters_hour == 10_000
@@ -411,7 +417,7 @@ def test_gauges_read_one_route_of_each_lane_and_count_no_further_than_10_000_dea
 
 @pytest.mark.parametrize("resource", ["email", "email/example.com"])
 def test_what_waits_behind_a_pause_is_counted_along_its_index_and_no_further_than_10_000(
-    connection: Connection, store: PostgresStore, resource: str
+    connection: Connection, store: Store, resource: str
 ) -> None:
     fill(connection, 30_000)
     connection.execute(
@@ -422,19 +428,19 @@ def test_what_waits_behind_a_pause_is_counted_along_its_index_and_no_further_tha
     )
     store.pause(resource, "e", base=60, most=300, jitter=1)
     connection.execute("analyze dovecote.notification_routes, dovecote.channel_state")
-    read = scans(connection, "gauges", "notification_routes")
+    read = scans(connection, "operations/gauges", "notification_routes")
     assert sum(one["Actual Loops"] * one["Actual Rows"] for one in read) <= 10_000 + 12 + 2
     assert store.gauges().waiting_routes == 10_000
     if resource != "email":
         assert 86_400 <= store.gauges().oldest_due_seconds < 86_500
         assert store.channel_state("email").awaited_for is not None
-        (asked,) = scans(connection, "channel_state", "notification_routes")
+        (asked,) = scans(connection, "channel_state/channel_state", "notification_routes")
         assert asked["Index Name"] == "notification_routes_waiting"
         assert asked["Actual Loops"] * asked["Actual Rows"] == 100
 
 
 def test_a_route_that_never_waits_writes_nothing_to_the_index_of_waiting_routes(
-    connection: Connection, store: PostgresStore
+    connection: Connection, store: Store
 ) -> None:
     def size() -> int:
         row = connection.execute(
@@ -451,11 +457,11 @@ def test_a_route_that_never_waits_writes_nothing_to_the_index_of_waiting_routes(
 
 
 def test_a_backlog_is_counted_along_the_due_index_and_no_further_than_it_is_asked_for(
-    connection: Connection, store: PostgresStore
+    connection: Connection, store: Store
 ) -> None:
     fill(connection, 20_000)
     connection.execute("analyze dovecote.notification_routes")
-    (counted,) = scans(connection, "backlog", "notification_routes")
+    (counted,) = scans(connection, "dispatch/backlog", "notification_routes")
     assert counted["Index Name"] == "notification_routes_due"
     # 10,000 are due of each channel; a channel is done with its last lane once 5,000 are counted.
     assert counted["Actual Loops"] * counted["Actual Rows"] == pytest.approx(10_000, rel=0.01)
@@ -474,7 +480,8 @@ def test_what_waits_for_a_device_is_found_by_its_user_however_much_is_live(
         )
     connection.execute("vacuum analyze dovecote.notification_routes, dovecote.user_routes")
     explained = connection.execute(
-        b"explain (format json) " + statement("skip_device"), STATEMENTS["skip_device"]
+        b"explain (format json) " + statement("devices/skip_device"),
+        STATEMENTS["devices/skip_device"],
     ).fetchone()
     assert explained is not None
     used = {node["Index Name"] for node in nodes(explained[0][0]["Plan"]) if "Index Name" in node}
@@ -482,7 +489,7 @@ def test_what_waits_for_a_device_is_found_by_its_user_however_much_is_live(
 
 
 def test_a_claim_changes_no_indexed_column_and_stays_on_its_page(connection: Connection) -> None:
-    store = PostgresStore(Database(lambda: connection), default_max_attempts=5)
+    store = Store(Database(lambda: connection), default_max_attempts=5)
     store_routes(store, 200)
     assert len(claim_all(store)) == 200
     connection.execute("select pg_stat_force_next_flush()")
@@ -496,7 +503,7 @@ def test_a_claim_changes_no_indexed_column_and_stays_on_its_page(connection: Con
 
 
 def test_a_published_route_finds_room_beside_its_entries(connection: Connection) -> None:
-    store = PostgresStore(Database(lambda: connection), default_max_attempts=5)
+    store = Store(Database(lambda: connection), default_max_attempts=5)
     size = (
         "select pg_relation_size('dovecote.notification_routes_pkey')"
         " + pg_relation_size('dovecote.notification_routes_notification')"
@@ -512,10 +519,11 @@ def test_a_published_route_finds_room_beside_its_entries(connection: Connection)
 
 
 def test_every_statement_that_touches_routes_is_explained() -> None:
-    sources = files("dovecote.store").joinpath("sql").iterdir()
+    folders = files("dovecote.store").joinpath("sql").iterdir()
     touching = {
-        source.name.removesuffix(".sql")
-        for source in sources
+        f"{folder.name}/{source.name.removesuffix('.sql')}"
+        for folder in folders
+        for source in folder.iterdir()
         if "dovecote.notification_routes" in source.read_text()
     }
     assert touching == set(map(named, STATEMENTS))

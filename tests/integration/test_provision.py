@@ -19,10 +19,10 @@ from dovecote.aws.cloudformation import ANSWER_SECONDS
 from dovecote.catalog.publication import Publication
 from dovecote.core.errors import StoreFailed, StoreUnavailable
 from dovecote.core.ports import Clock, Log, Sleep
-from dovecote.store import provision
 from dovecote.store.database import Connection as Bounded
-from dovecote.store.migrate import LOCK, Migration, known
-from dovecote.store.provision import Provision
+from dovecote.store.schema import provision
+from dovecote.store.schema.migrate import LOCK, Migration, known
+from dovecote.store.schema.provision import Provision
 from tests.builders import RecordingLog
 from tests.cloudformation import SECRET, Waiting, waiting
 from tests.functions import ROOT, Context, environment, functions, load
@@ -184,7 +184,7 @@ def test_users_that_cannot_be_are_told_after_the_migration(
     event["ResourceProperties"]["Users"] = {"Sumbit": "ann"}
     provisioned(empty_database_url, catalog_folder, event)
     assert stack.answer["Status"] == "FAILED"
-    assert stack.answer["Reason"].startswith("Users: Sumbit is none of ")
+    assert stack.answer["Reason"].startswith("Users: Sumbit: must be one of: ")
 
 
 def test_a_wiring_that_cannot_be_imported_is_told(

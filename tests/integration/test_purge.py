@@ -14,15 +14,15 @@ from dovecote.core.feedback import Feedback, Verdict
 from dovecote.operations.purge import LEAST_SECONDS, Purge
 from dovecote.store.database import Connection as OwnConnection
 from dovecote.store.database import Database
-from dovecote.store.postgres import PostgresStore
-from dovecote.store.retention import PostgresRetention
-from dovecote.store.rows import rows
+from dovecote.store.operations.retention import PostgresRetention
+from dovecote.store.queries import rows
 from dovecote.store.statements import statement
 from local.provider import Running
 from tests.builders import RecordingLog, enter_people, forever, misfiled, redrive_one
 from tests.functions import Functions, environment, functions
 from tests.integration.test_best_effort import email_only
 from tests.integration.test_roles import as_user, names, users
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 __all__ = ["names", "users"]
@@ -214,42 +214,42 @@ def test_a_redrive_that_comes_first_keeps_the_notification_and_nobody_waits(
         "spacing": 0.0,
     }
     with psycopg.connect(database_url) as other:
-        rows(other, "lock_route", parameters)
+        rows(other, "feedback/lock_route", parameters)
         begun = time.monotonic()
         assert purge(retention)["routes"] == 0
         assert time.monotonic() - begun < 1
-        rows(other, "redrive", parameters)
+        rows(other, "operations/redrive", parameters)
     assert purge(retention)["routes"] == 0
     left = connection.execute("select status from notification_routes").fetchall()
     assert left == [("pending",)]
 
 
 def test_a_redrive_that_commits_after_the_look_and_before_the_lock_keeps_the_notification(
-    connection: Connection, database_url: str, store: PostgresStore
+    connection: Connection, database_url: str, store: Store
 ) -> None:
     route_id = an_old_dead_letter(connection)
     with psycopg.connect(database_url) as other:
         # A cursor looks at what there is when it is declared, and locks when it is fetched from.
-        other.execute(b"declare look cursor for " + statement("purgeable"), ALL)
+        other.execute(b"declare look cursor for " + statement("operations/purgeable"), ALL)
         connection.execute("update notification_routes set expires_at = '2999-01-01'")
         assert isinstance(redrive_one(store, route_id), uuid.UUID)
         assert [over for _, over in other.execute("fetch all from look")] == [False]
 
 
 def test_a_redrive_that_comes_second_finds_no_route(
-    connection: Connection, database_url: str, store: PostgresStore
+    connection: Connection, database_url: str, store: Store
 ) -> None:
     route_id = an_old_dead_letter(connection)
     answers: list[object] = []
     thread = threading.Thread(target=lambda: answers.append(redrive_one(store, route_id)))
     with psycopg.connect(database_url) as other:
-        (found,) = rows(other, "purgeable", ALL)
+        (found,) = rows(other, "operations/purgeable", ALL)
         assert found["over"]
         thread.start()
         waiting = "select from pg_stat_activity where wait_event_type = 'Lock'"
         while not connection.execute(waiting).rowcount:
             time.sleep(0.01)
-        rows(other, "purge", {"notification_ids": [found["notification_id"]]})
+        rows(other, "operations/purge", {"notification_ids": [found["notification_id"]]})
     thread.join()
     assert answers == [None]
     assert counts(connection) == dict.fromkeys(TABLES, 0)
@@ -260,27 +260,27 @@ def test_two_purges_at_once_delete_each_once(
 ) -> None:
     an_old_one(connection)
     with psycopg.connect(database_url) as other:
-        (found,) = rows(other, "purgeable", ALL)
+        (found,) = rows(other, "operations/purgeable", ALL)
         assert purge(retention)["routes"] == 0
-        (gone,) = rows(other, "purge", {"notification_ids": [found["notification_id"]]})
+        (gone,) = rows(other, "operations/purge", {"notification_ids": [found["notification_id"]]})
     assert gone["routes"] == 1
 
 
 @pytest.mark.parametrize("known", Verdict)
 def test_an_event_of_what_is_being_purged_leaves_nothing_on_record(
-    connection: Connection, database_url: str, store: PostgresStore, known: Verdict
+    connection: Connection, database_url: str, store: Store, known: Verdict
 ) -> None:
     route_id = an_old_one(connection)
     feedback = Feedback(route_id=route_id, claim=1, message_id="m-1", known=known, error="e")
     told: list[bool] = []
-    thread = threading.Thread(target=lambda: told.append(store.tell(feedback)))
+    thread = threading.Thread(target=lambda: told.append(store.record_feedback(feedback)))
     with psycopg.connect(database_url) as other:
-        (found,) = rows(other, "purgeable", ALL)
+        (found,) = rows(other, "operations/purgeable", ALL)
         thread.start()
         waiting = "select from pg_stat_activity where wait_event_type = 'Lock'"
         while not connection.execute(waiting).rowcount:
             time.sleep(0.01)
-        rows(other, "purge", {"notification_ids": [found["notification_id"]]})
+        rows(other, "operations/purge", {"notification_ids": [found["notification_id"]]})
     thread.join()
     assert told == [False]
     assert counts(connection) == dict.fromkeys(TABLES, 0)

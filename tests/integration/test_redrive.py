@@ -12,7 +12,6 @@ import pytest
 from dovecote.core.outcome import Failed, Permanent
 from dovecote.core.route import Channel
 from dovecote.core.transitions import Refusal
-from dovecote.store.postgres import PostgresStore
 from local.provider import Fault, Running
 from tests.builders import (
     ScriptedChannel,
@@ -26,13 +25,14 @@ from tests.functions import Answer, Functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import assert_problem
 from tests.integration.test_pauses import at_once
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 both_channels = pytest.mark.parametrize("channel", Channel)
 
 
 def a_dead_letter(
-    store: PostgresStore, connection: Connection, channel: Channel = Channel.EMAIL
+    store: Store, connection: Connection, channel: Channel = Channel.EMAIL
 ) -> uuid.UUID:
     """Return a route that failed twice and has no attempt left."""
     store_routes(store, 1, channel, max_attempts=2)
@@ -67,7 +67,7 @@ def let_expire(connection: Connection) -> None:
 
 @both_channels
 def test_a_dead_letter_is_pending_with_a_fresh_set_of_attempts(
-    store: PostgresStore, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: Channel
 ) -> None:
     route_id = a_dead_letter(store, connection, channel)
     (notification_id, expires_at) = row(connection, "notification_id, expires_at")
@@ -82,7 +82,7 @@ def test_a_dead_letter_is_pending_with_a_fresh_set_of_attempts(
     assert row(connection, "attempts, claims") == (1, 3)
 
 
-def test_its_history_is_kept(store: PostgresStore, connection: Connection) -> None:
+def test_its_history_is_kept(store: Store, connection: Connection) -> None:
     route_id = a_dead_letter(store, connection)
     redrive_one(store, route_id, None)
     assert row(connection, "last_error, last_attempt_at is not null") == ("no luck", True)
@@ -108,7 +108,7 @@ def test_its_history_is_kept(store: PostgresStore, connection: Connection) -> No
     ],
 )
 def test_what_is_no_dead_letter_is_left_as_it_is(
-    store: PostgresStore, connection: Connection, assignment: str
+    store: Store, connection: Connection, assignment: str
 ) -> None:
     store_routes(store, 1)
     connection.execute(f"update dovecote.notification_routes set {assignment}".encode())  # noqa: S608
@@ -117,12 +117,12 @@ def test_what_is_no_dead_letter_is_left_as_it_is(
     assert row(connection, "*") == before
 
 
-def test_a_route_that_is_none_has_no_answer(store: PostgresStore) -> None:
+def test_a_route_that_is_none_has_no_answer(store: Store) -> None:
     assert redrive_one(store, uuid.uuid4(), None) is None
 
 
 def test_one_in_doubt_is_refused_until_its_hold_is_over(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     route_id = a_dead_letter(store, connection)
     connection.execute(
@@ -140,7 +140,7 @@ def in_an_hour() -> datetime:
     return datetime.now(UTC) + timedelta(hours=1)
 
 
-def test_one_that_expired_needs_a_new_time(store: PostgresStore, connection: Connection) -> None:
+def test_one_that_expired_needs_a_new_time(store: Store, connection: Connection) -> None:
     route_id = a_dead_letter(store, connection)
     let_expire(connection)
     assert redrive_one(store, route_id, None) is Refusal.EXPIRED
@@ -151,9 +151,7 @@ def test_one_that_expired_needs_a_new_time(store: PostgresStore, connection: Con
     assert row(connection, "status, expires_at") == ("pending", later)
 
 
-def test_one_in_time_may_have_another_time_too(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_one_in_time_may_have_another_time_too(store: Store, connection: Connection) -> None:
     route_id = a_dead_letter(store, connection)
     assert redrive_one(store, route_id, datetime.now(UTC)) is Refusal.EXPIRED
     sooner = datetime.now(UTC) + timedelta(minutes=1)
@@ -162,7 +160,7 @@ def test_one_in_time_may_have_another_time_too(
 
 
 def test_of_many_that_redrive_it_at_once_one_does(
-    store: PostgresStore, connection: Connection, database_url: str
+    store: Store, connection: Connection, database_url: str
 ) -> None:
     route_id = a_dead_letter(store, connection)
     answers = at_once(database_url, lambda own: redrive_one(own, route_id, None))
@@ -171,7 +169,7 @@ def test_of_many_that_redrive_it_at_once_one_does(
 
 
 def test_what_is_on_record_as_accepted_is_not_sent_again(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1, max_attempts=1)
     (claim,) = claim_all(store, seconds=0)

@@ -25,12 +25,10 @@ from dovecote.people.devices import Devices
 from dovecote.people.erasure import Erasure
 from dovecote.store.database import Connection as OwnConnection
 from dovecote.store.database import Database
-from dovecote.store.devices import PostgresDevices
-from dovecote.store.erasure import PostgresErasure
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.people.devices import PostgresDevices
+from dovecote.store.people.erasure import PostgresErasure
 from local.provider import Running
 from tests.builders import RecordingLog
-from tests.conftest import DEFAULT_MAX_ATTEMPTS
 
 Connection = psycopg.Connection[Any]
 Act = Callable[["Parts"], None]
@@ -82,7 +80,7 @@ class Parts:
             sns, "create_platform_endpoint", "set_endpoint_attributes", "delete_endpoint"
         )
         store = steps.wrap(
-            PostgresDevices(database), "put", "forget", "using", "sessions", "replace_endpoint",
+            PostgresDevices(database), "put", "delete", "using", "sessions", "replace_endpoint",
             "endpoint_deleted",
         )  # fmt: skip
         endpoints = SnsEndpoints(client=client, applications={"GCM": application})
@@ -90,7 +88,7 @@ class Parts:
         self.erasure = Erasure(
             people=steps.wrap(PostgresErasure(database), "erase_user"),
             devices=self.devices,
-            store=PostgresStore(database, default_max_attempts=DEFAULT_MAX_ATTEMPTS),
+            limits=database,
             clock=lambda: 0.0,
             log=RecordingLog(),
         )

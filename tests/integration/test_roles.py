@@ -13,49 +13,69 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from dovecote.store.migrate import known, migrate, migrate_with
-from dovecote.store.roles import FUNCTIONS, MOST_BYTES, PRODUCER, BadUsers, grants, make_users
+from dovecote.store.schema.migrate import known, migrate, migrate_with
+from dovecote.store.schema.roles import (
+    FUNCTIONS,
+    MOST_BYTES,
+    PRODUCER,
+    BadUsers,
+    grants,
+    make_users,
+)
 from dovecote.store.statements import numbered
 from tests.conftest import create_database, drop_database, named
 
 Connection = psycopg.Connection[Any]
 
 FINALISER = {
-    "publish_accepted", "record_acceptances", "record_further_acceptances", "publish", "retry",
-    "dead_letter", "skip", "give_back", "defer", "attempted_at", "mark_device_dead", "skip_device",
-    "channel_state", "reserve", "pause", "resume", "record_failures",
-    "record_throttling", "record_refusals",
+    "channel_state/channel_state", "channel_state/pause", "channel_state/record_failures",
+    "channel_state/record_refusals", "channel_state/record_throttling", "channel_state/reserve",
+    "channel_state/resume", "devices/mark_device_dead", "devices/skip_device",
+    "dispatch/attempted_at", "dispatch/dead_letter", "dispatch/defer", "dispatch/give_back",
+    "dispatch/publish", "dispatch/publish_accepted", "dispatch/record_acceptances",
+    "dispatch/record_further_acceptances", "dispatch/retry", "dispatch/skip",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
-        "submit", "find", "notification", "routes", "devices", "wake_up", *FINALISER,
+        "dispatch/wake_up", "submit/devices", "submit/find", "submit/notification", "submit/routes",
+        "submit/submit", *FINALISER,
     },
     "Dispatch": {
-        "claim", "claim_lapsed", "claim_expired", "accepted", "gauges", "set_rate",
-        "release_slots", "acquire_probe", "release_probe", "backlog", "hold_wake_up", *FINALISER,
+        "channel_state/acquire_probe", "channel_state/release_probe", "channel_state/release_slots",
+        "channel_state/set_rate", "dispatch/accepted", "dispatch/backlog", "dispatch/claim",
+        "dispatch/claim_expired", "dispatch/claim_lapsed", "dispatch/hold_wake_up",
+        "operations/gauges", *FINALISER,
     },
     "Api": {
-        "notification", "routes", "story", "find", "find_by_user", "find_by_email", "cancel",
-        "dead_letters", "count_dead_letters", "lock_routes", "recorded_routes", "redriven_by",
-        "record_redrive", "redrive", "redrives", "deliveries",
-        "suppression", "put_suppression", "delete_suppression", "release",
-        "registrations", "sessions", "lock_device", "release_endpoint", "retire_endpoint",
-        "put_device", "delete_device", "skip_device", "retired_endpoints", "device_of_endpoint",
-        "replace_endpoint", "delete_retired_endpoint",
-        "use_indexes", "live", "paused", "open_dead_letters", "bound", "minutes",
-        "routes_of_user", "routes_of_address", "erase", "erase_beside", "lock_notifications",
-        "empty_payloads", "own_addresses", "suppress_erased",
+        "devices/delete_device", "devices/delete_retired_endpoint", "devices/device_of_endpoint",
+        "devices/lock_device", "devices/put_device", "devices/registrations",
+        "devices/release_endpoint", "devices/replace_endpoint", "devices/retire_endpoint",
+        "devices/retired_endpoints", "devices/sessions", "devices/skip_device", "operations/bound",
+        "operations/cancel", "operations/count_dead_letters", "operations/dead_letters",
+        "operations/deliveries", "operations/find_by_email", "operations/find_by_user",
+        "operations/live", "operations/lock_routes", "operations/minutes",
+        "operations/open_dead_letters", "operations/paused", "operations/record_redrive",
+        "operations/recorded_routes", "operations/redrive", "operations/redriven_by",
+        "operations/redrives", "operations/story", "operations/use_indexes",
+        "people/delete_suppression", "people/empty_payloads", "people/erase",
+        "people/erase_neighbours", "people/lock_notifications", "people/lock_routes_of_address",
+        "people/lock_routes_of_user", "people/own_addresses", "people/put_suppression",
+        "people/release", "people/suppress_erased", "people/suppression", "submit/find",
+        "submit/notification", "submit/routes",
     },
     "Feedback": {
-        "kind_of", "record_acceptances", "record_further_acceptances", "record_rejection",
-        "note_on_delivery", "lock_route", "note", "suppress", "recorded", "settle", "reject",
-        "mark_device_dead", "skip_device",
+        "devices/mark_device_dead", "devices/skip_device", "dispatch/record_acceptances",
+        "dispatch/record_further_acceptances", "feedback/kind_of", "feedback/lock_route",
+        "feedback/record_delivery", "feedback/record_event", "feedback/record_rejection",
+        "feedback/recorded", "feedback/reject", "feedback/settle", "feedback/suppress",
     },
-    "Purge": {"purgeable", "purge"},
+    "Purge": {
+        "operations/purge", "operations/purgeable",
+    },
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""
 
-OWNERS = {"publish_kinds", "publish_routing"}
+OWNERS = {"submit/publish_kinds", "submit/publish_routing"}
 """Those that provision runs, as the owner of the tables."""
 
 each_function = pytest.mark.parametrize("function", FUNCTIONS)
@@ -122,7 +142,7 @@ def plan(connection: Connection, name: str) -> None:
     For NULL it would see that no row comes, and look no further. What a function does is planned
     when it is run.
     """
-    if name == "submit":
+    if name == "submit/submit":
         with connection.transaction(force_rollback=True):
             connection.execute(A_SUBMIT.encode())
     text, _ = numbered(name)
@@ -192,9 +212,9 @@ def can_run(connection: Connection, user: str, function: str) -> bool:
 
 def test_every_statement_is_run_by_a_function() -> None:
     folder = Path(__file__).parents[2] / "layers" / "dovecote" / "dovecote" / "store" / "sql"
-    stems = {path.stem for path in folder.glob("*.sql")}
-    parts = {"claimed", "lapsed"}  # of each claim
-    assert stems - parts - OWNERS == set().union(*RUNS.values())
+    found = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.sql")}
+    parts = {"dispatch/claimed", "dispatch/lapsed"}  # of each claim
+    assert found - parts - OWNERS == set().union(*RUNS.values())
 
 
 # What they may not.
@@ -404,7 +424,7 @@ def test_a_name_is_an_identifier_whatever_it_says(connection: Connection) -> Non
     try:
         make_users(connection, {"Submit": name})
         with acting(connection, name):
-            plan(connection, "submit")
+            plan(connection, "submit/submit")
     finally:
         role = sql.Identifier(name)
         connection.execute(sql.SQL("drop owned by {0}; drop role {0}").format(role))
@@ -416,11 +436,11 @@ def test_a_name_is_an_identifier_whatever_it_says(connection: Connection) -> Non
         (
             "Sumbit",
             "ann",
-            "Users: Sumbit is none of Api, Dispatch, Feedback, Purge, Submit, Producer",
+            "Users: Sumbit: must be one of: Api, Dispatch, Feedback, Purge, Submit, Producer",
         ),
-        ("Provision", "ann", "Users: Provision is none of"),
-        ("Submit", "", "Users: the name for Submit is not 1 to 63 bytes long"),
-        ("Submit", "ä" * MOST_BYTES, "Users: the name for Submit is not 1 to 63 bytes long"),
+        ("Provision", "ann", "Users: Provision: must be one of:"),
+        ("Submit", "", "Users: Submit: the name must have 1 to 63 bytes"),
+        ("Submit", "ä" * MOST_BYTES, "Users: Submit: the name must have 1 to 63 bytes"),
     ],
 )
 def test_users_that_cannot_be_are_refused_in_words(
@@ -432,7 +452,7 @@ def test_users_that_cannot_be_are_refused_in_words(
 
 def test_the_owner_keeps_its_rights(connection: Connection) -> None:
     owner = connection.info.user
-    with pytest.raises(BadUsers, match=f"Submit cannot be {owner}, who owns the tables"):
+    with pytest.raises(BadUsers, match=f"Submit: must not be {owner}, the owner of the tables"):
         make_users(connection, {"Submit": owner})
 
 
@@ -448,7 +468,8 @@ def test_a_role_that_is_there_can_log_in_after_it(
 
 
 def test_every_function_has_its_grants_and_no_file_is_left_over() -> None:
-    folder = Path(__file__).parents[2] / "layers" / "dovecote" / "dovecote" / "store" / "grants"
+    store = Path(__file__).parents[2] / "layers" / "dovecote" / "dovecote" / "store"
+    folder = store / "schema" / "grants"
     assert {path.stem.title() for path in folder.iterdir()} == {*FUNCTIONS, PRODUCER}
     assert all(
         grants(function).startswith(f"-- What functions/{function.lower()} may do")

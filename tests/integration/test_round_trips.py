@@ -11,10 +11,10 @@ import pytest
 
 from dovecote.core.route import Channel
 from dovecote.store.database import Connection, Database
-from dovecote.store.postgres import PostgresStore
 from tests.builders import a_lease, a_notification, a_route
+from tests.store import Store
 
-Ask = Callable[[PostgresStore], object]
+Ask = Callable[[Store], object]
 
 ONE_STATEMENT: dict[str, Ask] = {
     "submit": lambda store: store.submit(a_notification([a_route()]), a_lease()),
@@ -57,7 +57,7 @@ def test_what_is_one_statement_is_one_round_trip(
 ) -> None:
     trace = tmp_path / "trace"
     with Connection.connect(database_url, autocommit=True, prepare_threshold=None) as opened:
-        store = PostgresStore(Database(lambda: opened), default_max_attempts=5)
+        store = Store(Database(lambda: opened), default_max_attempts=5)
         with on_the_wire(opened, trace):
             ONE_STATEMENT[name](store)
     assert round_trips(trace) == ["Sync"]

@@ -14,12 +14,13 @@ from dovecote.core.ports import NotInvoked
 from dovecote.core.route import Channel
 from dovecote.dispatch import scale
 from dovecote.dispatch.scale_out import ScaleOut
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.dispatch.wake_up import PostgresBacklogs
 from dovecote.wiring import clients
 from local.provider import Running
 from tests.builders import RecordingLog, a_lease, a_notification, a_route, claim_all, store_routes
 from tests.faults.processes import store_emails
 from tests.functions import Functions, environment, functions
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 
@@ -35,26 +36,34 @@ class Calls(list[str]):
 
 
 def a_scale_out(
-    store: PostgresStore, invoke: Callable[[str], None], log: RecordingLog, most: int = 8
+    store: Store, invoke: Callable[[str], None], log: RecordingLog, most: int = 8
 ) -> ScaleOut:
-    return ScaleOut(store=store, invoke=invoke, clock=time.monotonic, log=log, run=RUN, most=most)
+    return ScaleOut(
+        backlogs=store,
+        limits=store,
+        invoke=invoke,
+        clock=time.monotonic,
+        log=log,
+        run=RUN,
+        most=most,
+    )
 
 
-def due(store: PostgresStore, most: int = 100) -> dict[str, int]:
+def due(store: Store, most: int = 100) -> dict[str, int]:
     return {one.channel: one.due for one in store.backlog(most)}
 
 
 # The count.
 
 
-def test_what_is_due_is_counted_by_channel_in_all_lanes(store: PostgresStore) -> None:
+def test_what_is_due_is_counted_by_channel_in_all_lanes(store: Store) -> None:
     for priority in Priority:
         store_routes(store, 3, priority=priority)
         store_routes(store, 2, Channel.PUSH, priority=priority)
     assert due(store) == {"email": 9, "push": 6}
 
 
-def test_it_is_counted_no_further_than_it_is_asked_for(store: PostgresStore) -> None:
+def test_it_is_counted_no_further_than_it_is_asked_for(store: Store) -> None:
     for priority in Priority:
         store_routes(store, 3, priority=priority)
     assert due(store, 2) == {"email": 2, "push": 0}
@@ -62,7 +71,7 @@ def test_it_is_counted_no_further_than_it_is_asked_for(store: PostgresStore) -> 
 
 
 def test_what_is_not_due_yet_or_has_ended_is_not_counted(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 4)
     connection.execute(
@@ -77,7 +86,7 @@ def test_what_is_not_due_yet_or_has_ended_is_not_counted(
 
 @pytest.mark.parametrize("until", ["now() + interval '1 minute'", "now() - interval '1 second'"])
 def test_a_channel_that_pauses_or_is_to_be_tried_after_it_is_left_out(
-    store: PostgresStore, connection: Connection, until: str
+    store: Store, connection: Connection, until: str
 ) -> None:
     store.submit(a_notification([a_route(), a_route(Channel.PUSH)]), a_lease())
     connection.execute(
@@ -88,7 +97,7 @@ def test_a_channel_that_pauses_or_is_to_be_tried_after_it_is_left_out(
 
 
 def test_a_channel_is_counted_where_only_an_identity_of_it_pauses(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1)
     connection.execute(
@@ -98,7 +107,7 @@ def test_a_channel_is_counted_where_only_an_identity_of_it_pauses(
     assert due(store) == {"email": 1, "push": 0}
 
 
-def test_the_rate_comes_with_it(store: PostgresStore) -> None:
+def test_the_rate_comes_with_it(store: Store) -> None:
     store.set_rate("email", 14.0)
     assert {one.channel: one.rate for one in store.backlog(1)} == {"email": 14.0, "push": None}
 
@@ -111,7 +120,7 @@ def test_the_rate_comes_with_it(store: PostgresStore) -> None:
     [(0, 8, 0), (RUN, 8, 0), (RUN + 1, 8, 1), (3 * RUN, 8, 2), (3 * RUN, 2, 1), (3 * RUN, 1, 0)],
 )
 def test_as_many_are_called_as_the_backlog_is_worth(
-    store: PostgresStore, connection: Connection, routes: int, most: int, called: int
+    store: Store, connection: Connection, routes: int, most: int, called: int
 ) -> None:
     if routes:
         store_emails(connection, routes)
@@ -121,7 +130,7 @@ def test_as_many_are_called_as_the_backlog_is_worth(
     assert log.levels() <= {"info"}
 
 
-def test_a_rate_that_one_uses_up_calls_nobody(store: PostgresStore, connection: Connection) -> None:
+def test_a_rate_that_one_uses_up_calls_nobody(store: Store, connection: Connection) -> None:
     store_emails(connection, 3 * RUN)
     store.set_rate("email", 4.0)
     calls = Calls()
@@ -131,7 +140,7 @@ def test_a_rate_that_one_uses_up_calls_nobody(store: PostgresStore, connection: 
 
 
 def test_a_call_that_fails_is_one_warning_and_the_last_one(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     store_emails(connection, 5 * RUN)
     asked, log = Calls(), RecordingLog()
@@ -151,7 +160,7 @@ def test_a_call_that_fails_is_one_warning_and_the_last_one(
 
 
 def test_a_database_out_of_reach_is_one_warning_and_no_call() -> None:
-    class Away(PostgresStore):
+    class Away(Store):
         def __init__(self) -> None:
             pass
 
@@ -238,7 +247,7 @@ def test_without_a_function_to_call_nobody_is_called_and_nothing_is_counted(
     scaling: Callable[..., Any], connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[int] = []
-    monkeypatch.setattr(PostgresStore, "backlog", lambda _, most: counted.append(most) or [])
+    monkeypatch.setattr(PostgresBacklogs, "backlog", lambda _, most: counted.append(most) or [])
     aws = Lambda()
     with scaling(aws, DISPATCH_FUNCTION="") as house:
         a_backlog(house, connection)

@@ -20,9 +20,9 @@ import pytest
 from psycopg import errors, sql
 
 from dovecote.core.errors import StoreFailed
-from dovecote.store.migrate import known, migrate, migrate_with
-from dovecote.store.publish import publish
-from dovecote.store.roles import FUNCTIONS, make_users
+from dovecote.store.schema.migrate import known, migrate, migrate_with
+from dovecote.store.schema.publish import publish
+from dovecote.store.schema.roles import FUNCTIONS, make_users
 from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment
 from local.provider import Running

@@ -15,8 +15,7 @@ from dovecote.core.errors import StoreFailed
 from dovecote.core.notification import NewNotification, Priority
 from dovecote.core.route import Channel, Target
 from dovecote.core.stored import DevicesFound
-from dovecote.store.devices import PostgresDevices
-from dovecote.store.postgres import PostgresStore
+from dovecote.store.people.devices import PostgresDevices
 from tests.builders import (
     a_lease,
     a_notification,
@@ -27,6 +26,7 @@ from tests.builders import (
     stored,
 )
 from tests.conftest import DEFAULT_MAX_ATTEMPTS
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 
@@ -57,9 +57,7 @@ NOTIFICATIONS = {
 
 
 @pytest.mark.parametrize("which", NOTIFICATIONS)
-def test_the_routes_of_an_answer_are_those_that_are_stored(
-    store: PostgresStore, which: str
-) -> None:
+def test_the_routes_of_an_answer_are_those_that_are_stored(store: Store, which: str) -> None:
     notification = NOTIFICATIONS[which]
     answer = stored(store, notification)
     found = store.notification(notification.notification_id)
@@ -70,7 +68,7 @@ def test_the_routes_of_an_answer_are_those_that_are_stored(
 
 
 def test_each_route_of_a_person_is_entered_skipped_or_not(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     routes = [
         a_route(resolved_email="Ann@Example.com"),
@@ -94,7 +92,7 @@ def test_each_route_of_a_person_is_entered_skipped_or_not(
 
 @pytest.mark.parametrize("which", NOTIFICATIONS)
 def test_what_is_claimed_at_once_is_what_a_dispatcher_would_claim(
-    store: PostgresStore, connection: Connection, which: str
+    store: Store, connection: Connection, which: str
 ) -> None:
     answer = stored(store, NOTIFICATIONS[which], a_lease(0))
     connection.execute(
@@ -114,7 +112,7 @@ def alike(claims: Any) -> list[Claim]:
 
 @pytest.mark.parametrize("priority", Priority)
 def test_a_claim_at_once_says_the_lane_that_the_database_says(
-    store: PostgresStore, connection: Connection, priority: Priority
+    store: Store, connection: Connection, priority: Priority
 ) -> None:
     routes = [a_route(channel, claimed=True) for channel in Channel]
     answer = stored(store, a_notification(routes, priority=priority))
@@ -137,7 +135,7 @@ def a_device(user: str, session: str) -> Device:
 ODD = ["u-1", 'u"1', "u\\1", "{u,1}", "null", "u\N{GRINNING FACE}1", " u 1 "]
 
 
-def submit_unless(store: PostgresStore, *users: str) -> NewNotification:
+def submit_unless(store: Store, *users: str) -> NewNotification:
     notification = a_notification()
     assert store.submit(notification, a_lease(), unless_devices_of=users) is not None
     return notification
@@ -145,7 +143,7 @@ def submit_unless(store: PostgresStore, *users: str) -> NewNotification:
 
 @pytest.mark.parametrize("user", ODD)
 def test_users_who_have_devices_are_told_of_and_nothing_is_stored(
-    store: PostgresStore, devices: PostgresDevices, connection: Connection, user: str
+    store: Store, devices: PostgresDevices, connection: Connection, user: str
 ) -> None:
     own = [a_device(user, session) for session in ("d-2", 'd"\\1')]
     for device in own:
@@ -159,7 +157,7 @@ def test_users_who_have_devices_are_told_of_and_nothing_is_stored(
     submit_unless(store, "u-0", "nobody")
 
 
-def test_a_dead_device_is_none(store: PostgresStore, devices: PostgresDevices) -> None:
+def test_a_dead_device_is_none(store: Store, devices: PostgresDevices) -> None:
     device = a_device("u-1", "d-1")
     devices.put(device)
     assert store.mark_device_dead(device.endpoint, datetime.now(UTC))
@@ -167,7 +165,7 @@ def test_a_dead_device_is_none(store: PostgresStore, devices: PostgresDevices) -
 
 
 def test_text_with_nul_in_it_is_refused_and_not_cut_short(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     with pytest.raises(StoreFailed):
         stored(store, a_notification(submission=a_submission(key="a\0b")))
@@ -175,7 +173,7 @@ def test_text_with_nul_in_it_is_refused_and_not_cut_short(
 
 
 def test_a_notification_that_cannot_be_stored_with_all_its_routes_is_not_stored(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     twice = a_route()
     with pytest.raises(StoreFailed, match="23505"):

@@ -14,7 +14,6 @@ from dovecote.core.claim import Claim
 from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
 from dovecote.core.outcome import Delivered, Result
 from dovecote.core.route import Channel
-from dovecote.store.postgres import PostgresStore
 from local.provider import Running
 from tests.builders import (
     ADDRESS,
@@ -34,6 +33,7 @@ from tests.conftest import DEFAULT_MAX_ATTEMPTS
 from tests.functions import Answer, Functions
 from tests.integration.test_best_effort import email_only
 from tests.integration.test_http import a_body, assert_problem
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 AT = datetime(2026, 11, 24, 14, tzinfo=UTC)
@@ -57,7 +57,7 @@ def suppress(house: Functions, email: str = ADDRESS, **more: str) -> Answer:
     return house.call("PUT", "/suppressions", json.dumps({"email": email, **more}).encode())
 
 
-def published(store: PostgresStore) -> Claim:
+def published(store: Store) -> Claim:
     """Return the claim of an email that was accepted."""
     store_routes(store, 1)
     (claim,) = claim_all(store)
@@ -90,10 +90,10 @@ def events(connection: Connection, event: str) -> list[Any]:
 
 @pytest.mark.parametrize(("note", "reason"), [(BOUNCE, "bounced"), (COMPLAINT, "complained")])
 def test_a_permanent_bounce_and_a_complaint_suppress_the_address_that_was_mailed(
-    store: PostgresStore, connection: Connection, note: DeliveryEvent, reason: str
+    store: Store, connection: Connection, note: DeliveryEvent, reason: str
 ) -> None:
     claim = published(store)
-    store.tell(told(claim, note))
+    store.record_feedback(told(claim, note))
     assert suppressions(connection) == [(ADDRESS, reason, claim.route_id, "m-1")]
 
 
@@ -110,31 +110,31 @@ def test_a_permanent_bounce_and_a_complaint_suppress_the_address_that_was_mailed
     ],
 )
 def test_anything_else_suppresses_nothing(
-    store: PostgresStore, connection: Connection, note: DeliveryEvent
+    store: Store, connection: Connection, note: DeliveryEvent
 ) -> None:
-    store.tell(told(published(store), note))
+    store.record_feedback(told(published(store), note))
     assert suppressions(connection) == []
 
 
 def test_the_first_reason_stands_and_an_address_that_was_erased_does_not_come_back(
-    store: PostgresStore, connection: Connection
+    store: Store, connection: Connection
 ) -> None:
     claim = published(store)
-    store.tell(told(claim, BOUNCE))
+    store.record_feedback(told(claim, BOUNCE))
     connection.execute("update dovecote.suppressions set email = null, reason = 'erased'")
-    store.tell(told(claim, COMPLAINT))
+    store.record_feedback(told(claim, COMPLAINT))
     assert suppressions(connection) == [(None, "erased", claim.route_id, "m-1")]
 
 
 def test_an_address_that_was_let_go_is_not_suppressed_by_what_is_told_again(
-    store: PostgresStore, connection: Connection, house: Functions
+    store: Store, connection: Connection, house: Functions
 ) -> None:
     claim = published(store)
-    store.tell(told(claim, BOUNCE))
+    store.record_feedback(told(claim, BOUNCE))
     assert house.call("DELETE", PATH).status == 200
-    store.tell(told(claim, BOUNCE))
+    store.record_feedback(told(claim, BOUNCE))
     assert suppressions(connection) == []
-    store.tell(told(claim, replace(BOUNCE, at=datetime(2026, 11, 25, tzinfo=UTC))))
+    store.record_feedback(told(claim, replace(BOUNCE, at=datetime(2026, 11, 25, tzinfo=UTC))))
     assert len(suppressions(connection)) == 1
 
 
@@ -174,7 +174,7 @@ ROUTES = [
 
 @pytest.mark.parametrize("deliver_at", [None, datetime(2999, 1, 1, tzinfo=UTC)])
 def test_what_is_answered_of_suppressed_addresses_is_what_is_stored(
-    store: PostgresStore, house: Functions, deliver_at: datetime | None
+    store: Store, house: Functions, deliver_at: datetime | None
 ) -> None:
     suppress(house)
     notification = a_notification(ROUTES, submission=a_submission(deliver_at=deliver_at))
@@ -192,7 +192,7 @@ def test_what_is_answered_of_suppressed_addresses_is_what_is_stored(
 
 
 def test_a_route_whose_address_is_suppressed_before_it_is_claimed_is_skipped_without_a_send(
-    store: PostgresStore, house: Functions, connection: Connection
+    store: Store, house: Functions, connection: Connection
 ) -> None:
     routes = [a_route(), a_route(Channel.PUSH), a_route(resolved_email="success@example.com")]
     assert store.submit(a_notification(routes), a_lease())
@@ -209,7 +209,7 @@ def test_a_route_whose_address_is_suppressed_before_it_is_claimed_is_skipped_wit
 
 
 def test_what_is_on_record_as_accepted_is_published_whatever_became_of_its_address(
-    store: PostgresStore, house: Functions, connection: Connection
+    store: Store, house: Functions, connection: Connection
 ) -> None:
     store_routes(store, 1)
     (claim,) = claim_all(store)
@@ -236,7 +236,7 @@ def released(house: Functions) -> int:
 
 
 def test_what_was_skipped_for_an_address_is_released_with_it_and_sent(
-    house: Functions, store: PostgresStore, connection: Connection, provider: Running
+    house: Functions, store: Store, connection: Connection, provider: Running
 ) -> None:
     store_routes(store, 1)
     skipped_for_it(house)
@@ -305,8 +305,8 @@ def test_an_address_is_suppressed_shown_and_let_go_in_whatever_letters(house: Fu
     assert_problem(house.call("GET", PATH), 404)
 
 
-def test_a_put_leaves_what_the_provider_told(store: PostgresStore, house: Functions) -> None:
-    store.tell(told(published(store), BOUNCE))
+def test_a_put_leaves_what_the_provider_told(store: Store, house: Functions) -> None:
+    store.record_feedback(told(published(store), BOUNCE))
     assert suppress(house).body["reason"] == "bounced"
 
 

@@ -9,10 +9,10 @@ import pytest
 from dovecote import channels
 from dovecote.aws import openapi
 from dovecote.store import overview
-from dovecote.store.postgres import PostgresStore
 from tests.builders import store_routes
 from tests.functions import Functions
 from tests.integration.test_gauges import by_channel
+from tests.store import Store
 
 NAMES = ("email", "push", "sms")
 LANE = 12
@@ -52,7 +52,7 @@ def test_metrics_have_a_line_of_it(house: Functions, capsys: pytest.CaptureFixtu
 @pytest.mark.usefixtures("third")
 def test_the_overview_has_its_routes_and_its_pause(
     house: Functions,
-    store: PostgresStore,
+    store: Store,
     connection: psycopg.Connection[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

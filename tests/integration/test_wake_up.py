@@ -19,7 +19,6 @@ from dovecote.dispatch.dispatch import TALLY
 from dovecote.dispatch.woken_run import SECOND, WokenRun
 from dovecote.store.database import Connection as StoreConnection
 from dovecote.store.database import Database
-from dovecote.store.postgres import PostgresStore
 from dovecote.submit.wake_up import WakeUp
 from dovecote.wiring import clients
 from local.provider import Fault, Running
@@ -27,6 +26,7 @@ from tests.builders import RecordingLog, forever
 from tests.functions import Functions, environment, functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_scale_out import NAME, Calls, Lambda
+from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 CALL = (NAME, '{"source": "submit"}')
@@ -46,7 +46,7 @@ def test_of_many_submits_at_once_one_a_second_has_the_call(database_url: str) ->
         database = Database(
             lambda: StoreConnection.connect(database_url, autocommit=True, prepare_threshold=None)
         )
-        store = PostgresStore(database, default_max_attempts=5)
+        store = Store(database, default_max_attempts=5)
         store.wake_up(["push"])  # the connection is there from now on
         while (began := time.monotonic()) < ends:
             if store.wake_up(["email"]):
@@ -65,7 +65,7 @@ def test_of_many_submits_at_once_one_a_second_has_the_call(database_url: str) ->
     assert slowest[0] < 2  # nobody waits, but for two cores
 
 
-def test_nobody_waits_for_who_has_the_row(store: PostgresStore, connection: Connection) -> None:
+def test_nobody_waits_for_who_has_the_row(store: Store, connection: Connection) -> None:
     with connection.transaction():
         connection.execute("select from dovecote.handover for update")
         began = time.monotonic()
@@ -74,16 +74,14 @@ def test_nobody_waits_for_who_has_the_row(store: PostgresStore, connection: Conn
     assert store.wake_up(["email"])
 
 
-def test_a_second_is_over_after_a_second(store: PostgresStore) -> None:
+def test_a_second_is_over_after_a_second(store: Store) -> None:
     assert store.wake_up(["email"])
     assert not store.wake_up(["email"])
     time.sleep(SECOND)
     assert store.wake_up(["email"])
 
 
-def test_for_a_channel_that_pauses_nobody_is_called(
-    store: PostgresStore, connection: Connection
-) -> None:
+def test_for_a_channel_that_pauses_nobody_is_called(store: Store, connection: Connection) -> None:
     connection.execute(
         "update dovecote.channel_state set paused_until = now() + interval '1 minute'"
         " where resource = 'email'"
@@ -224,7 +222,8 @@ def test_a_database_out_of_reach_is_one_warning_and_no_call() -> None:
     calls, log = Calls(), RecordingLog()
     with ThreadPoolExecutor() as executor:
         WakeUp(
-            store=Away(),  # type: ignore[arg-type]
+            rights=Away(),  # type: ignore[arg-type]
+            limits=Away(),  # type: ignore[arg-type]
             invoke=calls,
             executor=executor,
             clock=time.monotonic,
@@ -253,7 +252,7 @@ class Runs:
 
 
 def test_a_called_run_keeps_others_from_being_called_and_looks_again_after_a_second(
-    store: PostgresStore,
+    store: Store,
 ) -> None:
     """A submit that could not call stored its routes before: that look finds them."""
     refused: list[bool] = []
@@ -268,7 +267,7 @@ def test_a_called_run_keeps_others_from_being_called_and_looks_again_after_a_sec
 
     runs = Runs([submit, lambda: refused.append(store.wake_up(["email"]))])
     assert store.wake_up(["email"])
-    tally = WokenRun(store=store, dispatch=runs, sleep=sleep, log=RecordingLog())(forever)
+    tally = WokenRun(wake_ups=store, dispatch=runs, sleep=sleep, log=RecordingLog())(forever)
     # While it runs and until it looks again nobody calls; from its last look on the next may.
     assert refused == [False, False, True]
     assert tally == {**dict.fromkeys(TALLY, 2), "interrupted": 0}
@@ -276,11 +275,13 @@ def test_a_called_run_keeps_others_from_being_called_and_looks_again_after_a_sec
 
 @pytest.mark.parametrize(("left", "interrupted"), [([90.0, 0.5], 0), ([90.0, 60.0], 1)])
 def test_without_time_or_a_database_it_does_not_look_again(
-    store: PostgresStore, left: list[float], interrupted: int
+    store: Store, left: list[float], interrupted: int
 ) -> None:
     runs = Runs(interrupted=interrupted)
     times = iter(left)
-    WokenRun(store=store, dispatch=runs, sleep=pytest.fail, log=RecordingLog())(lambda: next(times))
+    WokenRun(wake_ups=store, dispatch=runs, sleep=pytest.fail, log=RecordingLog())(
+        lambda: next(times)
+    )
     assert len(runs.began) == 1
     time.sleep(SECOND)
     assert store.wake_up(["email"])
@@ -288,7 +289,7 @@ def test_without_time_or_a_database_it_does_not_look_again(
 
 def test_a_handover_that_cannot_be_kept_is_said_and_the_run_is_done() -> None:
     runs, log = Runs(), RecordingLog()
-    WokenRun(store=Away(), dispatch=runs, sleep=lambda _: None, log=log)(forever)  # type: ignore[arg-type]
+    WokenRun(wake_ups=Away(), dispatch=runs, sleep=lambda _: None, log=log)(forever)  # type: ignore[arg-type]
     assert len(runs.began) == 2
     assert [line[:2] for line in log.lines] == [("warning", "handover not kept")] * 2
 
@@ -307,7 +308,7 @@ def test_the_function_takes_over_what_submit_left(
 
 @pytest.mark.parametrize(("seconds", "calls"), [(2, [CALL]), (120, [])])
 def test_what_waits_for_a_short_pause_of_its_identity_is_handed_over(
-    wired: Wired, store: PostgresStore, seconds: float, calls: list[Any]
+    wired: Wired, store: Store, seconds: float, calls: list[Any]
 ) -> None:
     store.pause("email/example.com", "e", base=seconds, most=300, jitter=1)
     aws = Lambda()

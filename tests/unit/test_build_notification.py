@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -13,7 +13,6 @@ from dovecote.catalog.kinds import Kind, load
 from dovecote.core.device import Device
 from dovecote.core.notification import NewNotification, Recipient, Submission
 from dovecote.core.problems import Invalid
-from dovecote.dispatch.ports import Store
 from dovecote.submit.build_notification import BuildNotification
 from dovecote.submit.ports import Oversized
 from dovecote.submit.routing import MailRule, Routing
@@ -63,7 +62,7 @@ def a_plan(
         catalog=load(catalog_folder(folder)),
         preview=preview,
         routing=Routing(mail=MailRule(), topic=True, new_id=uuid.uuid4),
-        store=cast(Store, Devices(*sessions)),
+        user_devices=Devices(*sessions),
         new_id=uuid.uuid4,
         clock=time.monotonic,
     )

@@ -9,7 +9,7 @@ import pytest
 
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
-from dovecote.dispatch.ports import Store
+from dovecote.feedback.ports import FeedbackStore
 from dovecote.feedback.record_feedback import KNOWN, BadEvent, RecordFeedback, Taken
 from tests.functions import ROOT
 from tests.unit.examples import ANN, ROUTE_ID
@@ -29,7 +29,7 @@ class Told:
     def __init__(self) -> None:
         self.told: list[Feedback] = []
 
-    def tell(self, feedback: Feedback) -> bool:
+    def record_feedback(self, feedback: Feedback) -> bool:
         self.told.append(feedback)
         return True
 
@@ -38,7 +38,7 @@ def take(event: Any) -> tuple[Taken, list[Feedback]]:
     """Take an event; return what became of it, and what the store was told."""
     store = Told()
     text = event if isinstance(event, str) else json.dumps(event)
-    return RecordFeedback(store=cast(Store, store))(text), store.told
+    return RecordFeedback(store=cast(FeedbackStore, store))(text), store.told
 
 
 def an_event(event_type: str = "Delivery", tags: Any = None, **detail: Any) -> dict[str, Any]:
@@ -95,10 +95,10 @@ def test_each_type_of_event_says_what_it_makes_known_of_its_claim(
 
 def test_an_event_that_is_no_news_still_says_whose_it_is() -> None:
     class Knowing(Told):
-        def tell(self, feedback: Feedback) -> bool:
+        def record_feedback(self, feedback: Feedback) -> bool:
             return False
 
-    taking = RecordFeedback(store=cast(Store, Knowing()))
+    taking = RecordFeedback(store=cast(FeedbackStore, Knowing()))
     assert taking(json.dumps(an_event())) == Taken(route_id=ROUTE_ID, settled=False)
 
 
@@ -281,9 +281,9 @@ def test_a_bad_event_is_not_repeated() -> None:
 
 def test_what_the_store_cannot_take_is_told_again() -> None:
     class OutOfReach(Told):
-        def tell(self, feedback: Feedback) -> bool:
+        def record_feedback(self, feedback: Feedback) -> bool:
             raise StoreUnavailable("gone")
 
-    taking = RecordFeedback(store=cast(Store, OutOfReach()))
+    taking = RecordFeedback(store=cast(FeedbackStore, OutOfReach()))
     with pytest.raises(StoreUnavailable):
         taking(json.dumps(an_event()))

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from dovecote.dispatch.ports import Store
+from dovecote.feedback.ports import FeedbackStore
 from dovecote.feedback.record_feedback import RecordFeedback, Taken
 
 ENDPOINT = "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/shop/3f08fd15-d349-3d82-b415-49df9ff9"
@@ -37,7 +37,7 @@ def an_event(event_type: str = "DeliveryFailure", **more: Any) -> dict[str, Any]
 
 def take(event: dict[str, Any]) -> tuple[Taken, list[tuple[str, datetime]]]:
     store = Buried()
-    return RecordFeedback(store=cast(Store, store))(json.dumps(event)), store.devices
+    return RecordFeedback(store=cast(FeedbackStore, store))(json.dumps(event)), store.devices
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ from dovecote.core.transitions import (
     after,
     ended,
     redriven,
+    reported,
     suppressed,
-    told,
     unsent,
 )
 from tests.unit.examples import a_claim, default_backoff
@@ -317,7 +317,7 @@ def test_an_acceptance_settles_what_has_not_ended_otherwise(
     claim: int, held: bool, status: Status, rejected: bool, expected: Publish | None
 ) -> None:
     route = a_record(status=status, held=held, rejected=rejected)
-    assert told(route, an_event(Verdict.ACCEPTED, claim)) == expected
+    assert reported(route, an_event(Verdict.ACCEPTED, claim)) == expected
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_what_was_not_sent_is_a_dead_letter_where_nothing_came_after_it(
     status: Status, claim: int, accepted: bool, expected: DeadLetter | None
 ) -> None:
     route = a_record(status=status, accepted=accepted, rejected=True)
-    assert told(route, an_event(Verdict.NOT_SENT, claim)) == expected
+    assert reported(route, an_event(Verdict.NOT_SENT, claim)) == expected
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from dovecote.store import migrate
+from dovecote.store.schema import migrate
 from operate import stack
 from operate.checks import deployed
 from tests.unit.operate.sites import NOON, StubbedAws, a_site, a_stack, lines

@@ -24,7 +24,7 @@ class Claim(msgspec.Struct, frozen=True):
     sent to the address, where that is so. `unchecked` says that the payload was not held against
     its kind's schema yet. `refusals` counts how often the route was refused where the cause may be
     its resource; `own_refusal` says that the cause is the route: another one was accepted after an
-    earlier refusal. Token apart, the fields are in the order of sql/claimed.sql.
+    earlier refusal.
     """
 
     token: UUID

@@ -22,6 +22,19 @@ class Span(Protocol):
         """Return what runs a block in the span."""
 
 
+class TimeLimits(Protocol):
+    """Bounds the time that the calling thread spends in the database."""
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Bound all queries of this thread in the context together, from now on."""
+
+    def spending(self, seconds: float) -> AbstractContextManager[None]:
+        """Bound the time that this thread spends in queries in the context.
+
+        The time between queries does not count.
+        """
+
+
 class Clock(Protocol):
     """A clock that only goes forward, in seconds; what is due is the database's to say."""
 

@@ -219,7 +219,7 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
 
 
-def told(route: Recorded, feedback: Feedback) -> Publish | DeadLetter | None:
+def reported(route: Recorded, feedback: Feedback) -> Publish | DeadLetter | None:
     """Return what an event makes of a route, after it was put on record.
 
     An acceptance settles whichever claim it names, even under a live one. That it was not sent

@@ -23,7 +23,7 @@ from dovecote.core.outcome import (
 from dovecote.core.ports import Clock, Span
 from dovecote.dispatch.attempts import attempt
 from dovecote.dispatch.circuit_breaker import CircuitBreaker
-from dovecote.dispatch.ports import Store
+from dovecote.dispatch.ports import DeliverStore
 from dovecote.dispatch.probe import probes_first
 
 Settle = Callable[[Sequence[Result]], None]
@@ -51,7 +51,7 @@ class Deliver:
     def __init__(
         self,
         *,
-        store: Store,
+        store: DeliverStore,
         channels: Mapping[str, Channel],
         check: Check,
         clock: Clock,

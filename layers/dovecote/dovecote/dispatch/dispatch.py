@@ -28,7 +28,7 @@ from dovecote.dispatch.deliver import Deliver
 from dovecote.dispatch.early_writer import EarlyWriter
 from dovecote.dispatch.finalise import GIVEN_BACK, Finaliser
 from dovecote.dispatch.in_flight import InFlight
-from dovecote.dispatch.ports import Claimed, LaneResult, Store
+from dovecote.dispatch.ports import Claimed, DispatchStore, LaneResult
 from dovecote.dispatch.rates import Rates
 
 LAPSED_SHARE = 0.2
@@ -162,7 +162,7 @@ class Dispatch:
     def __init__(
         self,
         *,
-        store: Store,
+        store: DispatchStore,
         deliver: Deliver,
         finaliser: Finaliser,
         rates: Rates,

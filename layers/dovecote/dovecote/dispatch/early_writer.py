@@ -12,7 +12,7 @@ from dovecote.core.outcome import Result
 from dovecote.core.ports import Clock
 from dovecote.dispatch.deliver import Delivery
 from dovecote.dispatch.finalise import PAUSE_SECONDS, Finaliser, _parts
-from dovecote.dispatch.ports import Store
+from dovecote.dispatch.ports import ResultStore
 
 
 class EarlyWriter:
@@ -22,7 +22,7 @@ class EarlyWriter:
     Threads that share a writer take turns. `tally` counts what was written.
     """
 
-    def __init__(self, *, finaliser: Finaliser, store: Store, clock: Clock) -> None:
+    def __init__(self, *, finaliser: Finaliser, store: ResultStore, clock: Clock) -> None:
         self._finaliser = finaliser
         self._store = store
         self._clock = clock

@@ -28,7 +28,7 @@ from dovecote.core.transitions import (
 )
 from dovecote.dispatch.deliver import Delivery
 from dovecote.dispatch.pauses import Pauses
-from dovecote.dispatch.ports import Store, Transaction
+from dovecote.dispatch.ports import ResultStore, Transaction
 
 PAUSE_SECONDS = 0.5
 """How long a store that is out of reach is left alone."""
@@ -130,7 +130,7 @@ class Finaliser:
         _bury_devices(transaction, results)
         return settled
 
-    def conclude(self, store: Store, delivery: Delivery, *, until: float) -> Counter[str]:
+    def conclude(self, store: ResultStore, delivery: Delivery, *, until: float) -> Counter[str]:
         """Settle delivered routes, share the state of the channel, then settle the other routes."""
         delivered = [one for one in delivery.results if isinstance(one.outcome, Delivered)]
         others = [one for one in delivery.results if not isinstance(one.outcome, Delivered)]
@@ -140,7 +140,9 @@ class Finaliser:
             self._pauses.learn(store, delivery)
         return tally + self.settle(store, others, until=until)
 
-    def settle(self, store: Store, results: Sequence[Result], *, until: float) -> Counter[str]:
+    def settle(
+        self, store: ResultStore, results: Sequence[Result], *, until: float
+    ) -> Counter[str]:
         """Finalise and commit: the delivered first and by themselves, then the others.
 
         Returns how many routes were written, by status. One route that the store refuses must not
@@ -153,7 +155,7 @@ class Finaliser:
             tally += self._persist(store, part, until)
         return tally
 
-    def _persist(self, store: Store, part: Sequence[Result], until: float) -> Counter[str]:
+    def _persist(self, store: ResultStore, part: Sequence[Result], until: float) -> Counter[str]:
         write = self._publish if isinstance(part[0].outcome, Delivered) else self._commit
         while True:
             try:
@@ -165,7 +167,7 @@ class Finaliser:
                     raise
                 self._sleep(PAUSE_SECONDS)
 
-    def _publish(self, store: Store, results: Sequence[Result]) -> Counter[str]:
+    def _publish(self, store: ResultStore, results: Sequence[Result]) -> Counter[str]:
         """Publish the delivered routes of one claim by one statement, which commits."""
         message_ids = {
             result.claim.route_id: result.outcome.message_id
@@ -178,7 +180,7 @@ class Finaliser:
             return self._one_by_one(store, results, error)
         return Counter({Status.PUBLISHED: count})
 
-    def _commit(self, store: Store, results: Sequence[Result]) -> Counter[str]:
+    def _commit(self, store: ResultStore, results: Sequence[Result]) -> Counter[str]:
         try:
             with store.transaction() as transaction:
                 settled = self.finalise(transaction, results)
@@ -189,7 +191,7 @@ class Finaliser:
         return settled.tally
 
     def _one_by_one(
-        self, store: Store, results: Sequence[Result], error: StoreFailed
+        self, store: ResultStore, results: Sequence[Result], error: StoreFailed
     ) -> Counter[str]:
         tally: Counter[str] = Counter()
         if len(results) > 1:

@@ -7,7 +7,7 @@ from dovecote.core.outcome import Throttled, Unavailable
 from dovecote.core.ports import Log
 from dovecote.dispatch.circuit_breaker import MOST_REFUSED, NOBODY, CircuitBreaker
 from dovecote.dispatch.deliver import Delivery
-from dovecote.dispatch.ports import Store
+from dovecote.dispatch.ports import ResultStore
 
 JITTER = 0.2
 """By how much a pause varies at random, so that nothing comes back in step."""
@@ -27,7 +27,7 @@ class Pauses:
         """Return the seconds by which a route waits longer than others, after so many refusals."""
         return self._patience.delay(refusals, self._random)
 
-    def learn(self, store: Store, delivery: Delivery) -> None:
+    def learn(self, store: ResultStore, delivery: Delivery) -> None:
         """Write down what a batch heard of its channel and resources.
 
         Where the store does not take it, another batch will hear the same.
@@ -38,7 +38,7 @@ class Pauses:
         except StoreError as error:
             self._log.error("notification channel state not kept", error=str(error))
 
-    def _learn(self, store: Store, breaker: CircuitBreaker) -> None:
+    def _learn(self, store: ResultStore, breaker: CircuitBreaker) -> None:
         channel = breaker.channel_state.channel
         for outcome in breaker.stopped.values():
             self._pause(store, outcome)
@@ -57,7 +57,7 @@ class Pauses:
                 channel, unreached=breaker.unreached, unanswered=sorted(breaker.unanswered)
             )
 
-    def _slow_down(self, store: Store, delivery: Delivery) -> None:
+    def _slow_down(self, store: ResultStore, delivery: Delivery) -> None:
         """Count throttle answers for all workers; where they are congestion, lower the pace."""
         breaker = delivery.breaker
         channel, congestion = breaker.channel_state.channel, breaker.congestion
@@ -86,7 +86,7 @@ class Pauses:
         ):
             self._pause(store, breaker.throttled)
 
-    def _learn_of(self, store: Store, breaker: CircuitBreaker, resource: str) -> None:
+    def _learn_of(self, store: ResultStore, breaker: CircuitBreaker, resource: str) -> None:
         """Store the answers of a resource that the batch probed, or that refused routes."""
         undecided = breaker.undecided.get(resource, {})
         accepted = breaker.works(resource)
@@ -101,7 +101,7 @@ class Pauses:
         if undecided and accepted:
             store.record_refusals(resource, sorted(undecided), proven=True)
 
-    def _refused(self, store: Store, breaker: CircuitBreaker, resource: str) -> None:
+    def _refused(self, store: ResultStore, breaker: CircuitBreaker, resource: str) -> None:
         """Pause a resource that refused routes and accepted none; one that worked before, later."""
         undecided = breaker.undecided[resource]
         in_a_row = undecided.keys() | breaker.channel_state.refused.get(resource, NOBODY)
@@ -112,7 +112,7 @@ class Pauses:
             self._pause(store, breaker.refused[resource], longer=any(undecided.values()))
 
     def _pause(
-        self, store: Store, outcome: Throttled | Unavailable, *, longer: bool = True
+        self, store: ResultStore, outcome: Throttled | Unavailable, *, longer: bool = True
     ) -> None:
         pause = store.pause(
             outcome.resource,
@@ -131,6 +131,6 @@ class Pauses:
                 error=outcome.error,
             )
 
-    def _resume(self, store: Store, resource: str, *, accepted: bool) -> None:
+    def _resume(self, store: ResultStore, resource: str, *, accepted: bool) -> None:
         if store.resume(resource, accepted=accepted):
             self._log.info("notification channel resumed", resource=resource)

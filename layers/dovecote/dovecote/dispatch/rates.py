@@ -6,7 +6,7 @@ from dovecote.core.channel_state import ChannelState
 from dovecote.core.errors import ProviderUnavailable
 from dovecote.core.ports import Log
 from dovecote.core.route import Channel
-from dovecote.dispatch.ports import Store
+from dovecote.dispatch.ports import SendRates
 
 Ask = Callable[[], float]
 """Asks the provider for its sends a second; raises ProviderUnavailable."""
@@ -15,7 +15,7 @@ Ask = Callable[[], float]
 class Rates:
     """The rate of the email account; push has none that SNS would tell."""
 
-    def __init__(self, *, store: Store, fixed: float | None, ask: Ask, log: Log) -> None:
+    def __init__(self, *, store: SendRates, fixed: float | None, ask: Ask, log: Log) -> None:
         self._store = store
         self._fixed = fixed
         self._ask = ask

@@ -1,8 +1,8 @@
 """Scale out: call further dispatchers for a backlog that one cannot deliver before the next run."""
 
-from dovecote.core.ports import Clock, Invoke, Log
+from dovecote.core.ports import Clock, Invoke, Log, TimeLimits
 from dovecote.dispatch import scale
-from dovecote.dispatch.ports import Store
+from dovecote.dispatch.ports import Backlogs
 
 SCALE_SECONDS = 5.0
 """How long the calls may take in all; they are made beside the run."""
@@ -15,9 +15,18 @@ class ScaleOut:
     """The scheduled run's look at the backlog."""
 
     def __init__(
-        self, *, store: Store, invoke: Invoke, clock: Clock, log: Log, run: int, most: int
+        self,
+        *,
+        backlogs: Backlogs,
+        limits: TimeLimits,
+        invoke: Invoke,
+        clock: Clock,
+        log: Log,
+        run: int,
+        most: int,
     ) -> None:
-        self._store = store
+        self._backlogs = backlogs
+        self._limits = limits
         self._invoke = invoke
         self._clock = clock
         self._log = log
@@ -43,8 +52,8 @@ class ScaleOut:
         return called
 
     def _wanted(self) -> int:
-        with self._store.within(SCALE_SECONDS):
-            backlogs = self._store.backlog(scale.bound(self._run, self._most))
+        with self._limits.within(SCALE_SECONDS):
+            backlogs = self._backlogs.backlog(scale.bound(self._run, self._most))
         wanted = scale.further(backlogs, run=self._run, most=self._most)
         if wanted:
             due = {one.channel: one.due for one in backlogs}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from dovecote.core.errors import StoreError
 from dovecote.core.ports import Log, Sleep
-from dovecote.dispatch.ports import Store
+from dovecote.dispatch.ports import WakeUpHolds
 
 SECOND = 1.0
 """How often dispatch is called at most; wake_up.sql has it too."""
@@ -21,8 +21,8 @@ Run = Callable[[Callable[[], float]], dict[str, int]]
 class WokenRun:
     """Dispatch's side: run, and look again for who could not call meanwhile."""
 
-    def __init__(self, *, store: Store, dispatch: Run, sleep: Sleep, log: Log) -> None:
-        self._store = store
+    def __init__(self, *, wake_ups: WakeUpHolds, dispatch: Run, sleep: Sleep, log: Log) -> None:
+        self._wake_ups = wake_ups
         self._dispatch = dispatch
         self._sleep = sleep
         self._log = log
@@ -40,7 +40,7 @@ class WokenRun:
     def _keep(self, seconds: float) -> None:
         """Have nobody call for so long; where that is not written down, one more may come."""
         try:
-            self._store.hold_wake_up(seconds)
+            self._wake_ups.hold_wake_up(seconds)
         except StoreError as error:
             self._log.warning("handover not kept", error=str(error))
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
-from dovecote.dispatch.ports import Store
+from dovecote.feedback.ports import FeedbackStore
 
 KNOWN: Mapping[str, Verdict] = {
     # Whatever becomes of it at the recipient's, the provider took it.
@@ -106,7 +106,7 @@ class _PushEvent(msgspec.Struct, rename="pascal"):
 class RecordFeedback:
     """Match events with routes by the tags that each send carries, and with devices by endpoint."""
 
-    def __init__(self, *, store: Store) -> None:
+    def __init__(self, *, store: FeedbackStore) -> None:
         self._store = store
 
     def __call__(self, text: str) -> Taken:
@@ -117,14 +117,14 @@ class RecordFeedback:
         """
         event = _read(text)
         if isinstance(event, _PushEvent):
-            return Taken(settled=event.is_gone and self._bury(event))
+            return Taken(settled=event.is_gone and self._mark_device_dead(event))
         feedback = _told(event)
         if feedback is None:
             return Taken()
-        return Taken(route_id=feedback.route_id, settled=self._store.tell(feedback))
+        return Taken(route_id=feedback.route_id, settled=self._store.record_feedback(feedback))
 
-    def _bury(self, event: _PushEvent) -> bool:
-        """Mark a device dead, unless it registered anew after it was told of."""
+    def _mark_device_dead(self, event: _PushEvent) -> bool:
+        """Mark a device dead, unless it registered again after the event."""
         return self._store.mark_device_dead(event.endpoint_arn, event.time)
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -14,11 +13,11 @@ from dovecote.core.dead_letter import Filter, OpenDeadLetter, Redrive
 from dovecote.core.errors import ANSWER_SECONDS
 from dovecote.core.identifiers import Instant, in_range
 from dovecote.core.notification import Notification
+from dovecote.core.ports import TimeLimits
 from dovecote.core.problems import Conflict, Fault, Invalid, NotFound
 from dovecote.core.queries import BadValue, Page, Reader
 from dovecote.core.route import Channel, Reason
 from dovecote.core.transitions import Refusal
-from dovecote.dispatch.ports import Store
 
 UNKNOWN = "There is no such route."
 REFUSED = "The route cannot be redriven."
@@ -30,20 +29,24 @@ Place = tuple[datetime, int]
 """A page of dead letters begins after the one with this time and number."""
 
 
-class Letters(Protocol):
+class DeadLetterStore(Protocol):
     """The store of dead letters. Every call may raise StoreError."""
 
-    def within(self, seconds: float) -> AbstractContextManager[None]:
-        """Bound all that this thread asks of the store in the context."""
-
     def page(self, filter_: Filter, after: Place | None, limit: int) -> list[OpenDeadLetter]:
-        """Return open dead letters from a place on, the newest first."""
+        """Return open dead letters after a place, the newest first."""
 
     def redrive(self, redrive: Redrive, route_id: UUID) -> UUID | Refusal | None:
-        """Redrive one dead letter, on record; return its notification, or why not.
+        """Redrive one dead letter, on record; return its notification, or the refusal.
 
-        None where there is no such route.
+        Return None if there is no such route.
         """
+
+
+class ReadNotification(Protocol):
+    """Reads a notification with its routes; may raise StoreError."""
+
+    def __call__(self, notification_id: UUID, /) -> Notification | None:
+        """Return a notification with its routes."""
 
 
 class RedriveRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -55,9 +58,17 @@ class RedriveRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class DeadLetters:
     """Use cases of dead letters."""
 
-    def __init__(self, *, letters: Letters, store: Store, new_id: Callable[[], UUID]) -> None:
+    def __init__(
+        self,
+        *,
+        letters: DeadLetterStore,
+        read: ReadNotification,
+        limits: TimeLimits,
+        new_id: Callable[[], UUID],
+    ) -> None:
         self._letters = letters
-        self._store = store
+        self._read = read
+        self._limits = limits
         self._new_id = new_id
 
     def find(self, query: str) -> Page[OpenDeadLetter]:
@@ -91,11 +102,11 @@ class DeadLetters:
             filter={"route_id": str(route)},
             expires_at=request.expires_at,
         )
-        with self._letters.within(ANSWER_SECONDS):
+        with self._limits.within(ANSWER_SECONDS):
             answer = self._letters.redrive(redrive, route)
             if isinstance(answer, Refusal):
                 raise _refused(answer)
-            notification = None if answer is None else self._store.notification(answer)
+            notification = None if answer is None else self._read(answer)
         if notification is None:
             raise NotFound(UNKNOWN)
         return notification

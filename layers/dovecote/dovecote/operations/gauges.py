@@ -1,12 +1,12 @@
 """Read the gauges of the queue: the age of its oldest route, its failures and its pauses."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
 from dovecote.core.errors import StoreError, StoreUnavailable
-from dovecote.core.ports import Log
-from dovecote.dispatch.ports import Store
+from dovecote.core.ports import Log, TimeLimits
 
 
 class Gauges(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,13 @@ class Gauges(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+class GaugeStore(Protocol):
+    """The store of the gauges. Every call may raise StoreError."""
+
+    def gauges(self) -> Gauges:
+        """Return the gauges."""
+
+
 RETURN_SECONDS = 0.25
 """The time that a function needs to emit the gauges and return."""
 
@@ -41,8 +48,9 @@ RETURN_SECONDS = 0.25
 class ReadGauges:
     """The use case of the gauges at the end of a run."""
 
-    def __init__(self, *, store: Store, log: Log) -> None:
+    def __init__(self, *, store: GaugeStore, limits: TimeLimits, log: Log) -> None:
         self._store = store
+        self._limits = limits
         self._log = log
 
     def __call__(self, seconds: float) -> Gauges | None:
@@ -54,7 +62,7 @@ class ReadGauges:
         try:
             if left <= 0:
                 raise StoreUnavailable("no time is left")
-            with self._store.within(left):
+            with self._limits.within(left):
                 return self._store.gauges()
         except StoreError as error:
             self._log.warning("gauges not read", error=str(error))

@@ -12,7 +12,6 @@ from dovecote.core.notification import Cancellation, Notification, Story
 from dovecote.core.problems import Fault, Invalid, NotFound
 from dovecote.core.queries import Page, Reader
 from dovecote.core.route import Route
-from dovecote.dispatch.ports import Store
 
 UNKNOWN = "There is no such notification."
 INVALID_QUERY = "The query is invalid."
@@ -26,25 +25,33 @@ MAX_ROUTES = 1_000
 """An answer has histories of so many routes, and a page as many: Lambda returns 6 MB at most."""
 
 
-class Stories(Protocol):
-    """The store as people ask it. Every call may raise StoreError."""
+class NotificationStore(Protocol):
+    """The store of notifications. Every call may raise StoreError."""
+
+    def find(self, kind: str, idempotency_key: str) -> Notification | None:
+        """Return the notification that holds this key within its kind."""
 
     def story(self, notification_id: UUID) -> Story | None:
         """Return a notification with its routes and their histories."""
 
     def of_user(self, user_id: str, after: UUID | None, limit: int) -> list[Notification]:
-        """Return those of a user from a place on, the newest first, with the user's routes."""
+        """Return a user's notifications after a place, the newest first, with the user's routes."""
 
     def of_email(self, email: str, after: UUID | None, limit: int) -> list[Notification]:
-        """Return those of an address from a place on, the newest first, with its routes."""
+        """Return an address's notifications after a place, the newest first, with its routes."""
+
+    def cancel(self, notification_id: UUID) -> Cancellation | None:
+        """Cancel the routes that are still to be sent; return None for an unknown notification.
+
+        Routes that an earlier call cancelled count again.
+        """
 
 
 class Notifications:
     """Use cases of a stored notification."""
 
-    def __init__(self, *, store: Store, stories: Stories) -> None:
+    def __init__(self, *, store: NotificationStore) -> None:
         self._store = store
-        self._stories = stories
 
     def get(self, notification_id: str, query: str) -> Story:
         """Return a notification with its routes, or a person's routes, and their histories.
@@ -52,7 +59,7 @@ class Notifications:
         Omits the histories of more than MAX_ROUTES routes. Raises NotFound and Invalid.
         """
         person = queries.read(query, PERSON, INVALID_QUERY)
-        story = self._stories.story(_parsed(notification_id))
+        story = self._store.story(_parsed(notification_id))
         if story is None:
             raise NotFound(UNKNOWN)
         routes = [route for route in story.notification.routes if _is_of(route, person)]
@@ -67,9 +74,9 @@ class Notifications:
         given = queries.read(query, {**PERSON, **KEY, **PAGE}, INVALID_QUERY)
         ways = given.keys() - PAGE.keys()
         if ways == {"user_id"}:
-            return _page(self._stories.of_user, given["user_id"], given)
+            return _page(self._store.of_user, given["user_id"], given)
         if ways == {"email"}:
-            return _page(self._stories.of_email, given["email"], given)
+            return _page(self._store.of_email, given["email"], given)
         if given.keys() == KEY.keys():
             found = self._store.find(given["kind"], given["idempotency_key"])
             return Page(items=[] if found is None else [found], next=None)

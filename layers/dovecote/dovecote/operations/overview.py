@@ -1,13 +1,13 @@
 """The overview: due, stuck and paused routes, dead letters and the last hour."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from dovecote.core.errors import ANSWER_SECONDS
+from dovecote.core.ports import TimeLimits
 
 MOST = 10_000
 """Counts stop here: this number means this many or more."""
@@ -75,22 +75,20 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OverviewStore(Protocol):
-    """What the use case asks of the store; it may raise StoreError."""
-
-    def within(self, seconds: float) -> AbstractContextManager[None]:
-        """Bound all that this thread asks of the store in the context."""
+    """The store of the overview. Every call may raise StoreError."""
 
     def overview(self, most: int) -> Overview:
-        """Return how it stands, each thing counted to `most`."""
+        """Return the overview, each thing counted up to `most`."""
 
 
 class GetOverview:
     """The use case of the console's first screen."""
 
-    def __init__(self, *, store: OverviewStore) -> None:
+    def __init__(self, *, store: OverviewStore, limits: TimeLimits) -> None:
         self._store = store
+        self._limits = limits
 
     def __call__(self) -> Overview:
-        """Return how it stands."""
-        with self._store.within(ANSWER_SECONDS):
+        """Return the overview."""
+        with self._limits.within(ANSWER_SECONDS):
             return self._store.overview(MOST)

@@ -32,14 +32,14 @@ FIRST = UUID(int=0)
 
 
 class Retention(Protocol):
-    """What the purge asks of the store; it may raise StoreError."""
+    """The store of old notifications. Every call may raise StoreError."""
 
     def purge(self, days: int, after: UUID, most: int, most_routes: int) -> Purged | None:
-        """Delete what is over of the next old notifications after one, in one transaction.
+        """Delete the ended ones of the next old notifications after one, in one transaction.
 
-        Over is what has ended with all its routes, and nothing has touched for so many days.
-        Looks at `most` of them, and at no further one after so many routes. None where no
-        old one is left.
+        A notification has ended if all its routes have, and nothing changed them for so many days.
+        Reads up to `most` notifications, and no further one after so many routes. Return None if
+        no old one is left.
         """
 
 

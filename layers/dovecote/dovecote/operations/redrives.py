@@ -10,10 +10,10 @@ from dovecote.core import bodies, queries
 from dovecote.core.dead_letter import Filter, RecordedRedrive, Redrive
 from dovecote.core.errors import ANSWER_SECONDS, StoreBusy
 from dovecote.core.identifiers import Instant, in_range
-from dovecote.core.ports import Clock
+from dovecote.core.ports import Clock, TimeLimits
 from dovecote.core.problems import Fault, Invalid
 from dovecote.core.queries import Page
-from dovecote.operations.dead_letters import Letters, Place, place_of
+from dovecote.operations.dead_letters import DeadLetterStore, Place, place_of
 
 REFUSED = "The dead letters cannot be redriven."
 INVALID_QUERY = "The query is invalid."
@@ -38,11 +38,11 @@ class RedrivesRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     expires_at: Instant | None = None
 
 
-class ManyLetters(Letters, Protocol):
+class RedriveStore(DeadLetterStore, Protocol):
     """The store of dead letters and redrives. Every call may raise StoreError."""
 
     def count(self, filter_: Filter, most: int) -> int:
-        """Return how many dead letters are open, counted to `most`."""
+        """Return how many dead letters are open, counted up to `most`."""
 
     def record(self, redrive: Redrive) -> None:
         """Put a redrive on record."""
@@ -50,18 +50,26 @@ class ManyLetters(Letters, Protocol):
     def redrive_all(self, redrive: Redrive, route_ids: Sequence[UUID], *, wait: float) -> Redrive:
         """Redrive dead letters in one transaction, the first of them due after `wait` seconds.
 
-        Returns the redrive with what has come of it by then.
+        Return the redrive with its counts so far.
         """
 
     def redrives(self, after: UUID | None, limit: int) -> list[RecordedRedrive]:
-        """Return redrives from a place on, the newest first."""
+        """Return redrives after a place, the newest first."""
 
 
 class Redrives:
     """Use cases of redrives by filter."""
 
-    def __init__(self, *, letters: ManyLetters, new_id: Callable[[], UUID], clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        letters: RedriveStore,
+        limits: TimeLimits,
+        new_id: Callable[[], UUID],
+        clock: Clock,
+    ) -> None:
         self._letters = letters
+        self._limits = limits
         self._new_id = new_id
         self._clock = clock
 
@@ -72,7 +80,7 @@ class Redrives:
         Malformed, TooLarge and Invalid.
         """
         request = _checked(bodies.read(body, RedrivesRequest, REFUSED))
-        with self._letters.within(ANSWER_SECONDS):
+        with self._limits.within(ANSWER_SECONDS):
             matched = self._letters.count(request.filter, MOST)
             if request.dry_run:
                 return matched

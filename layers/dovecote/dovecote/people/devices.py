@@ -1,4 +1,4 @@
-"""Register, show and forget devices: SNS platform endpoints, and whose they are."""
+"""Register, show and delete devices: SNS platform endpoints and their users."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -47,23 +47,23 @@ class DeviceRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class DeviceStore(Protocol):
-    """Whose which device is. Every call may raise StoreError."""
+    """The devices of users. Every call may raise StoreError."""
 
     def registrations(self, user_id: str) -> Sequence[Registration]:
-        """Return the devices of a user as they stand, the oldest first."""
+        """Return the devices of a user, the oldest first."""
 
     def sessions(self, user_id: str) -> Sequence[str]:
-        """Return the ids of a user's devices, also of those whose endpoints are still to delete."""
+        """Return the ids of a user's devices, deleted ones with undeleted endpoints included."""
 
     def put(self, device: Device) -> Sequence[str]:
         """Register a device, or give it its new token and endpoint; return its retired endpoints.
 
-        The device that had the endpoint before loses it, and what waits for that device is skipped.
-        Retired are the endpoints that this device used and that are still to be deleted.
+        Another device that had the endpoint loses it, and its waiting routes are skipped. Retired
+        endpoints are those that this device used and that the caller is to delete.
         """
 
-    def forget(self, user_id: str, device_session_id: str) -> Sequence[str]:
-        """Forget a device; what waits for it is skipped. Return its retired endpoints."""
+    def delete(self, user_id: str, device_session_id: str) -> Sequence[str]:
+        """Delete a device and skip its waiting routes; return its retired endpoints."""
 
     def using(self, endpoint: str) -> Device | None:
         """Return the device that uses an endpoint."""
@@ -72,7 +72,7 @@ class DeviceStore(Protocol):
         """Give a device that still has its deleted endpoint another one, and make it live."""
 
     def endpoint_deleted(self, user_id: str, device_session_id: str, endpoint: str) -> None:
-        """Take a retired endpoint of a device off the record."""
+        """Remove a retired endpoint, once the provider has deleted it."""
 
 
 class Registrations:
@@ -93,7 +93,7 @@ class Registrations:
 
 
 class Devices:
-    """Register and forget the devices of users.
+    """Register and delete the devices of users.
 
     The store changes first. It keeps each retired endpoint until the provider has deleted it, so
     that a repeated call finishes a failed one. Other calls may run between any two steps (ADR 27):
@@ -120,18 +120,18 @@ class Devices:
         return device
 
     def delete(self, query: str) -> None:
-        """Forget a device; raise Malformed, Invalid or NotFound."""
+        """Delete a device; raise Malformed, Invalid or NotFound."""
         device = queries.read(query, DEVICE, UNNAMED, required=DEVICE)
-        if not self.forget(**device):
+        if not self.delete_device(**device):
             raise NotFound(UNKNOWN)
 
     def sessions(self, user_id: str) -> Sequence[str]:
-        """Return the ids of a user's devices, also of those that are not wholly forgotten."""
+        """Return the ids of a user's devices, incompletely deleted ones included."""
         return self._store.sessions(user_id)
 
-    def forget(self, user_id: str, device_session_id: str) -> bool:
-        """Forget a device, or finish that; return whether there was anything to do."""
-        retired = self._store.forget(user_id, device_session_id)
+    def delete_device(self, user_id: str, device_session_id: str) -> bool:
+        """Delete a device, or finish its deletion; return False if there was none to delete."""
+        retired = self._store.delete(user_id, device_session_id)
         for endpoint in retired:
             self._delete_endpoint(user_id, device_session_id, endpoint)
         return bool(retired)

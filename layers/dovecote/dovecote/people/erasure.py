@@ -8,8 +8,7 @@ from msgspec.structs import asdict, replace
 
 from dovecote.core import queries
 from dovecote.core.errors import ANSWER_SECONDS
-from dovecote.core.ports import Clock, Log
-from dovecote.dispatch.ports import Store
+from dovecote.core.ports import Clock, Log, TimeLimits
 from dovecote.people.devices import Devices
 
 
@@ -36,13 +35,13 @@ BEGIN_SECONDS = 3.0
 
 
 class People(Protocol):
-    """What erasure asks of the store; it may raise StoreError."""
+    """The store of people. Every call may raise StoreError."""
 
     def erase_user(self, user_id: str, most: int) -> Erased:
-        """Erase a user from so many routes, and suppress the addresses that are theirs alone."""
+        """Erase a user from so many routes, and suppress the addresses that no other user has."""
 
     def erase_address(self, address: str, most: int) -> Erased:
-        """Erase an address, and whom it is of, from so many routes."""
+        """Erase an address, and its users, from so many routes."""
 
     def suppress(self, address: str) -> None:
         """Suppress an address by its hash alone."""
@@ -59,13 +58,13 @@ class Erasure:
         *,
         people: People,
         devices: Devices,
-        store: Store,
+        limits: TimeLimits,
         clock: Clock,
         log: Log,
     ) -> None:
         self._people = people
         self._devices = devices
-        self._store = store
+        self._limits = limits
         self._clock = clock
         self._log = log
 
@@ -78,7 +77,7 @@ class Erasure:
         readers = {"user_id": queries.identifier}
         user_id = queries.read(query, readers, NO_USER, required=readers)["user_id"]
         ends = self._clock() + BEGIN_SECONDS
-        with self._store.within(ANSWER_SECONDS):
+        with self._limits.within(ANSWER_SECONDS):
             sessions = self._devices.sessions(user_id)
             gone = sum(self._forget(user_id, session, ends) for session in sessions)
             erased = self._erased(lambda: self._people.erase_user(user_id, MOST), ends)
@@ -90,7 +89,7 @@ class Erasure:
         readers = {"email": queries.email}
         address = queries.read(query, readers, NO_ADDRESS, required=readers)["email"]
         ends = self._clock() + BEGIN_SECONDS
-        with self._store.within(ANSWER_SECONDS):
+        with self._limits.within(ANSWER_SECONDS):
             self._people.suppress(address)
             erased = self._erased(lambda: self._people.erase_address(address, MOST), ends)
         return self._logged(erased)
@@ -99,7 +98,7 @@ class Erasure:
         """Delete a device if there is time; return whether there was."""
         in_time = self._clock() < ends
         if in_time:
-            self._devices.forget(user_id, session)
+            self._devices.delete_device(user_id, session)
         return in_time
 
     def _erased(self, erase: Callable[[], Erased], ends: float) -> Erased:

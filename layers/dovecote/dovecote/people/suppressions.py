@@ -26,18 +26,18 @@ MANUAL = "manual"
 
 
 class Suppressions(Protocol):
-    """Addresses that nothing is sent to. Every call may raise StoreError."""
+    """Addresses to which nothing is sent. Every call may raise StoreError."""
 
     def find(self, email: str) -> Suppression | None:
         """Return the suppression of an address."""
 
     def put(self, email: str) -> Suppression:
-        """Suppress an address, unless it is suppressed already; return what stands."""
+        """Suppress an address; one that is already suppressed keeps its reason."""
 
     def delete(self, email: str, *, release: bool) -> int | None:
-        """Let an address be sent to again; return how many of its routes were released.
+        """Unsuppress an address; return how many of its skipped routes are pending again.
 
-        None where it is not suppressed.
+        Return None if it is not suppressed.
         """
 
 

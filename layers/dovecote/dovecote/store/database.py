@@ -1,7 +1,7 @@
-"""Cached connections, each opened when it is first needed and again when it broke.
+"""Cached connections, each opened on first use and again after it broke.
 
-psycopg's errors become the store's here and nowhere else. Nothing is set for a session and nothing
-is prepared, so that a pooler may hand each transaction to another connection of the server.
+Only this module translates psycopg's errors into the store's. It sets nothing for a session and
+prepares nothing, so a pooler may run each transaction on another connection to the server.
 """
 
 import math
@@ -31,15 +31,15 @@ T = TypeVar("T")
 Opened = psycopg.Connection[tuple[object, ...]]
 
 AGAIN_SECONDS = 0.5
-"""What must be left of that for a second try on a new connection."""
+"""The time that must be left of ANSWER_SECONDS for a second try on a new connection."""
 
 MOST_CONFLICTS = 5
-"""How often a transaction that met another one in a deadlock is begun anew."""
+"""How often a transaction begins again after a deadlock with another one."""
 
 _UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    # After a failover the old writer answers so, on a connection that stays open.
+    # The answer of the old writer after a failover, on a connection that stays open.
     errors.ReadOnlySqlTransaction,
     # A worker that was frozen inside a transaction wakes without its connection.
     errors.IdleInTransactionSessionTimeout,
@@ -53,10 +53,10 @@ class Unanswered(psycopg.OperationalError):
 
 
 class Connection(psycopg.Connection[tuple[object, ...]]):
-    """A connection that waits for its server no longer than `deadline` on the monotonic clock.
+    """A connection that waits for its server until `deadline` on the monotonic clock.
 
-    The server's timeouts do not reach a client that hears nothing any more, nor do keepalives
-    where what lies between still answers them.
+    The server's timeouts do not reach a client that receives nothing any more. Keepalives do not
+    help if a proxy in between still answers them.
     """
 
     deadline = math.inf
@@ -69,7 +69,7 @@ class Connection(psycopg.Connection[tuple[object, ...]]):
         try:
             return super().wait(gen, interval, timeout)
         except errors._WaitTimeout:
-            # A query may still be under way: this connection can't be used for another.
+            # A query may still run on this connection, so it cannot take another one.
             self.pgconn.finish()
             raise Unanswered("the server did not answer in time") from None
 
@@ -77,7 +77,7 @@ class Connection(psycopg.Connection[tuple[object, ...]]):
 def translated(error: psycopg.Error) -> StoreError:
     """Return the store's error for one of psycopg's.
 
-    PostgreSQL's own words may repeat a row; those of a failed connection name the server alone.
+    PostgreSQL's own text may repeat a row; the text of a failed connection names only the server.
     """
     words = (
         (error.sqlstate, error.diag.constraint_name) if error.sqlstate else str(error).split("\n")
@@ -95,17 +95,17 @@ def translated(error: psycopg.Error) -> StoreError:
 
 
 def _of_a_row(context: str | None) -> bool:
-    """Tell whether what was waited for is a row: its place, (0,1), is in whatever language.
+    """Tell whether the statement waited for a row: its place, (0,1), is in a text of any language.
 
-    The lines below are those of the function that the statement is in.
+    The lines below the first name the function that the statement is in.
     """
     return re.search(r"\(\d+,\d+\)", (context or "").partition("\n")[0]) is not None
 
 
 class _Thread(threading.local):
-    """What a thread is bound to, and the connection that it has in its hands.
+    """The limits of a thread and the connection that it uses.
 
-    `left` is how many seconds it may still spend in the database.
+    `left` is the number of seconds that the thread may still spend in the database.
     """
 
     deadline = math.inf
@@ -114,9 +114,9 @@ class _Thread(threading.local):
 
 
 class Database:
-    """Hands out the connections of this execution environment, each to one thread at a time.
+    """The connections of this execution environment, each used by one thread at a time.
 
-    It opens `most` of them. Who comes while all are in use waits.
+    It opens up to `most` of them. While all are in use, further threads wait.
     """
 
     def __init__(self, connect: Callable[[], Opened], *, most: int = 1) -> None:
@@ -127,7 +127,7 @@ class Database:
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Bound all that this thread asks of the database in the context."""
+        """Bound all queries of this thread in the context together, from now on."""
         before = self._thread.deadline
         self._thread.deadline = min(before, time.monotonic() + seconds)
         try:
@@ -137,9 +137,9 @@ class Database:
 
     @contextmanager
     def spending(self, seconds: float) -> Iterator[None]:
-        """Bound the time that this thread spends in the database in the context.
+        """Bound the time that this thread spends in queries in the context.
 
-        What it does in between does not count.
+        The time between queries does not count.
         """
         before = self._thread.left
         self._thread.left = min(before, seconds)
@@ -149,7 +149,7 @@ class Database:
             self._thread.left = before
 
     def run(self, work: Callable[[Opened], T]) -> T:
-        """Run work in a transaction of its own, as `ask` does."""
+        """Run work in one transaction, and repeat it as `ask` does."""
 
         def whole(connection: Opened) -> T:
             with connection.transaction():
@@ -158,41 +158,40 @@ class Database:
         return self.ask(whole)
 
     def ask(self, work: Callable[[Opened], T]) -> T:
-        """Run work whose statements need no other beside them; it is run again where that may help.
+        """Run work each statement of which is a transaction of its own; repeat it if that may help.
 
-        Each statement is its own transaction, without a round trip for BEGIN and one for COMMIT.
-        A deadlock ends one of two transactions, which then finds its way free. A connection that
-        broke unnoticed, while it was kept, is opened anew: what was asked of it is asked again,
-        which is why each work is one that may be done twice.
+        This saves the round trips of BEGIN and COMMIT. Work runs again after a deadlock, which ends
+        one of two transactions, and on a new connection if the cached one had broken unnoticed. So
+        all work must be safe to run twice.
         """
-        with self._spent() as deadline:
-            return self._asked(work, deadline)
+        with self._counted() as deadline:
+            return self._repeat(work, deadline)
 
-    def _asked(self, work: Callable[[Opened], T], deadline: float) -> T:
+    def _repeat(self, work: Callable[[Opened], T], deadline: float) -> T:
         conflicts = 0
         while True:
             kept = bool(self._kept)
             try:
-                with self._used(deadline) as connection:
+                with self._connection(deadline) as connection:
                     return work(connection)
             except psycopg.Error as error:
                 problem = translated(error)
                 conflicts += isinstance(error, _CONFLICT)
-                free = isinstance(error, _CONFLICT) and conflicts < MOST_CONFLICTS
+                deadlocked = isinstance(error, _CONFLICT) and conflicts < MOST_CONFLICTS
                 broken = kept and isinstance(problem, StoreUnavailable)
-                if not (free or broken) or time.monotonic() + AGAIN_SECONDS > deadline:
-                    # Not "from error": a traceback in the log would print what PostgreSQL said.
+                if not (deadlocked or broken) or time.monotonic() + AGAIN_SECONDS > deadline:
+                    # Not "from error": a traceback in the log would print PostgreSQL's text.
                     raise problem from None
-                # Not cryptography: two that met do not meet again.
+                # Not cryptography: a random delay keeps the two from a second deadlock.
                 time.sleep(random.uniform(0, 0.02 * conflicts))  # noqa: S311
 
     @contextmanager
     def transaction(self) -> Iterator[Opened]:
-        """Open a transaction; it commits when the context ends well."""
+        """Open a transaction; it commits when the context ends without an error."""
         try:
             with (
-                self._spent() as deadline,
-                self._used(deadline) as connection,
+                self._counted() as deadline,
+                self._connection(deadline) as connection,
                 connection.transaction(),
             ):
                 yield connection
@@ -200,13 +199,13 @@ class Database:
             raise translated(error) from None
 
     def close(self) -> None:
-        """Close the connections that nobody uses; the next use opens another."""
+        """Close all unused connections; the next use opens another."""
         while self._kept:
             self._kept.pop().close()
 
     @contextmanager
-    def _spent(self) -> Iterator[float]:
-        """Yield the deadline of one use of the database, and count what that takes."""
+    def _counted(self) -> Iterator[float]:
+        """Yield the deadline of one use of the database; subtract its duration from the limit."""
         began = time.monotonic()
         try:
             yield min(self._thread.deadline, began + min(ANSWER_SECONDS, self._thread.left))
@@ -214,13 +213,13 @@ class Database:
             self._thread.left -= time.monotonic() - began
 
     @contextmanager
-    def _used(self, deadline: float) -> Iterator[Opened]:
-        """Yield an open connection, alone; discard it where it proves broken."""
+    def _connection(self, deadline: float) -> Iterator[Opened]:
+        """Yield an open connection for this thread alone; discard it if it is broken."""
         if self._thread.connection is not None:
             yield self._thread.connection
             return
         with self._turns:
-            connection = self._thread.connection = self._opened()
+            connection = self._thread.connection = self._open()
             try:
                 if isinstance(connection, Connection):
                     connection.deadline = deadline
@@ -234,18 +233,18 @@ class Database:
                 if not connection.closed:
                     self._kept.append(connection)
 
-    def _opened(self) -> Opened:
-        """Return the connection that was used last, or a new one."""
+    def _open(self) -> Opened:
+        """Return the last used connection, or a new one."""
         while self._kept:
             connection = self._kept.pop()
-            if not _ended(connection):
+            if not _is_ended(connection):
                 return connection
             connection.close()
         return self._connect()
 
 
-def _ended(connection: Opened) -> bool:
-    """Tell whether the server ended an idle connection: it writes to one only to say so."""
+def _is_ended(connection: Opened) -> bool:
+    """Tell whether the server ended an idle connection: it only writes to one to end it."""
     if connection.closed:
         return True
     if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:

@@ -1,38 +1,50 @@
-"""What the provider told of a send, written down in one transaction."""
+"""Record provider events, each in one transaction."""
 
-from collections.abc import Mapping
+from datetime import datetime
 
 import psycopg
 
 from dovecote.core import transitions
 from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
 from dovecote.core.transitions import DeadLetter, Publish, Recorded
-from dovecote.store import acceptances
 from dovecote.store.database import Opened
-from dovecote.store.rows import rows
-from dovecote.store.statements import statement
+from dovecote.store.dispatch import acceptances
+from dovecote.store.people.devices import mark_device_dead
+from dovecote.store.queries import Parameters, Queries, execute, rows
 
-Parameters = Mapping[str, object]
+
+class PostgresFeedback(Queries):
+    """Reports of providers after a send."""
+
+    def record_feedback(self, feedback: Feedback) -> bool:
+        """Record a provider event of a send; return whether its route changed."""
+        return bool(self._database.run(lambda connection: _record(connection, feedback)))
+
+    def mark_device_dead(self, endpoint: str, reported_at: datetime) -> bool:
+        """Mark the device dead that the provider reported; return whether it was alive."""
+        return self._database.run(
+            lambda connection: mark_device_dead(connection, endpoint, reported_at)
+        )
 
 
-def record_feedback(connection: Opened, feedback: Feedback) -> bool:
-    """Write down what was told of a send; return whether its route changed.
+def _record(connection: Opened, feedback: Feedback) -> bool:
+    """Record an event; return whether its route changed.
 
-    What is known of the email comes first, before its route is locked, as finalisers do.
+    The record of the email comes before the lock on its route, as in the finaliser.
     """
     parameters = _parameters(feedback)
-    kinds = rows(connection, "kind_of", parameters)
+    kinds = rows(connection, "feedback/kind_of", parameters)
     if not kinds:
         return False
     parameters["template_id"] = kinds[0]["kind"]
-    if not _news(connection, feedback, parameters):
+    if not _record_email(connection, feedback, parameters):
         return False
-    if not rows(connection, "lock_route", parameters):
-        raise psycopg.Rollback  # it was purged meanwhile: what is on record goes with it
+    if not rows(connection, "feedback/lock_route", parameters):
+        raise psycopg.Rollback  # purged meanwhile: its records are deleted with it
     if feedback.note is not None:
-        _note(connection, feedback.note, parameters)
-    route = Recorded(**rows(connection, "recorded", parameters)[0])
-    return _settled(connection, transitions.told(route, feedback), parameters)
+        _record_event(connection, feedback.note, parameters)
+    route = Recorded(**rows(connection, "feedback/recorded", parameters)[0])
+    return _end_route(connection, transitions.reported(route, feedback), parameters)
 
 
 def _parameters(feedback: Feedback) -> dict[str, object]:
@@ -51,32 +63,34 @@ def _parameters(feedback: Feedback) -> dict[str, object]:
     }
 
 
-def _news(connection: Opened, feedback: Feedback, parameters: Parameters) -> bool:
-    """Put what is known of an email on record; return whether the route is to hear of it."""
+def _record_email(connection: Opened, feedback: Feedback, parameters: Parameters) -> bool:
+    """Put the verdict on an email on record; return whether the event may concern its route."""
     if feedback.known is Verdict.NOT_SENT:
-        return bool(rows(connection, "record_rejection", parameters))
+        return bool(rows(connection, "feedback/record_rejection", parameters))
     acceptance = (str(parameters["template_id"]), str(feedback.route_id), feedback.message_id)
     acceptances.record(connection, [acceptance])
     if feedback.note is not None:
-        connection.execute(statement("note_on_delivery"), parameters)
+        execute(connection, "feedback/record_delivery", parameters)
     return True
 
 
-def _note(connection: Opened, note: DeliveryEvent, parameters: Parameters) -> None:
-    """Note what became of an email, and suppress its address where that follows.
+def _record_event(connection: Opened, event: DeliveryEvent, parameters: Parameters) -> None:
+    """Record a delivery event, and suppress the address after a bounce or complaint.
 
-    Only once: an address that was let go since is not suppressed by what is told again.
+    A repeated event suppresses nothing: an operator may have unsuppressed the address meanwhile.
     """
-    news = rows(connection, "note", parameters)
-    suppression = transitions.suppressed(note)
-    if news and suppression is not None:
-        connection.execute(statement("suppress"), {**parameters, "suppression": suppression})
+    new = rows(connection, "feedback/record_event", parameters)
+    suppression = transitions.suppressed(event)
+    if new and suppression is not None:
+        execute(connection, "feedback/suppress", {**parameters, "suppression": suppression})
 
 
-def _settled(connection: Opened, end: Publish | DeadLetter | None, parameters: Parameters) -> bool:
+def _end_route(
+    connection: Opened, end: Publish | DeadLetter | None, parameters: Parameters
+) -> bool:
     match end:
         case Publish():
-            connection.execute(statement("settle"), parameters)
+            execute(connection, "feedback/settle", parameters)
         case DeadLetter(reason=reason):
-            connection.execute(statement("reject"), {**parameters, "reason": str(reason)})
+            execute(connection, "feedback/reject", {**parameters, "reason": str(reason)})
     return end is not None

@@ -1,43 +1,51 @@
-"""The statements of sql/, by name."""
+"""The SQL statements in sql/, by name: "<folder>/<file>", such as "dispatch/claim"."""
 
 import re
 from functools import cache
 from importlib.resources import files
 
-_NAMED = re.compile(rb"%\((\w+)\)s")
+_PARAMETER = re.compile(rb"%\((\w+)\)s")
 
+TAKEOVERS = frozenset({"dispatch/claim_lapsed", "dispatch/claim_expired"})
+"""The statements that may claim routes whose lease ran out."""
 
-@cache
-def statement(name: str) -> bytes:
-    """Return the text of sql/<name>.sql; a claim's is followed by what is told of its routes.
-
-    One that takes lapsed claims over notes them before.
-    """
-    text = files("dovecote.store").joinpath("sql", f"{name}.sql").read_bytes()
-    if name in LAPSED:
-        text += b"), noted as (\n%b" % statement("lapsed")
-    if name == "publish_accepted":
-        return b"with recorded as (\n%breturning 1), published as (\n%b%breturning 1)\n%b" % (
-            statement("record_acceptances"),
-            statement("publish"),
-            b"  and (select count(*) from recorded) >= 0\n",
-            text,
-        )
-    if name in CLAIMS:
-        return b"with claimed as (\n%b)\n%b" % (text, statement("claimed"))
-    return text
-
-
-LAPSED = frozenset({"claim_lapsed", "claim_expired"})
-"""The statements that claim routes whose lease may have run out."""
-
-CLAIMS = LAPSED | {"claim"}
+CLAIMS = TAKEOVERS | {"dispatch/claim"}
 """The statements that claim routes."""
 
 
 @cache
+def statement(name: str) -> bytes:
+    """Return the SQL of sql/<name>.sql, joined with the parts that it shares with others.
+
+    A claim becomes the CTE `claimed`, which dispatch/claimed.sql reads. A claim that takes over a
+    lapsed lease also writes the event of dispatch/lapsed.sql. dispatch/publish_accepted.sql follows
+    the two statements that it counts.
+    """
+    if name in TAKEOVERS:
+        return _claim(_read(name) + b"), noted as (\n" + _read("dispatch/lapsed"))
+    if name in CLAIMS:
+        return _claim(_read(name))
+    if name == "dispatch/publish_accepted":
+        return b"with recorded as (\n%breturning 1), published as (\n%b%breturning 1)\n%b" % (
+            _read("dispatch/record_acceptances"),
+            _read("dispatch/publish"),
+            b"  and (select count(*) from recorded) >= 0\n",
+            _read(name),
+        )
+    return _read(name)
+
+
+@cache
 def numbered(name: str) -> tuple[bytes, list[str]]:
-    """Return that text with $1, $2, … for the names of its parameters, and these in order."""
-    names = list(dict.fromkeys(match.decode() for match in _NAMED.findall(statement(name))))
+    """Return a statement with $1, $2, … for its parameters, and their names in that order."""
+    names = list(dict.fromkeys(match.decode() for match in _PARAMETER.findall(statement(name))))
     number = {parameter.encode(): b"$%d" % n for n, parameter in enumerate(names, start=1)}
-    return _NAMED.sub(lambda match: number[match[1]], statement(name)), names
+    return _PARAMETER.sub(lambda match: number[match[1]], statement(name)), names
+
+
+def _claim(text: bytes) -> bytes:
+    return b"with claimed as (\n%b)\n%b" % (text, _read("dispatch/claimed"))
+
+
+def _read(name: str) -> bytes:
+    return files("dovecote.store").joinpath("sql", f"{name}.sql").read_bytes()

@@ -7,10 +7,9 @@ from msgspec import Struct
 from dovecote.core.claim import Lease
 from dovecote.core.errors import ANSWER_SECONDS, StoreSlow, StoreUnavailable
 from dovecote.core.notification import Submission
-from dovecote.core.ports import Clock, Log
+from dovecote.core.ports import Clock, Log, TimeLimits
 from dovecote.core.problems import Failure, Problem, Unavailable
 from dovecote.core.stored import Stored
-from dovecote.dispatch.ports import Store
 from dovecote.submit.submit import Receipt, Submit
 from dovecote.submit.work_limit import MOST_SECONDS
 
@@ -37,10 +36,10 @@ class SubmitBatch:
     """Store notifications, then try the first routes of all of them at once."""
 
     def __init__(
-        self, *, submit: Submit, store: Store, clock: Clock, log: Log, at_once: int
+        self, *, submit: Submit, limits: TimeLimits, clock: Clock, log: Log, at_once: int
     ) -> None:
         self._submit = submit
-        self._store = store
+        self._limits = limits
         self._clock = clock
         self._log = log
         self._at_once = at_once
@@ -73,7 +72,7 @@ class SubmitBatch:
         if remaining.unreachable or left <= 0:
             return Unavailable(UNREACHABLE if remaining.unreachable else LATE)
         try:
-            with self._store.spending(min(left, ANSWER_SECONDS)):
+            with self._limits.spending(min(left, ANSWER_SECONDS)):
                 stored = self._submit.store(submission, remaining.lease, at_once=remaining.at_once)
         except Problem as problem:
             return problem

@@ -12,9 +12,8 @@ from dovecote.core.notification import NewNotification, Submission
 from dovecote.core.ports import Clock
 from dovecote.core.problems import Fault, Invalid, TooLarge
 from dovecote.core.route import Channel, NewRoute
-from dovecote.dispatch.ports import Store
 from dovecote.submit.checking import Checking, Ids
-from dovecote.submit.ports import Preview
+from dovecote.submit.ports import Preview, UserDevices
 from dovecote.submit.routing import Routing
 
 MAX_ROUTES = 10_000
@@ -39,14 +38,14 @@ class BuildNotification:
         catalog: Catalog,
         preview: Preview,
         routing: Routing,
-        store: Store,
+        user_devices: UserDevices,
         new_id: Callable[[], UUID],
         clock: Clock,
     ) -> None:
         self._catalog = catalog
         self._preview = preview
         self._routing = routing
-        self._store = store
+        self._user_devices = user_devices
         self._new_id = new_id
         self._clock = clock
 
@@ -86,7 +85,7 @@ class BuildNotification:
 
     def _devices(self, submission: Submission) -> Sequence[Device]:
         users = self.users(submission)
-        return [d for d in self._store.devices(users) if not d.dead] if users else []
+        return [d for d in self._user_devices.devices(users) if not d.dead] if users else []
 
     def _routes(
         self, submission: Submission, devices: Sequence[Device], at_once: int

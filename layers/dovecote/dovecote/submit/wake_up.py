@@ -8,21 +8,29 @@ from collections.abc import Collection
 from concurrent.futures import Executor, wait
 
 from dovecote.core.errors import StoreError
-from dovecote.core.ports import Clock, Invoke, Log
-from dovecote.dispatch.ports import Store
+from dovecote.core.ports import Clock, Invoke, Log, TimeLimits
 from dovecote.dispatch.woken_run import SOURCE
+from dovecote.submit.ports import WakeUpRights
 
 WAKE_UP_SECONDS = 0.5
 """How long a producer waits for it at most, within submit's budget."""
 
 
 class WakeUp:
-    """Submit's side: call dispatch, if it is nobody else's to call."""
+    """Submit's side: call dispatch, unless another caller has the right to."""
 
     def __init__(
-        self, *, store: Store, invoke: Invoke, executor: Executor, clock: Clock, log: Log
+        self,
+        *,
+        rights: WakeUpRights,
+        limits: TimeLimits,
+        invoke: Invoke,
+        executor: Executor,
+        clock: Clock,
+        log: Log,
     ) -> None:
-        self._store = store
+        self._rights = rights
+        self._limits = limits
         self._invoke = invoke
         self._executor = executor
         self._clock = clock
@@ -36,8 +44,8 @@ class WakeUp:
         """
         ends = self._clock() + min(seconds, WAKE_UP_SECONDS)
         try:
-            with self._store.within(ends - self._clock()):
-                taken = self._store.wake_up(sorted(channels))
+            with self._limits.within(ends - self._clock()):
+                taken = self._rights.wake_up(sorted(channels))
         except StoreError as error:
             self._log.warning("dispatch not woken up", error=str(error))
             return

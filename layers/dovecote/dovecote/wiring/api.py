@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from dovecote.wiring.clients import provider_client
-from dovecote.wiring.database import database, store
+from dovecote.wiring.database import database
 from dovecote.wiring.logs import log
 from dovecote.wiring.settings import load
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def notifications() -> Notifications:
     """Return the use cases of a stored notification."""
     from dovecote.operations.notifications import Notifications
-    from dovecote.store.notifications import PostgresStories
+    from dovecote.store.operations.notifications import PostgresStories
 
-    return Notifications(store=store(), stories=PostgresStories(database()))
+    return Notifications(store=PostgresStories(database()))
 
 
 @cache
@@ -36,9 +36,15 @@ def dead_letters() -> DeadLetters:
     """Return the use cases of dead letters."""
     from dovecote.core.ids import uuid7
     from dovecote.operations.dead_letters import DeadLetters
-    from dovecote.store.dead_letters import PostgresDeadLetters
+    from dovecote.store.operations.dead_letters import PostgresDeadLetters
+    from dovecote.store.submit.notifications import PostgresNotifications
 
-    return DeadLetters(letters=PostgresDeadLetters(database()), store=store(), new_id=uuid7)
+    return DeadLetters(
+        letters=PostgresDeadLetters(database()),
+        read=PostgresNotifications(database()).notification,
+        limits=database(),
+        new_id=uuid7,
+    )
 
 
 @cache
@@ -46,25 +52,30 @@ def redrives() -> Redrives:
     """Return the use cases of redrives by filter."""
     from dovecote.core.ids import uuid7
     from dovecote.operations.redrives import Redrives
-    from dovecote.store.dead_letters import PostgresDeadLetters
+    from dovecote.store.operations.dead_letters import PostgresDeadLetters
 
-    return Redrives(letters=PostgresDeadLetters(database()), new_id=uuid7, clock=time.monotonic)
+    return Redrives(
+        letters=PostgresDeadLetters(database()),
+        limits=database(),
+        new_id=uuid7,
+        clock=time.monotonic,
+    )
 
 
 @cache
 def overview() -> GetOverview:
     """Return the use case of the console's first screen."""
     from dovecote.operations.overview import GetOverview
-    from dovecote.store.overview import PostgresOverview
+    from dovecote.store.operations.overview import PostgresOverview
 
-    return GetOverview(store=PostgresOverview(database()))
+    return GetOverview(store=PostgresOverview(database()), limits=database())
 
 
 @cache
 def registrations() -> Registrations:
     """Return the use case that reads devices, without a client of the provider."""
     from dovecote.people.devices import Registrations
-    from dovecote.store.devices import PostgresDevices
+    from dovecote.store.people.devices import PostgresDevices
 
     return Registrations(store=PostgresDevices(database()))
 
@@ -73,7 +84,7 @@ def registrations() -> Registrations:
 def devices() -> Devices:
     """Return the use cases that register and delete devices."""
     from dovecote.people.devices import Devices
-    from dovecote.store.devices import PostgresDevices
+    from dovecote.store.people.devices import PostgresDevices
 
     return Devices(store=PostgresDevices(database()), endpoints=_endpoints())
 
@@ -90,12 +101,12 @@ def _endpoints() -> Endpoints:
 def erasure() -> Erasure:
     """Return the use cases that erase a person."""
     from dovecote.people.erasure import Erasure
-    from dovecote.store.erasure import PostgresErasure
+    from dovecote.store.people.erasure import PostgresErasure
 
     return Erasure(
         people=PostgresErasure(database()),
         devices=devices(),
-        store=store(),
+        limits=database(),
         clock=time.monotonic,
         log=log(),
     )
@@ -105,6 +116,6 @@ def erasure() -> Erasure:
 def suppressions() -> KeepSuppressions:
     """Return the use cases of suppressed addresses."""
     from dovecote.people.suppressions import KeepSuppressions
-    from dovecote.store.suppressions import PostgresSuppressions
+    from dovecote.store.people.suppressions import PostgresSuppressions
 
     return KeepSuppressions(store=PostgresSuppressions(database()))

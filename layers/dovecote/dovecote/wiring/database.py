@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dovecote.store.database import Connection, Database
-from dovecote.store.postgres import PostgresStore
 from dovecote.wiring import clients
 from dovecote.wiring.settings import BadSettings, load
 
 if TYPE_CHECKING:
+    from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
+    from dovecote.store.submit.submissions import PostgresSubmissions
     from dovecote.wiring.settings import Settings
 
 CONNECT_SECONDS = 3
@@ -36,9 +37,19 @@ def database() -> Database:
 
 
 @cache
-def store() -> PostgresStore:
-    """Return the store of routes."""
-    return PostgresStore(database(), default_max_attempts=load().max_attempts)
+def dispatch_store() -> PostgresDispatchStore:
+    """Return the store that claims routes and records their outcomes."""
+    from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
+
+    return PostgresDispatchStore(database(), default_max_attempts=load().max_attempts)
+
+
+@cache
+def submissions() -> PostgresSubmissions:
+    """Return the store of submitted notifications."""
+    from dovecote.store.submit.submissions import PostgresSubmissions
+
+    return PostgresSubmissions(database(), default_max_attempts=load().max_attempts)
 
 
 def connect() -> Connection:

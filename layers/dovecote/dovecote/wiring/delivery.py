@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dovecote.wiring.clients import provider_client
-from dovecote.wiring.database import store
+from dovecote.wiring.database import dispatch_store
 from dovecote.wiring.logs import log
 from dovecote.wiring.metrics import measurements
 from dovecote.wiring.settings import BadSettings, load
@@ -104,7 +104,7 @@ def deliver(settings: Settings, by_name: Mapping[str, Channel]) -> Deliver:
     from dovecote.dispatch.deliver import Deliver
 
     return Deliver(
-        store=store(),
+        store=dispatch_store(),
         channels=by_name,
         check=CheckPayload(catalog()),
         clock=time.monotonic,

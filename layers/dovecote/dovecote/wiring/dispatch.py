@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from dovecote.wiring import clients, delivery
-from dovecote.wiring.database import store
+from dovecote.wiring.database import database, dispatch_store
 from dovecote.wiring.logs import log
 from dovecote.wiring.settings import load
 
@@ -29,7 +29,7 @@ def dispatch() -> Dispatch:
 
     settings = load()
     return Dispatch(
-        store=store(),
+        store=dispatch_store(),
         deliver=delivery.deliver(settings, delivery.channels(settings)),
         finaliser=delivery.finaliser(),
         rates=_rates(settings),
@@ -52,7 +52,7 @@ def _rates(settings: Settings) -> Rates:
     from dovecote.dispatch.rates import Rates
 
     return Rates(
-        store=store(),
+        store=dispatch_store(),
         fixed=settings.email_rate,
         ask=lambda: sending_rate(clients.provider_client("sesv2", settings)),
         log=log(),
@@ -64,20 +64,22 @@ def run() -> Run:
     """Return a run of dispatch: the use case, and its part that depends on the invoker."""
     from dovecote.dispatch.run import Run
     from dovecote.dispatch.woken_run import WokenRun
+    from dovecote.store.dispatch.wake_up import PostgresWakeUps
 
-    return Run(
-        dispatch=dispatch(),
-        scale_out=_scale_out(load()),
-        take_over=WokenRun(store=store(), dispatch=dispatch(), sleep=time.sleep, log=log()),
+    woken_run = WokenRun(
+        wake_ups=PostgresWakeUps(database()), dispatch=dispatch(), sleep=time.sleep, log=log()
     )
+    return Run(dispatch=dispatch(), scale_out=_scale_out(load()), take_over=woken_run)
 
 
 def _scale_out(settings: Settings) -> ScaleOut:
     from dovecote.dispatch import scale
     from dovecote.dispatch.scale_out import ScaleOut
+    from dovecote.store.dispatch.wake_up import PostgresBacklogs
 
     return ScaleOut(
-        store=store(),
+        backlogs=PostgresBacklogs(database()),
+        limits=database(),
         invoke=clients.invoke_dispatch(settings),
         clock=time.monotonic,
         log=log(),
@@ -91,5 +93,6 @@ def _scale_out(settings: Settings) -> ScaleOut:
 def gauges() -> ReadGauges:
     """Return the use case of the gauges, which alarms watch."""
     from dovecote.operations.gauges import ReadGauges
+    from dovecote.store.operations.gauges import PostgresGauges
 
-    return ReadGauges(store=store(), log=log())
+    return ReadGauges(store=PostgresGauges(database()), limits=database(), log=log())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dovecote.wiring.database import store
+from dovecote.wiring.database import database
 
 if TYPE_CHECKING:
     from dovecote.feedback.record_feedback import RecordFeedback
@@ -15,5 +15,6 @@ if TYPE_CHECKING:
 def record_feedback() -> RecordFeedback:
     """Return the use case of provider events."""
     from dovecote.feedback.record_feedback import RecordFeedback
+    from dovecote.store.feedback import PostgresFeedback
 
-    return RecordFeedback(store=store())
+    return RecordFeedback(store=PostgresFeedback(database()))

@@ -7,7 +7,7 @@ import sys
 
 from dovecote.catalog.kinds import BadCatalog
 from dovecote.core.errors import StoreError
-from dovecote.store.migrate import ChangedMigration
+from dovecote.store.schema.migrate import ChangedMigration
 from dovecote.wiring import provision
 from dovecote.wiring.settings import BadSettings
 

@@ -13,7 +13,7 @@ from dovecote.wiring.settings import load
 
 if TYPE_CHECKING:
     from dovecote.catalog.publication import Publication
-    from dovecote.store.provision import Provision
+    from dovecote.store.schema.provision import Provision
     from dovecote.wiring.settings import Settings
 
 
@@ -23,7 +23,7 @@ def provision() -> Provision:
 
     Raises BadSettings and BadCatalog at once, before it waits for a database.
     """
-    from dovecote.store.provision import Provision
+    from dovecote.store.schema.provision import Provision
 
     return Provision(
         connect=connect,

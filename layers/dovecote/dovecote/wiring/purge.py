@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def purge() -> Purge:
     """Return the use case that deletes records past their retention."""
     from dovecote.operations.purge import Purge
-    from dovecote.store.retention import PostgresRetention
+    from dovecote.store.operations.retention import PostgresRetention
 
     retention = PostgresRetention(database())
     return Purge(store=retention, days=load().retention_days, log=log())

@@ -8,12 +8,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from dovecote.wiring import clients, delivery
-from dovecote.wiring.database import store
+from dovecote.wiring.database import database, dispatch_store, submissions
 from dovecote.wiring.logs import log
 from dovecote.wiring.settings import load
 
 if TYPE_CHECKING:
     from dovecote.submit.batch import SubmitBatch
+    from dovecote.submit.best_effort import BestEffort
     from dovecote.submit.build_notification import BuildNotification
     from dovecote.submit.submit import Submit
     from dovecote.submit.wake_up import WakeUp
@@ -23,26 +24,40 @@ if TYPE_CHECKING:
 @cache
 def submit() -> Submit:
     """Return the submit use case, with channels that fit the budget of its best effort."""
-    from dovecote.submit.submit import BestEffort, Submit
+    from dovecote.submit.submit import Budget, Submit
 
     settings = load()
     inline = settings.inline
     delivery.default_sender(settings)  # a missing one stops submit even where only dispatch sends
     return Submit(
         plan=_build_notification(settings),
-        store=store(),
-        # Without best effort submit needs no client.
-        deliver=delivery.deliver(inline, delivery.channels(inline) if inline.inline_routes else {}),
-        finaliser=delivery.finaliser(),
+        submissions=submissions(),
+        limits=database(),
+        best_effort=_best_effort(inline),
         wake_up=_wake_up(settings),
         clock=time.monotonic,
-        log=log(),
         new_id=uuid.uuid4,
-        best_effort=BestEffort(
+        budget=Budget(
             at_once=inline.inline_routes,
-            budget_seconds=inline.inline_budget_seconds,
+            seconds=inline.inline_budget_seconds,
             lease_seconds=inline.lease_seconds,
         ),
+    )
+
+
+def _best_effort(settings: Settings) -> BestEffort:
+    from dovecote.submit.best_effort import BestEffort
+
+    # Without a best effort submit needs no client.
+    channels = delivery.channels(settings) if settings.inline_routes else {}
+    return BestEffort(
+        notifications=submissions(),
+        store=dispatch_store(),
+        limits=database(),
+        deliver=delivery.deliver(settings, channels),
+        finaliser=delivery.finaliser(),
+        clock=time.monotonic,
+        log=log(),
     )
 
 
@@ -53,7 +68,7 @@ def submit_batch() -> SubmitBatch:
 
     return SubmitBatch(
         submit=submit(),
-        store=store(),
+        limits=database(),
         clock=time.monotonic,
         log=log(),
         at_once=load().inline_routes,
@@ -74,7 +89,7 @@ def _build_notification(settings: Settings) -> BuildNotification:
             topic=bool(settings.push_topic_arn),
             new_id=uuid7,
         ),
-        store=store(),
+        user_devices=submissions(),
         new_id=uuid7,
         clock=time.monotonic,
     )
@@ -85,10 +100,12 @@ def _wake_up(settings: Settings) -> WakeUp | None:
         return None
     from concurrent.futures import ThreadPoolExecutor
 
+    from dovecote.store.dispatch.wake_up import PostgresWakeUps
     from dovecote.submit.wake_up import WakeUp
 
     return WakeUp(
-        store=store(),
+        rights=PostgresWakeUps(database()),
+        limits=database(),
         invoke=clients.invoke_dispatch(settings),
         executor=ThreadPoolExecutor(max_workers=1),
         clock=time.monotonic,

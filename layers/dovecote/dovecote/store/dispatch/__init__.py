@@ -1,0 +1,1 @@
+"""The store of dispatch: claims, results, the state of channels, wake-ups."""

@@ -1,0 +1,156 @@
+"""Claim routes."""
+
+import math
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, overload
+from uuid import UUID
+
+import psycopg
+from psycopg.pq.abc import PGresult
+from psycopg.rows import dict_row, tuple_row
+
+from dovecote.core.channel_state import ChannelState
+from dovecote.core.claim import Claim, Lease
+from dovecote.dispatch.ports import Claimed, LaneResult
+from dovecote.store.database import Database, Opened
+from dovecote.store.dispatch.channel_state import channel_state_of
+from dovecote.store.queries import Parameters, Queries, cursor
+
+Row = tuple[Any, ...]
+
+EVER = -math.inf
+
+
+class PostgresClaimed(Claimed):
+    """Claimed routes in PostgreSQL's binary format; the first thread that reads one decodes all.
+
+    The connection is free for other statements meanwhile.
+    """
+
+    def __init__(self, cursor: psycopg.Cursor[Row], token: UUID) -> None:
+        self._cursor = cursor
+        self._token = token
+        self._count = cursor.rowcount
+        self._claims: list[Claim] | None = None
+
+    @property
+    def by_lane(self) -> Mapping[int, LaneResult]:
+        """Return the count and the latest due time of each lane, without decoding the routes."""
+        result = self._cursor.pgresult
+        if result is None:
+            return {}
+        names = _names(result)
+        lane, due = names.index(b"lane"), names.index(b"due")
+        value: Callable[[int, int], Any] = result.get_value
+        times: dict[bytes, list[bytes]] = {}
+        for row in range(self._count):
+            times.setdefault(value(row, lane), []).append(value(row, due))
+        return {int.from_bytes(number): _lane_result(due) for number, due in times.items()}
+
+    def __len__(self) -> int:
+        """Return how many routes were claimed."""
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Claim: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Claim]: ...
+
+    def __getitem__(self, place: int | slice) -> Claim | list[Claim]:
+        """Return a claim, or a slice of them."""
+        return self._decoded()[place]
+
+    def __iter__(self) -> Iterator[Claim]:
+        """Iterate over the claims."""
+        return iter(self._decoded())
+
+    def _decoded(self) -> list[Claim]:
+        if self._claims is None:
+            result, token = self._cursor.pgresult, self._token
+            fields = _fields([*_names(result), b"token"]) if result else tuple
+            self._claims = [Claim(*fields((*row, token))) for row in self._cursor.fetchall()]
+        return self._claims
+
+
+class PostgresClaims(Queries):
+    """Claims of due, lapsed and expired routes."""
+
+    def __init__(self, database: Database, *, default_max_attempts: int) -> None:
+        super().__init__(database)
+        self._default_max_attempts = default_max_attempts
+
+    def claim(
+        self, channel: str, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float]
+    ) -> tuple[PostgresClaimed, ChannelState]:
+        """Claim due routes, up to a limit in each lane, none of them due before `since`.
+
+        Also return the channel's state after the claim, in the same round trip.
+        """
+        parameters = {
+            "lanes": list(lanes),
+            "limits": list(lanes.values()),
+            "since": [since.get(lane, EVER) for lane in lanes],
+        }
+
+        def work(
+            connection: Opened,
+        ) -> tuple[psycopg.Cursor[Row], psycopg.Cursor[dict[str, Any]]]:
+            with connection.pipeline():
+                claimed = self._execute(connection, "dispatch/claim", lease, parameters)
+                state = cursor(
+                    connection, "channel_state/channel_state", {"channel": channel}, dict_row
+                )
+            return claimed, state
+
+        claimed, state = self._database.ask(work)
+        return PostgresClaimed(claimed, lease.token), channel_state_of(channel, state.fetchall())
+
+    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> PostgresClaimed:
+        """Claim at most one route of these lanes whose lease and hold ran out."""
+        return self._claim("dispatch/claim_lapsed", lease, lanes=list(lanes), hold=hold)
+
+    def claim_expired(
+        self, lanes: Sequence[int], lease: Lease, *, hold: float, limit: int
+    ) -> PostgresClaimed:
+        """Claim expired routes of these lanes, which the caller ends without a send."""
+        return self._claim(
+            "dispatch/claim_expired", lease, lanes=list(lanes), hold=hold, limit=limit
+        )
+
+    def _claim(self, name: str, lease: Lease, **parameters: object) -> PostgresClaimed:
+        claimed = self._database.ask(
+            lambda connection: self._execute(connection, name, lease, parameters)
+        )
+        return PostgresClaimed(claimed, lease.token)
+
+    def _execute(
+        self, connection: Opened, name: str, lease: Lease, parameters: Parameters
+    ) -> psycopg.Cursor[Row]:
+        given = {
+            **parameters,
+            "token": lease.token,
+            "lease": lease.seconds,
+            "default_max_attempts": self._default_max_attempts,
+        }
+        return cursor(connection, name, given, tuple_row, binary=True)
+
+
+def _names(result: PGresult) -> list[bytes | None]:
+    return [result.fname(column) for column in range(result.nfields)]
+
+
+def _fields(names: Sequence[bytes | None]) -> Callable[[Row], Row]:
+    """Return a function that puts a row with these columns into the order of Claim's fields.
+
+    It takes 0.3 us per route; keyword arguments would take 2 to 4 us.
+    """
+    return itemgetter(*(names.index(field.encode()) for field in Claim.__struct_fields__))
+
+
+def _lane_result(due: Sequence[bytes]) -> LaneResult:
+    """Return the result of a lane whose routes were due at these times, in binary float8."""
+    times = struct.unpack(f">{len(due)}d", b"".join(due))
+    return LaneResult(count=len(times), until=max(times))

@@ -1,0 +1,136 @@
+"""Write the results of claimed routes."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from dovecote.core.transitions import DeadLetter, Deferral, Doubt, Retry
+from dovecote.store.database import Opened
+from dovecote.store.dispatch.acceptances import in_order, record, record_further
+from dovecote.store.people.devices import mark_device_dead
+from dovecote.store.queries import Queries, execute, rows
+from dovecote.store.raw_query import raw_rows
+
+
+class PostgresTransaction:
+    """The writes of one transaction, which the caller of `transaction` commits."""
+
+    def __init__(self, connection: Opened) -> None:
+        self._connection = connection
+
+    def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> int:
+        """Make routes published; return how many."""
+        return self._count("dispatch/publish", token=token, message_ids=_json(message_ids))
+
+    def record_acceptances(self, acceptances: Iterable[tuple[str, UUID, str]]) -> None:
+        """Put accepted emails on record."""
+        record(
+            self._connection,
+            [(template, str(route), message) for template, route, message in acceptances],
+        )
+
+    def retry(self, token: UUID, retries: Mapping[UUID, Retry | Doubt]) -> dict[UUID, datetime]:
+        """Make routes due again, in doubt where there is a hold; return their due times."""
+        parameters = {"token": token, "retries": _json(retries)}
+        found = rows(self._connection, "dispatch/retry", parameters)
+        return {row["route_id"]: row["next_attempt_at"] for row in found}
+
+    def dead_letter(self, token: UUID, ends: Mapping[UUID, DeadLetter]) -> set[UUID]:
+        """Make routes dead letters, each with its row; return the routes."""
+        return self._route_ids("dispatch/dead_letter", token=token, ends=_json(ends))
+
+    def skip(self, token: UUID, reasons: Mapping[UUID, str]) -> set[UUID]:
+        """Make routes skipped; return them."""
+        return self._route_ids("dispatch/skip", token=token, reasons=_json(reasons))
+
+    def give_back(
+        self,
+        token: UUID,
+        route_ids: Sequence[UUID],
+        *,
+        lapsed: bool,
+        hold: float,
+        behind: str | None = None,
+        delay: float = 0.0,
+    ) -> int:
+        """Give back routes whose send did not begin; return how many."""
+        return self._count(
+            "dispatch/give_back",
+            token=token,
+            route_ids=list(route_ids),
+            lapsed=lapsed,
+            hold=hold,
+            behind=behind,
+            delay=delay,
+        )
+
+    def defer(
+        self,
+        token: UUID,
+        deferrals: Mapping[UUID, Deferral],
+        *,
+        lapsed: bool,
+        hold: float,
+        behind: str,
+    ) -> int:
+        """Give back refused routes, each due after those that wait; return how many."""
+        return self._count(
+            "dispatch/defer",
+            token=token,
+            deferrals=_json(deferrals),
+            lapsed=lapsed,
+            hold=hold,
+            behind=behind,
+        )
+
+    def mark_device_dead(self, endpoint: str, route_id: UUID) -> None:
+        """Mark the device of an endpoint dead, unless it registered after the route's attempt."""
+        found = rows(self._connection, "dispatch/attempted_at", {"route_id": route_id})
+        attempted_at = found[0]["last_attempt_at"] if found else None
+        mark_device_dead(self._connection, endpoint, attempted_at)
+
+    def _count(self, name: str, **parameters: object) -> int:
+        return execute(self._connection, name, parameters).rowcount
+
+    def _route_ids(self, name: str, **parameters: object) -> set[UUID]:
+        return {row["route_id"] for row in rows(self._connection, name, parameters)}
+
+
+class PostgresResults(Queries):
+    """Writes results, in one statement or in a transaction."""
+
+    def publish(
+        self,
+        token: UUID,
+        message_ids: Mapping[UUID, str],
+        acceptances: Sequence[tuple[str, UUID, str]],
+    ) -> int:
+        """Put accepted emails on record and make routes published, in one round trip.
+
+        Return how many were published. Commits everything or nothing.
+        """
+        emails = in_order((kind, str(route), message) for kind, route, message in acceptances)
+        parameters = {**emails, "token": token, "message_ids": _json(message_ids)}
+
+        def work(connection: Opened) -> int:
+            ((recorded, published),) = raw_rows(connection, "dispatch/publish_accepted", parameters)
+            if recorded < len(acceptances):
+                # An earlier attempt was accepted too. SES's event repeats what is lost here.
+                record_further(connection, emails)
+            return int(published)
+
+        return self._database.ask(work)
+
+    @contextmanager
+    def transaction(self) -> Iterator[PostgresTransaction]:
+        """Open a transaction; it commits when the context ends without an error."""
+        with self._database.transaction() as connection:
+            yield PostgresTransaction(connection)
+
+
+def _json(by_route: object) -> str:
+    """Return values by route id as one JSON text; msgspec writes the ids as they are."""
+    return msgspec.json.encode(by_route).decode()

@@ -1,0 +1,1 @@
+"""The store of operations: finding, dead letters, the overview, gauges, retention."""

@@ -1,0 +1,108 @@
+"""Devices, and the routes that wait for a device that is gone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from dovecote.core.device import Device, Registration
+from dovecote.store.database import Opened
+from dovecote.store.queries import Parameters, Queries, cursor, execute, rows
+
+
+def mark_device_dead(
+    connection: Opened, endpoint: str, reported_at: datetime | None = None
+) -> bool:
+    """Mark the device of an endpoint dead and skip its routes; return whether it was alive.
+
+    The caller's transaction covers both. `reported_at` is now where it is None.
+    """
+    parameters = {"endpoint": endpoint, "reported_at": reported_at}
+    return _detach(connection, "devices/mark_device_dead", parameters)
+
+
+class PostgresDevices(Queries):
+    """The devices of users."""
+
+    def registrations(self, user_id: str) -> Sequence[Registration]:
+        """Return the devices of a user, the oldest first."""
+        parameters = {"user_id": user_id}
+
+        def work(connection: Opened) -> Sequence[Registration]:
+            shape = class_row(Registration)
+            return cursor(connection, "devices/registrations", parameters, shape).fetchall()
+
+        return self._database.ask(work)
+
+    def sessions(self, user_id: str) -> Sequence[str]:
+        """Return the ids of a user's devices, deleted ones with undeleted endpoints included."""
+        found = self._rows("devices/sessions", user_id=user_id)
+        return [row["device_session_id"] for row in found]
+
+    def put(self, device: Device) -> Sequence[str]:
+        """Register a device, or give it its new token; return its retired endpoints."""
+        parameters = _values(device)
+
+        def work(connection: Opened) -> Sequence[str]:
+            execute(connection, "devices/lock_device", parameters)
+            _detach(connection, "devices/release_endpoint", parameters)
+            execute(connection, "devices/retire_endpoint", parameters)
+            execute(connection, "devices/put_device", parameters)
+            return _retired(connection, parameters)
+
+        return self._database.run(work)
+
+    def delete(self, user_id: str, device_session_id: str) -> Sequence[str]:
+        """Delete a device; return its retired endpoints."""
+        parameters = {"user_id": user_id, "device_session_id": device_session_id, "endpoint": None}
+
+        def work(connection: Opened) -> Sequence[str]:
+            execute(connection, "devices/lock_device", parameters)
+            execute(connection, "devices/retire_endpoint", parameters)
+            _detach(connection, "devices/delete_device", parameters)
+            return _retired(connection, parameters)
+
+        return self._database.run(work)
+
+    def using(self, endpoint: str) -> Device | None:
+        """Return the device that uses an endpoint."""
+        found = self._rows("devices/device_of_endpoint", endpoint=endpoint)
+        return Device(**found[0]) if found else None
+
+    def replace_endpoint(self, device: Device, endpoint: str) -> None:
+        """Give a device that still has its deleted endpoint another one, and make it live."""
+        parameters = {**_values(device), "deleted": device.endpoint, "endpoint": endpoint}
+
+        def work(connection: Opened) -> None:
+            execute(connection, "devices/lock_device", parameters)
+            execute(connection, "devices/replace_endpoint", parameters)
+
+        self._database.run(work)
+
+    def endpoint_deleted(self, user_id: str, device_session_id: str, endpoint: str) -> None:
+        """Remove a retired endpoint, once the provider has deleted it."""
+        self._count(
+            "devices/delete_retired_endpoint",
+            user_id=user_id,
+            device_session_id=device_session_id,
+            endpoint=endpoint,
+        )
+
+
+def _values(device: Device) -> dict[str, object]:
+    return {name: getattr(device, name) for name in Device.__struct_fields__}
+
+
+def _retired(connection: Opened, parameters: Parameters) -> Sequence[str]:
+    return [row["endpoint"] for row in rows(connection, "devices/retired_endpoints", parameters)]
+
+
+def _detach(connection: Opened, name: str, parameters: Parameters) -> bool:
+    """Run a statement that takes devices from users and returns both; skip the devices' routes.
+
+    Return whether there was any device.
+    """
+    detached = rows(connection, name, parameters)
+    for device in detached:
+        execute(connection, "devices/skip_device", device)
+    return bool(detached)

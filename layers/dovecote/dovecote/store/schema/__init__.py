@@ -1,0 +1,1 @@
+"""The schema: migrations, the database users and their grants, the published catalog."""

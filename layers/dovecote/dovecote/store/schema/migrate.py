@@ -1,0 +1,208 @@
+"""Bring a database to the newest schema: forward-only numbered files, each in a transaction.
+
+A database that is ahead of the known files is success: the previous release keeps running while a
+newer one is rolled out, and after it was rolled back.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+
+import psycopg
+from psycopg import sql
+
+from dovecote.core.errors import StoreFailed
+from dovecote.store.database import Connection
+
+LOCK = 7_061_993_141
+"""The advisory lock that lets one migration run at a time; the number is arbitrary."""
+
+ROLLBACK_SECONDS = 1.0
+"""How long before its client the server gives up, so that the client still receives the error."""
+
+ROLE_SETTINGS = (
+    # Statements name tables without a schema. The path has no schema in which a producer may create
+    # objects: a function, operator or type there could match better than PostgreSQL's own.
+    "search_path = pg_catalog, dovecote, pg_temp",
+    # The cost of a random read on SSDs and Aurora. At the default of 4 an update by id scans a
+    # table that the planner believes is empty.
+    "random_page_cost = 1.1",
+    # A submit waits for another one with the same key, and every statement for a migration. A stuck
+    # statement becomes a 503 within 5 s. Set for the role: RDS Proxy would pin a session.
+    "lock_timeout = '2s'",
+    "statement_timeout = '4s'",
+    # Ends the locks of a worker that was frozen or disconnected inside a transaction.
+    "idle_in_transaction_session_timeout = '10s'",
+)
+
+_LEDGER = """
+create schema if not exists dovecote;
+create table if not exists dovecote.schema_migrations (
+    version    integer primary key,
+    name       text not null,
+    checksum   text not null,
+    applied_at timestamptz not null default clock_timestamp()
+)
+"""
+
+
+_STRANGERS = """
+select coalesce(quote_ident(role.rolname), 'public')
+from pg_namespace
+cross join lateral (
+    select nspowner as who
+    union
+    select grantee from aclexplode(nspacl) where privilege_type = 'CREATE'
+) may_create
+left join pg_roles role on role.oid = who
+where nspname = 'dovecote'
+  and not coalesce(role.rolsuper or role.rolname = current_user or role.oid = (
+      select datdba from pg_database where datname = current_database()
+  ), false)
+order by 1
+"""
+"""Roles that may create in the schema, besides this role, superusers and the database's owner."""
+
+
+class ChangedMigration(Exception):
+    """A file has changed since this database applied it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Migration:
+    """One numbered SQL file."""
+
+    version: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """Return the SHA-256 of the file, which shows later changes."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def known() -> list[Migration]:
+    """Return the migrations of this release in order."""
+    return sorted(_files(), key=lambda migration: migration.version)
+
+
+def migrate(url: str) -> list[str]:
+    """Apply the missing migrations; return the names of their files.
+
+    Raises ChangedMigration if an applied file has changed.
+    """
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
+        return migrate_with(connection, known())
+
+
+def migrate_with(connection: psycopg.Connection, migrations: list[Migration]) -> list[str]:
+    """Apply migrations on an open autocommit connection, alone by an advisory lock.
+
+    PostgreSQL's errors have the name of the file in their notes. Raises StoreFailed if an untrusted
+    role may create in the schema.
+    """
+    with alone(connection):
+        connection.execute(_LEDGER)
+        _refuse_strangers(connection)
+        tune_role(connection, connection.info.user)
+        applied = _applied(connection)
+        missing = [m for m in migrations if not _is_applied(m, applied)]
+        for migration in missing:
+            _apply(connection, migration)
+    return [migration.name for migration in missing]
+
+
+@contextmanager
+def alone(connection: psycopg.Connection) -> Iterator[None]:
+    """Hold the advisory lock of this database in the context."""
+    _bound(connection)
+    connection.execute("select pg_advisory_lock(%s)", (LOCK,))
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("select pg_advisory_unlock(%s)", (LOCK,))
+
+
+def tune_role(connection: psycopg.Connection, role: str) -> None:
+    """Set, for a role in this database, the settings that every statement of Dovecote relies on."""
+    for setting in ROLE_SETTINGS:
+        connection.execute(
+            sql.SQL("alter role {} in database {} set " + setting).format(
+                sql.Identifier(role), sql.Identifier(connection.info.dbname)
+            )
+        )
+
+
+def _refuse_strangers(connection: psycopg.Connection) -> None:
+    """Refuse a schema in which other roles may create: their objects would run as this role."""
+    with connection.transaction():
+        connection.execute("set local search_path = pg_catalog, pg_temp")
+        strangers = [str(name) for (name,) in connection.execute(_STRANGERS)]
+    if strangers:
+        raise StoreFailed(
+            f"schema dovecote: {', '.join(strangers)} may create in it, or owns it: revoke create"
+            f" on schema dovecote, or alter schema dovecote owner to {connection.info.user}"
+        )
+
+
+def newest(connection: psycopg.Connection) -> int:
+    """Return the version of a migrated database; it may be newer than the known files."""
+    return max(_applied(connection))
+
+
+def _bound(connection: psycopg.Connection) -> None:
+    """Let statements of this session run until its deadline, or without a limit.
+
+    A migration may build an index over all routes, and waits for another migration. The role of the
+    first migration has no settings yet.
+    """
+    deadline = connection.deadline if isinstance(connection, Connection) else math.inf
+    left = deadline - time.monotonic() - ROLLBACK_SECONDS
+    milliseconds = max(1, int(left * 1000)) if left < math.inf else 0
+    connection.execute(
+        sql.SQL(
+            "set search_path = pg_catalog, dovecote, pg_temp; set statement_timeout = {};"
+            " set lock_timeout = 0"
+        ).format(milliseconds)
+    )
+
+
+def _files() -> Iterator[Migration]:
+    for file in files("dovecote.store.schema").joinpath("migrations").iterdir():
+        if file.name.endswith(".sql"):
+            version = int(file.name.partition("_")[0])
+            yield Migration(version=version, name=file.name, text=file.read_text("utf-8"))
+
+
+def _applied(connection: psycopg.Connection) -> dict[int, str]:
+    return dict(
+        connection.execute("select version, checksum from dovecote.schema_migrations").fetchall()
+    )
+
+
+def _is_applied(migration: Migration, applied: dict[int, str]) -> bool:
+    checksum = applied.get(migration.version)
+    if checksum is not None and checksum != migration.checksum:
+        raise ChangedMigration(f"{migration.name}: changed since it was applied; restore the file")
+    return checksum is not None
+
+
+def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+    _bound(connection)
+    try:
+        with connection.transaction():
+            connection.execute(migration.text.encode())
+            connection.execute(
+                "insert into dovecote.schema_migrations (version, name, checksum)"
+                " values (%s, %s, %s)",
+                (migration.version, migration.name, migration.checksum),
+            )
+    except psycopg.Error as error:
+        error.add_note(migration.name)
+        raise

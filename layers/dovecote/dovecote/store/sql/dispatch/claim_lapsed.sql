@@ -1,0 +1,42 @@
+-- Claim one route whose lease ran out: its worker died, or finished too late. The provider may have
+-- accepted it, so the hold for its event passes first.
+-- Safe: As claim.sql. Dispatch claims one at a time, so a route that kills its worker costs only
+-- its own attempts. Dispatch calls it when no fresh route is left or the run is nearly over, so the
+-- scan along the due index is short, or starts with the oldest routes, which were claimed first.
+with moment as materialized (
+    select clock_timestamp() as at
+)
+update dovecote.notification_routes
+set attempts = attempts + (expires_at > (select at from moment) and attempts <
+        case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end)::integer,
+    last_attempt_at = case when expires_at > (select at from moment) and attempts <
+        case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end
+        then (select at from moment) else last_attempt_at end,
+    claims = claims + 1,
+    doubt_until = leased_until + make_interval(secs => %(hold)s),
+    claim_token = %(token)s,
+    leased_until = (select at from moment) + make_interval(secs => %(lease)s)
+where route_id = any (array(
+    select due.route_id
+    from unnest(%(lanes)s::smallint[]) as wanted (lane)
+    cross join lateral (
+        select d.route_id
+        from dovecote.notification_routes d
+        where d.lane = wanted.lane
+          and d.status in ('pending', 'retrying')
+          and d.next_attempt_at <= (select at from moment)
+          and d.leased_until + make_interval(secs => %(hold)s) <= (select at from moment)
+        order by d.next_attempt_at
+        limit 1
+        for update skip locked
+    ) due
+    limit 1
+))
+returning route_id, notification_id, channel, target, user_id, device_session_id, resolved_email,
+    locale, data, attempts, claims, lane, next_attempt_at, refusals, refused_at, waiting_for,
+    case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as effective_max_attempts,
+    last_attempt_at is not distinct from (select at from moment) as counted,
+    true as lapsed,
+    true as ran_out,
+    true as in_doubt,
+    date_part('epoch', expires_at - (select at from moment)) as expires_in

@@ -1,0 +1,30 @@
+-- Read what a claim returns: the routes in the CTE `claimed`, their notifications, the endpoints of
+-- their devices, and why their addresses are suppressed. `own_refusal` tells whether a route was
+-- accepted through the same resource after this route was refused. Follows each claim;
+-- PostgresClaimed reads the columns by the names of Claim's fields.
+-- Safe: Plain reads by primary key. A deleted or dead device leaves its endpoint NULL. Without a
+-- device or an address nothing is looked up.
+select r.route_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
+       n.traceparent, r.user_id, r.device_session_id, r.resolved_email, d.endpoint, r.locale, r.data,
+       r.attempts, r.effective_max_attempts as max_attempts, r.claims, r.counted, r.lapsed, r.in_doubt, r.expires_in,
+       r.lane, date_part('epoch', r.next_attempt_at) as due,
+       case when r.resolved_email is not null then (
+           select reason from dovecote.suppressions
+           where address_hash = dovecote.address_hash(r.resolved_email)
+       ) end as suppressed, n.unchecked, coalesce(r.refusals, 0) as refusals,
+       case when r.refusals > 0 then coalesce((
+           select proven_at > r.refused_at from dovecote.channel_state where resource = r.waiting_for
+       ), false) else r.refusals is not null end as own_refusal
+from claimed r
+cross join lateral (
+    select kind, idempotency_key, payload, traceparent, unchecked
+    from dovecote.notifications
+    where notification_id = r.notification_id
+    limit 1
+) n
+left join lateral (
+    select endpoint from dovecote.push_devices
+    where r.device_session_id is not null
+      and user_id = r.user_id and device_session_id = r.device_session_id and dead_at is null
+    limit 1
+) d on true

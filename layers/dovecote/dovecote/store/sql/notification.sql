@@ -1,5 +1,0 @@
--- Read a notification.
--- Safe: a plain read by primary key.
-select notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at
-from dovecote.notifications
-where notification_id = %(notification_id)s

@@ -1,7 +1,0 @@
--- Put accepted emails on record and make their routes published, in one statement, which commits by
--- itself: statements.py puts record_acceptances.sql and publish.sql before these lines.
--- Safe: as the two are. The update depends on the count of the insert, so that it locks rows of
--- dovecote.notification_routes after those of dovecote.email_deliveries, as every transaction does.
-select
-    (select count(*) from recorded) as recorded,
-    (select count(*) from published) as published

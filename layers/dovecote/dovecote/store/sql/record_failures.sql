@@ -1,6 +1,0 @@
--- Count what failed in a row on a channel: connections, and routes whose answer was lost.
--- Safe: one row.
-update dovecote.channel_state
-set unreached = unreached + %(unreached)s,
-    unanswered = array(select distinct unnest(unanswered || %(unanswered)s::uuid[]) limit 100)
-where resource = %(channel)s

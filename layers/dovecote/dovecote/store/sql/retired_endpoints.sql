@@ -1,7 +1,0 @@
--- Read which endpoints of a device are to be deleted at the provider, the oldest first.
--- Safe: a plain read along the index of devices.
-select endpoint
-from dovecote.retired_endpoints
-where user_id = %(user_id)s and device_session_id = %(device_session_id)s
-group by endpoint
-order by min(retired_endpoint_id)

@@ -1,7 +1,0 @@
--- Read the ids of a user's devices: of those that are registered, and of those that are deleted while their
--- endpoints are not.
--- Safe: plain reads along the primary key and the index of devices.
-select device_session_id from dovecote.push_devices where user_id = %(user_id)s
-union
-select device_session_id from dovecote.retired_endpoints where user_id = %(user_id)s
-order by device_session_id

@@ -1,0 +1,9 @@
+-- Store a notification and all its routes. It stores nothing if the kind and key are taken, or if
+-- one of these users has devices; in the latter case it returns the devices.
+-- Safe: One statement, so all rows or none. schema/migrations/ has the function's body.
+select stored_at, due_at, devices, suppressed
+from dovecote.store_notification(
+    %(notification_id)s, %(kind)s, %(idempotency_key)s, %(fingerprint)s, %(payload)s, %(traceparent)s,
+    %(deliver_at)s, %(priority)s, %(max_attempts)s, %(expires_in)s, %(token)s, %(lease)s, %(routes)s,
+    %(unless_devices_of)s
+)

@@ -1,0 +1,1 @@
+"""The store of submit: new notifications, and reading them again."""
