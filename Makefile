@@ -122,7 +122,8 @@ build: .venv/.runtime .venv-sam/.sam ## what sam deploy uploads, in .aws-sam; fo
 	otlp=$$($(bin)/python -m operate.parameter $(ENV) OtlpEndpoint "") && \
 	ENV=$(ENV) ARCHITECTURE=$$architecture OTLP=$$otlp PATH="$(CURDIR)/.venv-sam/bin:$$PATH" \
 		$(sam) build --no-cached --parameter-overrides Architecture=$$architecture
-	@$(bin)/python -m dovecote.catalog.compile .aws-sam/build/CatalogLayer/catalog
+	@python=$$($(bin)/python -c 'import build; print(build.find_python() or "")') && \
+	$(bin)/python -m dovecote.catalog.compile --python "$$python" .aws-sam/build/CatalogLayer/catalog
 
 deploy: build ## bring the stack of ENV to this checkout: docs/deploy.md
 	$(sam) deploy --config-file $(CURDIR)/samconfig.toml --config-env $(ENV)

@@ -30,6 +30,7 @@ MAY_IMPORT = {
 
 # The packages that may import each library that talks to the outside.
 BORDERS = {
+    "jinja2": ("dovecote.catalog",),
     "psycopg": ("dovecote.store", "dovecote.wiring"),
     "boto3": ("dovecote.wiring",),
     "botocore": ("dovecote.channels", "dovecote.aws.invocation", "dovecote.wiring"),

@@ -8,7 +8,7 @@ import pytest
 
 from dovecote import channels
 from dovecote.aws import openapi
-from dovecote.store import overview
+from dovecote.store.operations import overview
 from tests.builders import store_routes
 from tests.functions import Functions
 from tests.integration.test_gauges import by_channel

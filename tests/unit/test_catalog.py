@@ -341,7 +341,8 @@ def shipped(tmp_path: Path) -> Path:
 def test_a_compiled_catalog_is_the_one_that_was_read(shipped: Path) -> None:
     before = set(shipped.rglob("*"))
     assert compile_catalog(shipped)
-    assert {path.name for path in set(shipped.rglob("*")) - before} == {"kinds.json"}
+    made = {path.name for path in set(shipped.rglob("*")) - before}
+    assert made == {"kinds.json", "templates.msgpack"}
     assert load(shipped) == KINDS
     with pytest.raises(PayloadRefused):
         load(shipped)["order.shipped"].check({})
@@ -355,9 +356,10 @@ def test_what_is_compiled_is_not_read_again(shipped: Path, monkeypatch: pytest.M
 
 def test_to_compile_twice_changes_nothing(shipped: Path) -> None:
     assert compile_catalog(shipped)
-    once = (shipped / "kinds.json").read_bytes()
+    paths = [shipped / name for name in ("kinds.json", "templates.msgpack")]
+    once = [path.read_bytes() for path in paths]
     assert compile_catalog(shipped)
-    assert (shipped / "kinds.json").read_bytes() == once
+    assert [path.read_bytes() for path in paths] == once
 
 
 @pytest.mark.parametrize("stale", ["", "{}", '{"sha256": "", "kinds": {}}', "\xff"])

@@ -252,9 +252,7 @@ def test_a_header_is_one_line_of_ascii_or_refused(tmp_path: Path, name: str) -> 
     assert value.isprintable()
 
 
-def test_each_template_that_needs_jinja_is_compiled_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_template_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[str | None] = []
     compiling = ImmutableSandboxedEnvironment.compile
 
@@ -272,8 +270,9 @@ def test_each_template_that_needs_jinja_is_compiled_once(
     for name in ("Ann", "Bob", "Eve"):
         assert one.mail(kind, None, {"name": name}).headers["X-Name"] == name
         assert name in one.alert(kind, None, {"name": name}).body
-    # a file, a header, and the title of the push; the others are plain
-    assert compiled == ["greeting-sent/body.html", None, None]
+    files = [f"greeting-sent/{name}" for name in ("subject.txt", "body.html", "body.txt")]
+    # the header, the URL, and the title and body of the push have no name
+    assert compiled == [*files, None, None, None, None]
 
 
 # Variables.

@@ -122,7 +122,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the catalog.
 
     `time_to_live` is in seconds; `max_attempts` is 0 where the default holds; `sender` is None
-    where EMAIL_FROM is.
+    where EMAIL_FROM is. `properties` are the members that the schema describes.
     """
 
     name: str
@@ -137,6 +137,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     unsubscribe_url: str | None
     required: frozenset[str]
     check: Check
+    properties: frozenset[str] = frozenset()
 
 
 Catalog = Mapping[str, Kind]
@@ -155,6 +156,7 @@ class Compiled(msgspec.Struct):
 class _Schema(msgspec.Struct):
     type: str = ""
     required: list[str] = []
+    properties: Any = {}
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
@@ -181,8 +183,11 @@ def load(folder: Path) -> Catalog:
 
 
 def version(folder: Path) -> str:
-    """Return by what the kinds.yaml of a catalog folder is known: its SHA-256."""
-    return digest((folder / SOURCE).read_bytes())
+    """Return the SHA-256 of kinds.yaml and of all templates, layouts and partials."""
+    paths = [path for path in (folder / "templates").rglob("*") if path.is_file()]
+    names = {path.relative_to(folder).as_posix(): path for path in [folder / SOURCE, *paths]}
+    digests = {name: digest(path.read_bytes()) for name, path in names.items()}
+    return digest(msgspec.json.encode(digests, order="sorted"))
 
 
 def parsed(source: bytes) -> dict[str, Any]:
@@ -236,6 +241,7 @@ def _kind(name: str, raw: Any) -> Kind:
             unsubscribe_url=entry.unsubscribe_url,
             required=frozenset(schema.required),
             check=Check(f"kinds.yaml: {name}", entry.schema),
+            properties=frozenset(schema.properties if isinstance(schema.properties, dict) else ()),
         )
 
 

@@ -1,0 +1,1 @@
+"""The template engine: Jinja2 with payload values that behave as JSON, compiled ahead."""

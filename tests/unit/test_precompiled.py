@@ -1,0 +1,159 @@
+"""Templates that were compiled with the catalog: they render the same, while they are current."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import build
+from dovecote.catalog.compile import compile_catalog
+from dovecote.catalog.kinds import BadCatalog, load
+from dovecote.catalog.rendering import Renderer
+from dovecote.catalog.templates import compiling, precompiled
+from dovecote.catalog.templates.precompiled import CompiledTemplates
+
+SHIPPED = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
+LAYER = Path(__file__).parents[2] / "layers" / "dovecote"
+VALUES: dict[str, Any] = {
+    "first_name": "<Ann>", "order_id": "A-1", "carrier": "DHL", "unsubscribe_token": "0" * 16,
+    "week": "16 November", "articles": [{"title": "t", "summary": "s", "url": "https://x"}],
+    "author": "Bea", "thread_title": "t", "excerpt": "e", "comment_url": "https://x",
+    "reset_url": "https://x", "valid_minutes": 15, "device": "d", "location": "l",
+    "signed_in_at": "now", "secure_url": "https://x", "minutes": 5,
+}  # fmt: skip
+
+# What a function does: it renders a kind, and says what it made and what it loaded.
+RENDER = """
+import sys
+sys.path[:0] = [sys.argv[1]]
+from pathlib import Path
+from dovecote.catalog.kinds import load
+from dovecote.catalog.rendering import Renderer
+folder = Path(sys.argv[2])
+kinds = load(folder)
+values = {"first_name": "<Ann>", "order_id": "A-1", "carrier": "DHL"}
+made = Renderer(kinds, folder).mail(kinds["order.shipped"], "de", values)
+print("jinja2.parser" in sys.modules, "&lt;Ann&gt;" in made.html, made.subject)
+if len(sys.argv) > 3:
+    from jinja2 import Environment
+    from dovecote.catalog.templates import compiling
+    print(Environment().from_string("{{ 1 + 1 }}").render())
+"""
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    """A copy of the catalog that is shipped."""
+    return Path(shutil.copytree(SHIPPED, tmp_path / "catalog"))
+
+
+def renderings(folder: Path) -> list[Any]:
+    """Return what all kinds say, and the variables that they use."""
+    kinds = load(folder)
+    one = Renderer(kinds, folder)
+    made: list[Any] = []
+    for kind in kinds.values():
+        for locale in (None, "de"):
+            made += [one.names(kind, locale), one.reads(kind, locale)]
+            if "email" in kind.channels:
+                made.append(one.mail(kind, locale, VALUES))
+            if "push" in kind.channels:
+                made.append(one.alert(kind, locale, VALUES))
+    return made
+
+
+def rendered_alone(python: str, folder: Path, *more: str) -> str:
+    command = [python, "-B", "-c", RENDER, str(LAYER), str(folder), *more]
+    ran = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_a_compiled_catalog_renders_the_same_and_parses_nothing(
+    shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = renderings(shipped)
+    assert compile_catalog(shipped)
+    monkeypatch.setattr(compiling.CompilingSandbox, "_parse", None)
+    monkeypatch.setattr(compiling.CompilingSandbox, "compile", None)
+    assert renderings(shipped) == before
+
+
+def test_a_function_with_a_compiled_catalog_does_not_load_the_parser(shipped: Path) -> None:
+    said = "True Bestellung A-1 ist unterwegs\n"
+    assert rendered_alone(sys.executable, shipped) == f"True {said}"
+    assert compile_catalog(shipped)
+    assert rendered_alone(sys.executable, shipped) == f"False {said}"
+
+
+def test_what_was_left_out_of_jinja_is_loaded_when_it_is_needed(shipped: Path) -> None:
+    assert compile_catalog(shipped)
+    assert rendered_alone(sys.executable, shipped, "complete").endswith("unterwegs\n2\n")
+    # and for a template that was edited since
+    path = shipped / "templates" / "order-shipped" / "de" / "subject.txt"
+    path.write_text("{{ order_id|lower }} ist unterwegs")
+    assert rendered_alone(sys.executable, shipped) == "True True a-1 ist unterwegs\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["order-shipped/body.html", "_layouts/email.html", "order-shipped/push.json"]
+)
+def test_a_template_that_was_edited_since_is_compiled_anew(shipped: Path, name: str) -> None:
+    assert compile_catalog(shipped)
+    path = shipped / "templates" / name
+    path.write_text(
+        path.read_text().replace("Your order", "Look, your order").replace("Nestbox", "Nest")
+    )
+    changed = renderings(shipped)
+    (shipped / precompiled.FILE).unlink()
+    assert renderings(shipped) == changed
+
+
+def test_a_variable_that_a_layout_newly_uses_is_found(shipped: Path) -> None:
+    assert compile_catalog(shipped)
+    path = shipped / "templates" / "_layouts" / "email.html"
+    path.write_text(path.read_text() + "{{ surname }}")
+    with pytest.raises(BadCatalog, match=r"email\.html: line [0-9]+: uses surname"):
+        renderings(shipped)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"\x80"])
+def test_a_file_that_cannot_be_read_is_ignored(shipped: Path, content: bytes) -> None:
+    before = renderings(shipped)
+    (shipped / precompiled.FILE).write_bytes(content)
+    assert renderings(shipped) == before
+
+
+@pytest.mark.parametrize("change", [{"magic": "00"}, {"form": -1}])
+def test_the_code_of_another_python_or_another_dovecote_is_ignored(
+    shipped: Path, change: dict[str, Any]
+) -> None:
+    before = renderings(shipped)
+    assert compile_catalog(shipped)
+    path = shipped / precompiled.FILE
+    found = msgspec.msgpack.decode(path.read_bytes(), type=CompiledTemplates)
+    broken = {key: msgspec.structs.replace(one, code=b"") for key, one in found.templates.items()}
+    path.write_bytes(
+        msgspec.msgpack.encode(msgspec.structs.replace(found, templates=broken, **change))
+    )
+    assert renderings(shipped) == before
+
+
+def test_the_code_is_that_of_the_python_that_is_named(shipped: Path) -> None:
+    python = build.find_python()
+    if python is None:
+        pytest.skip("needs a Python 3.13")
+    assert compile_catalog(shipped, python)
+    found = msgspec.msgpack.decode(
+        (shipped / precompiled.FILE).read_bytes(), type=CompiledTemplates
+    )
+    assert found.magic == build.MAGIC
+
+
+def test_a_python_that_cannot_compile_is_reported(shipped: Path) -> None:
+    with pytest.raises(BadCatalog, match="cannot compile"):
+        compile_catalog(shipped, "/bin/false")
