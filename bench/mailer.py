@@ -11,11 +11,11 @@ import psycopg
 
 from bench.peers.job import payload
 from bench.peers.line import await_start, say
-from dovecote.channels import base
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
 from dovecote.core.route import Channel, Target
-from dovecote.dispatch.circuit_breaker import CircuitBreaker
+from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
+from dovecote.dispatch.sending.sender import Sender
 from dovecote.store.schema.migrate import migrate
 from dovecote.wiring import database, delivery
 from dovecote.wiring import dispatch as wiring_dispatch
@@ -59,13 +59,13 @@ def fill(url: str, count: int) -> None:
 def alone(url: str, count: int) -> None:
     """Send claims that no database has seen, in batches as dispatch has them."""
     here = _settings(url)
-    channel = delivery.channels(here)[Channel.EMAIL]
+    sender = _sender(here)
     claims = [_claim(number) for number in range(count)]
-    _deliver(channel, [_claim(number) for number in range(here.dispatch_batch_size)])
+    _send(sender, [_claim(number) for number in range(here.dispatch_batch_size)])
 
     def send() -> None:
         for first in range(0, count, here.dispatch_batch_size):
-            _deliver(channel, claims[first : first + here.dispatch_batch_size])
+            _send(sender, claims[first : first + here.dispatch_batch_size])
 
     _measured(send)
 
@@ -74,7 +74,7 @@ def drain(url: str) -> None:
     """Run dispatch until nothing is due."""
     here = _settings(url)
     # Another channel of the same client and the same templates.
-    _deliver(delivery.channels(here)[Channel.EMAIL], [_claim(n) for n in range(100)])
+    _send(_sender(here), [_claim(n) for n in range(100)])
     dispatch = wiring_dispatch.dispatch()
     database.database().run(lambda connection: connection.execute("select 1"))
     ends = time.monotonic() + RUN_SECONDS
@@ -93,9 +93,17 @@ def _measured(run: Callable[[], object]) -> None:
     say(f"cpu {time.process_time() - began}")
 
 
-def _deliver(channel: base.Channel, claims: Sequence[Claim]) -> None:
-    breaker = CircuitBreaker(ChannelState(channel=Channel.EMAIL))
-    channel.deliver(claims, time.monotonic() + RUN_SECONDS, SendSlots(room=len(claims)), breaker)
+def _sender(here: Settings) -> Sender:
+    return delivery.senders(here, delivery.channels(here))[Channel.EMAIL]
+
+
+def _send(sender: Sender, claims: Sequence[Claim]) -> None:
+    sender.send(
+        claims,
+        begin_before=time.monotonic() + RUN_SECONDS,
+        slots=SendSlots(room=len(claims)),
+        breaker=CircuitBreaker(ChannelState(channel=Channel.EMAIL)),
+    )
 
 
 def _claim(number: int) -> Claim:

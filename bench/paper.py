@@ -1,10 +1,10 @@
-"""How many dispatchers a backlog calls for: scale_out.py on paper, minute by minute."""
+"""How many dispatchers a backlog needs: scale_out.py on paper, minute by minute."""
 
 import math
 
 from bench.report import Table
 from dovecote.core.channel_state import Backlog
-from dovecote.dispatch import scale
+from dovecote.dispatch.runs import scale
 from dovecote.wiring.settings import Settings
 
 DEFAULTS = Settings(database_url="postgresql:///")
@@ -18,7 +18,7 @@ def table() -> Table:
     run = scale.one_run(DEFAULTS.dispatch_concurrency)
     return Table(
         title="Dispatchers for a backlog, on paper",
-        note=f"By dovecote/scale.py, which takes {run:,} routes of a channel for what one run"
+        note=f"By dispatch/runs/scale.py, which takes {run:,} routes of a channel for what one run"
         " delivers in its minute: dispatchers in the first minute, the scheduled one included, and"
         " the minutes until nothing is due. The emails are for MAX_DISPATCHERS 32, at what SES"
         " lets through a second.",

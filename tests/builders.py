@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,25 +12,26 @@ from uuid import UUID
 import psycopg
 
 from dovecote.aws.telemetry import no_span
-from dovecote.channels.base import Early
+from dovecote.channels.base import Prepared, Reply
 from dovecote.core import lanes, strict_json
 from dovecote.core.backoff import Backoff
-from dovecote.core.channel_state import SendSlots
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.dead_letter import Redrive
 from dovecote.core.notification import Cancellation, NewNotification, Priority, Submission
-from dovecote.core.outcome import Delivered, NotBegun, Outcome, Result, Throttled
+from dovecote.core.outcome import Delivered, Outcome
 from dovecote.core.ports import Clock, Sleep
 from dovecote.core.route import Channel, NewRoute, Target
 from dovecote.core.stored import Stored
 from dovecote.core.transitions import Refusal
-from dovecote.dispatch.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.deliver import Deliver
-from dovecote.dispatch.dispatch import Dispatch, Timing
+from dovecote.dispatch.dispatch import Dispatch
 from dovecote.dispatch.finalise import Finaliser
 from dovecote.dispatch.pauses import Pauses
 from dovecote.dispatch.ports import Claimed
 from dovecote.dispatch.rates import Rates
+from dovecote.dispatch.sending.sender import Sender
+from dovecote.dispatch.services import Services
+from dovecote.dispatch.timing import Timing
 from dovecote.store.operations.dead_letters import PostgresDeadLetters
 from tests.canary import CANARY
 from tests.store import Store
@@ -208,42 +210,67 @@ def accept(_claim: Claim) -> Outcome:
 
 @dataclass
 class ScriptedChannel:
-    """Answers each claim as it is told to, and remembers whom it was asked for."""
+    """Answers each claim by a function, and remembers the routes that it was asked to send."""
 
     answer: Callable[[Claim], Outcome] = accept
     asked: list[UUID] = field(default_factory=list)
+    hold_seconds: float = 0.0
+    keeps_acceptances: bool = True
+    batch_size: int = 1
+    max_size: int = 0
+    per_second: float | None = None
+    rate_from_provider: bool = False
+
+    def connect(self) -> None:
+        pass
 
     def resources(self, claim: Claim) -> Sequence[str]:
         return (claim.channel,)
 
-    def deliver(
-        self,
-        claims: Sequence[Claim],
-        _begin_before: float,
-        slots: SendSlots,
-        breaker: CircuitBreaker,
-        _early: Early | None = None,
-    ) -> dict[UUID, Outcome]:
-        return {
-            claim.route_id: self._one(claim, breaker) if place < slots.room else NotBegun()
-            for place, claim in enumerate(claims)
-        }
+    def batch_key(self, _claim: Claim) -> Hashable | None:
+        return None
 
-    def _one(self, claim: Claim, breaker: CircuitBreaker) -> Outcome:
-        behind = breaker.keeps(self.resources(claim))
-        if behind is not None:
-            return NotBegun(behind=behind)
-        self.asked.append(claim.route_id)
-        outcome = breaker.heard(claim, self.resources(claim), self.answer(claim))
-        accepted, throttled = (int(isinstance(outcome, kind)) for kind in (Delivered, Throttled))
-        breaker.count(accepted, throttled, of_many=False)
-        return outcome
+    def prepare(self, claim: Claim) -> Prepared | Outcome:
+        return Prepared(claim=claim)
 
-    def late(self) -> list[Result]:
-        return []
+    def send(self, messages: Sequence[Prepared]) -> Iterable[Reply]:
+        for message in messages:
+            self.asked.append(message.claim.route_id)
+            yield [message.claim], self.answer(message.claim)
+
+    def rate(self) -> float | None:
+        return self.per_second
 
 
 NO_HOLDS = {Channel.EMAIL: 0.0, Channel.PUSH: 0.0}
+
+
+def channels_of(
+    channel: ScriptedChannel, holds: Mapping[str, float] = NO_HOLDS, rate: float | None = None
+) -> dict[str, ScriptedChannel]:
+    """Return a channel as email and as push: each has a hold, and email a rate."""
+    email, push = copy(channel), copy(channel)
+    email.hold_seconds, email.per_second = holds[Channel.EMAIL], rate
+    push.hold_seconds, push.keeps_acceptances = holds[Channel.PUSH], False
+    return {Channel.EMAIL: email, Channel.PUSH: push}
+
+
+def a_sender(
+    channel: ScriptedChannel,
+    clock: Clock = lambda: 0.0,
+    kind: type[Sender] = Sender,
+    send_seconds: float = 1,
+) -> Sender:
+    """Return a sender with one thread, which waits for no slot."""
+    return kind(
+        channel=channel,
+        workers=1,
+        send_seconds=send_seconds,
+        clock=clock,
+        sleep=lambda _: None,
+        span=no_span,
+        sent=lambda _: None,
+    )
 
 
 def a_finaliser(
@@ -253,13 +280,34 @@ def a_finaliser(
 ) -> Finaliser:
     return Finaliser(
         backoff=backoff,
-        holds=holds,
+        channels=channels_of(ScriptedChannel(), holds),
         pauses=Pauses(base=2, most=300, random=middle, log=log or RecordingLog()),
         random=middle,
         log=log or RecordingLog(),
         clock=time.monotonic,
         sleep=time.sleep,
         measure=lambda _: None,
+    )
+
+
+def a_deliver(
+    store: Store,
+    channel: ScriptedChannel,
+    clock: Clock = lambda: 0.0,
+    kind: type[Sender] = Sender,
+    send_seconds: float = 1,
+) -> Deliver:
+    """Deliver through one channel, whichever the claims name."""
+    senders = {
+        name: a_sender(one, clock, kind, send_seconds) for name, one in channels_of(channel).items()
+    }
+    return Deliver(
+        store=store,
+        senders=senders,
+        check=unasked,
+        clock=clock,
+        send_seconds=send_seconds,
+        span=no_span,
     )
 
 
@@ -276,32 +324,27 @@ def a_dispatch(
     sleep: Sleep = time.sleep,
     holds: Mapping[str, float] = NO_HOLDS,
     rate: float = 1e5,
+    kind: type[Sender] = Sender,
 ) -> Dispatch:
     """Make a dispatcher on a real store, with one channel for all; its clock stands still."""
     log = log or RecordingLog()
+    channels = channels_of(channel, holds, rate)
     return Dispatch(
-        store=store,
-        deliver=Deliver(
+        Services(
             store=store,
-            channels={Channel.EMAIL: channel, Channel.PUSH: channel},
-            check=unasked,
+            channels=channels,
+            deliver=a_deliver(store, channel, clock, kind, send_seconds),
+            finaliser=a_finaliser(log, backoff, holds),
+            rates=Rates(store=store, channels=channels, log=log),
             clock=clock,
-            send_seconds=send_seconds,
-            span=no_span,
-        ),
-        finaliser=a_finaliser(log, backoff, holds),
-        rates=Rates(store=store, fixed=rate, ask=lambda: rate, log=log),
-        clock=clock,
-        sleep=sleep,
-        random=middle,
-        log=log,
-        new_id=uuid.uuid4,
-        timing=Timing(
-            batch_size=batch_size,
-            lease_seconds=lease_seconds,
-            send_seconds=send_seconds,
-            holds=holds,
-        ),
+            sleep=sleep,
+            random=middle,
+            log=log,
+            new_id=uuid.uuid4,
+            timing=Timing(
+                batch_size=batch_size, lease_seconds=lease_seconds, send_seconds=send_seconds
+            ),
+        )
     )
 
 

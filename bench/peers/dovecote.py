@@ -10,7 +10,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,12 @@ import psycopg
 from bench import routes
 from bench.peers.job import payload
 from bench.peers.line import Handled, await_end, await_start, say
-from dovecote.catalog.check_payload import CheckPayload
 from dovecote.channels import base
-from dovecote.core.channel_state import SendSlots
 from dovecote.core.claim import Claim
-from dovecote.core.outcome import Delivered, Failed, Outcome, Permanent, Result
+from dovecote.core.outcome import Delivered, Failed, Outcome, Permanent
 from dovecote.core.route import Channel
-from dovecote.dispatch.calls import Call
-from dovecote.dispatch.circuit_breaker import CircuitBreaker
-from dovecote.dispatch.deliver import Deliver
-from dovecote.dispatch.pool import Pool, one_by_one
+from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
+from dovecote.dispatch.sending.sender import Sender
 from dovecote.store.schema.migrate import migrate
 from dovecote.submit import submission
 from dovecote.submit.submit import Submit
@@ -44,43 +40,54 @@ RUN_SECONDS = 900.0
 NUMBERS = itertools.count()
 
 
-class Immediate:
-    """Takes every message at once."""
+class Accepting:
+    """A channel that accepts every message after `seconds`, 0 at once."""
 
-    def __init__(self, handled: Handled) -> None:
+    hold_seconds = 0.0
+    keeps_acceptances = False
+    batch_size = 1
+    max_size = 0
+    rate_from_provider = False
+
+    def __init__(self, handled: Handled, seconds: float = 0.0) -> None:
         self._handled = handled
+        self._seconds = seconds
+
+    def connect(self) -> None:
+        """Do nothing."""
 
     def resources(self, claim: Claim) -> Sequence[str]:
         """Return the channel alone."""
         return (claim.channel,)
 
-    def late(self) -> list[Result]:
-        """Return nothing: nothing is late."""
-        return []
+    def batch_key(self, _claim: Claim) -> Hashable | None:
+        """Return None: each message has a request of its own."""
+        return None
 
-    def deliver(
-        self,
-        claims: Sequence[Claim],
-        begin_before: float,
-        slots: SendSlots,
-        breaker: CircuitBreaker,
-        early: base.Early | None = None,
-    ) -> dict[UUID, Outcome]:
-        """Answer each claim, and let the gate hear it."""
-        del begin_before, slots, early  # all is over at once
-        outcomes = {
-            claim.route_id: breaker.heard(claim, (claim.channel,), self.answer(claim))
-            for claim in claims
-        }
-        self._handled.count += len(claims)
-        return outcomes
+    def prepare(self, claim: Claim) -> base.Prepared | Outcome:
+        """Return a message without a text."""
+        return base.Prepared(claim=claim)
+
+    def send(self, messages: Sequence[base.Prepared]) -> Iterable[base.Reply]:
+        """Answer one message."""
+        time.sleep(self._seconds)
+        self.count(len(messages))
+        return [([message.claim], self.answer(message.claim)) for message in messages]
+
+    def rate(self) -> float | None:
+        """Return None: there is no limit."""
+        return None
+
+    def count(self, messages: int) -> None:
+        """Count messages as handled."""
+        self._handled.count += messages
 
     def answer(self, _claim: Claim) -> Outcome:
         """Accept it."""
         return Delivered(message_id=f"bench-{next(NUMBERS)}")
 
 
-class Faulty(Immediate):
+class Faulty(Accepting):
     """Fails 8 of 100 and refuses 2."""
 
     def answer(self, claim: Claim) -> Outcome:
@@ -91,38 +98,25 @@ class Faulty(Immediate):
         return Permanent(error="RefusedByBench") if place < 10 else super().answer(claim)
 
 
-class Slow(Immediate):
-    """Takes a while for each message, as many side by side as Dovecote's pool has threads."""
+class Direct(Sender):
+    """Answers a batch in the thread that waits for it: the drain measures no threads of sends."""
 
-    def __init__(self, handled: Handled, seconds: float, in_flight: int) -> None:
-        super().__init__(handled)
-        self._seconds = seconds
-        self._pool = Pool(
-            workers=in_flight,
-            send_seconds=12,
-            clock=time.monotonic,
-            sleep=time.sleep,
-            span=tracing.inner_span(),
-            sent=partial(metrics.measurements().sent, Channel.EMAIL),
-        )
-
-    def deliver(
+    def send(
         self,
         claims: Sequence[Claim],
-        begin_before: float,
-        slots: SendSlots,
+        *,
         breaker: CircuitBreaker,
-        early: base.Early | None = None,
+        **_: Any,
     ) -> dict[UUID, Outcome]:
-        """Send by the pool."""
-        calls = [Call(claims=[claim], slot=place) for place, claim in enumerate(claims)]
-        send = one_by_one(self._send)
-        return self._pool.deliver(send, self.resources, calls, begin_before, slots, breaker, early)
-
-    def _send(self, claim: Claim) -> Outcome:
-        time.sleep(self._seconds)
-        self._handled.count += 1
-        return self.answer(claim)
+        """Answer each claim, and let the breaker record it."""
+        channel = self.channel
+        assert isinstance(channel, Accepting)
+        outcomes = {
+            claim.route_id: breaker.record(claim, (claim.channel,), channel.answer(claim))
+            for claim in claims
+        }
+        channel.count(len(claims))
+        return outcomes
 
 
 def connect_to(url: str) -> None:
@@ -138,21 +132,26 @@ def connect_to(url: str) -> None:
     }
 
 
-def send_by(channel: Immediate) -> None:
-    """Let wiring send by this channel."""
+def send_by(channel: Accepting, in_flight: int = 0) -> None:
+    """Let wiring send by this channel: so many messages at once, or directly where that is 0."""
 
-    def deliver(settings: Settings, by_name: Mapping[str, base.Channel]) -> Deliver:
-        del by_name  # replaced by `channel`
-        return Deliver(
-            store=database.dispatch_store(),
-            channels=dict.fromkeys(Channel, channel),
-            check=CheckPayload(delivery.catalog()),
-            clock=time.monotonic,
-            send_seconds=settings.send_seconds,
-            span=tracing.inner_span(),
-        )
+    def senders(settings: Settings, by_name: Mapping[str, base.AnyChannel]) -> Mapping[str, Sender]:
+        del settings, by_name  # the settings and channels of a real stack
+        kind = Sender if in_flight else Direct
+        return {
+            name: kind(
+                channel=channel,
+                workers=in_flight or 1,
+                send_seconds=12,
+                clock=time.monotonic,
+                sleep=time.sleep,
+                span=tracing.inner_span(),
+                sent=partial(metrics.measurements().sent, name),
+            )
+            for name in Channel
+        }
 
-    delivery.deliver = deliver
+    delivery.senders = senders
 
 
 def install(url: str) -> None:
@@ -198,7 +197,7 @@ def bulk(url: str, calls: int, size: int) -> None:
 
 def _submitting(url: str) -> Submit:
     connect_to(url)
-    send_by(Immediate(Handled()))
+    send_by(Accepting(Handled()))
     return wiring_submit.submit()
 
 
@@ -214,10 +213,8 @@ def drain(url: str, milliseconds: int, in_flight: int, faulty: int = 0) -> None:
     """Run dispatch until nothing is due."""
     connect_to(url)
     handled = Handled()
-    channel = Faulty(handled) if faulty else Immediate(handled)
-    if milliseconds:
-        channel = Slow(handled, milliseconds / 1000, in_flight)
-    send_by(channel)
+    channel = Faulty(handled) if faulty else Accepting(handled, milliseconds / 1000)
+    send_by(channel, in_flight if milliseconds else 0)
     random.seed()
     dispatch = wiring_dispatch.dispatch()
     database.database().run(lambda connection: connection.execute("select 1"))

@@ -18,7 +18,6 @@ from hypothesis.stateful import (
 )
 from psycopg.rows import dict_row
 
-from dovecote.aws.telemetry import no_span
 from dovecote.core.backoff import Backoff
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
@@ -34,12 +33,12 @@ from dovecote.core.outcome import (
 )
 from dovecote.core.route import Channel
 from dovecote.core.transitions import Refusal
-from dovecote.dispatch.deliver import Deliver
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
 from dovecote.store.people.erasure import PostgresErasure
 from tests.builders import (
     ScriptedChannel,
+    a_deliver,
     a_dispatch,
     a_finaliser,
     a_lease,
@@ -51,7 +50,6 @@ from tests.builders import (
     misfiled,
     redrive_one,
     stored,
-    unasked,
 )
 from tests.store import Store
 
@@ -187,17 +185,13 @@ class Life(RuleBasedStateMachine):
             "deliver", "deliver", "ambiguous", "ambiguous", "lost", "fail", "permanent", "throttle",
         )  # fmt: skip
 
-        def answer(claim: Claim) -> Outcome:
-            return self._send(claim, data.draw(st.sampled_from(kinds)))
+        # Drawn before the threads of the sender begin.
+        drawn = {claim.route_id: data.draw(st.sampled_from(kinds)) for claim in held.claims}
 
-        deliver = Deliver(
-            store=self.store,
-            channels={Channel.EMAIL: _Within(answer, lambda: self.now)},
-            check=unasked,
-            clock=lambda: self.now,
-            send_seconds=1,
-            span=no_span,
-        )
+        def answer(claim: Claim) -> Outcome:
+            return self._send(claim, drawn[claim.route_id])
+
+        deliver = a_deliver(self.store, ScriptedChannel(answer=answer), lambda: self.now)
         delivery = deliver(
             held.claims,
             channel_state=ChannelState(channel=Channel.EMAIL),
@@ -456,20 +450,6 @@ class Life(RuleBasedStateMachine):
 def _accept(claim: Claim) -> Outcome:
     assert claim.resolved_email, "sent to somebody who was erased"
     return accept(claim)
-
-
-class _Within(ScriptedChannel):
-    """A channel that begins no send after its time, as the pool does."""
-
-    def __init__(self, answer: Any, clock: Any) -> None:
-        super().__init__(answer=answer)
-        self._clock = clock
-
-    def deliver(
-        self, claims: Any, begin_before: float, slots: SendSlots, breaker: Any, early: Any = None
-    ) -> Any:
-        room = slots if self._clock() < begin_before else SendSlots(room=0)
-        return super().deliver(claims, begin_before, room, breaker)
 
 
 def assert_promises_hold(url: str, examples: int) -> None:

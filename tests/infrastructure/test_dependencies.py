@@ -16,7 +16,7 @@ USE_CASES = {"submit", "dispatch", "feedback", "people", "operations"}
 MAY_IMPORT = {
     "core": set(),
     "catalog": {"core"},
-    "channels": {"core", "catalog", "dispatch"},
+    "channels": {"core", "catalog"},
     "submit": {"core", "catalog", "channels", "dispatch"},
     "dispatch": {"core", "catalog", "channels"},
     "feedback": {"core"},

@@ -12,7 +12,7 @@ from dovecote.channels.push.channel import PushChannel
 from dovecote.core.claim import Claim
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.outcome import Permanent
-from dovecote.dispatch.attempts import attempt
+from dovecote.dispatch.sending.attempts import attempt
 from local.provider import Running
 from tests.canary import CANARY
 from tests.catalogs import write_catalog
@@ -144,7 +144,7 @@ RAISED: Sequence[Exception] = [
 
 
 @pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("method", ["resources", "_request"])
+@pytest.mark.parametrize("method", ["resources", "prepare"])
 def test_an_exception_of_a_channel_is_the_failure_of_its_route(
     wired: Functions,
     connection: Connection,

@@ -337,7 +337,7 @@ def test_an_entry_that_the_answer_leaves_out_is_in_doubt(
     bulk: Functions, provider: Running, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post(bulk, 5)
-    client = dispatch.dispatch()._deliver._channels[Channel.EMAIL]._client
+    client = dispatch.dispatch().services.channels[Channel.EMAIL]._client
     whole = client.send_bulk_email
 
     def short(**request: Any) -> Any:

@@ -2,8 +2,9 @@
 
 import random
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from dovecote.channels.base import Prepared, Reply
 from dovecote.core import lanes
 from dovecote.core.backoff import Backoff
 from dovecote.core.claim import Claim, Lease
@@ -18,6 +20,7 @@ from dovecote.core.errors import StoreUnavailable
 from dovecote.core.notification import Cancellation, Priority
 from dovecote.core.outcome import Failed, NotBegun, Outcome, Result
 from dovecote.core.route import Channel, Status
+from dovecote.dispatch.sending.sender import Sender
 from dovecote.store.database import Database
 from dovecote.store.dispatch.claims import PostgresClaimed
 from tests.builders import (
@@ -272,12 +275,12 @@ def test_a_lapsed_lease_leaves_its_route_to_be_claimed_alone_and_after_the_fresh
     store_routes(store, 5)
     batches: list[list[UUID]] = []
 
-    class Batches(ScriptedChannel):
-        def deliver(self, claims: Any, *more: Any) -> Any:
+    class Batches(Sender):
+        def send(self, claims: Sequence[Claim], **more: Any) -> Any:
             batches.append([claim.route_id for claim in claims])
-            return super().deliver(claims, *more)
+            return super().send(claims, **more)
 
-    a_dispatch(store, Batches())(forever)
+    a_dispatch(store, ScriptedChannel(), kind=Batches)(forever)
     assert [len(batch) for batch in batches] == [5, 1, 1, 1, 1, 1]
     assert {route_id for batch in batches[1:] for route_id in batch} == lapsed
     assert connection.execute(
@@ -370,14 +373,21 @@ def test_a_lapsed_route_moves_in_each_run_however_long_its_batches_take(
     store_routes(store, 2000)
     now = 0.0
 
-    class Slow(ScriptedChannel):
-        def deliver(self, claims: Any, begin_before: float, *more: Any) -> Any:
+    class Slow(Sender):
+        def send(self, claims: Sequence[Claim], *, begin_before: float, **more: Any) -> Any:
             nonlocal now
+            outcomes = super().send(claims, begin_before=begin_before + 1e6, **more)
             now = min(now + batch_seconds * len(claims) / 12, begin_before + 12)
-            return super().deliver(claims, begin_before, *more)
+            return outcomes
 
     dispatch = a_dispatch(
-        store, Slow(), batch_size=12, send_seconds=12, clock=lambda: now, lease_seconds=60
+        store,
+        ScriptedChannel(),
+        kind=Slow,
+        batch_size=12,
+        send_seconds=12,
+        clock=lambda: now,
+        lease_seconds=60,
     )
     dispatch(lambda: 90 - now)
     assert connection.execute(
@@ -403,21 +413,20 @@ def test_a_lapsed_route_that_is_given_back_stays_in_doubt(
 
 
 class Halting(ScriptedChannel):
-    """Tells early of all but the last of a batch, and looks how they stand while it waits."""
+    """Accepts ten messages, and before the last one waits until `until` or for two seconds."""
 
-    def __init__(self, look: Callable[[], Any]) -> None:
+    def __init__(self, until: Callable[[], bool]) -> None:
         super().__init__()
-        self._look = look
-        self.seen: list[Any] = []
+        self._until = until
+        self.seen: list[bool] = []
 
-    def deliver(
-        self, claims: Any, begin_before: float, slots: Any, breaker: Any, early: Any = None
-    ) -> Any:
-        outcomes = super().deliver(claims, begin_before, slots, breaker)
-        last = claims[-1].route_id
-        early([Result(claim=one, outcome=outcomes[one.route_id]) for one in claims[:-1]])
-        self.seen.append(self._look())
-        return {last: outcomes[last]}
+    def send(self, messages: Sequence[Prepared]) -> Iterable[Reply]:
+        if len(self.asked) == 9:
+            ends = time.monotonic() + 2
+            while not self._until() and time.monotonic() < ends:
+                time.sleep(0.01)
+            self.seen.append(self._until())
+        return super().send(messages)
 
 
 def published(connection: Connection) -> int:
@@ -430,9 +439,9 @@ def test_what_is_delivered_is_written_down_while_the_slowest_of_its_batch_is_wai
     store: Store, connection: Connection
 ) -> None:
     store_routes(store, 10)
-    channel = Halting(lambda: published(connection))
+    channel = Halting(lambda: published(connection) == 9)
     tally = a_dispatch(store, channel)(forever)
-    assert channel.seen == [9]
+    assert channel.seen == [True]
     assert (tally["claimed"], tally["published"]) == (10, 10)
 
 
@@ -448,9 +457,9 @@ def test_what_could_not_be_written_down_early_is_written_down_at_the_end(
         return publish(*arguments)
 
     monkeypatch.setattr(store, "publish", once)
-    channel = Halting(lambda: published(connection))
+    channel = Halting(lambda: published(connection) > 0)
     tally = a_dispatch(store, channel)(forever)
-    assert channel.seen == [0]
+    assert channel.seen == [False]
     assert (tally["published"], tally["interrupted"]) == (10, 0)
 
 

@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from dovecote.aws.telemetry import no_span
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import (
@@ -28,6 +27,7 @@ from dovecote.core.outcome import (
 )
 from dovecote.core.route import Channel, Target
 from dovecote.dispatch.deliver import Deliver
+from dovecote.dispatch.sending.sender import Sender
 from dovecote.wiring import dispatch
 from dovecote.wiring.settings import load
 from local.provider import Fault, Running
@@ -35,11 +35,11 @@ from local.provider.ledger import Email, Push
 from tests.builders import (
     ADDRESS,
     ScriptedChannel,
+    a_deliver,
     a_finaliser,
     claim_all,
     claim_lapsed,
     store_routes,
-    unasked,
 )
 from tests.canary import CANARY
 from tests.functions import Answer, Functions, environment, functions
@@ -103,7 +103,7 @@ def put_device(house: Functions, user: str, session: str, **members: str) -> Ans
 
 def deliver(claim: Claim) -> Outcome:
     """Deliver a claim as the dispatch function does."""
-    (result,) = perform(dispatch.dispatch()._deliver, [claim], time.monotonic() + 30)
+    (result,) = perform(dispatch.dispatch().services.deliver, [claim], time.monotonic() + 30)
     assert result.claim == claim
     return result.outcome
 
@@ -182,7 +182,7 @@ def test_nothing_is_begun_when_the_time_is_up(
     house: Functions, store: Store, provider: Running
 ) -> None:
     claim = claim_of(house, store)
-    assert perform(dispatch.dispatch()._deliver, [claim], 0.0) == [
+    assert perform(dispatch.dispatch().services.deliver, [claim], 0.0) == [
         Result(claim=claim, outcome=NotBegun())
     ]
     assert provider.provider.ledger.attempts == []
@@ -590,15 +590,7 @@ def test_an_email_on_record_as_accepted_is_not_sent_again_after_a_crash(
     again = claim_lapsed(store)
     assert again is not None
     channel = ScriptedChannel()
-    deliver = Deliver(
-        store=store,
-        channels={Channel.EMAIL: channel},
-        check=unasked,
-        clock=lambda: 0.0,
-        send_seconds=1,
-        span=no_span,
-    )
-    assert perform(deliver, [again], 60) == [
+    assert perform(a_deliver(store, channel), [again], 60) == [
         Result(claim=again, outcome=Delivered(message_id="m-1"))
     ]
     assert channel.asked == []
@@ -610,18 +602,11 @@ def test_an_acceptance_that_came_too_late_is_put_on_record_by_the_next_batch(
     store_routes(store, 1)
     (claim,) = claim_all(store, seconds=0)
 
-    class Late(ScriptedChannel):
+    class Late(Sender):
         def late(self) -> list[Result]:
             return [Result(claim=claim, outcome=Delivered(message_id="m-late"))]
 
-    deliver = Deliver(
-        store=store,
-        channels={Channel.EMAIL: Late()},
-        check=unasked,
-        clock=lambda: 0.0,
-        send_seconds=1,
-        span=no_span,
-    )
+    deliver = a_deliver(store, ScriptedChannel(), kind=Late)
     a_finaliser().settle(store, perform(deliver, [], 60), until=0)
     assert connection.execute(
         "select status, provider_message_id from dovecote.notification_routes"

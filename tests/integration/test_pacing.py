@@ -18,7 +18,14 @@ from dovecote.dispatch.rates import Rates
 from dovecote.store.database import Database
 from dovecote.wiring import database
 from local.provider import Running
-from tests.builders import RecordingLog, ScriptedChannel, a_dispatch, forever, store_routes
+from tests.builders import (
+    RecordingLog,
+    ScriptedChannel,
+    a_dispatch,
+    channels_of,
+    forever,
+    store_routes,
+)
 from tests.functions import Functions, environment, functions
 from tests.integration.test_best_effort import email_only
 from tests.store import Store
@@ -323,6 +330,17 @@ class Provider:
         return self.rate
 
 
+class Rated(ScriptedChannel):
+    """A channel whose rate is set, or asked of its provider."""
+
+    def __init__(self, provider: Provider) -> None:
+        super().__init__()
+        self._provider = provider
+
+    def rate(self) -> float | None:
+        return self._provider() if self.rate_from_provider else self.per_second
+
+
 def rates(
     store: Store,
     provider: Provider,
@@ -330,7 +348,9 @@ def rates(
     fixed: float | None = None,
     log: RecordingLog | None = None,
 ) -> Rates:
-    return Rates(store=store, fixed=fixed, ask=provider, log=log or RecordingLog())
+    channels = channels_of(Rated(provider), rate=fixed)
+    channels[Channel.EMAIL].rate_from_provider = fixed is None
+    return Rates(store=store, channels=channels, log=log or RecordingLog())
 
 
 def rate_of(using: Rates, store: Store, channel: str = EMAIL) -> float | None:

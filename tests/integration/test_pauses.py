@@ -17,9 +17,9 @@ from dovecote.core.claim import Claim
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome, Throttled, Unavailable
 from dovecote.core.route import Channel
-from dovecote.dispatch.circuit_breaker import MOST_REFUSED, CircuitBreaker
 from dovecote.dispatch.deliver import Delivery
 from dovecote.dispatch.pauses import Pauses
+from dovecote.dispatch.sending.circuit_breaker import MOST_REFUSED, CircuitBreaker
 from dovecote.store.database import Database
 from local.provider import Fault, Running
 from tests.builders import (
@@ -284,16 +284,16 @@ def learn(store: Store, breaker: CircuitBreaker, log: RecordingLog | None = None
     pauses.learn(store, Delivery(results=[], breaker=breaker, pace=10.0))
 
 
-def heard(store: Store, *outcomes: Outcome, tried: Sequence[str] = ()) -> CircuitBreaker:
-    """Return the gate of a batch, one route an outcome, through the account and the shop."""
+def answered(store: Store, *outcomes: Outcome, probing: Sequence[str] = ()) -> CircuitBreaker:
+    """Return the breaker of a batch, one route an outcome, through the account and the shop."""
     store_routes(store, len(outcomes))
-    breaker = CircuitBreaker(store.channel_state(EMAIL), tried)
+    breaker = CircuitBreaker(store.channel_state(EMAIL), probing)
     claims = claim_all(store)
-    said = [
-        breaker.heard(*one) for one in zip(claims, [(EMAIL, SHOP)] * 99, outcomes, strict=False)
+    recorded = [
+        breaker.record(*one) for one in zip(claims, [(EMAIL, SHOP)] * 99, outcomes, strict=False)
     ]
-    for claim, outcome in zip(claims, said, strict=True):
-        breaker.decided(claim, outcome)
+    for claim, outcome in zip(claims, recorded, strict=True):
+        breaker.decide(claim, outcome)
     return breaker
 
 
@@ -301,7 +301,7 @@ def test_the_first_of_what_a_batch_heard_is_told_and_logged(
     store: Store, connection: Connection
 ) -> None:
     log = RecordingLog()
-    breaker = heard(store, PAUSED, OFF, DENIED)
+    breaker = answered(store, PAUSED, OFF, DENIED)
     learn(store, breaker, log)
     learn(store, breaker, log)  # by another worker, while it is paused
     assert store.channel_state(EMAIL).paused == {EMAIL, SHOP}
@@ -319,7 +319,7 @@ def test_what_was_tried_and_answered_is_resumed_and_logged(
     pass_the_pause(connection)
     store.acquire_probe(EMAIL, 10)
     log = RecordingLog()
-    learn(store, heard(store, Failed(error="Unknown (400)"), tried=[EMAIL]), log)
+    learn(store, answered(store, Failed(error="Unknown (400)"), probing=[EMAIL]), log)
     assert store.channel_state(EMAIL).paused == set()
     assert log.lines == [("info", "notification channel resumed", {"resource": EMAIL})]
 
@@ -331,7 +331,7 @@ def test_what_was_tried_and_not_asked_is_left_to_another(
     pass_the_pause(connection)
     store.acquire_probe(EMAIL, 10)
     log = RecordingLog()
-    learn(store, heard(store, Failed(error="no name", asked=False), tried=[EMAIL]), log)
+    learn(store, answered(store, Failed(error="no name", asked=False), probing=[EMAIL]), log)
     assert store.channel_state(EMAIL).recovering == {EMAIL}
     assert log.lines == []
 
@@ -342,7 +342,7 @@ def test_a_channel_whose_trial_was_refused_for_one_identity_is_well(
     pause(store)
     pass_the_pause(connection)
     store.acquire_probe(EMAIL, 10)
-    learn(store, heard(store, DENIED, tried=[EMAIL]))
+    learn(store, answered(store, DENIED, probing=[EMAIL]))
     channel_state = store.channel_state(EMAIL)
     assert (channel_state.paused, channel_state.recovering) == ({SHOP}, set())
 
@@ -364,7 +364,7 @@ def test_what_a_batch_counted_is_added_unless_it_had_an_answer(
     store: Store, outcomes: list[Outcome], unreached: int, unanswered: int
 ) -> None:
     store.record_failures(EMAIL, unreached=1, unanswered=[uuid.uuid4(), uuid.uuid4()])
-    learn(store, heard(store, *outcomes))
+    learn(store, answered(store, *outcomes))
     channel_state = store.channel_state(EMAIL)
     assert (channel_state.unreached, len(channel_state.unanswered)) == (unreached, unanswered)
 
@@ -375,7 +375,7 @@ def test_what_the_store_does_not_take_is_logged_and_does_not_stop_the_run(
     def gone(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("gone")
 
-    breaker = heard(store, PAUSED)
+    breaker = answered(store, PAUSED)
     monkeypatch.setattr(store, "pause", gone)
     log = RecordingLog()
     learn(store, breaker, log)

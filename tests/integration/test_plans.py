@@ -309,7 +309,7 @@ def test_entries_of_people_are_deleted_along_their_keys_whatever_is_known_of_the
 
 
 @pytest.mark.parametrize("known", ["nothing", "all"])
-@pytest.mark.parametrize("name", ["routes_of_user", "routes_of_address"])
+@pytest.mark.parametrize("name", ["people/lock_routes_of_user", "people/lock_routes_of_address"])
 def test_an_erasure_locks_no_more_routes_than_it_takes(
     connection: Connection, name: str, known: str
 ) -> None:

@@ -12,8 +12,8 @@ from dovecote.core.errors import StoreUnavailable
 from dovecote.core.notification import Priority
 from dovecote.core.ports import NotInvoked
 from dovecote.core.route import Channel
-from dovecote.dispatch import scale
-from dovecote.dispatch.scale_out import ScaleOut
+from dovecote.dispatch.runs import scale
+from dovecote.dispatch.runs.scale_out import ScaleOut
 from dovecote.store.dispatch.wake_up import PostgresBacklogs
 from dovecote.wiring import clients
 from local.provider import Running

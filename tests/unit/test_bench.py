@@ -21,7 +21,7 @@ from bench.report import (
     times,
 )
 from bench.rounds import rounds
-from dovecote.dispatch import scale
+from dovecote.dispatch.runs import scale
 
 
 def test_a_ratio_compares_within_each_round() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dovecote.core.channel_state import SendSlots
 from dovecote.core.claim import Claim
-from dovecote.dispatch.calls import SPAN_SECONDS, Call, divided
+from dovecote.dispatch.sending.calls import SPAN_SECONDS, Call, divided
 from tests.unit.examples import a_claim
 
 
@@ -18,8 +18,8 @@ def claims_of(kinds: str) -> list[Claim]:
     return [a_claim(route_id=uuid.uuid4(), kind=kind) for kind in kinds]
 
 
-def together(claim: Claim) -> Hashable | None:
-    """Keep kinds to themselves, and each `-` alone."""
+def batch_key(claim: Claim) -> Hashable | None:
+    """Keep each kind to itself, and each `-` alone."""
     return None if claim.kind == "-" else claim.kind
 
 
@@ -56,7 +56,7 @@ def shown(calls: Sequence[Call]) -> list[tuple[str, int]]:
 def test_a_batch_is_divided_into_calls(
     kinds: str, size: int, slots: SendSlots, expected: list[tuple[str, int]]
 ) -> None:
-    assert shown(divided(claims_of(kinds), together, slots, size)) == expected
+    assert shown(divided(claims_of(kinds), batch_key, slots, size)) == expected
 
 
 @given(
@@ -70,7 +70,7 @@ def test_each_claim_goes_once_and_not_before_its_slot(
 ) -> None:
     claims = claims_of(kinds)
     place = {claim.route_id: n for n, claim in enumerate(claims)}
-    calls = divided(claims, together, SendSlots(room=room, spacing=spacing), size)
+    calls = divided(claims, batch_key, SendSlots(room=room, spacing=spacing), size)
     gone = [claim for call in calls for claim in call.claims]
     assert sorted(gone, key=lambda claim: place[claim.route_id]) == claims
     assert [call.slot for call in calls] == sorted(call.slot for call in calls)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from dovecote.core.channel_state import Throttling
-from dovecote.dispatch.congestion import Congestion
+from dovecote.dispatch.sending.congestion import Congestion
 
 
 def answers(congestion: Congestion, *accepted: bool) -> bool:

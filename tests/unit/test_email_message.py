@@ -14,10 +14,10 @@ from dovecote.channels.email.message import (
     Letterhead,
     Message,
     bulk,
-    parts,
     single,
     written,
 )
+from dovecote.dispatch.sending.calls import requests
 from tests.unit.examples import ANN, a_claim
 
 HEAD = Letterhead(sender="Shop <shop@example.com>", reply_to=None, configuration_set="")
@@ -33,7 +33,7 @@ def a_message(html: str = "<p>Hi</p>", **changes: Any) -> Message:
 
 
 def sizes(*messages: Message) -> list[int]:
-    return [len(part) for part in parts(messages)]
+    return [len(part) for part in requests(messages, MAX_BYTES)]
 
 
 def test_the_requests_are_ones_by_the_sdks_own_model() -> None:
@@ -79,7 +79,7 @@ def test_small_messages_go_into_one_call() -> None:
 
 def test_a_call_stays_below_what_ses_takes() -> None:
     messages = [a_message('ü<&"\\' * 6_000) for _ in range(40)]
-    found = list(parts(messages))
+    found = list(requests(messages, MAX_BYTES))
     assert [message for part in found for message in part] == messages
     assert len(found) > 3
     for part in found:

@@ -1,4 +1,4 @@
-"""Flights: batches that are delivered side by side."""
+"""Batches in flight: they are delivered concurrently."""
 
 import threading
 from collections import Counter
@@ -9,7 +9,7 @@ import pytest
 from dovecote.dispatch.in_flight import InFlight
 
 
-def test_who_is_first_over_is_taken_down_first() -> None:
+def test_the_batch_that_ends_first_is_joined_first() -> None:
     breaker = threading.Event()
 
     def slow() -> Counter[str]:
@@ -27,7 +27,7 @@ def test_who_is_first_over_is_taken_down_first() -> None:
         assert not flights
 
 
-def test_what_a_flight_raised_is_raised_where_it_is_taken_down() -> None:
+def test_an_exception_of_a_batch_is_raised_where_it_is_joined() -> None:
     def lost() -> Counter[str]:
         raise ZeroDivisionError
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dovecote.core.claim import Claim
-from dovecote.dispatch.circuit_breaker import PROBES
-from dovecote.dispatch.probe import probes_first, spread
+from dovecote.dispatch.sending.circuit_breaker import PROBES
+from dovecote.dispatch.sending.probe import probes_first, spread
 from tests.unit.examples import a_claim
 
 SHOP, NEWS = "email/shop.example", "email/news.example"

@@ -16,10 +16,9 @@ from dovecote.channels.aws_errors import (
     LOST,
     NO_CREDENTIALS,
     NOT_SENT,
-    of_the_request,
+    entry_outcome,
     refused,
     refused_together,
-    told,
 )
 from dovecote.channels.email.channel import sending_rate
 from dovecote.channels.email.identities import listed
@@ -35,6 +34,7 @@ from dovecote.core.outcome import (
     Unavailable,
 )
 from dovecote.core.route import Channel, Target
+from dovecote.dispatch.sending.requests import may_differ_singly
 from tests.unit.examples import ANN, a_claim
 
 OPERATIONS = [
@@ -273,7 +273,7 @@ def test_a_bulk_call_is_refused_for_one_of_its_recipients(name: str, permanent: 
     error = an_error("MessageRejected", 400, f"{UNVERIFIED}X: {name}")
     together = refused_together(error, claims, IDENTITY, sender=SENDER)
     assert isinstance(together, Permanent) is permanent
-    assert of_the_request(together) is permanent
+    assert may_differ_singly(together)
 
 
 @pytest.mark.parametrize(
@@ -514,7 +514,7 @@ AS_OF_A_CALL = {
 
 def entry(status: str, words: str = "in words", **more: str) -> Outcome:
     answer = {"Status": status, "Error": words, **more}
-    return told(answer, CLAIM, IDENTITY, sender=SENDER)
+    return entry_outcome(answer, CLAIM, IDENTITY, sender=SENDER)
 
 
 @pytest.mark.parametrize(("status", "code"), AS_OF_A_CALL.items())
@@ -556,7 +556,7 @@ def test_every_other_status_is_named_here() -> None:
     ids=str,
 )
 def test_an_entry_is_what_its_status_says(answer: dict[str, str], expected: Outcome) -> None:
-    assert told(answer, CLAIM, IDENTITY, sender=SENDER) == expected
+    assert entry_outcome(answer, CLAIM, IDENTITY, sender=SENDER) == expected
 
 
 def test_an_entry_repeats_nobody() -> None:
@@ -574,14 +574,15 @@ def test_an_entry_repeats_nobody() -> None:
     [
         (an_error("BadRequestException"), True),
         (an_error("MessageRejected"), True),
-        (an_error("NotFoundException", 404), False),
         (an_error("Unheard"), True),
         (made(exceptions.ParamValidationError), True),
-        # the account's, or the identity's
+        # an identity, which may be that of one recipient, or the configuration set
+        (an_error("NotFoundException", 404), True),
+        (an_error("AccessDeniedException", 403), True),
+        # the account
         (an_error("TooManyRequestsException", 429), False),
         (an_error("SendingPausedException"), False),
-        (an_error("AccessDeniedException", 403), False),
-        # nobody knows, or nobody was asked
+        # unknown, or no request was sent
         (an_error("InternalFailure", 500), False),
         (made(exceptions.ReadTimeoutError), False),
         (made(exceptions.ConnectTimeoutError), False),
@@ -589,10 +590,10 @@ def test_an_entry_repeats_nobody() -> None:
     ],
     ids=str,
 )
-def test_only_a_refusal_of_the_request_is_worth_to_ask_singly(
+def test_the_messages_of_a_refused_bulk_request_are_sent_singly_where_that_may_differ(
     error: ClientError | BotoCoreError, expected: bool
 ) -> None:
-    assert of_the_request(refused(error, CLAIM, IDENTITY)) is expected
+    assert may_differ_singly(refused(error, CLAIM, IDENTITY)) is expected
 
 
 # No answer.

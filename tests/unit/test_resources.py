@@ -9,14 +9,12 @@ from dovecote.catalog.rendering import Renderer
 from dovecote.channels.email.channel import EmailChannel, identity_of
 from dovecote.channels.push.channel import PushChannel
 from dovecote.core.route import Channel, Target
-from dovecote.dispatch.pool import Pool
 from tests.unit.examples import KIND, a_claim, a_kind
 
 ARN = "arn:aws:sns:us-east-1:123456789012:endpoint"
 UNUSED: dict[str, Any] = {
     "client": Mock(),
     "renderer": cast(Renderer, None),
-    "pool": cast(Pool, None),
 }
 
 

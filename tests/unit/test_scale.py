@@ -3,7 +3,7 @@
 import pytest
 
 from dovecote.core.channel_state import Backlog
-from dovecote.dispatch import scale
+from dovecote.dispatch.runs import scale
 
 RUN = scale.one_run(32)
 

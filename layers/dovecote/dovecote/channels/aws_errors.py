@@ -1,4 +1,4 @@
-"""The border to SES and SNS: what they answer becomes outcomes here and nowhere else.
+"""The border to SES and SNS: only this module turns their answers into outcomes.
 
 provider_errors.py has what each error means. Of the provider's message only the fixed text of a
 row is kept; of an error of botocore's, its type.
@@ -75,29 +75,16 @@ def refused_together(
     """Return the outcome of a call that raised and was for all of these claims."""
     if not isinstance(error, ClientError):
         return _unanswered(error, claims[0])
-    said = error.response.get("Error", {})
+    answer = error.response.get("Error", {})
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    code, words = code_of(said.get("Code")), str(said.get("Message") or "")[:MAX_WORDS]
+    code, words = code_of(answer.get("Code")), str(answer.get("Message") or "")[:MAX_WORDS]
     meaning, text = _read(code, words, by_status(status), sender, claims)
     return _outcome(meaning, _error(f"{code} ({status})", text), claims[0], resource)
 
 
-def of_the_request(outcome: Refused) -> bool:
-    """Tell whether a call was refused for what it said: its parts alone may fare better."""
-    if isinstance(outcome, Failed):
-        return outcome.asked and not outcome.unreached
-    return isinstance(outcome, Permanent)
-
-
-def of_one_resource(outcome: Refused) -> bool:
-    """Tell whether a call was refused for an identity, application or topic.
-
-    It may be that of one recipient: the parts of the call alone may be accepted.
-    """
-    return isinstance(outcome, Unavailable) and "/" in outcome.resource
-
-
-def told(entry: Mapping[str, Any], claim: Claim, resource: str, *, sender: str = "") -> Outcome:
+def entry_outcome(
+    entry: Mapping[str, Any], claim: Claim, resource: str, *, sender: str = ""
+) -> Outcome:
     """Return the outcome of one entry of a bulk call, by its status as by the code of an error.
 
     A status that is new is a plain failure; an acceptance without an id is ambiguous.

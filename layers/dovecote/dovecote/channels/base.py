@@ -1,40 +1,68 @@
-"""The interface of a channel."""
+"""The interface of a channel. A channel is passive: the sender in dispatch/ decides when it sends.
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
-from uuid import UUID
+A channel knows no threads, no clock, no send slots, no circuit breaker and no other batches.
+"""
 
-from dovecote.core.channel_state import SendSlots
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
 from dovecote.core.claim import Claim
-from dovecote.core.outcome import Outcome, Result
-from dovecote.dispatch.circuit_breaker import CircuitBreaker
+from dovecote.core.outcome import Outcome
 
-Early = Callable[[Sequence[Result]], None]
-"""Takes results while others of the batch are under way; it is called about once a second even
-where there are none, and raises nothing."""
+Reply = tuple[Sequence[Claim], Outcome]
+"""An outcome, and the claims that it is for: one claim, or all claims of a request."""
 
 
-class Channel(Protocol):
-    """A way out: a batch of claims in, an outcome for each out.
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim's rendered message.
 
-    A claim that has none when the time is over is left out: its lease runs out by itself.
+    `size` is its part of a shared request, in the unit of `Channel.max_size`; None where the
+    message needs a request of its own.
     """
 
-    def late(self) -> list[Result]:
-        """Return what earlier claims that were left out came to since, each once."""
+    claim: Claim
+    size: int | None = None
+
+
+M = TypeVar("M", bound=Prepared)
+
+
+class Channel(Protocol[M]):
+    """How messages reach recipients.
+
+    A claim enters `send` once for each request that carries it, and has one outcome per request.
+    `hold_seconds` is how long a route in doubt waits for a provider event; 0 without such events.
+    `keeps_acceptances` says that accepted messages are on record and never sent again.
+    `batch_size` is the most messages of one request, `max_size` the most that their sizes add up
+    to. `rate_from_provider` says that `rate` sends a request to the provider.
+    """
+
+    hold_seconds: float
+    keeps_acceptances: bool
+    batch_size: int
+    max_size: int
+    rate_from_provider: bool
+
+    def connect(self) -> None:
+        """Make what sends need, such as a client. The sender calls this before each batch."""
 
     def resources(self, claim: Claim) -> Sequence[str]:
-        """Return what a claim is sent through: the channel, and its identity or application."""
+        """Return what a send uses: the channel, then its identity, application or topic."""
 
-    def deliver(
-        self,
-        claims: Sequence[Claim],
-        begin_before: float,
-        slots: SendSlots,
-        breaker: CircuitBreaker,
-        early: Early | None = None,
-    ) -> dict[UUID, Outcome]:
-        """Deliver claims in their slots, as the gate lets them; return what `early` did not take.
+    def batch_key(self, claim: Claim) -> Hashable | None:
+        """Return a key that claims of one request share; None for a request of its own."""
 
-        Begins no send after `begin_before` on the monotonic clock.
-        """
+    def prepare(self, claim: Claim) -> M | Outcome:
+        """Render a claim's message, or return the outcome of a claim that needs no send."""
+
+    def send(self, messages: Sequence[M]) -> Iterable[Reply]:
+        """Send one provider request; yield the outcome of each message, or one of all of them."""
+
+    def rate(self) -> float | None:
+        """Return the sends per second, None for no limit; raise ProviderUnavailable."""
+
+
+AnyChannel = Channel[Any]
+"""A channel, whatever its messages hold."""

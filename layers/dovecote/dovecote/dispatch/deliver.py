@@ -1,14 +1,13 @@
-"""Deliver claims: find the channel of each, and never send what is on record as accepted."""
+"""Deliver claims: send those that need a send, and never what is on record as accepted."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dovecote.channels.base import Channel, Early
-from dovecote.core import route, transitions
+from dovecote.channels.base import AnyChannel
+from dovecote.core import transitions
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import (
@@ -21,20 +20,21 @@ from dovecote.core.outcome import (
     Unavailable,
 )
 from dovecote.core.ports import Clock, Span
-from dovecote.dispatch.attempts import attempt
-from dovecote.dispatch.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.ports import DeliverStore
-from dovecote.dispatch.probe import probes_first
+from dovecote.dispatch.sending.attempts import attempt
+from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
+from dovecote.dispatch.sending.probe import probes_first
+from dovecote.dispatch.sending.sender import Early, Sender
+from dovecote.dispatch.sending.stopped_resources import StoppedResources
 
 Settle = Callable[[Sequence[Result]], None]
-"""Takes results to write them down at once."""
+"""Writes results at once."""
 
 Check = Callable[[Claim], str | None]
-"""Says why the payload of a claim cannot be sent, or nothing."""
-
+"""Returns why the payload of a claim cannot be sent, or None."""
 
 LEAST_SECONDS = 0.05
-"""A shorter batch tells no pace."""
+"""A shorter batch measures no pace."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -45,6 +45,24 @@ class Delivery(Struct, frozen=True, kw_only=True):
     pace: float = 0.0
 
 
+class _EarlyResults:
+    """Settles results before their batch is over, and late ones of earlier batches at once.
+
+    Keeps refusals until the batch is over, since the answers to other routes decide their cause.
+    """
+
+    def __init__(self, settle: Settle, sender: Sender) -> None:
+        self._settle = settle
+        self._sender = sender
+        self.refused: list[Result] = []
+        self([])
+
+    def __call__(self, results: Sequence[Result]) -> None:
+        self.refused += [one for one in results if isinstance(one.outcome, Unavailable)]
+        decided = [one for one in results if not isinstance(one.outcome, Unavailable)]
+        self._settle([*self._sender.late(), *decided])
+
+
 class Deliver:
     """Perform deliveries within a lease and the time that is left."""
 
@@ -52,14 +70,14 @@ class Deliver:
         self,
         *,
         store: DeliverStore,
-        channels: Mapping[str, Channel],
+        senders: Mapping[str, Sender],
         check: Check,
         clock: Clock,
         send_seconds: float,
         span: Span,
     ) -> None:
         self._store = store
-        self._channels = channels
+        self._senders = senders
         self._check = check
         self._clock = clock
         self._send_seconds = send_seconds
@@ -72,62 +90,58 @@ class Deliver:
         channel_state: ChannelState,
         slots: SendSlots,
         deadline: float,
-        tried: frozenset[str] = frozenset(),
-        stopped_resources: set[str] | None = None,
-        worked: Collection[str] = (),
+        probing: frozenset[str] = frozenset(),
+        stopped: StoppedResources | None = None,
+        recently_accepted: Collection[str] = (),
         settle: Settle | None = None,
     ) -> Delivery:
         """Deliver claims of one channel by `deadline` on the clock, when lease or time ends.
 
-        No send is begun that the time could not cover. A claim whose send did not answer in time
-        is left out, and its lease runs out; a later call settles or returns its result, for its
-        acceptance must not be forgotten. `tried` are the resources that this worker tries after
-        their pause; it takes the right to others as it comes to them. What deliveries that are
-        under way at the same time hear of as stopped is `heard_beside` by all. `worked` are the
-        resources through which the run sent a few seconds ago. `settle` takes accepted messages at
-        once and other results now and then; they are not returned. A refusal is judged when the
-        batch is over, since other routes may explain it. The batch has a span, which is linked to
-        the traces of its claims.
+        Begins no send that the time could not cover. A claim whose send has no answer in time is
+        left out, and its lease runs out; a later call settles or returns its result, so that an
+        acceptance is not forgotten. This worker has the right to probe the resources in `probing`,
+        and acquires the right to others that the claims need. Concurrent batches share `stopped`.
+        `settle` writes accepted messages at once and other results about once a second; they are
+        not returned. The breaker judges a refusal when the batch is over, since other routes may
+        explain it. The batch has a span, which is linked to the traces of its claims.
         """
-        channel = self._channels.get(channel_state.channel)
-        outcomes = self._without_a_send(claims, channel)
-        left = claims
-        if outcomes:
-            left = [claim for claim in claims if claim.route_id not in outcomes]
-        if channel is None:
-            outcomes |= {claim.route_id: Failed(error="unknown channel") for claim in left}
-            return Delivery(
-                results=_results(claims, outcomes), breaker=CircuitBreaker(channel_state)
-            )
-        refused: list[Result] = []
-        early = None if settle is None else partial(_settle_early, settle, channel, refused)
-        if early is not None:
-            early([])
-        taken = self._taken(channel, left, channel_state, tried)
-        if taken:
-            left = probes_first(left, channel.resources, taken)
-        breaker = CircuitBreaker(channel_state, tried | taken, stopped_resources, worked)
-        begun = self._clock()
-        with self._span("notification.deliver", *(claim.traceparent for claim in left)):
-            outcomes |= _sent(channel, left, deadline - self._send_seconds, slots, breaker, early)
-        results = [*_results(claims, outcomes), *refused]
-        if breaker.refused:
-            results = [_decided(result, breaker) for result in results]
-        return Delivery(
-            results=[*channel.late(), *results],
-            breaker=breaker,
-            pace=_pace(slots, len(left), self._clock() - begun),
-        )
+        sender = self._senders.get(channel_state.channel)
+        if sender is None:
+            return _unknown_channel(claims, channel_state)
+        outcomes = self._without_a_send(claims, sender.channel)
+        left = [one for one in claims if one.route_id not in outcomes] if outcomes else claims
+        early = None if settle is None else _EarlyResults(settle, sender)
+        acquired = self._acquire_probes(sender.channel, left, channel_state, probing)
+        breaker = CircuitBreaker(channel_state, probing | acquired, stopped, recently_accepted)
+        left = probes_first(left, sender.channel.resources, acquired) if acquired else left
+        begin_before = deadline - self._send_seconds
+        sent, pace = self._send(sender, left, begin_before, slots, breaker, early)
+        results = _results(claims, outcomes | sent) + ([] if early is None else early.refused)
+        results = [*sender.late(), *_decided(results, breaker)]
+        return Delivery(results=results, breaker=breaker, pace=pace)
 
-    def _without_a_send(
-        self, claims: Sequence[Claim], channel: Channel | None
-    ) -> dict[UUID, Outcome]:
+    def _send(
+        self,
+        sender: Sender,
+        claims: Sequence[Claim],
+        begin_before: float,
+        slots: SendSlots,
+        breaker: CircuitBreaker,
+        early: Early | None,
+    ) -> tuple[dict[UUID, Outcome], float]:
+        """Send claims in a span; return their outcomes and the sends per second."""
+        begun = self._clock()
+        with self._span("notification.deliver", *(claim.traceparent for claim in claims)):
+            outcomes = _sent(sender, claims, begin_before, slots, breaker, early)
+        return outcomes, _pace(slots, len(claims), self._clock() - begun)
+
+    def _without_a_send(self, claims: Sequence[Claim], channel: AnyChannel) -> dict[UUID, Outcome]:
         """Return the outcomes that are known before anything is sent."""
 
         def unsent(claim: Claim) -> Outcome | None:
             return self._unsent(claim, channel)
 
-        known = self._accepted(claims)
+        known = self._accepted(claims) if channel.keeps_acceptances else {}
         outcomes: dict[UUID, Outcome] = {}
         for claim in claims:
             if known and claim.route_id in known:
@@ -136,80 +150,80 @@ class Deliver:
                 outcomes[claim.route_id] = outcome
         return outcomes
 
-    def _unsent(self, claim: Claim, channel: Channel | None) -> Outcome | None:
-        """Return why a claim is not sent, or None; raises what the schema or the channel raises."""
+    def _unsent(self, claim: Claim, channel: AnyChannel) -> Outcome | None:
+        """Return why a claim is not sent, or None; raise what the schema or the channel raises."""
         outcome = transitions.unsent(claim)
         if outcome is None and claim.unchecked and (refusal := self._check(claim)) is not None:
             return Permanent(error=refusal, asked=False)
-        if outcome is None and channel is not None:
+        if outcome is None:
             channel.resources(claim)  # from here on this raises nothing
         return outcome
 
     def _accepted(self, claims: Sequence[Claim]) -> dict[UUID, str]:
-        """Return the message ids of emails that an attempt before this one saw accepted."""
-        again = [
-            (claim.kind, claim.route_id)
-            for claim in claims
-            if claim.channel == route.Channel.EMAIL and claim.claims > 1
-        ]
+        """Return the message ids of routes that an earlier attempt saw accepted."""
+        again = [(claim.kind, claim.route_id) for claim in claims if claim.claims > 1]
         return self._store.accepted(again) if again else {}
 
-    def _taken(
+    def _acquire_probes(
         self,
-        channel: Channel,
+        channel: AnyChannel,
         claims: Sequence[Claim],
         channel_state: ChannelState,
-        tried: frozenset[str],
+        probing: frozenset[str],
     ) -> frozenset[str]:
-        """Take the right to try what has paused, is in this batch, and is nobody's to try yet."""
+        """Acquire the right to probe what these claims need after its pause, where it is free."""
         if not channel_state.recovering:
             return frozenset()
         used = {resource for claim in claims for resource in channel.resources(claim)}
-        wanted = (used & channel_state.recovering) - tried - {channel_state.channel}
+        wanted = (used & channel_state.recovering) - probing - {channel_state.channel}
         seconds = self._send_seconds * 2
         return frozenset(
             resource for resource in wanted if self._store.acquire_probe(resource, seconds)
         )
 
 
+def _unknown_channel(claims: Sequence[Claim], channel_state: ChannelState) -> Delivery:
+    failed = Failed(error="unknown channel")
+    results = [Result(claim=claim, outcome=transitions.unsent(claim) or failed) for claim in claims]
+    return Delivery(results=results, breaker=CircuitBreaker(channel_state))
+
+
 def _sent(
-    channel: Channel,
+    sender: Sender,
     claims: Sequence[Claim],
     begin_before: float,
     slots: SendSlots,
     breaker: CircuitBreaker,
     early: Early | None,
 ) -> dict[UUID, Outcome]:
-    """Send claims; then those that a resource kept from beginning which accepts again."""
-    outcomes = channel.deliver(claims, begin_before, slots, breaker, early)
+    """Send claims; then those that waited for a resource which accepts again."""
+    outcomes = sender.send(
+        claims, begin_before=begin_before, slots=slots, breaker=breaker, early=early
+    )
     if breaker.reopened:
         kept = [one for one in claims if _reopened(outcomes.get(one.route_id), breaker)]
         soon = SendSlots(room=len(kept), spacing=slots.spacing)
-        outcomes |= channel.deliver(kept, begin_before, soon, breaker, early)
+        outcomes |= sender.send(
+            kept, begin_before=begin_before, slots=soon, breaker=breaker, early=early
+        )
     return outcomes
 
 
 def _pace(slots: SendSlots, count: int, seconds: float) -> float:
-    """Return how many sends a second a batch made: those reserved, or those seen without a rate."""
+    """Return the sends per second of a batch: as reserved, or as measured without a rate."""
     return 1 / slots.spacing if slots.spacing else count / max(seconds, LEAST_SECONDS)
 
 
-def _settle_early(
-    settle: Settle, channel: Channel, refused: list[Result], results: Sequence[Result]
-) -> None:
-    """Settle results, and late ones of earlier batches; keep refusals until the batch is over."""
-    refused += [one for one in results if isinstance(one.outcome, Unavailable)]
-    decided = [one for one in results if not isinstance(one.outcome, Unavailable)]
-    settle([*channel.late(), *decided])
-
-
 def _reopened(outcome: Outcome | None, breaker: CircuitBreaker) -> bool:
-    """Tell whether a send was kept from beginning by a resource that has accepted one since."""
+    """Return whether a send waited for a resource that has accepted one since."""
     return isinstance(outcome, NotBegun) and outcome.behind in breaker.reopened
 
 
-def _decided(result: Result, breaker: CircuitBreaker) -> Result:
-    return replace(result, outcome=breaker.decided(result.claim, result.outcome))
+def _decided(results: Sequence[Result], breaker: CircuitBreaker) -> Sequence[Result]:
+    """Return results with the outcome that each refusal counts as."""
+    if not breaker.refused:
+        return results
+    return [replace(one, outcome=breaker.decide(one.claim, one.outcome)) for one in results]
 
 
 def _results(claims: Sequence[Claim], outcomes: Mapping[UUID, Outcome]) -> list[Result]:

@@ -1,4 +1,4 @@
-"""Write results while their batch is being delivered."""
+"""Write results during the delivery of their batch."""
 
 import math
 import threading
@@ -11,15 +11,15 @@ from dovecote.core.errors import StoreError
 from dovecote.core.outcome import Result
 from dovecote.core.ports import Clock
 from dovecote.dispatch.deliver import Delivery
-from dovecote.dispatch.finalise import PAUSE_SECONDS, Finaliser, _parts
+from dovecote.dispatch.finalise import PAUSE_SECONDS, Finaliser, parts
 from dovecote.dispatch.ports import ResultStore
 
 
 class EarlyWriter:
-    """Write the results of one batch while it is being delivered.
+    """Write the results of one batch during its delivery.
 
-    Keep those that the store does not take now, and retry them after a pause at the earliest.
-    Threads that share a writer take turns. `tally` counts what was written.
+    Keeps results that the store refuses, and retries them after a pause at the earliest. Threads
+    that share a writer take turns. `tally` counts the routes that were written.
     """
 
     def __init__(self, *, finaliser: Finaliser, store: ResultStore, clock: Clock) -> None:
@@ -40,7 +40,7 @@ class EarlyWriter:
 
     def _write(self) -> None:
         results, self.unwritten = self.unwritten, []
-        for part in _parts(results):
+        for part in parts(results):
             try:
                 self.tally += self._finaliser.settle(self._store, part, until=0)
             except StoreError:

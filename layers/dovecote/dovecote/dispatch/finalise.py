@@ -1,94 +1,35 @@
-"""Finalise: write what became of claimed routes. The one finaliser of dispatch and of submit."""
+"""Finalise: write the results of claimed routes. Dispatch and submit share this finaliser."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from uuid import UUID
 
-from msgspec import Struct
-
+from dovecote.channels.base import AnyChannel
 from dovecote.core import transitions
 from dovecote.core.backoff import Backoff, Random
 from dovecote.core.claim import Claim
 from dovecote.core.errors import StoreBusy, StoreFailed, StoreUnavailable
 from dovecote.core.outcome import Delivered, Permanent, Result
 from dovecote.core.ports import Clock, Log, Sleep
-from dovecote.core.route import Channel, Status
-from dovecote.core.transitions import (
-    DeadLetter,
-    Defer,
-    Deferral,
-    Doubt,
-    GiveBack,
-    Publish,
-    Retry,
-    Skip,
-    Transition,
-)
+from dovecote.core.route import Status
+from dovecote.core.transitions import Transition
 from dovecote.dispatch.deliver import Delivery
 from dovecote.dispatch.pauses import Pauses
+from dovecote.dispatch.planned import Entry, Planned, Settled
 from dovecote.dispatch.ports import ResultStore, Transaction
 
 PAUSE_SECONDS = 0.5
 """How long a store that is out of reach is left alone."""
 
-
-GIVEN_BACK = "given_back"
-
+MOST_LOGGED = 100
+"""The most routes in a line of the log: with the longest errors a quarter of a megabyte."""
 
 Measure = Callable[[Sequence[Result]], None]
-"""Takes results that are written down, for metrics."""
-
-
-MOST_TOLD = 100
-"""How many routes a line of the log tells of: with the longest errors a quarter of a megabyte."""
-
-
-Told = dict[str, str | int]
-"""What somebody should know of a route that was finalised."""
-
+"""Measures results that are written, for metrics."""
 
 _TOKEN = attrgetter("claim.token")
-
-
-class Settled(Struct, frozen=True, kw_only=True):
-    """What was written: how many routes of each status, or given back, and what is worth a line."""
-
-    tally: Counter[str]
-    told: dict[Status, list[Told]]
-
-
-class _Planned:
-    """The transitions of the routes of one claim."""
-
-    def __init__(self) -> None:
-        self.claims: dict[UUID, Claim] = {}
-        self.published: dict[UUID, str] = {}
-        self.again: dict[UUID, Retry | Doubt] = {}
-        self.dead: dict[UUID, DeadLetter] = {}
-        self.skipped: dict[UUID, str] = {}
-        self.back: dict[GiveBack, list[Claim]] = {}
-        self.deferred: dict[str, dict[UUID, str]] = {}
-
-    def add(self, claim: Claim, transition: Transition) -> None:
-        """Take the transition of a route."""
-        match transition:
-            case Publish():
-                self.published[claim.route_id] = transition.message_id
-                return
-            case Retry() | Doubt():
-                self.again[claim.route_id] = transition
-            case DeadLetter():
-                self.dead[claim.route_id] = transition
-            case Skip():
-                self.skipped[claim.route_id] = transition.reason
-            case GiveBack():
-                self.back.setdefault(transition, []).append(claim)
-            case Defer():
-                deferred = self.deferred.setdefault(transition.behind, {})
-                deferred[claim.route_id] = transition.error
-        self.claims[claim.route_id] = claim
 
 
 class Finaliser:
@@ -98,7 +39,7 @@ class Finaliser:
         self,
         *,
         backoff: Backoff,
-        holds: Mapping[str, float],
+        channels: Mapping[str, AnyChannel],
         pauses: Pauses,
         random: Random,
         log: Log,
@@ -107,7 +48,7 @@ class Finaliser:
         measure: Measure,
     ) -> None:
         self._backoff = backoff
-        self._holds = holds
+        self._channels = channels
         self._pauses = pauses
         self._random = random
         self._log = log
@@ -118,16 +59,15 @@ class Finaliser:
     def finalise(self, transaction: Transaction, results: Sequence[Result]) -> Settled:
         """Write the transitions of results within the caller's transaction; never commit.
 
-        A route that no longer carries its claim's token is left as it is, but an acceptance of its
-        email is put on record all the same.
+        A route that no longer carries its claim's token stays as it is, but the acceptance of its
+        message is put on record all the same.
         """
-        _record_acceptances(transaction, results)
-        settled = Settled(tally=Counter(), told={})
-        for token, planned in self._planned(results).items():
-            _write(transaction, token, planned, settled)
-            _give_back(transaction, token, planned, self._holds, settled)
-            self._defer(transaction, token, planned, settled)
-        _bury_devices(transaction, results)
+        if acceptances := self._acceptances(results):
+            transaction.record_acceptances(acceptances)
+        settled = Settled(tally=Counter(), entries={})
+        for planned in self._planned(results):
+            planned.write(transaction, settled, self._pauses.patience)
+        _mark_devices_dead(transaction, results)
         return settled
 
     def conclude(self, store: ResultStore, delivery: Delivery, *, until: float) -> Counter[str]:
@@ -146,12 +86,12 @@ class Finaliser:
         """Finalise and commit: the delivered first and by themselves, then the others.
 
         Returns how many routes were written, by status. One route that the store refuses must not
-        undo the acceptances of its batch. A store that is busy or out of reach is tried again
-        `until` a time on the clock: what is not written down by then will be sent again. Raises
+        undo the acceptances of its batch. A store that is busy or out of reach is retried `until` a
+        time on the clock: messages that are not written by then will be sent again. Raises
         StoreError.
         """
         tally: Counter[str] = Counter()
-        for part in _parts(results):
+        for part in parts(results):
             tally += self._persist(store, part, until)
         return tally
 
@@ -175,7 +115,7 @@ class Finaliser:
             if isinstance(result.outcome, Delivered)
         }
         try:
-            count = store.publish(results[0].claim.token, message_ids, _acceptances(results))
+            count = store.publish(results[0].claim.token, message_ids, self._acceptances(results))
         except StoreFailed as error:
             return self._one_by_one(store, results, error)
         return Counter({Status.PUBLISHED: count})
@@ -186,8 +126,8 @@ class Finaliser:
                 settled = self.finalise(transaction, results)
         except StoreFailed as error:
             return self._one_by_one(store, results, error)
-        for status, told in settled.told.items():
-            self._tell(status, told)
+        for status, entries in settled.entries.items():
+            self._log_routes(status, entries)
         return settled.tally
 
     def _one_by_one(
@@ -204,48 +144,45 @@ class Finaliser:
         )
         return tally
 
-    def _planned(self, results: Sequence[Result]) -> Mapping[UUID, _Planned]:
-        """Return the transitions of results by the token of their claim."""
-        by_token: dict[UUID, _Planned] = {}
+    def _planned(self, results: Sequence[Result]) -> Iterable[Planned]:
+        """Return the transitions of results, by the claim that took the routes."""
+        by_token: dict[UUID, Planned] = {}
         for token, claimed in groupby(results, key=_TOKEN):
-            planned = by_token.setdefault(token, _Planned())
             for result in claimed:
+                planned = by_token.get(token)
+                if planned is None:
+                    planned = by_token[token] = Planned(token, self._hold(result.claim))
                 planned.add(result.claim, self._transition(result))
-        return by_token
+        return by_token.values()
 
     def _transition(self, result: Result) -> Transition:
         if not isinstance(result.outcome, Delivered):
             ended = transitions.ended(result.claim)
             if ended is not None:
                 return ended
-        hold = self._holds.get(result.claim.channel, 0.0)
+        hold = self._hold(result.claim)
         return transitions.after(result.claim, result.outcome, self._backoff, self._random, hold)
 
-    def _defer(
-        self, transaction: Transaction, token: UUID, planned: _Planned, settled: Settled
-    ) -> None:
-        """Give refused routes back, each behind those that wait for the same resource."""
-        for behind, errors in planned.deferred.items():
-            claims = [planned.claims[route_id] for route_id in errors]
-            settled.tally[GIVEN_BACK] += transaction.defer(
-                token,
-                {
-                    claim.route_id: Deferral(
-                        delay=self._pauses.patience(claim.refusals + 1),
-                        error=errors[claim.route_id],
-                    )
-                    for claim in claims
-                },
-                # A lapsed route is claimed alone, so its token stands for itself.
-                lapsed=claims[0].lapsed,
-                hold=self._holds.get(claims[0].channel, 0.0),
-                behind=behind,
-            )
+    def _hold(self, claim: Claim) -> float:
+        channel = self._channels.get(claim.channel)
+        return 0.0 if channel is None else channel.hold_seconds
 
-    def _tell(self, status: Status, told: Sequence[Told]) -> None:
-        """Log what somebody should know, once it is committed: a line costs more than a route."""
-        for first in range(0, len(told), MOST_TOLD):
-            routes = told[first : first + MOST_TOLD]
+    def _acceptances(self, results: Sequence[Result]) -> list[tuple[str, UUID, str]]:
+        """Return the acceptances to record: template, route and message id.
+
+        The kind stands for the template: the kind of a route never changes, its template may.
+        """
+        keeping = {name for name, channel in self._channels.items() if channel.keeps_acceptances}
+        return [
+            (result.claim.kind, result.claim.route_id, result.outcome.message_id)
+            for result in results
+            if isinstance(result.outcome, Delivered) and result.claim.channel in keeping
+        ]
+
+    def _log_routes(self, status: Status, entries: Sequence[Entry]) -> None:
+        """Log routes once they are committed, many in a line: a line costs more than a route."""
+        for first in range(0, len(entries), MOST_LOGGED):
+            routes = entries[first : first + MOST_LOGGED]
             if status is Status.DEAD_LETTERED:
                 self._log.warning("notification routes dead-lettered", routes=routes)
             elif status is Status.SKIPPED:
@@ -254,85 +191,15 @@ class Finaliser:
                 self._log.info("notification routes retry scheduled", routes=routes)
 
 
-def _parts(results: Sequence[Result]) -> list[list[Result]]:
+def parts(results: Sequence[Result]) -> list[list[Result]]:
     """Return the groups of results that share a transaction: delivered ones by claim, others."""
     delivered = (result for result in results if isinstance(result.outcome, Delivered))
     others = [result for result in results if not isinstance(result.outcome, Delivered)]
-    parts = [list(claimed) for _, claimed in groupby(delivered, key=_TOKEN)]
-    return [*parts, others] if others else parts
+    groups = [list(claimed) for _, claimed in groupby(delivered, key=_TOKEN)]
+    return [*groups, others] if others else groups
 
 
-def _record_acceptances(transaction: Transaction, results: Sequence[Result]) -> None:
-    """Keep the kind as the template's id: a route's kind never changes, its template may."""
-    if acceptances := _acceptances(results):
-        transaction.record_acceptances(acceptances)
-
-
-def _acceptances(results: Sequence[Result]) -> list[tuple[str, UUID, str]]:
-    return [
-        (result.claim.kind, result.claim.route_id, result.outcome.message_id)
-        for result in results
-        if isinstance(result.outcome, Delivered) and result.claim.channel == Channel.EMAIL
-    ]
-
-
-def _write(transaction: Transaction, token: UUID, planned: _Planned, settled: Settled) -> None:
-    """Write what ended, or is due again."""
-    if planned.published:
-        settled.tally[Status.PUBLISHED] += transaction.publish(token, planned.published)
-    if planned.again:
-        for route_id, due in transaction.retry(token, planned.again).items():
-            told = _told(planned.claims[route_id], planned.again[route_id].error)
-            told["next_attempt_at"] = due.isoformat()
-            _note(settled, Status.RETRYING, told)
-    if planned.dead:
-        for route_id in transaction.dead_letter(token, planned.dead):
-            end = planned.dead[route_id]
-            told = _told(planned.claims[route_id], end.error or str(end.reason))
-            _note(settled, Status.DEAD_LETTERED, told)
-    if planned.skipped:
-        for route_id in transaction.skip(token, planned.skipped):
-            told = _told(planned.claims[route_id], planned.skipped[route_id])
-            _note(settled, Status.SKIPPED, told)
-
-
-def _told(claim: Claim, error: str) -> Told:
-    return {
-        "route_id": str(claim.route_id),
-        "kind": claim.kind,
-        "channel": claim.channel,
-        "attempt": claim.attempts,
-        "error": error,
-        "trace_id": claim.trace_id,
-    }
-
-
-def _note(settled: Settled, status: Status, told: Told) -> None:
-    settled.tally[status] += 1
-    settled.told.setdefault(status, []).append(told)
-
-
-def _give_back(
-    transaction: Transaction,
-    token: UUID,
-    planned: _Planned,
-    holds: Mapping[str, float],
-    settled: Settled,
-) -> None:
-    """Give back what was not begun, by what it waits for."""
-    for back, claims in planned.back.items():
-        settled.tally[GIVEN_BACK] += transaction.give_back(
-            token,
-            [claim.route_id for claim in claims],
-            # A lapsed route is claimed alone, so its token stands for itself.
-            lapsed=claims[0].lapsed,
-            hold=holds.get(claims[0].channel, 0.0),
-            behind=back.behind,
-            delay=back.delay,
-        )
-
-
-def _bury_devices(transaction: Transaction, results: Sequence[Result]) -> None:
+def _mark_devices_dead(transaction: Transaction, results: Sequence[Result]) -> None:
     """Mark the devices dead whose endpoints are disabled or gone, even if the lease ran out."""
     found = {
         result.outcome.dead_endpoint: result.claim.route_id

@@ -1,16 +1,16 @@
-"""Tell all workers what one heard: which resources pause, and which are well again."""
+"""Share the answers of one batch with all workers: which resources pause, and which resume."""
 
 from dovecote.core.backoff import Backoff, Random
 from dovecote.core.channel_state import Congested
 from dovecote.core.errors import StoreError
 from dovecote.core.outcome import Throttled, Unavailable
 from dovecote.core.ports import Log
-from dovecote.dispatch.circuit_breaker import MOST_REFUSED, NOBODY, CircuitBreaker
 from dovecote.dispatch.deliver import Delivery
 from dovecote.dispatch.ports import ResultStore
+from dovecote.dispatch.sending.circuit_breaker import MOST_REFUSED, NO_ROUTES, CircuitBreaker
 
 JITTER = 0.2
-"""By how much a pause varies at random, so that nothing comes back in step."""
+"""By how much a pause varies at random, so that workers do not return at the same moment."""
 
 
 class Pauses:
@@ -28,9 +28,9 @@ class Pauses:
         return self._patience.delay(refusals, self._random)
 
     def learn(self, store: ResultStore, delivery: Delivery) -> None:
-        """Write down what a batch heard of its channel and resources.
+        """Store what the answers to a batch say about its channel and resources.
 
-        Where the store does not take it, another batch will hear the same.
+        Where the store is out of reach, the answers to another batch will say the same.
         """
         try:
             self._slow_down(store, delivery)
@@ -45,9 +45,9 @@ class Pauses:
         narrow = breaker.undecided.keys() | (
             breaker.channel_state.refused.keys() & breaker.accepted.keys()
         )
-        for resource in sorted((breaker.tried | narrow) - breaker.stopped.keys()):
+        for resource in sorted((breaker.probing | narrow) - breaker.stopped.keys()):
             self._learn_of(store, breaker, resource)
-        if channel in breaker.stopped or channel in breaker.tried:
+        if channel in breaker.stopped or channel in breaker.probing:
             return
         has_failures = breaker.channel_state.unreached or breaker.channel_state.unanswered
         if has_failures and channel in breaker.answered:
@@ -63,18 +63,8 @@ class Pauses:
         channel, congestion = breaker.channel_state.channel, breaker.congestion
         if not congestion.is_news:
             return
-        slowed_to = store.record_throttling(
-            channel,
-            congestion.counts(),
-            Congested(
-                pace=delivery.pace,
-                accepted_share=congestion.accepted_share,
-                probing=breaker.channel_state.throttling.probing,
-                since=breaker.channel_state.throttling.since,
-            )
-            if congestion.detected
-            else None,
-        )
+        congested = _congested(delivery) if congestion.detected else None
+        slowed_to = store.record_throttling(channel, congestion.counts(), congested)
         if slowed_to is not None:
             self._log.info(
                 "notification channel slowed down", channel=channel, per_second=round(slowed_to, 1)
@@ -89,12 +79,12 @@ class Pauses:
     def _learn_of(self, store: ResultStore, breaker: CircuitBreaker, resource: str) -> None:
         """Store the answers of a resource that the batch probed, or that refused routes."""
         undecided = breaker.undecided.get(resource, {})
-        accepted = breaker.works(resource)
+        accepted = breaker.accepts(resource)
         if undecided and not accepted:
             self._refused(store, breaker, resource)
-        elif resource in breaker.tried and resource not in breaker.answered:
+        elif resource in breaker.probing and resource not in breaker.answered:
             store.release_probe(resource)
-        elif resource in breaker.tried:
+        elif resource in breaker.probing:
             self._resume(store, resource, accepted=accepted)
         elif resource in breaker.channel_state.refused:
             store.resume(resource, accepted=True)
@@ -102,11 +92,14 @@ class Pauses:
             store.record_refusals(resource, sorted(undecided), proven=True)
 
     def _refused(self, store: ResultStore, breaker: CircuitBreaker, resource: str) -> None:
-        """Pause a resource that refused routes and accepted none; one that worked before, later."""
+        """Pause a resource that refused routes and accepted none.
+
+        A resource that accepted routes after earlier trouble pauses after several refused routes.
+        """
         undecided = breaker.undecided[resource]
-        in_a_row = undecided.keys() | breaker.channel_state.refused.get(resource, NOBODY)
+        in_a_row = undecided.keys() | breaker.channel_state.refused.get(resource, NO_ROUTES)
         few = resource in breaker.channel_state.proven and len(in_a_row) < MOST_REFUSED
-        if few and resource not in breaker.tried:
+        if few and resource not in breaker.probing:
             store.record_refusals(resource, sorted(undecided), proven=False)
         else:
             self._pause(store, breaker.refused[resource], longer=any(undecided.values()))
@@ -134,3 +127,13 @@ class Pauses:
     def _resume(self, store: ResultStore, resource: str, *, accepted: bool) -> None:
         if store.resume(resource, accepted=accepted):
             self._log.info("notification channel resumed", resource=resource)
+
+
+def _congested(delivery: Delivery) -> Congested:
+    throttling = delivery.breaker.channel_state.throttling
+    return Congested(
+        pace=delivery.pace,
+        accepted_share=delivery.breaker.congestion.accepted_share,
+        probing=throttling.probing,
+        since=throttling.since,
+    )

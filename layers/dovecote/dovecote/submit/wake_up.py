@@ -9,7 +9,7 @@ from concurrent.futures import Executor, wait
 
 from dovecote.core.errors import StoreError
 from dovecote.core.ports import Clock, Invoke, Log, TimeLimits
-from dovecote.dispatch.woken_run import SOURCE
+from dovecote.dispatch.runs.woken_run import SOURCE
 from dovecote.submit.ports import WakeUpRights
 
 WAKE_UP_SECONDS = 0.5

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from dovecote.catalog.kinds import Catalog
     from dovecote.catalog.rendering import Renderer
-    from dovecote.channels.base import Channel
+    from dovecote.channels.base import AnyChannel
     from dovecote.dispatch.deliver import Deliver
     from dovecote.dispatch.finalise import Finaliser
-    from dovecote.dispatch.pool import Pool
+    from dovecote.dispatch.sending.sender import Sender
     from dovecote.wiring.settings import Settings
 
 
@@ -43,7 +43,7 @@ def renderer() -> Renderer:
     return Renderer(catalog(), Path(load().catalog_path))
 
 
-def channels(settings: Settings) -> Mapping[str, Channel]:
+def channels(settings: Settings) -> Mapping[str, AnyChannel]:
     """Return each channel by its name."""
     from dovecote.aws.telemetry import trace_id
     from dovecote.channels.email.channel import EmailChannel
@@ -54,16 +54,16 @@ def channels(settings: Settings) -> Mapping[str, Channel]:
         client=provider_client("sesv2", settings),
         catalog=catalog(),
         renderer=renderer(),
-        pool=_pool(settings, Channel.EMAIL),
         sender=default_sender(settings),
         configuration_set=settings.email_configuration_set,
         bulk_size=settings.email_bulk_size,
+        hold_seconds=settings.holds[Channel.EMAIL],
+        fixed_rate=settings.email_rate,
     )
     push = PushChannel(
         client=lambda: provider_client("sns", settings),
         catalog=catalog(),
         renderer=renderer(),
-        pool=_pool(settings, Channel.PUSH),
         topic_arn=settings.push_topic_arn,
         trace_id=trace_id,
         now=time.time,
@@ -71,18 +71,22 @@ def channels(settings: Settings) -> Mapping[str, Channel]:
     return {Channel.EMAIL: email, Channel.PUSH: push}
 
 
-def _pool(settings: Settings, channel: str) -> Pool:
-    """Return the threads of one channel: a stalled channel does not delay another."""
-    from dovecote.dispatch.pool import Pool
+def senders(settings: Settings, by_name: Mapping[str, AnyChannel]) -> Mapping[str, Sender]:
+    """Return the sender of each channel; it has its own threads."""
+    from dovecote.dispatch.sending.sender import Sender
 
-    return Pool(
-        workers=settings.dispatch_concurrency,
-        send_seconds=settings.send_seconds,
-        clock=time.monotonic,
-        sleep=time.sleep,
-        span=inner_span(),
-        sent=partial(measurements().sent, channel),
-    )
+    return {
+        name: Sender(
+            channel=channel,
+            workers=settings.dispatch_concurrency,
+            send_seconds=settings.send_seconds,
+            clock=time.monotonic,
+            sleep=time.sleep,
+            span=inner_span(),
+            sent=partial(measurements().sent, name),
+        )
+        for name, channel in by_name.items()
+    }
 
 
 def default_sender(settings: Settings) -> str:
@@ -98,14 +102,14 @@ def default_sender(settings: Settings) -> str:
     return ""
 
 
-def deliver(settings: Settings, by_name: Mapping[str, Channel]) -> Deliver:
+def deliver(settings: Settings, by_name: Mapping[str, AnyChannel]) -> Deliver:
     """Return the delivery of a batch by these channels."""
     from dovecote.catalog.check_payload import CheckPayload
     from dovecote.dispatch.deliver import Deliver
 
     return Deliver(
         store=dispatch_store(),
-        channels=by_name,
+        senders=senders(settings, by_name),
         check=CheckPayload(catalog()),
         clock=time.monotonic,
         send_seconds=settings.send_seconds,
@@ -113,9 +117,8 @@ def deliver(settings: Settings, by_name: Mapping[str, Channel]) -> Deliver:
     )
 
 
-@cache
-def finaliser() -> Finaliser:
-    """Return what stores the outcomes of a batch."""
+def finaliser(by_name: Mapping[str, AnyChannel]) -> Finaliser:
+    """Return the finaliser of batches of these channels."""
     from dovecote.core.backoff import Backoff
     from dovecote.dispatch.finalise import Finaliser
     from dovecote.dispatch.pauses import Pauses
@@ -128,7 +131,7 @@ def finaliser() -> Finaliser:
             maximum=settings.backoff_max_seconds,
             jitter=settings.backoff_jitter,
         ),
-        holds=settings.holds,
+        channels=by_name,
         pauses=Pauses(
             base=settings.pause_base_seconds,
             most=settings.pause_max_seconds,

@@ -15,9 +15,8 @@ from dovecote.wiring.settings import load
 
 if TYPE_CHECKING:
     from dovecote.dispatch.dispatch import Dispatch
-    from dovecote.dispatch.rates import Rates
-    from dovecote.dispatch.run import Run
-    from dovecote.dispatch.scale_out import ScaleOut
+    from dovecote.dispatch.runs.run import Run
+    from dovecote.dispatch.runs.scale_out import ScaleOut
     from dovecote.operations.gauges import ReadGauges
     from dovecote.wiring.settings import Settings
 
@@ -25,56 +24,50 @@ if TYPE_CHECKING:
 @cache
 def dispatch() -> Dispatch:
     """Return the dispatch use case."""
-    from dovecote.dispatch.dispatch import Dispatch, Timing
+    from dovecote.dispatch.dispatch import Dispatch
+    from dovecote.dispatch.rates import Rates
+    from dovecote.dispatch.services import Services
+    from dovecote.dispatch.timing import Timing
 
     settings = load()
+    channels = delivery.channels(settings)
     return Dispatch(
-        store=dispatch_store(),
-        deliver=delivery.deliver(settings, delivery.channels(settings)),
-        finaliser=delivery.finaliser(),
-        rates=_rates(settings),
-        clock=time.monotonic,
-        sleep=time.sleep,
-        random=random.random,
-        log=log(),
-        new_id=uuid.uuid4,
-        timing=Timing(
-            batch_size=settings.dispatch_batch_size,
-            lease_seconds=settings.lease_seconds,
-            send_seconds=settings.send_seconds,
-            holds=settings.holds,
-        ),
-    )
-
-
-def _rates(settings: Settings) -> Rates:
-    from dovecote.channels.email.channel import sending_rate
-    from dovecote.dispatch.rates import Rates
-
-    return Rates(
-        store=dispatch_store(),
-        fixed=settings.email_rate,
-        ask=lambda: sending_rate(clients.provider_client("sesv2", settings)),
-        log=log(),
+        Services(
+            store=dispatch_store(),
+            channels=channels,
+            deliver=delivery.deliver(settings, channels),
+            finaliser=delivery.finaliser(channels),
+            rates=Rates(store=dispatch_store(), channels=channels, log=log()),
+            clock=time.monotonic,
+            sleep=time.sleep,
+            random=random.random,
+            log=log(),
+            new_id=uuid.uuid4,
+            timing=Timing(
+                batch_size=settings.dispatch_batch_size,
+                lease_seconds=settings.lease_seconds,
+                send_seconds=settings.send_seconds,
+            ),
+        )
     )
 
 
 @cache
 def run() -> Run:
     """Return a run of dispatch: the use case, and its part that depends on the invoker."""
-    from dovecote.dispatch.run import Run
-    from dovecote.dispatch.woken_run import WokenRun
+    from dovecote.dispatch.runs.run import Run
+    from dovecote.dispatch.runs.woken_run import WokenRun
     from dovecote.store.dispatch.wake_up import PostgresWakeUps
 
     woken_run = WokenRun(
         wake_ups=PostgresWakeUps(database()), dispatch=dispatch(), sleep=time.sleep, log=log()
     )
-    return Run(dispatch=dispatch(), scale_out=_scale_out(load()), take_over=woken_run)
+    return Run(dispatch=dispatch(), scale_out=_scale_out(load()), woken_run=woken_run)
 
 
 def _scale_out(settings: Settings) -> ScaleOut:
-    from dovecote.dispatch import scale
-    from dovecote.dispatch.scale_out import ScaleOut
+    from dovecote.dispatch.runs import scale
+    from dovecote.dispatch.runs.scale_out import ScaleOut
     from dovecote.store.dispatch.wake_up import PostgresBacklogs
 
     return ScaleOut(

@@ -55,7 +55,7 @@ def _best_effort(settings: Settings) -> BestEffort:
         store=dispatch_store(),
         limits=database(),
         deliver=delivery.deliver(settings, channels),
-        finaliser=delivery.finaliser(),
+        finaliser=delivery.finaliser(channels),
         clock=time.monotonic,
         log=log(),
     )

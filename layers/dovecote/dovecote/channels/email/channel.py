@@ -1,41 +1,35 @@
-"""Email by SES v2: the kind's template, rendered here; routes of one sender go out together."""
+"""Email by SES v2: renders the kind's template; a request has one sender and one or more emails."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from email.utils import parseaddr
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dovecote.catalog.kinds import Catalog
 from dovecote.catalog.rendering import Renderer, variables
-from dovecote.channels.aws_errors import (
-    of_one_resource,
-    of_the_request,
-    refused,
-    refused_together,
-    told,
-)
-from dovecote.channels.base import Early
+from dovecote.channels.aws_errors import entry_outcome, refused, refused_together
+from dovecote.channels.base import Reply
 from dovecote.channels.email.body import take_body
-from dovecote.channels.email.message import Letterhead, Message, bulk, parts, single, written
-from dovecote.core.channel_state import SendSlots
+from dovecote.channels.email.message import MAX_BYTES, Letterhead, Message, bulk, single, written
 from dovecote.core.claim import Claim
 from dovecote.core.errors import ProviderUnavailable
-from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome, Result
+from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome
 from dovecote.core.route import Channel
-from dovecote.dispatch.attempts import attempt
-from dovecote.dispatch.calls import divided
-from dovecote.dispatch.circuit_breaker import CircuitBreaker
-from dovecote.dispatch.pool import MayBegin, Pool, Reply
 
 LEAST_BULK: Mapping[str, Any] = {"DefaultContent": {}, "BulkEmailEntries": []}
 """The fewest parameters of a SendBulkEmail that boto3 accepts."""
 
 
 class EmailChannel:
-    """Sends what a claim's kind says to the address of its route."""
+    """Sends what a claim's kind says to the address of its route.
+
+    `fixed_rate` is in emails per second; None asks SES for the account's rate.
+    """
+
+    keeps_acceptances = True
+    max_size = MAX_BYTES
 
     def __init__(
         self,
@@ -43,97 +37,36 @@ class EmailChannel:
         client: Any,
         catalog: Catalog,
         renderer: Renderer,
-        pool: Pool,
         sender: str,
         configuration_set: str,
         bulk_size: int,
+        hold_seconds: float = 0.0,
+        fixed_rate: float | None = None,
     ) -> None:
         take_body(client, "SendBulkEmail", LEAST_BULK)
         self._client = client
         self._catalog = catalog
         self._renderer = renderer
-        self._pool = pool
         self._sender = sender
         self._configuration_set = configuration_set
-        self._bulk_size = bulk_size
+        self._fixed_rate = fixed_rate
         self._head = cache(self._letterhead)
+        self.batch_size = bulk_size
+        self.hold_seconds = hold_seconds
+        self.rate_from_provider = fixed_rate is None
+
+    def connect(self) -> None:
+        """Do nothing: the client exists."""
 
     def resources(self, claim: Claim) -> Sequence[str]:
         """Return the account and the identity that the claim's kind sends from."""
         return claim.channel, identity_of(self._head(claim.kind).sender)
 
-    def deliver(
-        self,
-        claims: Sequence[Claim],
-        begin_before: float,
-        slots: SendSlots,
-        breaker: CircuitBreaker,
-        early: Early | None = None,
-    ) -> dict[UUID, Outcome]:
-        """Send each claim's email, not before its slot; begin none after `begin_before`."""
-
-        def together(claim: Claim) -> Hashable | None:
-            return self._together(claim, breaker)
-
-        calls = divided(claims, together, slots, self._bulk_size)
-        return self._pool.deliver(
-            self._send, self.resources, calls, begin_before, slots, breaker, early
-        )
-
-    def late(self) -> list[Result]:
-        """Return what came of sends that were left out, each once."""
-        return self._pool.late()
-
-    def _together(self, claim: Claim, breaker: CircuitBreaker) -> Hashable | None:
-        """Return what claims of one call have in common, or None for one that goes alone.
-
-        A probe after a pause is a single email. A route that failed or was refused is alone too:
-        if it is what a call fails of, it fails no other twice.
-        """
-        if claim.attempts > 1 or claim.refusals or breaker.probes(self.resources(claim)):
-            return None
+    def batch_key(self, claim: Claim) -> Hashable | None:
+        """Return the letterhead, which all emails of a request share."""
         return self._head(claim.kind)
 
-    def _letterhead(self, name: str) -> Letterhead:
-        kind = self._catalog.get(name)
-        return Letterhead(
-            sender=self._sender if kind is None else kind.sender or self._sender,
-            reply_to=None if kind is None else kind.reply_to,
-            configuration_set=self._configuration_set,
-        )
-
-    def _send(self, claims: Sequence[Claim], may_begin: MayBegin) -> Iterator[Reply]:
-        """Send claims with one letterhead; what needs no send is said first."""
-        head = self._head(claims[0].kind)
-        messages: list[Message] = []
-        for claim in claims:
-            message = attempt(self._message, claim)
-            if isinstance(message, Message):
-                messages.append(message)
-            else:
-                yield [claim], message
-        yield from self._in_turn(head, list(parts(messages)), may_begin, begun=False)
-
-    def _in_turn(
-        self,
-        head: Letterhead,
-        requests: Sequence[Sequence[Message]],
-        may_begin: MayBegin,
-        *,
-        begun: bool,
-    ) -> Iterator[Reply]:
-        """Make requests one after another, as long as one more may begin."""
-        for messages in requests:
-            held = may_begin() if begun else None
-            begun = True
-            if held is not None:
-                yield _claims(messages), held
-            elif len(messages) == 1:
-                yield _claims(messages), self._single(head, messages[0])
-            else:
-                yield from self._bulk(head, messages, may_begin)
-
-    def _message(self, claim: Claim) -> Message | Failed:
+    def prepare(self, claim: Claim) -> Message | Outcome:
         """Render a claim's email, or say why there is nothing to send."""
         kind = self._catalog.get(claim.kind)
         if kind is None:
@@ -144,6 +77,26 @@ class EmailChannel:
         mail = self._renderer.mail(kind, claim.locale, variables(claim))
         return written(claim, recipient, mail)
 
+    def send(self, messages: Sequence[Message]) -> Iterable[Reply]:
+        """Send one email by SendEmail, or several by SendBulkEmail."""
+        head = self._head(messages[0].claim.kind)
+        if len(messages) == 1:
+            claim = messages[0].claim
+            return [([claim], self._single(head, messages[0]))]
+        return self._bulk(head, messages)
+
+    def rate(self) -> float | None:
+        """Return the emails per second that are set, or that SES allows the account."""
+        return sending_rate(self._client) if self._fixed_rate is None else self._fixed_rate
+
+    def _letterhead(self, name: str) -> Letterhead:
+        kind = self._catalog.get(name)
+        return Letterhead(
+            sender=self._sender if kind is None else kind.sender or self._sender,
+            reply_to=None if kind is None else kind.reply_to,
+            configuration_set=self._configuration_set,
+        )
+
     def _single(self, head: Letterhead, message: Message) -> Outcome:
         try:
             answer = self._client.send_email(**single(head, message))
@@ -152,24 +105,17 @@ class EmailChannel:
             return refused(error, message.claim, identity, sender=head.sender)
         return Delivered(message_id=answer["MessageId"])
 
-    def _bulk(
-        self, head: Letterhead, messages: Sequence[Message], may_begin: MayBegin
-    ) -> Iterator[Reply]:
-        """Send messages together; singly, where SES refuses what the call says or one recipient."""
-        claims, identity = _claims(messages), identity_of(head.sender)
+    def _bulk(self, head: Letterhead, messages: Sequence[Message]) -> Iterator[Reply]:
+        """Send messages together; each entry of the answer has an outcome of its own."""
+        claims, identity = [message.claim for message in messages], identity_of(head.sender)
         try:
             answer = self._client.send_bulk_email(Body=bulk(head, messages))
         except (ClientError, BotoCoreError) as error:
-            outcome = refused_together(error, claims, identity, sender=head.sender)
-            if of_the_request(outcome) or of_one_resource(outcome):
-                alone = [[message] for message in messages]
-                yield from self._in_turn(head, alone, may_begin, begun=True)
-            else:
-                yield claims, outcome
+            yield claims, refused_together(error, claims, identity, sender=head.sender)
             return
         entries = answer["BulkEmailEntryResults"]
         for claim, entry in zip(claims, entries, strict=False):
-            yield [claim], told(entry, claim, identity, sender=head.sender)
+            yield [claim], entry_outcome(entry, claim, identity, sender=head.sender)
         if len(entries) < len(claims):
             yield claims[len(entries) :], Ambiguous(error="SES left it out of its answer")
 
@@ -189,7 +135,3 @@ def sending_rate(client: Any) -> float:
 def identity_of(sender: str) -> str:
     """Return the resource that a sender is: the domain of its address."""
     return f"{Channel.EMAIL}/{parseaddr(sender)[1].rpartition('@')[2].lower()}"
-
-
-def _claims(messages: Sequence[Message]) -> list[Claim]:
-    return [message.claim for message in messages]

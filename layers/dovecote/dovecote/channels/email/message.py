@@ -1,29 +1,30 @@
-"""What SES is asked to send: one message by SendEmail, or many by SendBulkEmail.
+"""The bodies of requests to SES: one message by SendEmail, or many by SendBulkEmail.
 
-In a bulk call each entry carries its rendered parts as the values of an inline template. SES makes
-only simple substitutions in those, and escapes nothing
+In a bulk request each entry carries its rendered parts as the values of an inline template. SES
+makes only simple substitutions in those, and escapes nothing
 (https://docs.aws.amazon.com/ses/latest/dg/send-personalized-email-advanced.html).
 
 An entry is written here, once: the bytes that are measured are the bytes that are sent.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from dovecote.catalog.rendering import Mail
+from dovecote.channels.base import Prepared
 from dovecote.core.claim import Claim
 
 TEMPLATE = {"Subject": "{{subject}}", "Html": "{{html}}", "Text": "{{text}}"}
 """Passes the rendered parts through as they are."""
 
 MAX_DATA = 262_144
-"""The characters that SES takes as one entry's values."""
+"""The most characters of one entry's values that SES takes."""
 
 MAX_BYTES = 900_000
-"""What a bulk call's entries may come to: SES takes 1 MB of JSON with an inline template."""
+"""The most bytes of a bulk request's entries: SES takes 1 MB of JSON with an inline template."""
 
 Document = dict[str, Any]
 
@@ -34,7 +35,7 @@ _BRACES = re.compile("{{")
 
 
 class Letterhead(msgspec.Struct, frozen=True, kw_only=True):
-    """What all messages of a call have in common."""
+    """What all messages of a request share."""
 
     sender: str
     reply_to: str | None
@@ -50,23 +51,26 @@ class Letterhead(msgspec.Struct, frozen=True, kw_only=True):
         return document
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim's email, rendered; `entry` is its part of a bulk call, None where it goes alone."""
+class Message(Prepared, frozen=True, kw_only=True):
+    """A claim's email, rendered; `entry` is its part of a bulk request, None where it goes alone.
 
-    claim: Claim
+    `size` counts the bytes of the entry.
+    """
+
     recipient: str
     mail: Mail
     entry: bytes | None
 
     def __repr__(self) -> str:
-        """Name the claim, and nothing of whom it is for and what it says."""
+        """Name the claim, and neither its recipient nor its text."""
         return f"Message({self.claim})"
 
 
 def written(claim: Claim, recipient: str, mail: Mail) -> Message:
-    """Return a claim's email with what it says of itself in a bulk call."""
+    """Return a claim's email with its entry of a bulk request."""
     entry = _entry(claim, recipient, mail)
-    return Message(claim=claim, recipient=recipient, mail=mail, entry=entry)
+    size = None if entry is None else len(entry)
+    return Message(claim=claim, size=size, recipient=recipient, mail=mail, entry=entry)
 
 
 def single(head: Letterhead, message: Message) -> Document:
@@ -96,23 +100,6 @@ def bulk(head: Letterhead, messages: Sequence[Message]) -> bytes:
             ],
         }
     )
-
-
-def parts(messages: Sequence[Message]) -> Iterator[list[Message]]:
-    """Yield messages that go into one call by their size; what no bulk call takes goes alone."""
-    part: list[Message] = []
-    room = MAX_BYTES
-    for message in messages:
-        if message.entry is None:
-            yield [message]
-            continue
-        if part and len(message.entry) > room:
-            yield part
-            part, room = [], MAX_BYTES
-        part.append(message)
-        room -= len(message.entry)
-    if part:
-        yield part
 
 
 def _entry(claim: Claim, recipient: str, mail: Mail) -> bytes | None:

@@ -1,36 +1,46 @@
 """Push by SNS: to a device's platform endpoint, or to the topic of the user's own gateway."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dovecote.catalog.kinds import Catalog
 from dovecote.catalog.rendering import Renderer, variables
 from dovecote.channels.aws_errors import refused
-from dovecote.channels.base import Early
+from dovecote.channels.base import Prepared, Reply
 from dovecote.channels.push.message import ClientEvent, Expiry, attributes, envelope, platform_of
 from dovecote.core import strict_json
-from dovecote.core.channel_state import SendSlots
 from dovecote.core.claim import Claim
-from dovecote.core.outcome import Delivered, Failed, Outcome, Result, Unreachable
+from dovecote.core.outcome import Delivered, Failed, Outcome, Unreachable
 from dovecote.core.route import Target
-from dovecote.dispatch.attempts import attempt
-from dovecote.dispatch.calls import Call
-from dovecote.dispatch.circuit_breaker import CircuitBreaker
-from dovecote.dispatch.pool import Pool, one_by_one
 
 Request = dict[str, Any]
 """The parameters of a publish."""
 
 
-class PushChannel:
-    """Publishes a claim's client event; its client is made when it is first needed.
+class Push(Prepared, frozen=True, kw_only=True):
+    """A claim's push, rendered."""
 
-    `now` returns the seconds since 1970.
+    request: Request
+
+    def __repr__(self) -> str:
+        """Name the claim, and neither its recipient nor its text."""
+        return f"Push({self.claim})"
+
+
+class PushChannel:
+    """Publishes a claim's client event; `connect` makes the client.
+
+    `now` returns the seconds since 1970. SNS has no events that settle doubt and no known rate.
     """
+
+    hold_seconds = 0.0
+    keeps_acceptances = False
+    batch_size = 1
+    max_size = 0
+    rate_from_provider = False
 
     def __init__(
         self,
@@ -38,7 +48,6 @@ class PushChannel:
         client: Callable[[], Any],
         catalog: Catalog,
         renderer: Renderer,
-        pool: Pool,
         topic_arn: str,
         trace_id: Callable[[], str],
         now: Callable[[], float],
@@ -46,32 +55,41 @@ class PushChannel:
         self._client = client
         self._catalog = catalog
         self._renderer = renderer
-        self._pool = pool
         self._topic_arn = topic_arn
         self._trace_id = trace_id
         self._now = now
+
+    def connect(self) -> None:
+        """Make the client of SNS."""
+        self._client()
 
     def resources(self, claim: Claim) -> Sequence[str]:
         """Return the account, and the application of the claim's device or the topic."""
         return claim.channel, self._resource(claim)
 
-    def deliver(
-        self,
-        claims: Sequence[Claim],
-        begin_before: float,
-        slots: SendSlots,
-        breaker: CircuitBreaker,
-        early: Early | None = None,
-    ) -> dict[UUID, Outcome]:
-        """Publish each claim's event in its slot; begin none after `begin_before`."""
-        calls = [Call(claims=[claim], slot=place) for place, claim in enumerate(claims)]
-        client = self._client()
-        send = one_by_one(lambda claim: self._send(client, claim))
-        return self._pool.deliver(send, self.resources, calls, begin_before, slots, breaker, early)
+    def batch_key(self, claim: Claim) -> Hashable | None:  # noqa: ARG002 - the interface's
+        """Return None: SNS publishes to one endpoint at a time."""
+        return None
 
-    def late(self) -> list[Result]:
-        """Return what came of sends that were left out, each once."""
-        return self._pool.late()
+    def prepare(self, claim: Claim) -> Push | Outcome:
+        """Render a claim's push, or say why there is nothing to publish."""
+        request = self._request(claim)
+        return Push(claim=claim, request=request) if isinstance(request, dict) else request
+
+    def send(self, messages: Sequence[Push]) -> Iterable[Reply]:
+        """Publish one push."""
+        (push,) = messages
+        return [([push.claim], self._publish(push))]
+
+    def rate(self) -> float | None:
+        """Return None: SNS names no rate."""
+        return None
+
+    def _publish(self, push: Push) -> Outcome:
+        try:
+            return Delivered(message_id=self._client().publish(**push.request)["MessageId"])
+        except (ClientError, BotoCoreError) as error:
+            return refused(error, push.claim, self._resource(push.claim))
 
     def _resource(self, claim: Claim) -> str:
         if claim.target == Target.TOPIC:
@@ -80,17 +98,8 @@ class PushChannel:
         names = (claim.endpoint or "").split(":")[-1].split("/")
         return f"{claim.channel}/{'/'.join(names[1:3])}"
 
-    def _send(self, client: Any, claim: Claim) -> Outcome:
-        request = attempt(self._request, claim)
-        if not isinstance(request, dict):
-            return request
-        try:
-            return Delivered(message_id=client.publish(**request)["MessageId"])
-        except (ClientError, BotoCoreError) as error:
-            return refused(error, claim, self._resource(claim))
-
     def _request(self, claim: Claim) -> Request | Outcome:
-        """Return what SNS is asked to publish, or why there is nothing to publish."""
+        """Return the parameters of a publish, or the outcome of a claim that needs none."""
         if claim.user_id is None or not claim.user_id.strip():
             return Failed(error="push route missing user_id", asked=False)
         event = self._event(claim, claim.user_id)

@@ -1,18 +1,18 @@
 """Scale out: call further dispatchers for a backlog that one cannot deliver before the next run."""
 
 from dovecote.core.ports import Clock, Invoke, Log, TimeLimits
-from dovecote.dispatch import scale
 from dovecote.dispatch.ports import Backlogs
+from dovecote.dispatch.runs import scale
 
 SCALE_SECONDS = 5.0
-"""How long the calls may take in all; they are made beside the run."""
+"""How long the calls may take in all; the run goes on meanwhile."""
 
 SOURCE = "dispatch"
-"""What a called dispatcher is told it comes from: it calls no others."""
+"""The source in the event of a called dispatcher, which calls no others."""
 
 
 class ScaleOut:
-    """The scheduled run's look at the backlog."""
+    """Calls dispatchers for the backlog that a scheduled run finds."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class ScaleOut:
         self._most = most
 
     def __call__(self) -> int:
-        """Call as many as the backlog is worth; return how many were called.
+        """Call as many dispatchers as the backlog needs; return how many were called.
 
-        What fails ends it with a warning: fewer dispatchers cost time, and nothing else.
+        An error ends it with a warning: fewer dispatchers cost time, and nothing else.
         """
         if self._most == 1:
             return 0
@@ -47,7 +47,7 @@ class ScaleOut:
             while called < wanted and self._clock() < until:
                 self._invoke(SOURCE)
                 called += 1
-        except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on without
+        except Exception as error:  # noqa: BLE001 - the run goes on after any error
             self._log.warning("dispatchers not called", called=called, error=str(error))
         return called
 

@@ -1,14 +1,13 @@
-"""The gate before a batch's sends: it closes at the first answer that says to stop. No I/O.
+"""The circuit breaker of a batch: it opens at the first answer that says to stop. No I/O.
 
-A worker has many sends in flight. Congestion, or the answer that completes an outage, keeps others
-from beginning; pauses.py tells the other workers.
+A worker has many sends in flight. Congestion, or the answer that completes an outage, keeps further
+sends from beginning; pauses.py informs the other workers.
 
 A refusal through an identity, application or topic is different: its cause may be the resource, or
 only the route (a recipient whose identity the policy denies). The answers to the other routes of
-the batch decide that, when the batch is over.
+the batch decide which, when the batch is over.
 """
 
-import math
 import threading
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -29,18 +28,20 @@ from dovecote.core.outcome import (
     Unreachable,
 )
 from dovecote.core.transitions import throttled_delay
-from dovecote.dispatch.congestion import Congestion
+from dovecote.dispatch.sending.congestion import Congestion
+from dovecote.dispatch.sending.refusals import Refusals
+from dovecote.dispatch.sending.stopped_resources import StoppedResources
 
 MOST_UNREACHED = 3
 """Connections that fail in a row, after which the provider counts as down.
 
-It says nothing of the route that it was for: a kind with four attempts survives it with two left.
+A failed connection says nothing about its route: a kind with four attempts has two left.
 """
 
 MOST_UNANSWERED = 5
 """Routes in a row whose answer was lost or a 5xx, after which the provider counts as down.
 
-Routes and not attempts: one that the provider always trips over is no outage.
+Routes and not attempts: one route that always fails is no outage.
 """
 
 MOST_REFUSED = 3
@@ -52,95 +53,90 @@ MOST_REFUSED_WHERE_ACCEPTED = 30
 PROBES = 4
 """Routes with which one worker probes a narrow resource after its pause, at the same time."""
 
-NOBODY = frozenset[UUID]()
+NO_ROUTES = frozenset[UUID]()
 
 
 class CircuitBreaker:
     """The resources that one worker may use in one batch, and the answers to that batch.
 
-    What batches that are under way at the same time hear of as stopped is `heard_beside` by all.
-    Through the `worked` resources the same run sent a route a few seconds ago.
+    Concurrent batches of the worker share the set of `stopped_elsewhere` resources. Through the
+    `recently_accepted` ones the same run sent a route a few seconds ago. The worker has the right
+    to probe those in `probing`.
 
     Of narrow resources, `refused` has the first refusal, `accepted` counts the acceptances, and
-    `undecided` has the refused routes whose cause is unknown, once each refusal was `decided`:
-    True for a route that was refused for the first time. Through the `reopened` ones sends were
-    kept from beginning, until a route was accepted.
+    `undecided` has the refused routes whose cause is unknown, once `decide` saw each refusal: True
+    for a route that was refused for the first time. Sends through the `reopened` ones waited until
+    a route was accepted.
     """
 
     def __init__(
         self,
         channel_state: ChannelState,
-        tried: Collection[str] = (),
-        stopped_resources: set[str] | None = None,
-        worked: Collection[str] = (),
+        probing: Collection[str] = (),
+        stopped_elsewhere: StoppedResources | None = None,
+        recently_accepted: Collection[str] = (),
     ) -> None:
         self.channel_state = channel_state
-        self.tried = frozenset(tried)
+        self.probing = frozenset(probing)
         self.stopped: dict[str, Throttled | Unavailable] = {}
         self.answered: set[str] = set()
         self.refused: dict[str, Unavailable] = {}
         self.accepted: Counter[str] = Counter()
         self.undecided: dict[str, dict[UUID, bool]] = {}
         self.reopened: set[str] = set()
-        self.unreached = 0
-        self.unanswered = NOBODY
+        self.unreached, self.unanswered = 0, NO_ROUTES
         self.congestion = Congestion(channel_state.throttling)
         self.throttled: Throttled | None = None
         self.retry_after = 0.0
-        self._closed = set(channel_state.paused | channel_state.recovering) - self.tried
-        self._beside = set() if stopped_resources is None else stopped_resources
-        self._worked = frozenset(worked)
-        self._passes = {one: 1 if one == channel_state.channel else PROBES for one in self.tried}
+        self._blocked = set(channel_state.paused | channel_state.recovering) - self.probing
+        self._elsewhere = StoppedResources() if stopped_elsewhere is None else stopped_elsewhere
+        self._recently_accepted = frozenset(recently_accepted)
+        self._passes = {one: 1 if one == channel_state.channel else PROBES for one in self.probing}
         self._before = (channel_state.unreached, channel_state.unanswered)
-        self._in_a_row: dict[str, set[UUID]] = {}
-        # Each refusal has a number. One that came before an accepted send began is explained.
-        self._number: dict[UUID, int] = {}
-        self._explained: dict[str, int] = {}
-        self._begun = threading.local()
+        self._refusals = Refusals()
         self._lock = threading.Lock()
 
     @property
-    def has_closed(self) -> bool:
-        """Tell whether an answer to this batch keeps further sends from beginning."""
+    def has_opened(self) -> bool:
+        """Return whether an answer to this batch keeps further sends from beginning."""
         return bool(self.stopped) or self.congestion.detected
 
     def count(self, accepted: int, throttled: int, *, of_many: bool) -> None:
-        """Count a request's answer; close where refusals have become congestion."""
+        """Count a request's answer; stop the channel where refusals have become congestion."""
         with self._lock:
             self.congestion.count(accepted, throttled, of_many=of_many)
             if self.congestion.detected:
-                self._beside.add(self.channel_state.channel)
+                self._elsewhere.add(self.channel_state.channel)
 
-    def keeps(self, resources: Sequence[str]) -> str | None:
+    def blocked_by(self, resources: Sequence[str]) -> str | None:
         """Return the resource that keeps a send from beginning, or None: it may begin.
 
-        The thread that asks makes the send. A channel that is tried after its pause lets one send
-        pass, a narrow resource `PROBES`.
+        The thread that calls this makes the send. A channel that is probed after its pause lets one
+        send pass, a narrow resource `PROBES`.
         """
         with self._lock:
             for resource in resources:
-                if resource in self._closed or resource in self._beside:
+                if resource in self._blocked or resource in self._elsewhere:
                     return resource
             if self._passes:
                 for resource in self._passes.keys() & resources:
                     self._pass(resource)
-            if self._number:
-                self._begun.after = len(self._number)
+            self._refusals.send_begins()
         return None
 
-    def heard(self, claim: Claim, resources: Sequence[str], outcome: Outcome) -> Outcome:
-        """Take note of an outcome; return it, or that of an outage where it is the last straw.
+    def record(self, claim: Claim, resources: Sequence[str], outcome: Outcome) -> Outcome:
+        """Record an outcome; return it, or that of an outage where it completes one.
 
-        An outcome of many claims at once, of a call that was theirs together, is heard once.
+        Record an outcome that many claims of a request share once, for any of them.
         """
         with self._lock:
             if isinstance(outcome, Delivered):
                 if self._passes or self.refused:
-                    self._open(resources)
+                    self._reopen(resources)
                 for resource in resources:
                     self.accepted[resource] += 1
             else:
-                outcome = self._weighed(claim, outcome)
+                outcome = self._with_outage(claim, outcome)
                 if isinstance(outcome, Throttled):
                     self.throttled = self.throttled or outcome
                     self.retry_after = max(self.retry_after, throttled_delay(claim))
@@ -150,20 +146,22 @@ class CircuitBreaker:
                     self._stop(outcome)
             if isinstance(outcome, Delivered) or _answer(outcome, self.channel_state.channel):
                 self.answered.update(resources)
-                self.unreached, self.unanswered, self._before = 0, NOBODY, (0, NOBODY)
+                self.unreached, self.unanswered, self._before = 0, NO_ROUTES, (0, NO_ROUTES)
         return outcome
 
     def _stops(self, outcome: Outcome) -> TypeGuard[Throttled | Unavailable]:
-        """Tell whether an outcome stops its resource by itself; a single throttle answer does not.
+        """Return whether an outcome stops its resource by itself.
 
-        It does where the resource is probed after a pause.
+        A single throttle answer does so only where the resource is probed after a pause.
         """
         if isinstance(outcome, Throttled):
-            return outcome.resource != self.channel_state.channel or outcome.resource in self.tried
+            return (
+                outcome.resource != self.channel_state.channel or outcome.resource in self.probing
+            )
         return isinstance(outcome, Unavailable)
 
-    def decided(self, claim: Claim, outcome: Outcome) -> Outcome:
-        """Return what an outcome counts as, once all of the batch are heard.
+    def decide(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """Return the outcome that a claim's outcome counts as, once the batch is over.
 
         A refusal is the route's own failure where a send that began after it was accepted, now or
         after an earlier refusal of the same route. Other acceptances, of the batch or of the run a
@@ -172,24 +170,24 @@ class CircuitBreaker:
         if not self._narrow(outcome):
             return outcome
         resource = outcome.resource
-        accepts = self._accepts(resource) and resource not in self.stopped
+        accepts = self._has_accepted(resource) and resource not in self.stopped
         likely = accepts and claim.attempts < claim.max_attempts
-        explained = self._number.get(claim.route_id, math.inf) <= self._explained.get(resource, 0)
+        explained = self._refusals.is_explained(claim.route_id, resource)
         if claim.own_refusal or explained or likely:
             return Failed(error=outcome.error, refused=True)
         self.undecided.setdefault(resource, {})[claim.route_id] = not claim.refusals
         return outcome
 
-    def works(self, resource: str) -> bool:
-        """Tell whether a route was accepted through a narrow resource, and it was not closed."""
+    def accepts(self, resource: str) -> bool:
+        """Return whether a narrow resource accepted a route and is not stopped."""
         return self.accepted[resource] > 0 and resource not in self.stopped
 
-    def probes(self, resources: Sequence[str]) -> bool:
-        """Tell whether a send by these is a probe, of which no other was accepted yet."""
-        return any(one in self.tried and not self.accepted[one] for one in resources)
+    def is_probe(self, resources: Sequence[str]) -> bool:
+        """Return whether a send through these is a probe, and no other probe was accepted yet."""
+        return any(one in self.probing and not self.accepted[one] for one in resources)
 
-    def _accepts(self, resource: str) -> bool:
-        return self.accepted[resource] > 0 or resource in self._worked
+    def _has_accepted(self, resource: str) -> bool:
+        return self.accepted[resource] > 0 or resource in self._recently_accepted
 
     def _narrow(self, outcome: Outcome) -> TypeGuard[Unavailable]:
         return isinstance(outcome, Unavailable) and outcome.resource != self.channel_state.channel
@@ -198,61 +196,57 @@ class CircuitBreaker:
         self._passes[resource] -= 1
         if not self._passes[resource]:
             del self._passes[resource]
-            self._closed.add(resource)
+            self._blocked.add(resource)
 
     def _stop(self, outcome: Throttled | Unavailable) -> None:
         self.stopped.setdefault(outcome.resource, outcome)
-        self._beside.add(outcome.resource)
+        self._elsewhere.add(outcome.resource)
 
-    def _open(self, resources: Sequence[str]) -> None:
-        """Let sends through narrow resources begin again: they accept."""
+    def _reopen(self, resources: Sequence[str]) -> None:
+        """Let sends through narrow resources begin again, since one was accepted."""
         for resource in resources:
             if resource == self.channel_state.channel:
                 continue
-            self._explained[resource] = max(
-                self._explained.get(resource, 0), getattr(self._begun, "after", 0)
-            )
-            self._in_a_row.pop(resource, None)
+            self._refusals.accept(resource)
             if isinstance(self.stopped.get(resource), Unavailable):
                 del self.stopped[resource]
-                self._beside.discard(resource)
+                self._elsewhere.discard(resource)
                 self.reopened.add(resource)
-            if resource in self.tried:
+            if resource in self.probing:
                 self._passes.pop(resource, None)
-                self._closed.discard(resource)
+                self._blocked.discard(resource)
                 self.reopened.add(resource)
 
     def _refuse(self, claim: Claim, outcome: Unavailable) -> None:
-        """Take note of a refusal; close the resource after many in a row."""
+        """Record a refusal; stop the resource after many in a row."""
         resource = outcome.resource
         self.refused.setdefault(resource, outcome)
-        self._number[claim.route_id] = len(self._number) + 1
+        self._refusals.add(claim.route_id)
         accepted = self.accepted[resource]
-        if claim.own_refusal or (resource in self.tried and not accepted):
+        if claim.own_refusal or (resource in self.probing and not accepted):
             return
-        row = self._in_a_row.setdefault(resource, set())
-        row.add(claim.route_id)
-        before = NOBODY if accepted else self.channel_state.refused.get(resource, NOBODY)
-        most = MOST_REFUSED_WHERE_ACCEPTED if self._accepts(resource) else MOST_REFUSED
+        row = self._refusals.in_a_row(resource, claim.route_id)
+        before = NO_ROUTES if accepted else self.channel_state.refused.get(resource, NO_ROUTES)
+        most = MOST_REFUSED_WHERE_ACCEPTED if self._has_accepted(resource) else MOST_REFUSED
         if len(row | before) >= most:
             self._stop(outcome)
 
-    def _weighed(self, claim: Claim, outcome: Outcome) -> Outcome:
+    def _with_outage(self, claim: Claim, outcome: Outcome) -> Outcome:
         channel = self.channel_state.channel
         unreached, unanswered = self._before
         if isinstance(outcome, Failed) and outcome.unreached:
             self.unreached += 1
-            if channel in self.tried or unreached + self.unreached >= MOST_UNREACHED:
+            if channel in self.probing or unreached + self.unreached >= MOST_UNREACHED:
                 return Unavailable(resource=channel, error=outcome.error)
         if isinstance(outcome, Ambiguous):
             self.unanswered |= {claim.route_id}
-            if channel in self.tried or len(unanswered | self.unanswered) >= MOST_UNANSWERED:
+            if channel in self.probing or len(unanswered | self.unanswered) >= MOST_UNANSWERED:
                 return Unavailable(resource=channel, error=outcome.error, doubtful=True)
         return outcome
 
 
 def _answer(outcome: Outcome, channel: str) -> bool:
-    """Tell whether the provider answered, whatever it said but of the whole channel."""
+    """Return whether the provider answered; a refusal for the whole channel is no answer."""
     match outcome:
         case Failed(asked=False) | Failed(unreached=True) | Permanent(asked=False):
             return False

@@ -7,19 +7,17 @@ from dovecote.core.ports import Log, Sleep
 from dovecote.dispatch.ports import WakeUpHolds
 
 SECOND = 1.0
-"""How often dispatch is called at most; wake_up.sql has it too."""
-
+"""How often submit calls dispatch at most; wake_up.sql has the same number."""
 
 SOURCE = "submit"
-"""What a run that was called so is told it comes from."""
-
+"""The source in the event of a run that submit called."""
 
 Run = Callable[[Callable[[], float]], dict[str, int]]
 """Dispatches until nothing is due or the time that is left is over; returns the tally."""
 
 
 class WokenRun:
-    """Dispatch's side: run, and look again for who could not call meanwhile."""
+    """Runs dispatch, and once more for submits that could not call it meanwhile."""
 
     def __init__(self, *, wake_ups: WakeUpHolds, dispatch: Run, sleep: Sleep, log: Log) -> None:
         self._wake_ups = wake_ups
@@ -38,7 +36,7 @@ class WokenRun:
         return _sum(first, self._dispatch(time_left))
 
     def _keep(self, seconds: float) -> None:
-        """Have nobody call for so long; where that is not written down, one more may come."""
+        """Keep submits from calling for so long; if the store fails, one more call may come."""
         try:
             self._wake_ups.hold_wake_up(seconds)
         except StoreError as error:

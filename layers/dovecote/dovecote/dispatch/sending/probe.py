@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from dovecote.core.claim import Claim
-from dovecote.dispatch.circuit_breaker import PROBES
+from dovecote.dispatch.sending.circuit_breaker import PROBES
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def _spread_over_kinds(claims: Sequence[Claim], most: int) -> list[Claim]:
 
 
 def _recipient(claim: Claim) -> tuple[str, str]:
-    """Return what recipients whom a policy denies may have in common, the widest first."""
+    """Return what recipients that a policy denies may share, the widest first."""
     address = claim.resolved_email or claim.user_id or ""
     return address.rpartition("@")[2], address
 

@@ -12,12 +12,11 @@ Made = TypeVar("Made")
 
 
 def attempt(make: Callable[[Claim], Made], claim: Claim) -> Made | Permanent | Failed:
-    """Return what `make` returns for a claim, or the failure that its exception is.
+    """Return what `make` returns for a claim, or its exception as a failure of the route.
 
-    No request was sent for the claim yet.
-
-    Whatever a schema, a template or a channel raises is permanent: it would raise it again. Only a
-    catalog that cannot be used is retried, since a deployment may mend it. Raises StoreError.
+    No request was sent for the claim yet. An exception of a schema, a template or a channel is
+    permanent, since a retry would raise it again. A catalog that cannot be used is retried, since a
+    deployment may correct it. Raises StoreError.
     """
     try:
         return make(claim)
@@ -28,5 +27,5 @@ def attempt(make: Callable[[Claim], Made], claim: Claim) -> Made | Permanent | F
     except CannotBeSent as error:
         return Permanent(error=str(error), asked=False)
     except Exception as error:  # noqa: BLE001 - one bad route never hurts its batch
-        # Its words could repeat a value.
+        # Its message could repeat a value.
         return Permanent(error=f"cannot be sent: {type(error).__name__}", asked=False)

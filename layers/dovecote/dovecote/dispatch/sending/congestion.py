@@ -1,4 +1,4 @@
-"""Tell congestion from isolated throttle answers, and how much of the rate the provider took.
+"""Detect congestion among isolated throttle answers, and the share of the rate that was accepted.
 
 A provider that many applications share refuses single requests at random, which is no reason to
 slow down. A rate that is too high shows in the share of refusals. The test is a one-sided CUSUM
@@ -70,17 +70,17 @@ class Congestion:
 
     @property
     def detected(self) -> bool:
-        """Tell whether so many requests or entries were refused that the rate is too high."""
+        """Return whether so many requests or entries were refused that the rate is too high."""
         return self.throttled > 0 and self._score >= self._threshold
 
     @property
     def refuses_all(self) -> bool:
-        """Tell whether the provider accepts nothing at all."""
+        """Return whether the provider accepts nothing at all."""
         return self.detected and not self.accepted and self._score >= REFUSED
 
     @property
     def is_news(self) -> bool:
-        """Tell whether other workers should know of it."""
+        """Return whether other workers need to know these counts."""
         return self.throttled > 0 or (self.accepted > 0 and self._before.score > 0)
 
     @property

@@ -1,10 +1,11 @@
-"""Scale: how many dispatchers a backlog is worth.
+"""Scale: how many dispatchers a backlog needs.
 
     needed of a channel = due routes, but no more than its rate lets through / what one run delivers
-    further             = the most that a channel needs, at most MAX_DISPATCHERS, less the one here
+    further             = the most that a channel needs, at most MAX_DISPATCHERS, less this one
 
 With the defaults one run delivers 32 / 0.25 s x 60 s = 7,680 routes of each channel, so 7,681 due
-pushes are worth a second dispatcher. Emails at 14 a second are 840 in a run and never worth one.
+routes of a channel without a rate need a second dispatcher. At 14 a second a run sends 840, and
+more dispatchers would not help.
 """
 
 import math
@@ -13,13 +14,13 @@ from collections.abc import Iterable
 from dovecote.core.channel_state import Backlog
 
 RUN_SECONDS = 60.0
-"""What counts of a run: the next scheduled one counts anew, a minute later."""
+"""The part of a run that counts: the next scheduled one starts a minute later."""
 
 SEND_SECONDS = 0.25
-"""What a send of SES or SNS is taken to last, with its share of all else.
+"""The assumed duration of a send to SES or SNS, with its share of all else.
 
-An answer takes about 0.1 s. An email took 1.3 ms of CPU where it was measured, and 512 MB have 0.29
-of one: 32 sends at once, 128 a second, are within that also where it is half as fast.
+An answer takes about 0.1 s. A send to SES was measured at 1.3 ms of CPU, and 512 MB have 0.29 of a
+CPU: 32 sends at once, 128 a second, are within that even on a CPU half as fast.
 """
 
 
@@ -34,9 +35,9 @@ def bound(run: int, most: int) -> int:
 
 
 def further(backlogs: Iterable[Backlog], *, run: int, most: int) -> int:
-    """Return how many dispatchers to call beside the one that asks, of `most` in all.
+    """Return how many dispatchers to call in addition to this one, of `most` in all.
 
-    A dispatcher works on all channels side by side, so the channel that needs most decides.
+    A dispatcher works on all channels at once, so the channel that needs most decides.
     """
     needed = [math.ceil(_sendable(backlog) / run) for backlog in backlogs]
     return max(0, min(max(needed, default=0), most) - 1)
