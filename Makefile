@@ -93,7 +93,7 @@ check: .venv/.check .venv-sam/.sam .venv-checkov/.checkov ## linters, types, cat
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
-	$(bin)/python -m dovecote.catalog.check layers/catalog/catalog
+	$(bin)/python -m dovecote.wiring.catalog check layers/catalog/catalog
 	$(bin)/openapi-spec-validator layers/dovecote/dovecote/aws/openapi.yaml
 	$(sam) validate --lint
 	$(bin)/cfn-lint dashboard.yaml
@@ -123,7 +123,7 @@ build: .venv/.runtime .venv-sam/.sam ## what sam deploy uploads, in .aws-sam; fo
 	ENV=$(ENV) ARCHITECTURE=$$architecture OTLP=$$otlp PATH="$(CURDIR)/.venv-sam/bin:$$PATH" \
 		$(sam) build --no-cached --parameter-overrides Architecture=$$architecture
 	@python=$$($(bin)/python -c 'import build; print(build.find_python() or "")') && \
-	$(bin)/python -m dovecote.catalog.compile --python "$$python" .aws-sam/build/CatalogLayer/catalog
+	$(bin)/python -m dovecote.wiring.catalog compile --python "$$python" .aws-sam/build/CatalogLayer/catalog
 
 deploy: build ## bring the stack of ENV to this checkout: docs/deploy.md
 	$(sam) deploy --config-file $(CURDIR)/samconfig.toml --config-env $(ENV)

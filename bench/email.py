@@ -16,7 +16,7 @@ from bench.report import Table, Target, spread
 from bench.rounds import Size, rounds
 from local.provider import Running, running
 
-ALONE = "EmailChannel.deliver alone"
+ALONE = "the sender alone"
 SINGLY, IN_BULK = 1, 50
 BATCHES = (100, 500)
 COLUMNS = {"singly": SINGLY, f"in calls of {IN_BULK}": IN_BULK}

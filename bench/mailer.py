@@ -13,7 +13,7 @@ from bench.peers.job import payload
 from bench.peers.line import await_start, say
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
-from dovecote.core.route import Channel, Target
+from dovecote.core.route import Target
 from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.sending.sender import Sender
 from dovecote.store.schema.migrate import migrate
@@ -94,7 +94,7 @@ def _measured(run: Callable[[], object]) -> None:
 
 
 def _sender(here: Settings) -> Sender:
-    return delivery.senders(here, delivery.channels(here))[Channel.EMAIL]
+    return delivery.senders(here, delivery.channels(here))["email"]
 
 
 def _send(sender: Sender, claims: Sequence[Claim]) -> None:
@@ -102,14 +102,14 @@ def _send(sender: Sender, claims: Sequence[Claim]) -> None:
         claims,
         begin_before=time.monotonic() + RUN_SECONDS,
         slots=SendSlots(room=len(claims)),
-        breaker=CircuitBreaker(ChannelState(channel=Channel.EMAIL)),
+        breaker=CircuitBreaker(ChannelState(channel="email")),
     )
 
 
 def _claim(number: int) -> Claim:
     return Claim(
         route_id=uuid.uuid4(),
-        channel=Channel.EMAIL,
+        channel="email",
         target=Target.ADDRESS,
         kind="order.shipped",
         idempotency_key=str(number),

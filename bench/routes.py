@@ -5,9 +5,8 @@ from typing import Any
 
 import psycopg
 
-from dovecote.core.lanes import Lane
+from dovecote.channels.lanes import Lane
 from dovecote.core.notification import Priority
-from dovecote.core.route import Channel
 
 DEFAULTS = {
     "route_id": "uuidv7()",
@@ -33,7 +32,7 @@ LANE = """(case r.channel when 'email' then 0 else 6 end + r.priority * 2
     + case r.status when 'retrying' then 1 else 0 end)::smallint"""
 """dovecote/lanes.py, of a route r."""
 
-PUSH = Lane(channel=Channel.PUSH, priority=Priority.NORMAL, retry=False).number
+PUSH = Lane(channel="push", priority=Priority.NORMAL, retry=False).number
 
 NOTIFICATIONS = """
 insert into dovecote.notifications

@@ -23,6 +23,7 @@ import psycopg
 
 import build
 from bench.report import Rounds, Table, Target, markdown, spread
+from dovecote import channels
 from dovecote.catalog.compile import compile_catalog
 from dovecote.store.schema.migrate import migrate
 from local.postgres import Server
@@ -200,7 +201,7 @@ def _built(layer: Path) -> Path:
 def _catalog(folder: Path, python: str) -> Path:
     """Copy and compile the catalog, as `make build` does."""
     shutil.copytree(ROOT / "layers" / "catalog" / "catalog", folder)
-    compile_catalog(folder, python)
+    compile_catalog(folder, channels.sections(), python)
     return folder
 
 

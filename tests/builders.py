@@ -12,15 +12,16 @@ from uuid import UUID
 import psycopg
 
 from dovecote.aws.telemetry import no_span
+from dovecote.channels import lanes
 from dovecote.channels.base import Prepared, Reply
-from dovecote.core import lanes, strict_json
 from dovecote.core.backoff import Backoff
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.dead_letter import Redrive
 from dovecote.core.notification import Cancellation, NewNotification, Priority, Submission
 from dovecote.core.outcome import Delivered, Outcome
+from dovecote.core.parsing import strict_json
 from dovecote.core.ports import Clock, Sleep
-from dovecote.core.route import Channel, NewRoute, Target
+from dovecote.core.route import NewRoute, Target
 from dovecote.core.stored import Stored
 from dovecote.core.transitions import Refusal
 from dovecote.dispatch.deliver import Deliver
@@ -67,8 +68,8 @@ def a_submission(
     )
 
 
-def a_route(channel: Channel = Channel.EMAIL, **overrides: Any) -> NewRoute:
-    email = channel is Channel.EMAIL
+def a_route(channel: str = "email", **overrides: Any) -> NewRoute:
+    email = channel == "email"
     values: dict[str, Any] = {
         "route_id": uuid.uuid4(),
         "channel": channel,
@@ -104,7 +105,7 @@ def a_lease(seconds: float = 60) -> Lease:
     return Lease(token=uuid.uuid4(), seconds=seconds)
 
 
-def store_routes(store: Store, count: int, channel: Channel = Channel.EMAIL, **more: Any) -> None:
+def store_routes(store: Store, count: int, channel: str = "email", **more: Any) -> None:
     """Store one notification with so many routes."""
     assert store.submit(a_notification([a_route(channel) for _ in range(count)], **more), a_lease())
 
@@ -149,7 +150,7 @@ def fresh(
     store: Store, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float] | None = None
 ) -> Claimed:
     """Claim so many of each lane."""
-    return store.claim(Channel.EMAIL, lanes, lease, since or {})[0]
+    return store.claim("email", lanes, lease, since or {})[0]
 
 
 def claim_all(store: Store, seconds: float = 60, batch: int = 1000) -> list[Claim]:
@@ -164,7 +165,7 @@ def cancel(store: Store, claim: Claim) -> Cancellation | None:
     return store.cancel(notification.notification_id)
 
 
-def claim_lapsed(store: Store, channel: Channel = Channel.EMAIL, hold: float = 0) -> Claim | None:
+def claim_lapsed(store: Store, channel: str = "email", hold: float = 0) -> Claim | None:
     """Claim a route of a channel whose lease, and hold, ran out."""
     numbers = [lane.number for lane in lanes.of(channel)]
     return next(iter(store.claim_lapsed(numbers, a_lease(), hold=hold)), None)
@@ -242,7 +243,7 @@ class ScriptedChannel:
         return self.per_second
 
 
-NO_HOLDS = {Channel.EMAIL: 0.0, Channel.PUSH: 0.0}
+NO_HOLDS = {"email": 0.0, "push": 0.0}
 
 
 def channels_of(
@@ -250,9 +251,9 @@ def channels_of(
 ) -> dict[str, ScriptedChannel]:
     """Return a channel as email and as push: each has a hold, and email a rate."""
     email, push = copy(channel), copy(channel)
-    email.hold_seconds, email.per_second = holds[Channel.EMAIL], rate
-    push.hold_seconds, push.keeps_acceptances = holds[Channel.PUSH], False
-    return {Channel.EMAIL: email, Channel.PUSH: push}
+    email.hold_seconds, email.per_second = holds["email"], rate
+    push.hold_seconds, push.keeps_acceptances = holds["push"], False
+    return {"email": email, "push": push}
 
 
 def a_sender(

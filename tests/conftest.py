@@ -18,6 +18,7 @@ from dovecote.store.schema.migrate import migrate
 from local.postgres import Server
 from local.provider import Running, running
 from tests.canary import heard, kept, overheard
+from tests.catalogs import shipped
 from tests.functions import Functions, environment, functions
 from tests.store import Store
 
@@ -150,7 +151,7 @@ def house(database_url: str, provider: Running, catalog_folder: Path) -> Iterato
 @pytest.fixture(scope="session")
 def catalog_folder() -> Path:
     """The catalog that users edit."""
-    return Path(__file__).parents[1] / "layers" / "catalog" / "catalog"
+    return shipped()
 
 
 def named(url: str, database: str) -> str:

@@ -21,10 +21,9 @@ import psycopg
 from bench import routes
 from bench.peers.job import payload
 from bench.peers.line import Handled, await_end, await_start, say
-from dovecote.channels import base
+from dovecote.channels import NAMES, base
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import Delivered, Failed, Outcome, Permanent
-from dovecote.core.route import Channel
 from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.sending.sender import Sender
 from dovecote.store.schema.migrate import migrate
@@ -148,7 +147,7 @@ def send_by(channel: Accepting, in_flight: int = 0) -> None:
                 span=tracing.inner_span(),
                 sent=partial(metrics.measurements().sent, name),
             )
-            for name in Channel
+            for name in NAMES
         }
 
     delivery.senders = senders

@@ -6,7 +6,7 @@ from typing import Any
 from dovecote.aws import documents, events, openapi, requests, responses
 from dovecote.aws.events import Http
 from dovecote.aws.responses import Response
-from dovecote.core import query_string
+from dovecote.core.parsing import query_string
 from dovecote.core.problems import Malformed, NotFound
 from dovecote.wiring import api, logs
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
+from dovecote import channels
 from dovecote.catalog import kinds
 from dovecote.catalog.kinds import Kind, PayloadRefused
-from dovecote.catalog.rendering import Alert, Renderer
-from operate import channels
+from dovecote.catalog.rendering import Renderer
+from dovecote.channels.push.kind import Alert
+from operate.channels import part
 
 Payload = Mapping[str, Any]
 
@@ -40,7 +42,7 @@ class Gallery:
 
     def kinds(self) -> list[dict[str, Any]]:
         """Return the kinds with their channels and locales; raise BadCatalog."""
-        catalog = kinds.load(self._folder)
+        catalog = kinds.load(self._folder, channels.sections())
         renderer = Renderer(catalog, self._folder)
         return [
             {
@@ -54,13 +56,13 @@ class Gallery:
 
     def preview(self, name: str, locale: str | None) -> Preview | None:
         """Render a kind; None where there is none. Raise BadCatalog and RenderError."""
-        catalog = kinds.load(self._folder)
+        catalog = kinds.load(self._folder, channels.sections())
         if name not in catalog:
             return None
         kind = catalog[name]
         payload = self._sample(kind)
         renderer = Renderer(catalog, self._folder)
-        found = [channels.part(channel, "preview") for channel in kind.channels]
+        found = [part(channel, "preview") for channel in kind.channels]
         rendered = [one.rendered(renderer, kind, locale, payload) for one in found if one]
         return Preview(payload=payload, **ChainMap(*rendered))
 

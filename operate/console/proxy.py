@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from dovecote.core import query_string
+from dovecote.core.parsing import query_string
 from dovecote.core.problems import Malformed
 from operate import trouble
 from operate.aws import Answer

@@ -31,7 +31,6 @@ from dovecote.core.outcome import (
     Result,
     Throttled,
 )
-from dovecote.core.route import Channel
 from dovecote.core.transitions import Refusal
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
@@ -62,7 +61,7 @@ BACKOFF = Backoff(base=33, factor=2, maximum=3600, jitter=0)
 MOST = 3  # notifications at once: the same few routes, in trouble again and again
 DUE = "next_attempt_at <= clock_timestamp() and leased_until is null"
 LAPSED = "leased_until <= clock_timestamp()"
-HOLDS = {Channel.EMAIL: HOLD, Channel.PUSH: 0.0}
+HOLDS = {"email": HOLD, "push": 0.0}
 
 TIMES = {
     "notification_routes": (
@@ -194,7 +193,7 @@ class Life(RuleBasedStateMachine):
         deliver = a_deliver(self.store, ScriptedChannel(answer=answer), lambda: self.now)
         delivery = deliver(
             held.claims,
-            channel_state=ChannelState(channel=Channel.EMAIL),
+            channel_state=ChannelState(channel="email"),
             slots=SendSlots(room=100),
             deadline=held.until,
         )
@@ -348,7 +347,7 @@ class Life(RuleBasedStateMachine):
             case "permanent":
                 return Permanent(error="no")
             case "throttle":
-                return Throttled(resource=Channel.EMAIL, error="too fast")
+                return Throttled(resource="email", error="too fast")
         return Ambiguous(error="no answer")
 
     def _late(self, route_id: UUID) -> bool:

@@ -1,9 +1,13 @@
-"""Every registered channel has its lines in the template."""
+"""Every registered channel has its lines in the template, and what reads channels names none."""
+
+import re
+from pathlib import Path
 
 import pytest
 
 from dovecote import channels
 from tests.infrastructure.reading import permissions
+from tests.infrastructure.transform import ROOT
 
 
 @pytest.mark.parametrize("function", ["SubmitFunction", "DispatchFunction"])
@@ -13,3 +17,26 @@ def test_a_function_that_sends_may_call_the_provider_of_every_channel(
 ) -> None:
     sids = [statement["Sid"] for statement in permissions(function)]
     assert [sid for sid in sids if sid.startswith(channel.capitalize())]
+
+
+@pytest.mark.parametrize("name", ["backlog", "gauges", "live", "minutes", "paused"])
+def test_a_statement_about_all_channels_names_none(name: str) -> None:
+    (path,) = (ROOT / "layers" / "dovecote" / "dovecote" / "store" / "sql").rglob(f"{name}.sql")
+    assert [one for one in channels.NAMES if f"'{one}" in path.read_text("utf-8")] == []
+
+
+READERS = sorted(
+    path.relative_to(ROOT)
+    for folder in ("operate/console", "operate/checks", "local/page", "local/demo", "local/run")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".py", ".js", ".html"}
+)
+
+
+@pytest.mark.parametrize("reader", READERS, ids=str)
+def test_a_reader_compares_no_channel_with_a_name(reader: Path) -> None:
+    text = (ROOT / reader).read_text("utf-8")
+    names = "|".join(channels.NAMES)
+    compared = rf"channel\W{{0,4}}\s*(?:[!=]=+|in)\s*[\[(]?['\"](?:{names})['\"]"
+    listed = rf"['\"](?:{names})['\"],\s*['\"](?:{names})['\"]"
+    assert re.findall(rf"{compared}|{listed}|Channel\.[A-Z]+\b", text) == []

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from dovecote.wiring.settings import Settings, from_environment
+from dovecote import channels
+from dovecote.wiring.settings import Settings, Variables, from_environment
 from local.template import read_template
 from tests.infrastructure.reading import (
     FUNCTIONS,
@@ -175,7 +176,8 @@ def test_push_goes_to_the_topic_and_to_the_applications_devices_never_to_phone_n
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_is_told_every_setting_and_nothing_unknown(name: str) -> None:
-    settings = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    shapes: list[Any] = [Variables, *(one.settings() for one in channels.every().values())]
+    settings = {field.encode_name for one in shapes for field in msgspec.structs.fields(one)}
     assert set(function(name)["Environment"]["Variables"]) == settings | OTHERS
 
 
@@ -183,7 +185,10 @@ def test_the_template_has_the_defaults_of_the_settings() -> None:
     environment = read_template(TEMPLATE).functions["SubmitFunction"].environment
     database = {"DATABASE_URL": "postgresql://", "DB_HOST": "", "DB_NAME": "", "DB_USER": ""}
     told = {**environment, **database, "DISPATCH_FUNCTION": ""}
-    assert from_environment(told) == Settings(database_url="postgresql://")
+    assert from_environment(told) == Settings(
+        database_url="postgresql://",
+        channels=tuple(channel.settings()() for channel in channels.every().values()),
+    )
 
 
 def test_every_route_of_the_api_asks_for_iam() -> None:

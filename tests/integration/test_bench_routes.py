@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from bench import routes
-from dovecote.core import lanes
+from dovecote.channels import lanes
 from dovecote.core.claim import Lease
 from tests.builders import fresh
 from tests.store import Store

@@ -11,7 +11,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.core.route import Channel
 from dovecote.wiring import dispatch
 from local.provider import Fault, Order, Running
 from local.provider.ledger import Email
@@ -337,7 +336,7 @@ def test_an_entry_that_the_answer_leaves_out_is_in_doubt(
     bulk: Functions, provider: Running, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post(bulk, 5)
-    client = dispatch.dispatch().services.channels[Channel.EMAIL]._client
+    client = dispatch.dispatch().services.channels["email"]._client
     whole = client.send_bulk_email
 
     def short(**request: Any) -> Any:

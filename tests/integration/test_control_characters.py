@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.core import identifiers, queries
+from dovecote.core.parsing import identifiers, queries
 from dovecote.core.problems import Invalid
 from dovecote.submit import submission
 from tests.functions import Functions

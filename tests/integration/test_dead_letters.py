@@ -129,8 +129,8 @@ def test_what_was_redriven_or_settled_is_found_no_more(
 
 
 REFUSED_QUERIES = {
-    "channel": ("fax", "channel: is none of email, push"),
-    "reason": ("bad luck", "reason: is none of attempts, expired, permanent, ambiguous"),
+    "channel": ("fax", "channel: must be one of: email, push"),
+    "reason": ("bad luck", "reason: must be one of: attempts, expired, permanent, ambiguous"),
     "from": ("yesterday", "from: must be a time with an offset"),
     "to": ("2026-11-24T00:00:00", "to: must be a time with an offset"),
     "kind": ("\0", "kind: must be 1 to 255 characters"),

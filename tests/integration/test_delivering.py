@@ -25,7 +25,7 @@ from dovecote.core.outcome import (
     Result,
     Unreachable,
 )
-from dovecote.core.route import Channel, Target
+from dovecote.core.route import Target
 from dovecote.dispatch.deliver import Deliver
 from dovecote.dispatch.sending.sender import Sender
 from dovecote.wiring import dispatch
@@ -110,7 +110,7 @@ def deliver(claim: Claim) -> Outcome:
 
 def perform(deliver: Deliver, claims: list[Claim], deadline: float) -> list[Result]:
     """Deliver claims of one channel, of which nothing is known."""
-    channel_state = ChannelState(channel=claims[0].channel if claims else Channel.EMAIL)
+    channel_state = ChannelState(channel=claims[0].channel if claims else "email")
     slots = SendSlots(room=len(claims))
     return list(
         deliver(claims, channel_state=channel_state, slots=slots, deadline=deadline).results
@@ -192,7 +192,7 @@ def test_nothing_is_begun_when_the_time_is_up(
     ("broken_at", "expected"),
     [
         # nothing was sent yet
-        ("dovecote.catalog.rendering.Renderer.mail", Permanent(error="", asked=False)),
+        ("dovecote.channels.email.mail.render", Permanent(error="", asked=False)),
         # nobody knows how far it came
         ("dovecote.channels.email.channel.EmailChannel._single", Ambiguous(error="")),
     ],
@@ -487,7 +487,7 @@ def test_an_application_that_is_disabled_pauses_alone(
     post_to_device(pushing)
     error = "PlatformApplicationDisabled (400)"
     assert sorted(device_routes(connection)) == [("pending", 0, error), ("published", 1, None)]
-    assert store.channel_state(Channel.PUSH).paused == {"push/APNS/app"}
+    assert store.channel_state("push").paused == {"push/APNS/app"}
 
 
 def post_to_device(house: Functions, **more: Any) -> Answer:
@@ -532,7 +532,7 @@ def test_sns_out_of_reach_is_a_503_and_the_same_call_again_finishes_it(
     provider: Running,
 ) -> None:
     register(pushing, "phone", "apns", "a" * 64)
-    arns = load().push_application_arns
+    arns = load().of("push").push_application_arns
     values = environment(
         database_url, "http://127.0.0.1:9", catalog_folder, PUSH_APPLICATION_ARNS=arns
     )

@@ -12,7 +12,7 @@ import pytest
 
 from dovecote.core.device import Device
 from dovecote.core.outcome import Permanent, Result
-from dovecote.core.route import Channel, Target
+from dovecote.core.route import Target
 from dovecote.store.database import Database
 from dovecote.store.people.devices import PostgresDevices
 from local.provider import Running
@@ -207,9 +207,7 @@ def a_device(user: str = "u-1", session: str = "phone") -> Device:
 
 
 def a_push(session: str = "phone", **more: Any) -> Any:
-    return a_route(
-        Channel.PUSH, target=Target.DEVICE, user_id="u-1", device_session_id=session, **more
-    )
+    return a_route("push", target=Target.DEVICE, user_id="u-1", device_session_id=session, **more)
 
 
 @pytest.mark.parametrize("state", STATES)

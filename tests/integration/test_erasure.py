@@ -484,7 +484,7 @@ def test_where_sns_is_out_of_reach_nothing_is_erased_and_the_call_may_be_repeate
 ) -> None:
     assert register(pushing, "phone", "apns", "a" * 64) == 200
     assert pushing.post(a_body()).status == 202
-    arns = load().push_application_arns
+    arns = load().of("push").push_application_arns
     values = environment(
         database_url, "http://127.0.0.1:9", catalog_folder, PUSH_APPLICATION_ARNS=arns
     )

@@ -16,7 +16,6 @@ import pytest
 from dovecote.core.claim import Claim
 from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
 from dovecote.core.outcome import Ambiguous, Delivered, Failed, NotBegun, Outcome, Result
-from dovecote.core.route import Channel
 from dovecote.feedback.record_feedback import RecordFeedback
 from dovecote.store.database import Database
 from local.provider import Fault, Running
@@ -38,7 +37,7 @@ from tests.integration.test_http import a_body
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
-HOLDS = {Channel.EMAIL: 300.0, Channel.PUSH: 0.0}
+HOLDS = {"email": 300.0, "push": 0.0}
 SENT, REJECTED = Verdict.ACCEPTED, Verdict.NOT_SENT
 ERROR = "SES Reject: Bad content"
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from dovecote.channels import NAMES
 from dovecote.core.claim import Claim
 from dovecote.core.device import Device
 from dovecote.core.errors import StoreUnavailable
@@ -24,7 +25,6 @@ from dovecote.core.outcome import (
     Unavailable,
     Unreachable,
 )
-from dovecote.core.route import Channel
 from dovecote.store.database import Database
 from dovecote.store.people.devices import PostgresDevices
 from tests.builders import (
@@ -44,11 +44,11 @@ from tests.store import Store
 from tests.unit.examples import TRACEPARENT
 
 Connection = psycopg.Connection[Any]
-both_channels = pytest.mark.parametrize("channel", Channel)
-HOLDS = dict.fromkeys(Channel, 300.0)
+both_channels = pytest.mark.parametrize("channel", NAMES)
+HOLDS = dict.fromkeys(NAMES, 300.0)
 
 
-def claim_one(store: Store, channel: Channel, **more: Any) -> Claim:
+def claim_one(store: Store, channel: str, **more: Any) -> Claim:
     store_routes(store, 1, channel, **more)
     (claim,) = claim_all(store)
     return claim
@@ -77,7 +77,7 @@ def dead_letters(connection: Connection) -> list[Any]:
 
 @both_channels
 def test_success_publishes_and_clears_the_next_attempt(
-    store: Store, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: str
 ) -> None:
     claim = claim_one(store, channel)
     settle(store, claim, Delivered(message_id="m-1"), RecordingLog())
@@ -95,7 +95,7 @@ def test_success_publishes_and_clears_the_next_attempt(
 
 @both_channels
 def test_failure_below_max_attempts_arms_the_next_attempt_by_the_database_clock(
-    store: Store, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: str
 ) -> None:
     claim = claim_one(store, channel, max_attempts=3)
     settle(store, claim, Failed(error="no luck"), RecordingLog())
@@ -112,7 +112,7 @@ def test_failure_below_max_attempts_arms_the_next_attempt_by_the_database_clock(
 
 @both_channels
 def test_failure_at_max_attempts_dead_letters_with_a_row(
-    store: Store, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: str
 ) -> None:
     claim = claim_one(store, channel, max_attempts=1)
     settle(store, claim, Failed(error="no luck"), RecordingLog())
@@ -124,7 +124,7 @@ def test_failure_at_max_attempts_dead_letters_with_a_row(
 
 @both_channels
 def test_a_permanent_refusal_dead_letters_at_the_first_attempt(
-    store: Store, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: str
 ) -> None:
     claim = claim_one(store, channel, max_attempts=8)
     settle(store, claim, Permanent(error="MessageRejected"), RecordingLog())
@@ -145,7 +145,7 @@ def test_a_permanent_refusal_dead_letters_at_the_first_attempt(
     ids=str,
 )
 def test_what_was_not_begun_is_given_back_with_its_attempt_and_due_as_before(
-    store: Store, connection: Connection, channel: Channel, outcome: Outcome
+    store: Store, connection: Connection, channel: str, outcome: Outcome
 ) -> None:
     connection.execute(
         "insert into dovecote.channel_state (resource, channel)"
@@ -164,7 +164,7 @@ def test_what_was_not_begun_is_given_back_with_its_attempt_and_due_as_before(
 def test_what_is_throttled_or_unavailable_is_given_back_with_its_attempt(
     store: Store,
     connection: Connection,
-    channel: Channel,
+    channel: str,
     kind: type[Throttled | Unavailable],
 ) -> None:
     claim = claim_one(store, channel, max_attempts=1)
@@ -177,7 +177,7 @@ def test_what_is_throttled_or_unavailable_is_given_back_with_its_attempt(
 def test_a_throttled_route_is_due_again_soon_and_waits_since_it_was_first_due(
     store: Store, connection: Connection
 ) -> None:
-    claim = claim_one(store, Channel.EMAIL)
+    claim = claim_one(store, "email")
     connection.execute(
         "update dovecote.notification_routes set next_attempt_at = next_attempt_at - interval '1 h'"
     )
@@ -201,7 +201,7 @@ DOUBT = (
 @both_channels
 @pytest.mark.parametrize("max_attempts", [3, 1])
 def test_an_ambiguous_answer_is_in_doubt_for_the_hold_and_due_after_it(
-    store: Store, connection: Connection, channel: Channel, max_attempts: int
+    store: Store, connection: Connection, channel: str, max_attempts: int
 ) -> None:
     claim = claim_one(store, channel, max_attempts=max_attempts)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
@@ -214,7 +214,7 @@ def test_an_ambiguous_answer_is_in_doubt_for_the_hold_and_due_after_it(
 
 @both_channels
 def test_without_feedback_an_ambiguous_answer_is_a_failure(
-    store: Store, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: str
 ) -> None:
     claim = claim_one(store, channel)
     settle(store, claim, Ambiguous(error="lost"), RecordingLog())
@@ -226,7 +226,7 @@ def test_without_feedback_an_ambiguous_answer_is_a_failure(
 
 @both_channels
 def test_the_last_straw_of_an_outage_is_in_doubt_and_burns_no_attempt(
-    store: Store, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: str
 ) -> None:
     claim = claim_one(store, channel, max_attempts=1)
     lost = Unavailable(resource=str(channel), error="lost", doubtful=True)
@@ -238,7 +238,7 @@ def test_the_last_straw_of_an_outage_is_in_doubt_and_burns_no_attempt(
 
 
 def test_what_is_in_doubt_cannot_be_cancelled(store: Store) -> None:
-    claim = claim_one(store, Channel.EMAIL)
+    claim = claim_one(store, "email")
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
     assert cancel(store, claim) == Cancellation(cancelled=0, in_flight=1, ended=0)
 
@@ -246,7 +246,7 @@ def test_what_is_in_doubt_cannot_be_cancelled(store: Store) -> None:
 def test_a_hold_outlasts_the_time_of_its_route_which_then_ends_as_ambiguous(
     store: Store, connection: Connection
 ) -> None:
-    claim = claim_one(store, Channel.EMAIL, expires_in=10)
+    claim = claim_one(store, "email", expires_in=10)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
     assert row(connection, claim, "next_attempt_at >= doubt_until - interval '1 s'") == (True,)
     assert claim_all(store) == []
@@ -274,7 +274,7 @@ def test_a_hold_outlasts_the_time_of_its_route_which_then_ends_as_ambiguous(
 def test_an_outcome_that_is_certain_ends_the_doubt(
     store: Store, connection: Connection, outcome: Outcome, status: str
 ) -> None:
-    claim = claim_one(store, Channel.EMAIL)
+    claim = claim_one(store, "email")
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
     pass_the_hold(connection)
     (again,) = claim_all(store)
@@ -289,7 +289,7 @@ def test_an_outcome_that_is_certain_ends_the_doubt(
 def test_what_is_given_back_stays_in_doubt(
     store: Store, connection: Connection, outcome: Outcome
 ) -> None:
-    claim = claim_one(store, Channel.EMAIL)
+    claim = claim_one(store, "email")
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
     pass_the_hold(connection)
     (again,) = claim_all(store)
@@ -308,7 +308,7 @@ def pass_the_hold(connection: Connection) -> None:
 
 @both_channels
 def test_a_route_with_nobody_to_deliver_to_is_skipped_and_its_attempt_not_counted(
-    store: Store, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: str
 ) -> None:
     log = RecordingLog()
     claim = claim_one(store, channel, max_attempts=1)
@@ -333,7 +333,7 @@ def test_the_device_of_a_disabled_endpoint_is_dead_until_it_registers_anew(
     ]
     for device in own:
         devices.put(device)
-    claim = claim_one(store, Channel.PUSH)
+    claim = claim_one(store, "push")
     settle(store, claim, Permanent(error="no", dead_endpoint="arn:phone"), RecordingLog())
     assert [(d.device_session_id, d.dead) for d in store.devices(["u-1"])] == [
         ("phone", True), ("tablet", False),
@@ -346,9 +346,9 @@ def test_a_late_worker_too_tells_of_a_dead_device(store: Store, devices: Postgre
     devices.put(
         Device(user_id="u-1", device_session_id="d", platform="fcm", token="t", endpoint="arn:d")
     )
-    store_routes(store, 1, Channel.PUSH)
+    store_routes(store, 1, "push")
     (late,) = claim_all(store, seconds=0)
-    assert claim_lapsed(store, Channel.PUSH) is not None
+    assert claim_lapsed(store, "push") is not None
     settle(store, late, Permanent(error="no", dead_endpoint="arn:d"), RecordingLog())
     assert [device.dead for device in store.devices(["u-1"])] == [True]
 
@@ -371,13 +371,13 @@ def test_a_route_without_max_attempts_falls_back_to_the_default_of_five(
 def test_a_retry_is_due_at_the_latest_when_the_route_expires(
     store: Store, connection: Connection
 ) -> None:
-    claim = claim_one(store, Channel.EMAIL, expires_in=10)
+    claim = claim_one(store, "email", expires_in=10)
     settle(store, claim, Failed(error="no luck"), RecordingLog())
     assert row(connection, claim, "next_attempt_at = expires_at") == (True,)
 
 
 def test_the_finaliser_never_commits_by_itself(store: Store, connection: Connection) -> None:
-    claim = claim_one(store, Channel.EMAIL, max_attempts=1)
+    claim = claim_one(store, "email", max_attempts=1)
     results = [Result(claim=claim, outcome=Failed(error="no luck"))]
     with pytest.raises(ZeroDivisionError), store.transaction() as transaction:
         assert a_finaliser().finalise(transaction, results).tally.total() / 0
@@ -449,14 +449,14 @@ def test_an_acceptance_is_written_down_by_a_worker_that_outlives_an_outage(
     assert row(connection, claim, "status, provider_message_id") == ("published", "m-1")
 
 
-def traced_claim(store: Store, channel: Channel, max_attempts: int) -> Claim:
+def traced_claim(store: Store, channel: str, max_attempts: int) -> Claim:
     submission = a_submission(traceparent=TRACEPARENT)
     return claim_one(store, channel, submission=submission, max_attempts=max_attempts)
 
 
 @both_channels
 def test_each_log_line_has_its_fields_and_nothing_of_the_recipient(
-    store: Store, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: str
 ) -> None:
     log = RecordingLog()
     retried, ended = (traced_claim(store, channel, most) for most in (2, 1))
@@ -524,7 +524,7 @@ BROKEN_ROWS = {
 @both_channels
 @pytest.mark.parametrize("assignment", BROKEN_ROWS.values(), ids=BROKEN_ROWS)
 def test_the_check_constraint_refuses(
-    store: Store, connection: Connection, channel: Channel, assignment: str
+    store: Store, connection: Connection, channel: str, assignment: str
 ) -> None:
     stored(store, a_notification([a_route(channel)]))
     with pytest.raises(psycopg.errors.CheckViolation):

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 
-from dovecote.core import queries
+from dovecote.core.parsing import queries
 from dovecote.store.statements import statement
 from local.provider import Fault, Running
 from tests.builders import (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dovecote.core import strict_json
+from dovecote.core.parsing import strict_json
 from dovecote.core.problems import Malformed
 from dovecote.submit import submission
 

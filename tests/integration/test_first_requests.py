@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from dovecote import channels
 from dovecote.catalog.compile import compile_catalog
 from local.provider import Running
 from tests.functions import ROOT, environment
@@ -89,7 +90,7 @@ def an_event(name: str) -> dict[str, Any]:
 def starts(database_url: str, provider: Running, catalog_folder: Path, tmp_path: Path) -> Starts:
     """Functions with the catalog as it is built."""
     built = shutil.copytree(catalog_folder, tmp_path / "catalog")
-    assert compile_catalog(built)
+    assert compile_catalog(built, channels.sections())
     return Starts(environment(database_url, provider.url, built))
 
 

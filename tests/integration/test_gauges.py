@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from dovecote import channels
 from dovecote.aws.measurements import SAMPLED
 from dovecote.core.outcome import Failed
-from dovecote.core.route import Channel
 from dovecote.operations.gauges import RETURN_SECONDS, Gauges, ReadGauges
 from dovecote.wiring import metrics
 from local.provider import Fault, Running
@@ -57,7 +56,7 @@ def test_an_empty_queue_is_well(store: Store) -> None:
 def test_the_oldest_due_route_is_of_any_lane_claimed_or_not(
     store: Store, connection: Connection
 ) -> None:
-    store_routes(store, 3, Channel.PUSH)
+    store_routes(store, 3, "push")
     make_due(connection, "90 s")
     store_routes(store, 2)
     assert 90 <= store.gauges().oldest_due_seconds < 100

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.core import strict_json
+from dovecote.core.parsing import strict_json
 from local.provider import Running
 from tests.functions import Functions, environment, functions
 from tests.integration.test_http import assert_problem

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from dovecote.aws import openapi
-from dovecote.core.addresses import BadAddress, normalised
-from dovecote.core.identifiers import is_identifier
+from dovecote.core.parsing.addresses import BadAddress, normalised
+from dovecote.core.parsing.identifiers import is_identifier
 from local.provider import Running
 from local.provider.ledger import Email
 from tests.functions import PROBLEM, Answer, Functions, environment, functions

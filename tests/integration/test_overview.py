@@ -8,7 +8,6 @@ import pytest
 
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import Ambiguous, Failed, Outcome
-from dovecote.core.route import Channel
 from dovecote.store.database import Connection as Opened
 from dovecote.store.database import Database
 from dovecote.store.operations.overview import LANES, PostgresOverview
@@ -62,7 +61,7 @@ def test_live_routes_are_told_by_channel_status_and_how_they_stand(
     store_routes(store, 2)
     claim_all(store, seconds=-1)
     store_routes(store, 4)
-    store_routes(store, 5, Channel.PUSH)
+    store_routes(store, 5, "push")
     connection.execute(
         "update notification_routes set next_attempt_at = clock_timestamp()"
         " + case when position = 0 then interval '-90 s' else interval '1 hour' end"

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from dovecote.channels import NAMES
 from dovecote.core.channel_state import Congested, SendSlots
 from dovecote.core.errors import ProviderUnavailable
-from dovecote.core.route import Channel
 from dovecote.dispatch.rates import Rates
 from dovecote.store.database import Database
 from dovecote.wiring import database
@@ -66,7 +66,7 @@ def later(connection: Connection, seconds: float, column: str = "next_slot_at") 
 
 
 def test_a_channel_without_a_rate_has_none(store: Store) -> None:
-    assert [store.channel_state(channel).rate for channel in Channel] == [None, None]
+    assert [store.channel_state(channel).rate for channel in NAMES] == [None, None]
 
 
 def test_the_first_slot_is_now_and_each_other_one_later(paced: Store) -> None:
@@ -349,7 +349,7 @@ def rates(
     log: RecordingLog | None = None,
 ) -> Rates:
     channels = channels_of(Rated(provider), rate=fixed)
-    channels[Channel.EMAIL].rate_from_provider = fixed is None
+    channels["email"].rate_from_provider = fixed is None
     return Rates(store=store, channels=channels, log=log or RecordingLog())
 
 
@@ -407,8 +407,8 @@ def test_a_rate_that_was_never_known_is_none(store: Store) -> None:
 
 def test_push_has_no_rate(store: Store) -> None:
     provider = Provider(14)
-    assert rate_of(rates(store, provider, fixed=7), store, Channel.PUSH) is None
-    assert rate_of(rates(store, provider), store, Channel.PUSH) is None
+    assert rate_of(rates(store, provider, fixed=7), store, "push") is None
+    assert rate_of(rates(store, provider), store, "push") is None
     assert provider.asked == 0
 
 

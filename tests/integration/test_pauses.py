@@ -12,11 +12,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from dovecote.channels import NAMES
 from dovecote.core.channel_state import ChannelState, Pause
 from dovecote.core.claim import Claim
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome, Throttled, Unavailable
-from dovecote.core.route import Channel
 from dovecote.dispatch.deliver import Delivery
 from dovecote.dispatch.pauses import Pauses
 from dovecote.dispatch.sending.circuit_breaker import MOST_REFUSED, CircuitBreaker
@@ -85,7 +85,7 @@ def has_failures(store: Store) -> tuple[int, set[uuid.UUID]]:
 
 
 def test_the_channels_stand_well_at_first(store: Store) -> None:
-    for channel in Channel:
+    for channel in NAMES:
         assert store.channel_state(channel) == ChannelState(channel=channel, rate_is_old=True)
 
 
@@ -520,7 +520,7 @@ def test_the_first_answer_of_a_paused_account_stops_the_batch_and_one_route_prob
 def test_a_pause_of_one_channel_holds_up_no_other(store: Store, connection: Connection) -> None:
     pause(store, base=300)
     store_routes(store, 5)
-    store_routes(store, 5, Channel.PUSH)
+    store_routes(store, 5, "push")
     channel = ScriptedChannel()
     tally = a_dispatch(store, channel)(forever)
     assert (tally["claimed"], tally["published"]) == (5, 5)
@@ -615,7 +615,7 @@ def test_five_routes_without_an_answer_pause_their_channel_and_the_last_keeps_it
 ) -> None:
     store_routes(store, 10)
     channel = ScriptedChannel(answer=lambda _: Ambiguous(error="lost"))
-    run_without_waiting(store, channel, holds={Channel.EMAIL: hold, Channel.PUSH: 0.0})
+    run_without_waiting(store, channel, holds={"email": hold, "push": 0.0})
     assert len(channel.asked) == 5
     expected = Counter({("order.shipped", "retrying", 1): 4, ("order.shipped", "pending", 0): 5})
     expected[last] += 1
@@ -738,7 +738,7 @@ def test_what_expires_behind_a_paused_channel_ends_without_a_send(
 ) -> None:
     store_routes(store, 250, expires_in=0)
     store_routes(store, 5)
-    store_routes(store, 5, Channel.PUSH, expires_in=3600)
+    store_routes(store, 5, "push", expires_in=3600)
     pause(store, base=300)
     channel = ScriptedChannel()
     tally = a_dispatch(store, channel)(forever)
@@ -767,7 +767,7 @@ def test_what_expires_in_doubt_behind_a_paused_channel_ends_when_its_hold_is_ove
     connection.execute("update dovecote.notification_routes set expires_at = created_at")
     pause(store, base=300)
     hold = 60.0 if held else 0.0
-    holds = {Channel.EMAIL: hold, Channel.PUSH: 0.0}
+    holds = {"email": hold, "push": 0.0}
     a_dispatch(store, ScriptedChannel(), holds=holds)(forever)
     assert reasons(connection) == expected
 

@@ -17,8 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
-from dovecote.catalog.rendering import Alert
 from dovecote.channels.push.endpoints import SnsEndpoints
+from dovecote.channels.push.kind import Alert
 from dovecote.channels.push.message import ClientEvent, Expiry, attributes, envelope
 from local.provider import Provider, running
 

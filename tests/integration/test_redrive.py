@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from dovecote.channels import NAMES
 from dovecote.core.outcome import Failed, Permanent
-from dovecote.core.route import Channel
 from dovecote.core.transitions import Refusal
 from local.provider import Fault, Running
 from tests.builders import (
@@ -28,12 +28,10 @@ from tests.integration.test_pauses import at_once
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
-both_channels = pytest.mark.parametrize("channel", Channel)
+both_channels = pytest.mark.parametrize("channel", NAMES)
 
 
-def a_dead_letter(
-    store: Store, connection: Connection, channel: Channel = Channel.EMAIL
-) -> uuid.UUID:
+def a_dead_letter(store: Store, connection: Connection, channel: str = "email") -> uuid.UUID:
     """Return a route that failed twice and has no attempt left."""
     store_routes(store, 1, channel, max_attempts=2)
     for _ in range(2):
@@ -67,7 +65,7 @@ def let_expire(connection: Connection) -> None:
 
 @both_channels
 def test_a_dead_letter_is_pending_with_a_fresh_set_of_attempts(
-    store: Store, connection: Connection, channel: Channel
+    store: Store, connection: Connection, channel: str
 ) -> None:
     route_id = a_dead_letter(store, connection, channel)
     (notification_id, expires_at) = row(connection, "notification_id, expires_at")

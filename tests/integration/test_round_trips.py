@@ -9,7 +9,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from dovecote.core.route import Channel
 from dovecote.store.database import Connection, Database
 from tests.builders import a_lease, a_notification, a_route
 from tests.store import Store
@@ -26,10 +25,10 @@ ONE_STATEMENT: dict[str, Ask] = {
     "devices": lambda store: store.devices(["u-1"]),
     "find": lambda store: store.find("order.shipped", "unknown"),
     "claim, and how its channel stands": (
-        lambda store: store.claim(Channel.EMAIL, {0: 1}, a_lease(), {})
+        lambda store: store.claim("email", {0: 1}, a_lease(), {})
     ),
-    "channel_state": lambda store: store.channel_state(Channel.EMAIL),
-    "set_rate": lambda store: store.set_rate(Channel.EMAIL, 10.0),
+    "channel_state": lambda store: store.channel_state("email"),
+    "set_rate": lambda store: store.set_rate("email", 10.0),
     "publish": lambda store: store.publish(uuid4(), {uuid4(): "m-1"}, [("k", uuid4(), "m-1")]),
     "accepted": lambda store: store.accepted([]),
 }

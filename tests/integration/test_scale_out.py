@@ -11,7 +11,6 @@ import pytest
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.notification import Priority
 from dovecote.core.ports import NotInvoked
-from dovecote.core.route import Channel
 from dovecote.dispatch.runs import scale
 from dovecote.dispatch.runs.scale_out import ScaleOut
 from dovecote.store.dispatch.wake_up import PostgresBacklogs
@@ -59,7 +58,7 @@ def due(store: Store, most: int = 100) -> dict[str, int]:
 def test_what_is_due_is_counted_by_channel_in_all_lanes(store: Store) -> None:
     for priority in Priority:
         store_routes(store, 3, priority=priority)
-        store_routes(store, 2, Channel.PUSH, priority=priority)
+        store_routes(store, 2, "push", priority=priority)
     assert due(store) == {"email": 9, "push": 6}
 
 
@@ -88,7 +87,7 @@ def test_what_is_not_due_yet_or_has_ended_is_not_counted(
 def test_a_channel_that_pauses_or_is_to_be_tried_after_it_is_left_out(
     store: Store, connection: Connection, until: str
 ) -> None:
-    store.submit(a_notification([a_route(), a_route(Channel.PUSH)]), a_lease())
+    store.submit(a_notification([a_route(), a_route("push")]), a_lease())
     connection.execute(
         f"update dovecote.channel_state set paused_until = {until}"  # noqa: S608
         " where resource = 'email'".encode()

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from dovecote.core import lanes
+from dovecote.channels import NAMES, lanes
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.device import Device
 from dovecote.core.errors import StoreFailed
 from dovecote.core.notification import NewNotification, Priority
-from dovecote.core.route import Channel, Target
+from dovecote.core.route import Target
 from dovecote.core.stored import DevicesFound
 from dovecote.store.people.devices import PostgresDevices
 from tests.builders import (
@@ -32,10 +32,10 @@ Connection = psycopg.Connection[Any]
 
 ROUTES = [
     a_route(claimed=True),
-    a_route(Channel.PUSH, claimed=True),
+    a_route("push", claimed=True),
     a_route(locale="de-AT", data='{"first_name":"\N{GRINNING FACE}"}'),
     a_route(skip="recipient has no email", resolved_email=None),
-    a_route(Channel.PUSH, target=Target.DEVICE, device_session_id='d"\\,{}'),
+    a_route("push", target=Target.DEVICE, device_session_id='d"\\,{}'),
 ]
 NOTIFICATIONS = {
     "due": a_notification(ROUTES),
@@ -74,8 +74,8 @@ def test_each_route_of_a_person_is_entered_skipped_or_not(
         a_route(resolved_email="Ann@Example.com"),
         a_route(resolved_email="ann@example.com", user_id=None),
         a_route(resolved_email="ann@example.com", skip="not allowed here"),
-        a_route(Channel.PUSH),
-        a_route(Channel.PUSH, user_id=None, skip="recipient has no user_id"),
+        a_route("push"),
+        a_route("push", user_id=None, skip="recipient has no user_id"),
     ]
     notification = a_notification(routes)
     stored(store, notification)
@@ -114,7 +114,7 @@ def alike(claims: Any) -> list[Claim]:
 def test_a_claim_at_once_says_the_lane_that_the_database_says(
     store: Store, connection: Connection, priority: Priority
 ) -> None:
-    routes = [a_route(channel, claimed=True) for channel in Channel]
+    routes = [a_route(channel, claimed=True) for channel in NAMES]
     answer = stored(store, a_notification(routes, priority=priority))
     assert len(answer.claims) == len(routes)
     rows = connection.execute("select route_id, lane from dovecote.notification_routes").fetchall()

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from psycopg import errors, sql
 
 from dovecote.catalog.kinds import BadCatalog
-from dovecote.core.addresses import BadAddress, normalised
-from dovecote.core.identifiers import is_identifier
+from dovecote.channels.email.planning import NOT_ALLOWED
+from dovecote.core.parsing.addresses import BadAddress, normalised
+from dovecote.core.parsing.identifiers import is_identifier
 from dovecote.store.people.devices import PostgresDevices
 from dovecote.store.schema.publish import publish
 from dovecote.store.schema.roles import PRODUCER, BadUsers, make_users
-from dovecote.submit.routing import NOT_ALLOWED
 from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment
 from local.provider import Running

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from dovecote.core.claim import Claim
 from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
 from dovecote.core.outcome import Delivered, Result
-from dovecote.core.route import Channel
 from local.provider import Running
 from tests.builders import (
     ADDRESS,
@@ -166,7 +165,7 @@ def test_a_route_to_a_suppressed_address_is_stored_as_skipped_and_answered_so(
 ROUTES = [
     a_route(claimed=True),
     a_route(resolved_email="success+bob@simulator.amazonses.com", claimed=True),
-    a_route(Channel.PUSH, claimed=True),
+    a_route("push", claimed=True),
     a_route(resolved_email=ADDRESS.title()),
     a_route(skip="not allowed here"),
 ]
@@ -194,7 +193,7 @@ def test_what_is_answered_of_suppressed_addresses_is_what_is_stored(
 def test_a_route_whose_address_is_suppressed_before_it_is_claimed_is_skipped_without_a_send(
     store: Store, house: Functions, connection: Connection
 ) -> None:
-    routes = [a_route(), a_route(Channel.PUSH), a_route(resolved_email="success@example.com")]
+    routes = [a_route(), a_route("push"), a_route(resolved_email="success@example.com")]
     assert store.submit(a_notification(routes), a_lease())
     suppress(house)
     channel = ScriptedChannel()

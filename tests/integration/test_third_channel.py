@@ -1,6 +1,8 @@
 """A third channel of the registry shows up wherever channels are read, without code of its own."""
 
+import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import psycopg
@@ -8,7 +10,9 @@ import pytest
 
 from dovecote import channels
 from dovecote.aws import openapi
+from dovecote.channels.push import Push
 from dovecote.store.operations import overview
+from dovecote.wiring import settings
 from tests.builders import store_routes
 from tests.functions import Functions
 from tests.integration.test_gauges import by_channel
@@ -19,10 +23,21 @@ LANE = 12
 """The first lane of the third channel."""
 
 
+class Sms(Push):
+    """A channel with a name of its own, and the parts of push."""
+
+    name = "sms"
+
+
 @pytest.fixture
 def third(connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Register a third channel, which is paused, in a database that takes it."""
-    monkeypatch.setattr(channels, "NAMES", NAMES)
+    for module in (channels, settings):
+        monkeypatch.setattr(module, "NAMES", NAMES)
+    monkeypatch.setattr(channels, "NUMBERS", {**channels.NUMBERS, "sms": 2})
+    folder = ModuleType("dovecote.channels.sms")
+    monkeypatch.setattr(folder, "CHANNEL", Sms(), raising=False)
+    monkeypatch.setitem(sys.modules, folder.__name__, folder)
     for table, constraints in {
         "channel_state": ["channel_state_channel"],
         "notification_routes": [

@@ -12,9 +12,10 @@ import boto3
 import pytest
 
 from dovecote.catalog.kinds import BadCatalog
+from dovecote.core.parsing.settings import BadSettings
 from dovecote.wiring import clients, logs
 from dovecote.wiring import database as wiring_database
-from dovecote.wiring.settings import BadSettings, load
+from dovecote.wiring.settings import load
 from local.provider import Fault, Order, Running
 from tests.functions import Context, environment, functions
 from tests.integration.test_http import a_body
@@ -145,7 +146,7 @@ def test_a_wrong_catalog_stops_a_function_naming_the_place(
     (tmp_path / "kinds.yaml").write_text("kinds: {a.b: {channels: [fax], schema: {type: object}}}")
     with (
         functions(environment(database_url, "", tmp_path)) as house,
-        pytest.raises(BadCatalog, match=r"kinds.yaml: a.b: channels"),
+        pytest.raises(BadCatalog, match=r"kinds.yaml: line 1: a.b: channels"),
     ):
         house.post(a_body())
 

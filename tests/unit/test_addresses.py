@@ -4,7 +4,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dovecote.core import addresses
+from dovecote.core.parsing import addresses
 
 
 def validated(address: str) -> str | None:

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from dovecote.catalog.kinds import Kind, load
+from dovecote.channels.planning import Oversized
 from dovecote.core.device import Device
 from dovecote.core.notification import NewNotification, Recipient, Submission
 from dovecote.core.problems import Invalid
+from dovecote.core.route import NewRoute
 from dovecote.submit.build_notification import BuildNotification
-from dovecote.submit.ports import Oversized
-from dovecote.submit.routing import MailRule, Routing
+from dovecote.submit.routing import Routing
 from dovecote.submit.submission import parse
-from tests.unit.examples import KIND, a_body, catalog_folder
+from tests.unit.examples import KIND, SECTIONS, a_body, a_route, catalog_folder
 
 
 class Devices:
@@ -47,6 +48,9 @@ class Preview:
     def reads(self, _kind: Kind, _locale: str | None) -> frozenset[str]:
         return frozenset()
 
+    def reached(self, _kind: Kind, recipient: Recipient) -> tuple[str, ...]:
+        return ("by-user",) if recipient.user_id else ()
+
     def fault(
         self, _kind: Kind, _submission: Submission, recipient: Recipient
     ) -> str | Oversized | None:
@@ -55,13 +59,25 @@ class Preview:
         return self._fault if size <= self._fits else Oversized("is too large")
 
 
+class Planner:
+    """Plans one route for each recipient, and asks for the devices of users."""
+
+    uses_devices = True
+
+    def routes(self, recipient: Recipient, _devices: Sequence[Device]) -> list[NewRoute]:
+        return [a_route(user_id=recipient.user_id)]
+
+    def check(self, *_: Any) -> None:
+        pass
+
+
 def a_plan(
     folder: Path, preview: Preview, *sessions: str
 ) -> Callable[[Submission], NewNotification]:
     plan = BuildNotification(
-        catalog=load(catalog_folder(folder)),
+        catalog=load(catalog_folder(folder), SECTIONS),
         preview=preview,
-        routing=Routing(mail=MailRule(), topic=True, new_id=uuid.uuid4),
+        routing=Routing({name: Planner() for name in SECTIONS}),
         user_devices=Devices(*sessions),
         new_id=uuid.uuid4,
         clock=time.monotonic,

@@ -13,38 +13,38 @@ from hypothesis import strategies as st
 from dovecote.catalog.check import check
 from dovecote.catalog.compile import compile_catalog
 from dovecote.catalog.kinds import BadCatalog, Kind, PayloadRefused, load
-from dovecote.core import strict_json
+from dovecote.channels import NAMES, sections
 from dovecote.core.notification import Priority
-from dovecote.core.route import Channel
-from tests.unit.examples import ENTRY, KIND, TEMPLATES, catalog_folder
+from dovecote.core.parsing import strict_json
+from tests import catalogs
+from tests.unit.examples import ENTRY, KIND, SECTIONS, TEMPLATES, Letter, Pager, catalog_folder
 
-SHIPPED = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
-KINDS = load(SHIPPED)
+SHIPPED = catalogs.shipped()
+KINDS = load(SHIPPED, sections())
 
 
 def refusal(folder: Path) -> str:
     """Return in what words a catalog is refused."""
     with pytest.raises(BadCatalog) as caught:
-        check(folder)
+        check(folder, SECTIONS)
     return str(caught.value)
 
 
 def one_kind(folder: Path, **entry: Any) -> Kind:
-    return load(catalog_folder(folder, entry))[KIND]
+    return load(catalog_folder(folder, entry), SECTIONS)[KIND]
 
 
 # What is well.
 
 
 def test_the_shipped_catalog_is_well() -> None:
-    assert check(SHIPPED) == len(KINDS) >= 5
+    assert check(SHIPPED, sections()) == len(KINDS) >= 5
 
 
-def test_the_shipped_catalog_is_over_both_channels_with_a_second_locale() -> None:
+def test_the_shipped_catalog_has_each_channel_alone_all_together_and_a_second_locale() -> None:
     channels = {kind.channels for kind in KINDS.values()}
-    assert {(Channel.EMAIL,), (Channel.PUSH,), (Channel.EMAIL, Channel.PUSH)} <= channels
-    assert list(SHIPPED.glob("templates/*/*/body.html"))
-    assert any(kind.unsubscribe_url for kind in KINDS.values())
+    assert {*((name,) for name in NAMES), tuple(NAMES)} <= channels
+    assert any(path.is_dir() for path in SHIPPED.glob("templates/*/*"))
     reset = KINDS["account.password_reset"]
     assert reset.priority is Priority.HIGH
     assert reset.time_to_live <= 3600
@@ -56,30 +56,24 @@ def test_an_entry_that_says_little_has_the_defaults(tmp_path: Path) -> None:
     assert kind.priority is Priority.NORMAL
     assert kind.time_to_live == 72 * 3600
     assert kind.max_attempts == 0
-    assert (kind.sender, kind.reply_to, kind.unsubscribe_url) == (None, None, None)
-    assert kind.headers == {}
+    assert kind.sections == {"letter": Letter(), "pager": Pager()}
     assert kind.required == {"name"}
 
 
 def test_an_entry_that_says_all_is_read(tmp_path: Path) -> None:
     entry = {
-        "channels": ["push", "email"],
+        "channels": ["pager", "letter"],
         "template": "greeting-sent",
         "priority": "low",
         "time_to_live": "15m",
         "max_attempts": 3,
-        "from": "Dovecote Shop <orders@Example.com>",
-        "reply_to": "support@example.com",
-        "headers": {"X-Name": "{{ name }}"},
-        "unsubscribe_url": "https://example.com/u?n={{ name }}",
+        "footer": "to {{ name }}",
     }
     kind = one_kind(tmp_path, **entry)
-    assert kind.channels == (Channel.PUSH, Channel.EMAIL)
+    assert kind.channels == ("pager", "letter")
     assert (kind.priority, kind.time_to_live, kind.max_attempts) == (Priority.LOW, 900, 3)
-    assert kind.sender == "Dovecote Shop <orders@example.com>"
-    assert kind.reply_to == "support@example.com"
-    assert kind.headers == {"X-Name": "{{ name }}"}
-    assert check(tmp_path) == 1
+    assert kind.sections["letter"] == Letter(footer="to {{ name }}")
+    assert check(tmp_path, SECTIONS) == 1
 
 
 @pytest.mark.parametrize(
@@ -90,13 +84,6 @@ def test_a_duration_is_a_number_and_a_unit(tmp_path: Path, text: str, seconds: i
     assert one_kind(tmp_path, time_to_live=text).time_to_live == seconds
 
 
-def test_a_sender_beyond_ascii_is_named_in_encoded_words(tmp_path: Path) -> None:
-    sender = one_kind(tmp_path, **{"from": "B\u00fccher <books@example.com>"}).sender
-    assert sender is not None
-    assert sender.isascii()
-    assert sender.endswith("<books@example.com>")
-
-
 # Entries that are wrong.
 
 
@@ -104,9 +91,8 @@ def test_a_sender_beyond_ascii_is_named_in_encoded_words(tmp_path: Path) -> None
     ("entry", "named"),
     [
         # channels
-        ({"channels": ["sms"]}, ("channels", "sms")),
         ({"channels": []}, ("channels",)),
-        ({"channels": "email"}, ("channels",)),
+        ({"channels": "letter"}, ("channels",)),
         ({"channels": None}, ("channels",)),
         # a key that the catalog does not know
         ({"colour": "red"}, ("colour",)),
@@ -116,12 +102,7 @@ def test_a_sender_beyond_ascii_is_named_in_encoded_words(tmp_path: Path) -> None
         ({"priority": "urgent"}, ("priority", "urgent")),
         ({"max_attempts": -1}, ("max_attempts",)),
         ({"max_attempts": "8"}, ("max_attempts",)),
-        ({"headers": []}, ("headers",)),
-        ({"headers": {"X Name": "x"}}, ("headers",)),
-        ({"headers": {"X-Name\r\nBcc": "x"}}, ("headers",)),
-        ({"headers": {"X-Name:": "x"}}, ("headers",)),
-        ({"headers": {"X-Name": 5}}, ("headers",)),
-        ({"unsubscribe_url": 5}, ("unsubscribe_url",)),
+        ({"footer": 5}, ("footer",)),
         # durations
         ({"time_to_live": "72"}, ("time_to_live",)),
         ({"time_to_live": 72}, ("time_to_live",)),
@@ -158,29 +139,32 @@ def test_a_wrong_entry_is_refused_by_file_kind_and_key(
         assert word in words
 
 
-@pytest.mark.parametrize("key", ["from", "reply_to"])
 @pytest.mark.parametrize(
-    "text",
+    ("text", "line", "channel"),
     [
-        "shop",
-        "Shop",
-        "Shop <>",
-        "Shop <shop@localhost>",
-        "Shop shop@example.com",
-        # two, of which one would be lost without a word
-        "shop@example.com, support@example.com",
-        "Shop <shop@example.com>, Support <support@example.com>",
-        # another header
-        "Shop\r\nBcc: bob@example.com <shop@example.com>",
-        "shop@example.com\r\nBcc: bob@example.com",
-        # something after it
-        "Shop <shop@example.com> x",
+        ("channels: [letter, fax]", 3, "fax"),
+        ("schema: {type: object}\n    channels:\n      - fax", 5, "fax"),
+        ("channels:\n      - letter\n      # none of ours\n      - Letter", 6, "Letter"),
+        ("channels: ['', letter]", 3, ""),
+        ("<<: {channels: [fax]}", 3, "fax"),
     ],
-    ids=ascii,
 )
-def test_what_is_no_single_mailbox_is_refused(tmp_path: Path, key: str, text: str) -> None:
-    words = refusal(catalog_folder(tmp_path, {key: text}))
-    assert words.startswith(f"kinds.yaml: {KIND}: ")
+def test_an_unknown_channel_is_refused_with_its_line_and_the_channels_that_exist(
+    tmp_path: Path, text: str, line: int, channel: str
+) -> None:
+    (tmp_path / "kinds.yaml").write_text(f"kinds:\n  {KIND}:\n    {text}\n")
+    assert refusal(tmp_path) == (
+        f"kinds.yaml: line {line}: {KIND}: channels: {channel!r} must be one of: letter, pager"
+    )
+
+
+def test_an_unknown_channel_of_a_compiled_catalog_is_refused_with_its_line(tmp_path: Path) -> None:
+    folder = catalog_folder(tmp_path)
+    assert compile_catalog(folder, SECTIONS)
+    with pytest.raises(
+        BadCatalog, match=r"^kinds.yaml: line \d: .*\'pager\' must be one of: letter$"
+    ):
+        load(folder, {"letter": Letter})
 
 
 @pytest.mark.parametrize("name", ["Order.Shipped", "order shipped", ".order", "order.", "1", "a\n"])
@@ -251,15 +235,15 @@ def test_a_missing_template_is_refused_by_its_file(tmp_path: Path, name: str) ->
 def test_a_locale_holds_every_file_that_the_default_does(tmp_path: Path) -> None:
     localised = {name.replace("/", "/de/"): text for name, text in TEMPLATES.items()}
     folder = catalog_folder(tmp_path, templates=localised)
-    assert check(folder) == 1
+    assert check(folder, SECTIONS) == 1
     (folder / "templates" / "greeting-sent" / "de" / "body.txt").unlink()
     assert refusal(folder).startswith("templates/greeting-sent/de/body.txt: is missing")
 
 
 def test_a_channel_that_a_kind_lacks_needs_no_file(tmp_path: Path) -> None:
-    folder = catalog_folder(tmp_path, {"channels": ["email"]})
+    folder = catalog_folder(tmp_path, {"channels": ["letter"]})
     (folder / "templates" / "greeting-sent" / "push.json").unlink()
-    assert check(folder) == 1
+    assert check(folder, SECTIONS) == 1
 
 
 @pytest.mark.parametrize(
@@ -308,11 +292,10 @@ def test_a_wrong_template_is_refused_by_file_and_line_or_name(
 @pytest.mark.parametrize(
     ("entry", "key"),
     [
-        ({"headers": {"X-Name": "{{ surname }}"}}, "headers: X-Name"),
-        ({"headers": {"X-Name": "{{ name"}}, "headers: X-Name"),
-        ({"headers": {"X-Name": "{{ name|shout }}"}}, "headers: X-Name"),
-        ({"unsubscribe_url": "https://example.com/{{ token }}"}, "unsubscribe_url"),
-        ({"unsubscribe_url": "https://example.com/{% if %}"}, "unsubscribe_url"),
+        ({"footer": "{{ surname }}"}, "footer"),
+        ({"footer": "{{ name"}, "footer"),
+        ({"footer": "{{ name|shout }}"}, "footer"),
+        ({"footer": "{% if %}"}, "footer"),
     ],
     ids=str,
 )
@@ -340,52 +323,52 @@ def shipped(tmp_path: Path) -> Path:
 
 def test_a_compiled_catalog_is_the_one_that_was_read(shipped: Path) -> None:
     before = set(shipped.rglob("*"))
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, sections())
     made = {path.name for path in set(shipped.rglob("*")) - before}
     assert made == {"kinds.json", "templates.msgpack"}
-    assert load(shipped) == KINDS
+    assert load(shipped, sections()) == KINDS
     with pytest.raises(PayloadRefused):
-        load(shipped)["order.shipped"].check({})
+        load(shipped, sections())["order.shipped"].check({})
 
 
 def test_what_is_compiled_is_not_read_again(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, sections())
     monkeypatch.setattr("dovecote.catalog.kinds.parsed", None)
-    assert load(shipped) == KINDS
+    assert load(shipped, sections()) == KINDS
 
 
 def test_to_compile_twice_changes_nothing(shipped: Path) -> None:
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, sections())
     paths = [shipped / name for name in ("kinds.json", "templates.msgpack")]
     once = [path.read_bytes() for path in paths]
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, sections())
     assert [path.read_bytes() for path in paths] == once
 
 
 @pytest.mark.parametrize("stale", ["", "{}", '{"sha256": "", "kinds": {}}', "\xff"])
 def test_what_was_compiled_of_another_text_is_ignored(shipped: Path, stale: str) -> None:
     (shipped / "kinds.json").write_text(stale, "latin-1")
-    assert load(shipped) == KINDS
+    assert load(shipped, sections()) == KINDS
 
 
 def test_a_catalog_that_was_edited_since_it_was_compiled_is_read(shipped: Path) -> None:
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, sections())
     text = (shipped / "kinds.yaml").read_text()
     (shipped / "kinds.yaml").write_text(text.replace("time_to_live: 15m", "time_to_live: 10m"))
-    assert load(shipped)["account.password_reset"].time_to_live == 600
+    assert load(shipped, sections())["account.password_reset"].time_to_live == 600
 
 
 def test_a_wrong_catalog_is_not_compiled(tmp_path: Path) -> None:
     folder = catalog_folder(tmp_path, {"channels": ["sms"]})
     with pytest.raises(BadCatalog, match="channels"):
-        compile_catalog(folder)
+        compile_catalog(folder, SECTIONS)
     assert not (folder / "kinds.json").exists()
 
 
 def test_what_json_says_otherwise_is_not_compiled(tmp_path: Path) -> None:
     schema = {**ENTRY["schema"], "properties": {"name": {"enum": [date(2026, 12, 1)]}}}
     folder = catalog_folder(tmp_path, {"schema": schema})
-    assert not compile_catalog(folder)
+    assert not compile_catalog(folder, SECTIONS)
     assert not (folder / "kinds.json").exists()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from dovecote.aws import cloudformation
 from dovecote.aws.cloudformation import ANSWER_SECONDS, Lost
-from dovecote.wiring.settings import BadSettings
+from dovecote.core.parsing.settings import BadSettings
 from tests.cloudformation import SECRET, Waiting, waiting
 from tests.functions import ROOT
 

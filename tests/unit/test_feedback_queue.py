@@ -6,7 +6,8 @@ from uuid import UUID
 from dovecote.aws import feedback_queue
 from dovecote.aws.events import Record
 from dovecote.core.errors import StoreFailed, StoreUnavailable
-from dovecote.feedback.record_feedback import BadEvent, Taken
+from dovecote.core.feedback import BadEvent
+from dovecote.feedback.record_feedback import Taken
 from tests.unit.examples import ANN, ROUTE_ID
 from tests.unit.lines import Lines
 

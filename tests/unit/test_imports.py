@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CHANNELS = ROOT / "layers" / "dovecote" / "dovecote" / "channels"
 HANDLERS = sorted(ROOT.glob("functions/*/app.py"))
 
 IMPORT = """
@@ -33,10 +34,18 @@ assert callable(module.handler)
 assert not (loaded := [name for name in sys.argv[2:] if name in sys.modules]), loaded
 """
 
+# What a channel's folder has beyond its definition, and what channels share beyond the registry.
+OF_CHANNELS = sorted(
+    f"dovecote.channels.{path.relative_to(CHANNELS).with_suffix('').as_posix().replace('/', '.')}"
+    for path in CHANNELS.rglob("*.py")
+    if path.name not in ("__init__.py", "lanes.py")
+)
+
 # What no function needs before it knows what it is asked for.
 LATER = (
+    *OF_CHANNELS,
     "aws_lambda_powertools", "boto3", "botocore.auth", "botocore.client", "dovecote.catalog.kinds",
-    "dovecote.channels", "dovecote.dispatch.deliver", "dovecote.dispatch.finalise",
+    "dovecote.dispatch.deliver", "dovecote.dispatch.finalise",
     "dovecote.aws.measurements",
     "dovecote.submit.build_notification",
     "email_validator", "fastjsonschema", "jinja2", "multiprocessing", "opentelemetry.sdk",

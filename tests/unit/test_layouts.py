@@ -8,8 +8,8 @@ import pytest
 from dovecote.catalog import kinds
 from dovecote.catalog.check import check
 from dovecote.catalog.kinds import BadCatalog
-from dovecote.catalog.rendering import Mail, RenderError
-from tests.unit.examples import KIND, a_renderer, catalog_folder
+from dovecote.catalog.rendering import RenderError
+from tests.unit.examples import KIND, SECTIONS, Beep, Rendered, a_renderer, catalog_folder, rendered
 
 HTML, TEXT, BODY = "greeting-sent/body.html", "greeting-sent/body.txt", "templates/greeting-sent"
 MARKUP = "<b>Ann & 'Bob'</b>"
@@ -17,14 +17,14 @@ ESCAPED = "&lt;b&gt;Ann &amp; &#39;Bob&#39;&lt;/b&gt;"
 LAYOUT = "<title>{% block title %}Shop{% endblock %}</title>{% block body %}{% endblock %}"
 
 
-def mail(folder: Path, templates: dict[str, str], values: dict[str, Any] | None = None) -> Mail:
+def mail(folder: Path, templates: dict[str, str], values: dict[str, Any] | None = None) -> Rendered:
     one, kind = a_renderer(catalog_folder(folder, templates=templates))
-    return one.mail(kind, None, values or {"name": MARKUP})
+    return rendered(one, kind, None, values or {"name": MARKUP})
 
 
 def refusal(folder: Path, templates: dict[str, str], entry: dict[str, Any] | None = None) -> str:
     with pytest.raises(BadCatalog) as caught:
-        check(catalog_folder(folder, entry, templates))
+        check(catalog_folder(folder, entry, templates), SECTIONS)
     return str(caught.value)
 
 
@@ -109,18 +109,19 @@ def test_html_is_shared_and_escaped_wherever_it_is_written(
     assert mail(folder, {TEXT: template.replace(".html", ".txt"), **texts}).text == unescaped
 
 
-def test_headers_and_pushes_use_partials_too(tmp_path: Path) -> None:
+def test_lines_and_json_files_use_partials_too(tmp_path: Path) -> None:
     line = "{% include '_partials/hello.txt' %}"
-    entry = {"headers": {"X-Name": line}, "unsubscribe_url": "https://x.example/" + line}
+    entry = {"footer": "to " + line}
     templates = {
         "_partials/hello.txt": "hello-{{ name }}",
         "greeting-sent/push.json": f'{{"title": "{line}", "body": "b"}}',
     }
     one, kind = a_renderer(catalog_folder(tmp_path, entry, templates))
-    headers = one.mail(kind, None, {"name": "Ann"}).headers
-    assert headers["X-Name"] == "hello-Ann"
-    assert headers["List-Unsubscribe"] == "<https://x.example/hello-Ann>"
-    assert one.alert(kind, None, {"name": "Ann"}).title == "hello-Ann"
+    values = {"name": "Ann"}
+    assert [one.line(kind, *own, values) for own in kind.sections["letter"].lines()] == [
+        "to hello-Ann"
+    ]
+    assert one.texts(kind, None, "push.json", Beep, values)["title"] == "hello-Ann"
 
 
 def test_null_in_a_partial_is_named(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_null_in_a_partial_is_named(tmp_path: Path) -> None:
     one, kind = a_renderer(
         catalog_folder(
             tmp_path,
-            {"channels": ["email"]},
+            {"channels": ["letter"]},
             {
                 **templates,
                 HTML: "",
@@ -137,7 +138,7 @@ def test_null_in_a_partial_is_named(tmp_path: Path) -> None:
         )
     )
     with pytest.raises(RenderError, match=r"'name\.first' is null"):
-        one.check_mail(kind, None, {"name": {"first": None}})
+        one.check_text(kind, None, "body.txt", {"name": {"first": None}})
 
 
 # Which variables they use.
@@ -170,7 +171,7 @@ def test_null_in_a_partial_is_named(tmp_path: Path) -> None:
 def test_a_template_uses_what_its_layouts_and_partials_use(
     tmp_path: Path, templates: dict[str, str], used: set[str], read: set[str]
 ) -> None:
-    entry = {"channels": ["email"]}
+    entry = {"channels": ["letter"]}
     plain = {TEXT: "", "greeting-sent/subject.txt": "x"}
     one, kind = a_renderer(catalog_folder(tmp_path, entry, {**plain, **templates}))
     assert (one.names(kind, None), one.reads(kind, None)) == (used, read)
@@ -193,9 +194,9 @@ def test_a_property_that_is_not_required_may_be_missing_where_a_template_copes(
 ) -> None:
     schema = {"type": "object", "required": ["name"], "properties": {"coupon": {}}}
     folder = catalog_folder(tmp_path, {"schema": schema}, {TEXT: template})
-    assert check(folder) == 1
+    assert check(folder, SECTIONS) == 1
     one, kind = a_renderer(folder)
-    one.mail(kind, None, {"name": "Ann"})
+    rendered(one, kind, None, {"name": "Ann"})
     # a misspelt one is still found
     assert "coupon" in refusal(tmp_path, {TEXT: template})
 

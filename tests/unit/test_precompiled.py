@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import msgspec
 import pytest
 
 import build
+from dovecote import channels
 from dovecote.catalog.compile import compile_catalog
-from dovecote.catalog.kinds import BadCatalog, load
+from dovecote.catalog.kinds import BadCatalog, Kind, load
 from dovecote.catalog.rendering import Renderer
 from dovecote.catalog.templates import compiling, precompiled
 from dovecote.catalog.templates.precompiled import CompiledTemplates
+from tests import catalogs
 
-SHIPPED = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
 LAYER = Path(__file__).parents[2] / "layers" / "dovecote"
 VALUES: dict[str, Any] = {
     "first_name": "<Ann>", "order_id": "A-1", "carrier": "DHL", "unsubscribe_token": "0" * 16,
@@ -31,13 +33,15 @@ RENDER = """
 import sys
 sys.path[:0] = [sys.argv[1]]
 from pathlib import Path
+from dovecote import channels
 from dovecote.catalog.kinds import load
 from dovecote.catalog.rendering import Renderer
 folder = Path(sys.argv[2])
-kinds = load(folder)
+kinds = load(folder, channels.sections())
 values = {"first_name": "<Ann>", "order_id": "A-1", "carrier": "DHL"}
-made = Renderer(kinds, folder).mail(kinds["order.shipped"], "de", values)
-print("jinja2.parser" in sys.modules, "&lt;Ann&gt;" in made.html, made.subject)
+one, kind = Renderer(kinds, folder), kinds["order.shipped"]
+html, subject = (one.text(kind, "de", name, values) for name in ("body.html", "subject.txt"))
+print("jinja2.parser" in sys.modules, "&lt;Ann&gt;" in html, subject.strip())
 if len(sys.argv) > 3:
     from jinja2 import Environment
     from dovecote.catalog.templates import compiling
@@ -48,22 +52,32 @@ if len(sys.argv) > 3:
 @pytest.fixture
 def shipped(tmp_path: Path) -> Path:
     """A copy of the catalog that is shipped."""
-    return Path(shutil.copytree(SHIPPED, tmp_path / "catalog"))
+    return Path(shutil.copytree(catalogs.shipped(), tmp_path / "catalog"))
 
 
 def renderings(folder: Path) -> list[Any]:
     """Return what all kinds say, and the variables that they use."""
-    kinds = load(folder)
+    kinds = load(folder, channels.sections())
     one = Renderer(kinds, folder)
     made: list[Any] = []
     for kind in kinds.values():
         for locale in (None, "de"):
             made += [one.names(kind, locale), one.reads(kind, locale)]
-            if "email" in kind.channels:
-                made.append(one.mail(kind, locale, VALUES))
-            if "push" in kind.channels:
-                made.append(one.alert(kind, locale, VALUES))
+            for channel in kind.channels:
+                made += rendered(one, kind, locale, channel)
     return made
+
+
+def rendered(one: Renderer, kind: Kind, locale: str | None, channel: str) -> Iterator[object]:
+    """Yield what the files and the lines of a channel say."""
+    section = kind.sections[channel]
+    for name, shape in section.files.items():
+        if shape is None:
+            yield one.text(kind, locale, name, VALUES)
+        else:
+            yield one.texts(kind, locale, name, shape, VALUES)
+    for key, text in section.lines():
+        yield one.line(kind, key, text, VALUES)
 
 
 def rendered_alone(python: str, folder: Path, *more: str) -> str:
@@ -77,7 +91,7 @@ def test_a_compiled_catalog_renders_the_same_and_parses_nothing(
     shipped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = renderings(shipped)
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, channels.sections())
     monkeypatch.setattr(compiling.CompilingSandbox, "_parse", None)
     monkeypatch.setattr(compiling.CompilingSandbox, "compile", None)
     assert renderings(shipped) == before
@@ -86,12 +100,12 @@ def test_a_compiled_catalog_renders_the_same_and_parses_nothing(
 def test_a_function_with_a_compiled_catalog_does_not_load_the_parser(shipped: Path) -> None:
     said = "True Bestellung A-1 ist unterwegs\n"
     assert rendered_alone(sys.executable, shipped) == f"True {said}"
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, channels.sections())
     assert rendered_alone(sys.executable, shipped) == f"False {said}"
 
 
 def test_what_was_left_out_of_jinja_is_loaded_when_it_is_needed(shipped: Path) -> None:
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, channels.sections())
     assert rendered_alone(sys.executable, shipped, "complete").endswith("unterwegs\n2\n")
     # and for a template that was edited since
     path = shipped / "templates" / "order-shipped" / "de" / "subject.txt"
@@ -103,7 +117,7 @@ def test_what_was_left_out_of_jinja_is_loaded_when_it_is_needed(shipped: Path) -
     "name", ["order-shipped/body.html", "_layouts/email.html", "order-shipped/push.json"]
 )
 def test_a_template_that_was_edited_since_is_compiled_anew(shipped: Path, name: str) -> None:
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, channels.sections())
     path = shipped / "templates" / name
     path.write_text(
         path.read_text().replace("Your order", "Look, your order").replace("Nestbox", "Nest")
@@ -114,7 +128,7 @@ def test_a_template_that_was_edited_since_is_compiled_anew(shipped: Path, name: 
 
 
 def test_a_variable_that_a_layout_newly_uses_is_found(shipped: Path) -> None:
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, channels.sections())
     path = shipped / "templates" / "_layouts" / "email.html"
     path.write_text(path.read_text() + "{{ surname }}")
     with pytest.raises(BadCatalog, match=r"email\.html: line [0-9]+: uses surname"):
@@ -133,7 +147,7 @@ def test_the_code_of_another_python_or_another_dovecote_is_ignored(
     shipped: Path, change: dict[str, Any]
 ) -> None:
     before = renderings(shipped)
-    assert compile_catalog(shipped)
+    assert compile_catalog(shipped, channels.sections())
     path = shipped / precompiled.FILE
     found = msgspec.msgpack.decode(path.read_bytes(), type=CompiledTemplates)
     broken = {key: msgspec.structs.replace(one, code=b"") for key, one in found.templates.items()}
@@ -147,7 +161,7 @@ def test_the_code_is_that_of_the_python_that_is_named(shipped: Path) -> None:
     python = build.find_python()
     if python is None:
         pytest.skip("needs a Python 3.13")
-    assert compile_catalog(shipped, python)
+    assert compile_catalog(shipped, channels.sections(), python)
     found = msgspec.msgpack.decode(
         (shipped / precompiled.FILE).read_bytes(), type=CompiledTemplates
     )
@@ -156,4 +170,4 @@ def test_the_code_is_that_of_the_python_that_is_named(shipped: Path) -> None:
 
 def test_a_python_that_cannot_compile_is_reported(shipped: Path) -> None:
     with pytest.raises(BadCatalog, match="cannot compile"):
-        compile_catalog(shipped, "/bin/false")
+        compile_catalog(shipped, channels.sections(), "/bin/false")

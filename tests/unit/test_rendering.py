@@ -5,13 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dovecote.catalog.kinds import Kind
-from dovecote.catalog.rendering import Alert, Mail, Renderer, RenderError, variables
-from tests.unit.examples import TEMPLATES, a_claim, a_renderer, catalog_folder
+from dovecote.catalog.rendering import Renderer, RenderError, variables
+from tests.unit.examples import (
+    TEMPLATES,
+    Beep,
+    Rendered,
+    a_claim,
+    a_renderer,
+    catalog_folder,
+    rendered,
+)
 
 MARKUP = "<b>Ann & 'Bob'</b>"
 
@@ -34,9 +41,9 @@ def mail(
     values: dict[str, Any],
     entry: dict[str, Any] | None = None,
     **templates: str,
-) -> Mail:
+) -> Rendered:
     one, kind = renderer(folder, entry, **templates)
-    return one.mail(kind, None, values)
+    return rendered(one, kind, None, values)
 
 
 def test_html_is_escaped_and_text_is_not(tmp_path: Path) -> None:
@@ -49,27 +56,12 @@ def test_html_is_escaped_and_text_is_not(tmp_path: Path) -> None:
 
 def test_a_push_is_not_escaped(tmp_path: Path) -> None:
     one, kind = renderer(tmp_path)
-    expected = Alert(title="Hello", body=f'It is {MARKUP}"')
-    assert one.alert(kind, None, {"name": MARKUP + '"'}) == expected
+    expected = {"title": "Hello", "body": f'It is {MARKUP}"'}
+    assert one.texts(kind, None, "push.json", Beep, {"name": MARKUP + '"'}) == expected
 
 
 def test_a_number_is_rendered_with_the_digits_that_were_sent(tmp_path: Path) -> None:
     assert mail(tmp_path, {"name": Decimal("1.50")}).text == "Hello 1.50"
-
-
-@one_folder
-@given(name=st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_subject_is_one_line_whatever_a_variable_holds(tmp_path: Path, name: str) -> None:
-    subject = mail(tmp_path, {"name": name}).subject
-    assert len(subject.splitlines()) == 1
-    assert "\r" not in subject
-    assert "\n" not in subject
-
-
-@pytest.mark.parametrize("line_break", ["\r\n", "\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
-def test_a_line_break_in_a_subject_becomes_a_blank(tmp_path: Path, line_break: str) -> None:
-    name = f"Ann{line_break}Bcc: bob@example.com"
-    assert mail(tmp_path, {"name": name}).subject == "Hello Ann Bcc: bob@example.com"
 
 
 # Locales.
@@ -104,8 +96,8 @@ def test_the_nearest_locale_speaks(tmp_path: Path, locale: str | None, expected:
         for name, text in TEMPLATES.items():
             templates[name.replace("/", f"/{folder}/")] = text.replace("Hello", word)
     one, kind = a_renderer(catalog_folder(tmp_path, templates=templates))
-    assert one.mail(kind, locale, {"name": "Ann"}).text == f"{expected} Ann"
-    assert one.alert(kind, locale, {"name": "Ann"}).title == expected
+    assert rendered(one, kind, locale, {"name": "Ann"}).text == f"{expected} Ann"
+    assert one.texts(kind, locale, "push.json", Beep, {"name": "Ann"})["title"] == expected
 
 
 # What cannot be rendered.
@@ -168,7 +160,7 @@ def test_an_undefined_variable_is_told_by_its_name_and_file(tmp_path: Path, part
 def test_an_undefined_variable_of_a_push_is_a_render_error(tmp_path: Path) -> None:
     one, kind = renderer(tmp_path)
     with pytest.raises(RenderError, match="'name' is undefined"):
-        one.alert(kind, None, {})
+        one.texts(kind, None, "push.json", Beep, {})
 
 
 @pytest.mark.parametrize(
@@ -187,71 +179,6 @@ def test_a_render_error_repeats_no_value(tmp_path: Path, template: str, name: An
     assert "Ann-Secret" not in str(caught.value)
 
 
-# Headers.
-
-
-def test_headers_are_rendered(tmp_path: Path) -> None:
-    entry = {"headers": {"X-Entity-Ref-ID": "{{ name }}-1"}}
-    assert mail(tmp_path, {"name": "Ann"}, entry).headers == {"X-Entity-Ref-ID": "Ann-1"}
-
-
-def test_an_unsubscribe_url_is_offered_with_one_click(tmp_path: Path) -> None:
-    entry = {"unsubscribe_url": "https://example.com/u?n={{ name }}"}
-    assert mail(tmp_path, {"name": "Ann"}, entry).headers == {
-        "List-Unsubscribe": "<https://example.com/u?n=Ann>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-    }
-
-
-def test_a_kind_without_either_has_no_headers(tmp_path: Path) -> None:
-    assert mail(tmp_path, {"name": "Ann"}).headers == {}
-
-
-@pytest.mark.parametrize(
-    "value",
-    ["", "Ann\r\nBcc: bob@example.com", "Ann\n", "\rAnn", "J\u00f6rg", "a\x00", "a\x7f", "x" * 996],
-    ids=lambda value: ascii(value[:24]),
-)
-def test_a_header_that_is_not_one_line_of_ascii_is_refused(tmp_path: Path, value: str) -> None:
-    with pytest.raises(RenderError, match="X-Name"):
-        mail(tmp_path, {"name": value}, {"headers": {"X-Name": "{{ name }}"}})
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "http://example.com/",
-        "javascript:alert(1)",
-        "mailto:unsubscribe@example.com",
-        "https://",
-        "https://example.com/a b",
-        "https://example.com/\r\nBcc: bob@example.com",
-        "https://example.com/\n",
-        "https://ex\u00e4mple.com/",
-        "https://example.com/" + "x" * 900,
-        # a second address in the same header
-        "https://example.com/>,<https://example.org/",
-    ],
-    ids=lambda url: ascii(url[:48]),
-)
-def test_an_unsubscribe_url_that_is_not_one_https_url_is_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(RenderError, match="unsubscribe_url"):
-        mail(tmp_path, {"name": url}, {"unsubscribe_url": "{{ name }}"})
-
-
-@one_folder
-@given(name=st.text(st.characters()))
-def test_a_header_is_one_line_of_ascii_or_refused(tmp_path: Path, name: str) -> None:
-    one, kind = renderer(tmp_path, {"headers": {"X-Name": "{{ name }}"}})
-    try:
-        value = one.mail(kind, None, {"name": name}).headers["X-Name"]
-    except RenderError:
-        return
-    assert value.isascii()
-    assert value.isprintable()
-
-
 def test_each_template_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[str | None] = []
     compiling = ImmutableSandboxedEnvironment.compile
@@ -263,16 +190,17 @@ def test_each_template_is_compiled_once(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(ImmutableSandboxedEnvironment, "compile", noted)
     one, kind = renderer(
         tmp_path,
-        {"headers": {"X-Name": "{{ name|trim }}"}, "unsubscribe_url": "https://u.example/{{name}}"},
+        {"footer": "{{ name|trim }}"},
         body_html="{% if name %}{{ name }}{% endif %}",
         push_json='{"title": "{{ name|upper }}", "body": "{{ name }}"}',
     )
     for name in ("Ann", "Bob", "Eve"):
-        assert one.mail(kind, None, {"name": name}).headers["X-Name"] == name
-        assert name in one.alert(kind, None, {"name": name}).body
+        assert rendered(one, kind, None, {"name": name}).html == f"{name}"
+        assert one.line(kind, "footer", "{{ name|trim }}", {"name": name}) == name
+        assert name in one.texts(kind, None, "push.json", Beep, {"name": name})["body"]
     files = [f"greeting-sent/{name}" for name in ("subject.txt", "body.html", "body.txt")]
-    # the header, the URL, and the title and body of the push have no name
-    assert compiled == [*files, None, None, None, None]
+    # the line, and the title and body of push.json have no name
+    assert compiled == [*files, None, None, None]
 
 
 # Variables.

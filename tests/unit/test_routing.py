@@ -1,34 +1,48 @@
-"""Which routes a notification takes."""
+"""Which routes a notification has: those that each channel of its kind plans."""
 
-from collections.abc import Iterator
-from uuid import UUID
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dovecote.core.device import Device
 from dovecote.core.notification import Recipient
-from dovecote.core.route import Channel, NewRoute, Target
-from dovecote.submit.routing import (
-    NO_DEVICE,
-    NO_EMAIL,
-    NO_USER,
-    NOT_ALLOWED,
-    NOT_THIS_DEVICE,
-    MailRule,
-    Routing,
-)
-from tests.unit.examples import ANN, a_kind
+from dovecote.core.route import NewRoute
+from dovecote.submit.routing import Routing
+from tests.unit.examples import a_kind, a_route
 
-EMAIL, PUSH = (Channel.EMAIL,), (Channel.PUSH,)
-BOTH = (Channel.EMAIL, Channel.PUSH)
-ELSEWHERE = "success+elsewhere@simulator.amazonses.com"
+BOTH = ("fax", "pager")
 
 
-def numbers() -> Iterator[UUID]:
-    number = 0
-    while True:
-        number += 1
-        yield UUID(int=number)
+class Fax:
+    """A channel that plans one route for each user, and a skip for others."""
+
+    uses_devices = False
+
+    def routes(self, recipient: Recipient, _devices: Sequence[Device]) -> list[NewRoute]:
+        skip = None if recipient.user_id else "has no number"
+        return [self._route(recipient, skip=skip)]
+
+    def check(self, *_: Any) -> None:
+        pass
+
+    def _route(self, recipient: Recipient, **more: Any) -> NewRoute:
+        return a_route(
+            channel=type(self).__name__.lower(),
+            user_id=recipient.user_id,
+            locale=recipient.locale,
+            **more,
+        )
+
+
+class Pager(Fax):
+    """A channel that plans one route for each device."""
+
+    uses_devices = True
+
+    def routes(self, recipient: Recipient, devices: Sequence[Device]) -> list[NewRoute]:
+        return [self._route(recipient, device_session_id=one.device_session_id) for one in devices]
 
 
 def device(user_id: str, device_session_id: str) -> Device:
@@ -42,177 +56,78 @@ def device(user_id: str, device_session_id: str) -> Device:
 
 
 DEVICES = [device("u-1", "d-1"), device("u-2", "d-9"), device("u-1", "d-2")]
+ROUTING = Routing({"fax": Fax(), "pager": Pager()})
 
 
 def routes(
-    *recipients: Recipient,
-    channels: tuple[Channel, ...] = BOTH,
-    mail: MailRule | None = None,
-    topic: bool = False,
-    at_once: int = 0,
+    *recipients: Recipient, channels: tuple[str, ...] = BOTH, at_once: int = 0
 ) -> list[NewRoute]:
-    ids = numbers()
-    routing = Routing(mail=mail or MailRule(), topic=topic, new_id=lambda: next(ids))
-    kind = a_kind(channels=channels)
-    return routing.routes(kind, recipients, DEVICES, at_once=at_once)
+    return ROUTING.routes(a_kind(channels=channels), recipients, DEVICES, at_once=at_once)
 
 
-def told(made: list[NewRoute]) -> list[tuple[str, str | None, str | None, str | None]]:
-    """Say of each route what it delivers to, and why not."""
-    return [(r.target.value, r.resolved_email, r.device_session_id, r.skip) for r in made]
+def planned(made: list[NewRoute]) -> list[tuple[str, str | None, str | None]]:
+    return [(route.channel, route.user_id, route.device_session_id) for route in made]
 
 
-ONE = Recipient(user_id="u-1", email=ANN)
-
-
-def test_both_channels_and_every_device_of_the_user_take_a_route() -> None:
-    assert told(routes(ONE)) == [
-        ("address", ANN, None, None),
-        ("device", None, "d-1", None),
-        ("device", None, "d-2", None),
-    ]
+ONE = Recipient(user_id="u-1")
 
 
 @pytest.mark.parametrize(
-    ("channels", "recipient", "topic", "expected"),
+    ("channels", "expected"),
     [
-        # email alone: no push route
-        (EMAIL, ONE, True, [("address", ANN, None, None)]),
-        # the device that is named, and no other
+        (("fax",), [("fax", "u-1", None)]),
+        (("pager",), [("pager", "u-1", "d-1"), ("pager", "u-1", "d-2")]),
         (
-            PUSH,
-            Recipient(user_id="u-1", device_session_id="d-2"),
-            False,
-            [("device", None, "d-2", None)],
+            ("pager", "fax"),
+            [("pager", "u-1", "d-1"), ("pager", "u-1", "d-2"), ("fax", "u-1", None)],
         ),
-        # each device and the topic
-        (
-            PUSH,
-            Recipient(user_id="u-2"),
-            True,
-            [("device", None, "d-9", None), ("topic", None, None, None)],
-        ),
-        # the topic is told which device is named
-        (
-            PUSH,
-            Recipient(user_id="u-1", device_session_id="d-1"),
-            True,
-            [("device", None, "d-1", None), ("topic", None, "d-1", None)],
-        ),
-        # no device, but the topic
-        (PUSH, Recipient(user_id="u-3"), True, [("topic", None, None, None)]),
-        # no device and no topic
-        (PUSH, Recipient(user_id="u-3"), False, [("device", None, None, NO_DEVICE)]),
-        # a device that is not this user's
-        (
-            PUSH,
-            Recipient(user_id="u-1", device_session_id="d-9"),
-            False,
-            [("device", None, "d-9", NOT_THIS_DEVICE)],
-        ),
-        # no user: neither device nor topic
-        (PUSH, Recipient(email=ANN), True, [("device", None, None, NO_USER)]),
-        (PUSH, Recipient(device_session_id="d-1"), False, [("device", None, "d-1", NO_USER)]),
-        # no email
-        (EMAIL, Recipient(user_id="u-1"), False, [("address", None, None, NO_EMAIL)]),
     ],
 )
-def test_a_recipient_takes_the_routes_that_reach_it_and_skips_say_why(
-    channels: tuple[Channel, ...],
-    recipient: Recipient,
-    topic: bool,
-    expected: list[tuple[str, str | None, str | None, str | None]],
+def test_each_channel_of_a_kind_plans_its_routes_with_the_devices_of_the_user(
+    channels: tuple[str, ...], expected: list[tuple[str, str, str | None]]
 ) -> None:
-    assert told(routes(recipient, channels=channels, topic=topic)) == expected
+    assert planned(routes(ONE, channels=channels)) == expected
 
 
-def test_an_email_route_carries_no_device() -> None:
-    one = Recipient(user_id="u-1", email=ANN, device_session_id="d-1")
-    assert told(routes(one, channels=EMAIL)) == [("address", ANN, None, None)]
+@pytest.mark.parametrize(("channels", "uses"), [(("fax",), False), (BOTH, True)])
+def test_devices_are_used_where_one_channel_of_the_kind_uses_them(
+    channels: tuple[str, ...], uses: bool
+) -> None:
+    assert ROUTING.uses_devices(a_kind(channels=channels)) is uses
 
 
 def test_routes_keep_the_order_of_the_recipients() -> None:
-    made = routes(Recipient(user_id="u-2"), Recipient(user_id="u-1"), channels=PUSH)
+    made = routes(Recipient(user_id="u-2"), ONE, channels=("pager",))
     assert [route.device_session_id for route in made] == ["d-9", "d-1", "d-2"]
 
 
-def test_a_recipient_that_is_named_twice_takes_two_routes_of_their_own() -> None:
+def test_a_recipient_that_is_named_twice_has_routes_twice() -> None:
     made = routes(ONE, ONE)
     assert len(made) == 6
     assert len({route.route_id for route in made}) == 6
 
 
-def test_a_route_carries_user_locale_and_data_with_the_digits_that_were_sent() -> None:
-    (made,) = routes(
-        Recipient(user_id="u-1", email=ANN, locale="de", data={"name": "Ann"}), channels=EMAIL
-    )
-    assert (made.channel, made.target) == (Channel.EMAIL, Target.ADDRESS)
-    assert (made.user_id, made.locale, made.data) == ("u-1", "de", '{"name":"Ann"}')
-
-
-def test_data_that_is_absent_is_not_an_empty_object() -> None:
-    absent, empty = routes(Recipient(email=ANN), Recipient(email=ANN, data={}), channels=EMAIL)
-    assert (absent.data, empty.data) == (None, "{}")
-
-
-# Who may be mailed.
-
-
 @pytest.mark.parametrize(
-    ("allowed", "redirect", "email", "resolved"),
-    [
-        # in production everybody is
-        ((), "", ANN, ANN),
-        # an address, however it is spelt
-        ((ANN,), "", ANN, ANN),
-        ((ANN.upper(),), "", ANN, ANN),
-        ((ANN,), "", ANN.replace("ann", "ANN"), ANN.replace("ann", "ANN")),
-        # a domain
-        (("@simulator.amazonses.com",), "", ANN, ANN),
-        (("@Simulator.AmazonSES.com",), "", ANN, ANN),
-        # neither: nobody, or elsewhere
-        (("@example.com",), "", ANN, None),
-        (("@example.com",), ELSEWHERE, ANN, ELSEWHERE),
-        # nobody is allowed by name: all elsewhere
-        ((), ELSEWHERE, ANN, ELSEWHERE),
-        # a domain is whole
-        (("@amazonses.com",), "", ANN, None),
-        (("@simulator.amazonses.com",), "", "ann@evil-simulator.amazonses.com", None),
-        (("@example.com",), "", "ann@example.com.evil.example", None),
-        # and so is an address
-        ((ANN,), "", f"x{ANN}", None),
-    ],
+    ("data", "text"), [(None, None), ({}, "{}"), ({"name": "Ann"}, '{"name":"Ann"}')], ids=str
 )
-def test_a_mail_rule_says_who_is_mailed(
-    allowed: tuple[str, ...], redirect: str, email: str, resolved: str | None
-) -> None:
-    assert MailRule(allowed=allowed, redirect=redirect).resolve(email) == resolved
-
-
-def test_what_may_not_be_mailed_is_skipped_and_keeps_its_address() -> None:
-    mail = MailRule(allowed=("@example.com",))
-    assert told(routes(ONE, channels=EMAIL, mail=mail)) == [("address", ANN, None, NOT_ALLOWED)]
-
-
-def test_what_is_redirected_is_mailed_elsewhere() -> None:
-    mail = MailRule(allowed=("@example.com",), redirect=ELSEWHERE)
-    assert told(routes(ONE, channels=EMAIL, mail=mail)) == [("address", ELSEWHERE, None, None)]
-
-
-# The best effort.
+def test_all_routes_of_a_recipient_carry_the_data(data: Any, text: str | None) -> None:
+    made = routes(replace(ONE, data=data, locale="de"))
+    assert {(route.locale, route.data) for route in made} == {("de", text)}
 
 
 @pytest.mark.parametrize(
     ("at_once", "claimed"),
     [
         (0, [False, False, False, False]),
-        # the first route is skipped: the first that can be tried
+        # the first route is skipped: the first of the others
         (1, [False, True, False, False]),
         (2, [False, True, True, False]),
         (9, [False, True, True, True]),
     ],
 )
-def test_the_first_routes_that_can_be_tried_are_marked(at_once: int, claimed: list[bool]) -> None:
-    made = routes(Recipient(user_id="u-2"), Recipient(user_id="u-2", email=ANN), at_once=at_once)
-    assert [route.skip for route in made] == [NO_EMAIL, None, None, None]
+def test_the_first_routes_that_are_not_skipped_are_claimed(
+    at_once: int, claimed: list[bool]
+) -> None:
+    made = routes(Recipient(), ONE, at_once=at_once)
+    assert [route.skip is None for route in made] == [False, True, True, True]
     assert [route.claimed for route in made] == claimed

@@ -4,27 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote.core.route import Channel
-from dovecote.wiring.settings import BadSettings, Settings, from_environment
+from dovecote.channels import NAMES, every
+from dovecote.core.parsing.settings import BadSettings
+from dovecote.wiring.settings import Settings, Variables, from_environment
+from tests.unit.examples import some_tools
 
 URL = "postgresql://dovecote@127.0.0.1:5432/dovecote"
 AURORA = {"DB_HOST": "db.example.com", "DB_NAME": "dovecote", "DB_USER": "app"}
-ACCOUNT = "arn:aws:sns:us-east-1:123456789012"
 
 DEFAULTS = {
     "db_port": 5432,
     "db_host": "",
     "db_name": "",
     "db_user": "",
-    "email_from": "",
-    "email_configuration_set": "",
-    "email_allow": "",
-    "email_redirect_to": "",
-    "email_feedback": "off",
-    "email_max_per_second": "auto",
-    "email_bulk_size": 50,
-    "push_topic_arn": "",
-    "push_application_arns": "",
     "max_attempts": 8,
     "backoff_base_seconds": 30,
     "backoff_factor": 2,
@@ -64,7 +56,8 @@ def test_a_default_is_the_design_s(name: str, value: object) -> None:
 
 
 def test_every_setting_has_its_default_here() -> None:
-    assert set(Settings.__struct_fields__) == {"database_url", *DEFAULTS}
+    assert set(Variables.__struct_fields__) == {"database_url", *DEFAULTS}
+    assert set(Settings.__struct_fields__) == {"database_url", *DEFAULTS, "channels"}
 
 
 def test_what_is_empty_is_unset() -> None:
@@ -94,18 +87,8 @@ def test_what_is_set_is_read() -> None:
         ("PAUSE_BASE_SECONDS", "short"),
         ("PAUSE_MAX_SECONDS", "long"),
         # not one of its words
-        ("EMAIL_FEEDBACK", "yes"),
-        ("EMAIL_FEEDBACK", "ON"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https:///v1"),
-        ("EMAIL_MAX_PER_SECOND", "fast"),
-        ("EMAIL_MAX_PER_SECOND", "Auto"),
-        ("EMAIL_MAX_PER_SECOND", "1e3"),
-        ("EMAIL_MAX_PER_SECOND", "-1"),
-        ("EMAIL_MAX_PER_SECOND", ".5"),
-        ("EMAIL_MAX_PER_SECOND", "14/s"),
-        ("EMAIL_MAX_PER_SECOND", "1000000000"),
-        ("EMAIL_MAX_PER_SECOND", "14\n"),
         # out of its range
         ("MAX_ATTEMPTS", "0"),
         ("MAX_ATTEMPTS", "-1"),
@@ -126,8 +109,6 @@ def test_what_is_set_is_read() -> None:
         ("SEND_READ_SECONDS", "-1"),
         ("DISPATCH_BATCH_SIZE", "0"),
         ("DISPATCH_CONCURRENCY", "0"),
-        ("EMAIL_BULK_SIZE", "0"),
-        ("EMAIL_BULK_SIZE", "51"),
         ("MAX_DISPATCHERS", "0"),
         ("MAX_DISPATCHERS", "101"),
         ("INLINE_ROUTES", "-1"),
@@ -143,26 +124,10 @@ def test_what_is_set_is_read() -> None:
         ("AMBIGUOUS_HOLD_SECONDS", "inf"),
         ("PAUSE_BASE_SECONDS", "nan"),
         ("PAUSE_MAX_SECONDS", "inf"),
-        ("EMAIL_MAX_PER_SECOND", "nan"),
-        ("EMAIL_MAX_PER_SECOND", "inf"),
         # not fitting another
         ("LEASE_SECONDS", "24"),
         ("BACKOFF_MAX_SECONDS", "29"),
         ("PAUSE_MAX_SECONDS", "1.9"),
-        ("EMAIL_FEEDBACK", "on"),
-        # which would send nothing, for ever
-        ("EMAIL_MAX_PER_SECOND", "0"),
-        ("EMAIL_MAX_PER_SECOND", "0.0"),
-        # not what it names: each send would be refused for good
-        ("EMAIL_FROM", "shop"),
-        ("EMAIL_FROM", "shop@example.com, support@example.com"),
-        ("EMAIL_REDIRECT_TO", "elsewhere"),
-        ("PUSH_TOPIC_ARN", "topic"),
-        ("PUSH_TOPIC_ARN", f"{ACCOUNT}:app/GCM/shop:x"),
-        ("PUSH_APPLICATION_ARNS", "GCM"),
-        ("PUSH_APPLICATION_ARNS", f"{ACCOUNT}:topic"),
-        ("PUSH_APPLICATION_ARNS", f"{ACCOUNT}:app/GCM/shop,nonsense"),
-        ("PUSH_APPLICATION_ARNS", f"{ACCOUNT}:app/"),
     ],
 )
 def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
@@ -256,59 +221,15 @@ def test_the_default_best_effort_s_lease_is_over_before_dispatch_runs_again() ->
     assert settings().inline.lease_seconds < 60
 
 
-# Feedback, rate and pauses.
+# Doubt and pauses.
 
 
-def test_without_feedback_nothing_is_held() -> None:
-    assert settings(AMBIGUOUS_HOLD_SECONDS="60").holds == {Channel.EMAIL: 0, Channel.PUSH: 0}
-
-
-def test_with_feedback_emails_are_held_as_long_as_it_says_and_pushes_never() -> None:
-    here = settings(EMAIL_FEEDBACK="on", EMAIL_CONFIGURATION_SET="events")
-    assert here.holds == {Channel.EMAIL: 300, Channel.PUSH: 0}
-    shorter = settings(
-        EMAIL_FEEDBACK="on", EMAIL_CONFIGURATION_SET="events", AMBIGUOUS_HOLD_SECONDS="1.5"
-    )
-    assert shorter.holds[Channel.EMAIL] == 1.5
-
-
-@pytest.mark.parametrize(
-    ("value", "rate"),
-    [
-        # what SES says
-        ("", None),
-        ("auto", None),
-        # what is written here
-        ("14", 14),
-        ("0.5", 0.5),
-        ("999999.25", 999999.25),
-    ],
-)
-def test_the_rate_is_what_is_set_or_what_ses_says(value: str, rate: float | None) -> None:
-    assert settings(EMAIL_MAX_PER_SECOND=value).email_rate == rate
+def test_a_channel_without_events_holds_nothing() -> None:
+    here, tools = settings(), some_tools(hold_seconds=60.0)
+    senders = [channel.sender(here.of(name), tools) for name, channel in every().items()]
+    assert [sender.hold_seconds for sender in senders] == [0.0] * len(NAMES)
 
 
 def test_a_pause_that_does_not_grow_is_well() -> None:
     here = settings(PAUSE_BASE_SECONDS="300", PAUSE_MAX_SECONDS="300")
     assert here.pause_base_seconds == here.pause_max_seconds == 300
-
-
-# Lists.
-
-
-def test_lists_are_split_at_commas_and_trimmed() -> None:
-    here = settings(EMAIL_ALLOW=" ann@example.com , @example.org,, ")
-    assert here.allowed_emails == ("ann@example.com", "@example.org")
-    assert settings().allowed_emails == ()
-
-
-def test_the_platform_of_an_application_is_read_from_its_arn() -> None:
-    arns = [f"{ACCOUNT}:app/{name}/shop" for name in ("APNS", "APNS_SANDBOX", "GCM")]
-    here = settings(PUSH_APPLICATION_ARNS=", ".join(arns))
-    assert here.push_applications == dict(zip(("APNS", "APNS_SANDBOX", "GCM"), arns, strict=True))
-    assert settings().push_applications == {}
-
-
-@pytest.mark.parametrize("name", ["events", "events.fifo"])
-def test_a_topic_is_taken_by_its_arn(name: str) -> None:
-    assert settings(PUSH_TOPIC_ARN=f"{ACCOUNT}:{name}").push_topic_arn == f"{ACCOUNT}:{name}"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote.core import strict_json
+from dovecote.core.parsing import strict_json
 from dovecote.core.problems import Malformed
 
 digits = st.builds(

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dovecote.catalog.rendering import RenderError
-from dovecote.core import strict_json
-from tests.unit.examples import a_renderer, catalog_folder
+from dovecote.core.parsing import strict_json
+from tests.unit.examples import Beep, a_renderer, catalog_folder
 
 one_folder = settings(
     max_examples=200,
@@ -35,10 +35,9 @@ def rendered(folder: Path, template: str, payload: str, part: str = "body.txt") 
     names = sorted(json.loads(payload))
     schema = {"type": "object", "required": names}
     one, kind = a_renderer(
-        catalog_folder(folder, {"channels": ["email"], "schema": schema}, templates)
+        catalog_folder(folder, {"channels": ["letter"], "schema": schema}, templates)
     )
-    mail = one.mail(kind, None, strict_json.read(payload.encode()))
-    return {"subject.txt": mail.subject, "body.html": mail.html, "body.txt": mail.text}[part]
+    return one.text(kind, None, part, strict_json.read(payload.encode()))
 
 
 def refusal(folder: Path, template: str, payload: str) -> str:
@@ -428,27 +427,16 @@ def test_null_is_refused_in_each_file(tmp_path: Path, part: str, payload: str) -
         rendered(tmp_path, "Hello {{ name }}", payload, part)
 
 
-@pytest.mark.parametrize(
-    ("entry", "place"),
-    [
-        ({"unsubscribe_url": "https://x.example/u?email={{ name }}"}, "unsubscribe_url"),
-        ({"headers": {"X-Name": "{{ name }}"}}, "headers: X-Name"),
-    ],
-)
-@pytest.mark.parametrize("check", [False, True])
-def test_null_is_refused_in_headers_and_urls(
-    tmp_path: Path, entry: dict[str, Any], place: str, check: bool
-) -> None:
-    plain = {f"greeting-sent/{name}": "Hello" for name in ("subject.txt", "body.html", "body.txt")}
-    one, kind = a_renderer(catalog_folder(tmp_path, {"channels": ["email"], **entry}, plain))
-    with pytest.raises(RenderError, match=f"{place}: 'name' is null"):
-        (one.check_mail if check else one.mail)(kind, None, {"name": None})
+def test_null_is_refused_in_a_line_of_an_entry(tmp_path: Path) -> None:
+    one, kind = a_renderer(catalog_folder(tmp_path, {"footer": "{{ name }}"}))
+    with pytest.raises(RenderError, match="footer: 'name' is null"):
+        one.line(kind, "footer", "{{ name }}", {"name": None})
 
 
-def test_null_is_refused_in_a_push(tmp_path: Path) -> None:
+def test_null_is_refused_in_a_json_file(tmp_path: Path) -> None:
     one, kind = a_renderer(catalog_folder(tmp_path))
     with pytest.raises(RenderError, match=r"push\.json: body: 'name' is null"):
-        one.alert(kind, None, {"name": None})
+        one.texts(kind, None, "push.json", Beep, {"name": None})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from operate.check import CREDENTIALS, STACK, Check
 from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
 
-# What functions/feedback learns from; see dovecote.feedback.record_feedback.KNOWN.
+# What functions/feedback learns from; see dovecote.channels.email.events.KNOWN.
 EVENT_TYPES = (
     "SEND", "REJECT", "BOUNCE", "COMPLAINT", "DELIVERY", "RENDERING_FAILURE", "DELIVERY_DELAY",
 )  # fmt: skip

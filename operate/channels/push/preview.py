@@ -5,10 +5,11 @@ from typing import Any
 
 from dovecote.catalog.kinds import Kind
 from dovecote.catalog.rendering import Renderer
+from dovecote.channels.push import alert
 
 
 def rendered(
     renderer: Renderer, kind: Kind, locale: str | None, payload: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """Return the alert; raise RenderError."""
-    return {"alert": renderer.alert(kind, locale, payload)}
+    return {"alert": alert.render(renderer, kind, locale, payload)}

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from dovecote.core.addresses import BadAddress, normalised
-from dovecote.core.identifiers import is_identifier
+from dovecote.core.parsing.addresses import BadAddress, normalised
+from dovecote.core.parsing.identifiers import is_identifier
 from local.playground import SETTINGS, push_targets
 from local.provider import Provider
 from local.stack import Options, Stack

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dovecote.feedback.record_feedback import KNOWN
+from dovecote.channels.email.events import KNOWN
 from operate.channels.email import checks as email
 from tests.unit.operate.sites import StubbedAws, a_site, a_stack, lines, marks
 

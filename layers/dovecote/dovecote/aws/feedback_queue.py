@@ -6,8 +6,9 @@ from dovecote.aws import sqs
 from dovecote.aws.events import Record
 from dovecote.aws.sqs import BatchResponse
 from dovecote.core.errors import StoreError
+from dovecote.core.feedback import BadEvent
 from dovecote.core.ports import Log
-from dovecote.feedback.record_feedback import BadEvent, Taken
+from dovecote.feedback.record_feedback import Taken
 
 
 def record_all(

@@ -10,7 +10,7 @@ from dovecote.core.ports import Log
 from dovecote.core.problems import Problem, Unavailable
 
 if TYPE_CHECKING:  # submit has no pages
-    from dovecote.core.queries import Item, Page
+    from dovecote.core.parsing.queries import Item, Page
 
 Response = dict[str, Any]
 

@@ -1,9 +1,9 @@
 """Hold the payload of a claim against its kind's schema, where a submit in SQL could not."""
 
 from dovecote.catalog.kinds import Catalog, PayloadRefused
-from dovecote.core import strict_json
 from dovecote.core.claim import Claim
 from dovecote.core.notification import MAX_PAYLOAD_BYTES
+from dovecote.core.parsing import strict_json
 
 
 class CheckPayload:

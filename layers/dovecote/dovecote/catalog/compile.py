@@ -4,7 +4,6 @@ It writes kinds.yaml as JSON, and the code of the templates: to load PyYAML and 
 costs more than to answer. `--python` names the interpreter whose code is written, that of Lambda.
 """
 
-import argparse
 import base64
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import msgspec
 from dovecote.catalog.check import check
 from dovecote.catalog.kinds import COMPILED, SOURCE, BadCatalog, Compiled, digest, load, parsed
 from dovecote.catalog.rendering import Renderer
+from dovecote.catalog.sections import Sections
 from dovecote.catalog.templates import precompiled
 from dovecote.catalog.templates.folder import Templates
 from dovecote.catalog.templates.precompiled import CompiledTemplate, CompiledTemplates, Unit
@@ -36,27 +36,27 @@ class Made(msgspec.Struct):
     code: dict[str, str]
 
 
-def compile_catalog(folder: Path, python: str = sys.executable) -> bool:
+def compile_catalog(folder: Path, sections: Sections, python: str = sys.executable) -> bool:
     """Check a catalog and compile it; return whether that can be done. Raises BadCatalog.
 
     What JSON says otherwise than YAML, as a date in a schema, is not compiled.
     """
-    check(folder)
+    check(folder, sections)
     source = (folder / SOURCE).read_bytes()
     kinds = parsed(source)
     compiled = msgspec.json.encode(Compiled(sha256=digest(source), kinds=kinds))
     if msgspec.json.decode(compiled, type=Compiled).kinds != kinds:
         return False
     _write(folder / COMPILED, compiled)
-    templates = msgspec.msgpack.encode(_templates(folder, python), order="deterministic")
+    templates = msgspec.msgpack.encode(_templates(folder, sections, python), order="deterministic")
     _write(folder / precompiled.FILE, templates)
     return True
 
 
-def _templates(folder: Path, python: str) -> CompiledTemplates:
+def _templates(folder: Path, sections: Sections, python: str) -> CompiledTemplates:
     """Return the code of all templates, for an interpreter."""
     templates = Templates(folder, {})
-    units = {unit.key: unit for unit in Renderer(load(folder), folder).units()}
+    units = {unit.key: unit for unit in Renderer(load(folder, sections), folder).units()}
     shared = {unit.key: unit for unit in templates.inspection.shared()}
     every = units | shared
     made = _compiled({key: _python_of(templates, unit) for key, unit in every.items()}, python)
@@ -94,20 +94,3 @@ def _compiled(sources: Mapping[str, tuple[str | None, str]], python: str) -> Mad
 def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     path.chmod(0o644)
-
-
-def main() -> None:
-    """Compile the catalog that the command line names."""
-    parser = argparse.ArgumentParser(description="compile a catalog")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--python", default=sys.executable, help="whose code is written")
-    given = parser.parse_args()
-    try:
-        done = compile_catalog(given.folder, given.python or sys.executable)
-    except BadCatalog as error:
-        sys.exit(f"catalog: {error}")
-    print("catalog: compiled" if done else "catalog: not compiled, since JSON can't say all of it")
-
-
-if __name__ == "__main__":
-    main()

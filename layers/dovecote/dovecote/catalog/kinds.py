@@ -11,26 +11,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from dovecote.core import strict_json
-from dovecote.core.addresses import BadAddress, mailbox
+from dovecote.catalog.sections import Section, Sections, divided
 from dovecote.core.notification import Priority
+from dovecote.core.parsing import strict_json
+from dovecote.core.parsing.addresses import BadAddress
 from dovecote.core.problems import pointer
-from dovecote.core.route import Channel
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-_TAKEN = frozenset(
-    {
-        *("bcc", "cc", "date", "dkim-signature", "from", "list-unsubscribe"),
-        *("list-unsubscribe-post", "message-id", "mime-version", "reply-to", "return-path"),
-        *("sender", "subject", "to"),
-    }
-)
-"""Headers that SES or Dovecote writes."""
-
 _Kind = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\Z", max_length=128)]
 _Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]\Z")]
-_HeaderName = Annotated[str, Meta(pattern=r"^[!-9;-~]{1,126}\Z")]
 _Folder = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z")]
 
 
@@ -121,20 +111,18 @@ class Check:
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the catalog.
 
-    `time_to_live` is in seconds; `max_attempts` is 0 where the default holds; `sender` is None
-    where EMAIL_FROM is. `properties` are the members that the schema describes.
+    `time_to_live` is in seconds; `max_attempts` is 0 where the default holds. `sections` has the
+    keys of every channel, also of channels that the kind does not use. `properties` are the
+    members that the schema describes.
     """
 
     name: str
-    channels: tuple[Channel, ...]
+    channels: tuple[str, ...]
     template: str
     priority: Priority
     time_to_live: float
     max_attempts: int
-    sender: str | None
-    reply_to: str | None
-    headers: Mapping[str, str]
-    unsubscribe_url: str | None
+    sections: Mapping[str, Section]
     required: frozenset[str]
     check: Check
     properties: frozenset[str] = frozenset()
@@ -159,27 +147,27 @@ class _Schema(msgspec.Struct):
     properties: Any = {}
 
 
-class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"sender": "from"}):
-    channels: Annotated[list[Channel], Meta(min_length=1)]
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    channels: Annotated[list[str], Meta(min_length=1)]
     schema: dict[str, Any]
     template: _Folder | None = None
     priority: Priority = Priority.NORMAL
     time_to_live: _Duration = "72h"
     max_attempts: Annotated[int, Meta(ge=0)] = 0
-    sender: str | None = None
-    reply_to: str | None = None
-    headers: Annotated[dict[_HeaderName, str], Meta(max_length=13)] = {}  # SES: 15 with ours
-    unsubscribe_url: str | None = None
 
 
-def load(folder: Path) -> Catalog:
-    """Read kinds.yaml of a catalog folder, or what it was compiled to; raise BadCatalog."""
+def load(folder: Path, sections: Sections) -> Catalog:
+    """Read kinds.yaml of a catalog folder, or what it was compiled to; raise BadCatalog.
+
+    `sections` has the channels that a kind may name, and the keys that each of them adds.
+    """
     try:
         source = (folder / SOURCE).read_bytes()
     except OSError as error:
         raise BadCatalog(f"{SOURCE}: {error}") from None
     kinds = _compiled(folder / COMPILED, source) or parsed(source)
-    return {name: _kind(name, entry) for name, entry in kinds.items()}
+    _check_channels(kinds, sections, source)
+    return {name: _kind(name, entry, sections) for name, entry in kinds.items()}
 
 
 def version(folder: Path) -> str:
@@ -220,14 +208,30 @@ def digest(source: bytes) -> str:
     return hashlib.sha256(source).hexdigest()
 
 
-def _kind(name: str, raw: Any) -> Kind:
+def _check_channels(kinds: Mapping[str, Any], known: Sections, source: bytes) -> None:
+    """Raise BadCatalog with the line of the first channel that does not exist."""
+    for name, entry in kinds.items():
+        channels = entry.get("channels") if isinstance(entry, dict) else None
+        for index, channel in enumerate(channels if isinstance(channels, list) else ()):
+            if isinstance(channel, str) and channel not in known:
+                # Not at the top: a compiled catalog whose channels exist needs no PyYAML.
+                from dovecote.catalog import strict_yaml  # noqa: PLC0415
+
+                line = strict_yaml.line_of(source.decode(), ("kinds", name, "channels", index))
+                raise BadCatalog(
+                    f"{SOURCE}: line {line}: {name}: channels: {channel!r} must be one of:"
+                    f" {', '.join(known)}"
+                )
+
+
+def _kind(name: str, raw: Any, sections: Sections) -> Kind:
     with _naming(str(name)):
         msgspec.convert(name, _Kind)
-        entry = msgspec.convert(raw, _Entry)
+        own, of_channels = divided(raw, sections)
+        entry = msgspec.convert(own, _Entry)
         schema = msgspec.convert(entry.schema, _Schema)
         if schema.type != "object":
             raise BadCatalog("schema: must be of type object")
-        _check_headers(entry.headers)
         return Kind(
             name=name,
             channels=tuple(dict.fromkeys(entry.channels)),
@@ -235,20 +239,14 @@ def _kind(name: str, raw: Any) -> Kind:
             priority=entry.priority,
             time_to_live=_seconds(entry.time_to_live),
             max_attempts=entry.max_attempts,
-            sender=mailbox(entry.sender) if entry.sender else None,
-            reply_to=mailbox(entry.reply_to) if entry.reply_to else None,
-            headers=entry.headers,
-            unsubscribe_url=entry.unsubscribe_url,
+            sections={
+                channel: msgspec.convert(of_channels[channel], section).checked()
+                for channel, section in sections.items()
+            },
             required=frozenset(schema.required),
             check=Check(f"kinds.yaml: {name}", entry.schema),
             properties=frozenset(schema.properties if isinstance(schema.properties, dict) else ()),
         )
-
-
-def _check_headers(headers: Mapping[str, str]) -> None:
-    for name in headers:
-        if name.lower() in _TAKEN or name.lower().startswith("content-"):
-            raise BadCatalog(f"headers: {name}: is not a kind's to set")
 
 
 def _seconds(duration: str) -> float:

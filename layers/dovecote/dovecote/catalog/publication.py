@@ -15,6 +15,6 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
 
     catalog: Catalog
     version: str
-    allowed: Sequence[str]
-    redirect: str
-    topic: bool
+    allowed: Sequence[str] = ()
+    redirect: str = ""
+    topic: bool = False

@@ -3,7 +3,6 @@
 An undefined variable is an error. HTML is escaped, text is not.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,10 +13,9 @@ import msgspec
 from dovecote.catalog.kinds import BadCatalog, Catalog, Kind
 from dovecote.catalog.templates import light_jinja, precompiled
 from dovecote.catalog.templates.precompiled import UndefinedVariable, Unit
-from dovecote.core import strict_json
 from dovecote.core.claim import Claim
 from dovecote.core.errors import CannotBeSent
-from dovecote.core.route import Channel
+from dovecote.core.parsing import strict_json
 
 if TYPE_CHECKING:
     from dovecote.catalog.templates.folder import Templates
@@ -25,35 +23,9 @@ if TYPE_CHECKING:
 
 _Made = TypeVar("_Made")
 
-_EMAIL_FILES = ("subject.txt", "body.html", "body.txt")
-_PUSH_FILE = "push.json"
-_HEADER = re.compile(r"[ -~]{1,995}\Z")
-_URL = re.compile(r"https://[!-;=?-~]{1,900}\Z")
-
 
 class RenderError(CannotBeSent):
     """A template cannot be rendered with these variables; the message holds no value of them."""
-
-
-class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """A rendered email."""
-
-    subject: str
-    html: str
-    text: str
-    headers: Mapping[str, str]
-
-
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """What a phone shows of a push notification."""
-
-    title: str
-    body: str
-
-
-class _Push(msgspec.Struct, forbid_unknown_fields=True):
-    title: str
-    body: str
 
 
 class Renderer:
@@ -69,39 +41,41 @@ class Renderer:
         self._folder = folder / "templates"
         self._template = cache(self._load)
         self._file = cache(self._read_file)
-        self._push = cache(self._read_push)
+        self._members = cache(self._read_members)
         self._locales = cache(self._subfolders)
         self._used = cache(self._variables)
         self._checked: set[str] = set()
 
-    def mail(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> Mail:
-        """Render an email; raise RenderError, or BadCatalog where a template is wrong."""
+    def text(self, kind: Kind, locale: str | None, name: str, variables: Mapping[str, Any]) -> str:
+        """Render a template file; raise RenderError, or BadCatalog where a template is wrong."""
         self._check(kind)
-        folder = self.folder(kind, locale)
-        subject, html, text = (
-            self._render(self._file(f"{folder}/{name}"), variables) for name in _EMAIL_FILES
-        )
-        return Mail(
-            subject=" ".join(subject.split()),
-            html=html,
-            text=text,
-            headers=dict(self._headers(kind, variables)),
-        )
+        return self._render(self._file(f"{self.folder(kind, locale)}/{name}"), variables)
 
-    def check_mail(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> None:
-        """Raise what `mail` would raise; templates that only print variables are not rendered."""
+    def check_text(
+        self, kind: Kind, locale: str | None, name: str, variables: Mapping[str, Any]
+    ) -> None:
+        """Raise what `text` would raise; a template that only prints variables is not rendered."""
         self._check(kind)
-        folder = self.folder(kind, locale)
-        for name in _EMAIL_FILES:
-            unit = self._file(f"{folder}/{name}")
-            _tried(self._template(unit).check, variables, unit)
-        dict(self._headers(kind, variables))
+        unit = self._file(f"{self.folder(kind, locale)}/{name}")
+        _tried(self._template(unit).check, variables, unit)
 
-    def alert(self, kind: Kind, locale: str | None, variables: Mapping[str, Any]) -> Alert:
-        """Render the title and body of a push notification; raise as for an email."""
+    def texts(
+        self,
+        kind: Kind,
+        locale: str | None,
+        name: str,
+        shape: type[msgspec.Struct],
+        variables: Mapping[str, Any],
+    ) -> dict[str, str]:
+        """Render the members of a JSON file of templates; raise as `text` does."""
         self._check(kind)
-        title, body = self._push_units(self.folder(kind, locale))
-        return Alert(title=self._render(title, variables), body=self._render(body, variables))
+        units = self._members(f"{self.folder(kind, locale)}/{name}", shape)
+        return {key: self._render(unit, variables) for key, unit in units.items()}
+
+    def line(self, kind: Kind, key: str, text: str, variables: Mapping[str, Any]) -> str:
+        """Render a template that stands in a kind's entry under a key; raise RenderError."""
+        self._check(kind)
+        return self._render(_line(kind, key, text), variables)
 
     def names(self, kind: Kind, locale: str | None) -> frozenset[str]:
         """Return the variables that the templates of a kind use."""
@@ -157,14 +131,6 @@ class Renderer:
             words = f"{place}: uses {', '.join(needed or missing)}, which the schema of {kind.name}"
             raise BadCatalog(f"{words} {fault}")
 
-    def _headers(self, kind: Kind, variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        for name, text in kind.headers.items():
-            yield name, _matching(_HEADER, name, self._render(_header(kind, name, text), variables))
-        if kind.unsubscribe_url is not None:
-            url = self._render(_unsubscribe_url(kind, kind.unsubscribe_url), variables)
-            yield "List-Unsubscribe", f"<{_matching(_URL, 'unsubscribe_url', url)}>"
-            yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
-
     def folder(self, kind: Kind, locale: str | None) -> str:
         """Return the folder of the nearest locale: de-AT, then de, then the default."""
         wanted = (locale or "").replace("_", "-").lower()
@@ -189,36 +155,31 @@ class Renderer:
 
     def _units(self, kind: Kind, folder: str) -> Iterator[Unit]:
         """Yield the templates of a kind in a folder, with those in kinds.yaml; raise BadCatalog."""
-        name = ""
-        try:
-            for name in _EMAIL_FILES if Channel.EMAIL in kind.channels else ():
-                yield self._file(f"{folder}/{name}")
-            if Channel.PUSH in kind.channels:
-                name = _PUSH_FILE
-                yield from self._push_units(folder)
-        except FileNotFoundError:
-            raise BadCatalog(
-                f"templates/{folder}/{name}: is missing; {kind.name} needs it"
-            ) from None
-        except (UnicodeDecodeError, msgspec.MsgspecError) as error:
-            raise BadCatalog(f"templates/{folder}/{name}: {error}") from None
-        for header, text in kind.headers.items():
-            yield _header(kind, header, text)
-        if kind.unsubscribe_url is not None:
-            yield _unsubscribe_url(kind, kind.unsubscribe_url)
-
-    def _push_units(self, folder: str) -> tuple[Unit, Unit]:
-        push, place = self._push(folder), f"templates/{folder}/{_PUSH_FILE}"
-        title = Unit(place=f"{place}: title", name=None, source=push.title)
-        return title, Unit(place=f"{place}: body", name=None, source=push.body)
+        for name, shape in _files(kind).items():
+            place = f"{folder}/{name}"
+            try:
+                yield from (
+                    [self._file(place)] if shape is None else self._members(place, shape).values()
+                )
+            except FileNotFoundError:
+                raise BadCatalog(f"templates/{place}: is missing; {kind.name} needs it") from None
+            except (UnicodeDecodeError, msgspec.MsgspecError) as error:
+                raise BadCatalog(f"templates/{place}: {error}") from None
+        for section in kind.sections.values():
+            for key, text in section.lines():
+                yield _line(kind, key, text)
 
     def _read_file(self, name: str) -> Unit:
         source = (self._folder / name).read_text("utf-8")
         return Unit(place=f"templates/{name}", name=name, source=source)
 
-    def _read_push(self, folder: str) -> _Push:
-        text = (self._folder / folder / _PUSH_FILE).read_bytes()
-        return msgspec.json.decode(text, type=_Push)
+    def _read_members(self, name: str, shape: type[msgspec.Struct]) -> Mapping[str, Unit]:
+        source = (self._folder / name).read_bytes()
+        members = msgspec.structs.asdict(msgspec.json.decode(source, type=shape))
+        return {
+            key: Unit(place=f"templates/{name}: {key}", name=None, source=text)
+            for key, text in members.items()
+        }
 
     def _load(self, unit: Unit) -> "JinjaTemplate":
         return self._templates.template(unit)
@@ -237,12 +198,17 @@ class Renderer:
         return Templates(self._catalog_folder, compiled)
 
 
-def _header(kind: Kind, name: str, text: str) -> Unit:
-    return Unit(place=f"kinds.yaml: {kind.name}: headers: {name}", name=None, source=text)
+def _files(kind: Kind) -> Mapping[str, type[msgspec.Struct] | None]:
+    """Return the template files that a kind's channels need."""
+    needed: dict[str, type[msgspec.Struct] | None] = {}
+    for channel, section in kind.sections.items():
+        if channel in kind.channels:
+            needed |= section.files
+    return needed
 
 
-def _unsubscribe_url(kind: Kind, text: str) -> Unit:
-    return Unit(place=f"kinds.yaml: {kind.name}: unsubscribe_url", name=None, source=text)
+def _line(kind: Kind, key: str, text: str) -> Unit:
+    return Unit(place=f"kinds.yaml: {kind.name}: {key}", name=None, source=text)
 
 
 def variables(claim: Claim) -> dict[str, Any]:
@@ -263,9 +229,3 @@ def _tried(
     except Exception as error:  # noqa: BLE001 - a filter may trip over a value in any way
         # Its words could repeat a value.
         raise RenderError(f"{place}: {type(error).__name__}") from None
-
-
-def _matching(pattern: re.Pattern[str], name: str, text: str) -> str:
-    if not pattern.match(text):
-        raise RenderError(f"{name}: not the printable ASCII that a header takes")
-    return text

@@ -1,5 +1,6 @@
 """YAML that any two readers read alike, or BadYaml: no objects of Python's, no key twice."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -35,6 +36,25 @@ def read(text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise BadYaml(_first_line(error)) from None
+
+
+def line_of(text: str, path: Sequence[str | int]) -> int:
+    """Return the line of a value, by the keys and indexes that lead to it.
+
+    Where the text gets a key by a merge (`<<`), it is the line of the value around it.
+    """
+    line, node = 0, yaml.compose(text, _Loader)
+    for step in path:
+        node = None if node is None else _inner(node, step)
+        line = line if node is None else node.start_mark.line
+    return line + 1
+
+
+def _inner(node: yaml.Node, step: str | int) -> yaml.Node | None:
+    """Return the value at a key or an index of a node, or None."""
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == step), None)
+    return next((value for index, value in enumerate(node.value) if index == step), None)
 
 
 def _first_line(error: yaml.YAMLError) -> str:

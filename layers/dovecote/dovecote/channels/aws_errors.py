@@ -1,7 +1,7 @@
 """The border to SES and SNS: only this module turns their answers into outcomes.
 
-provider_errors.py has what each error means. Of the provider's message only the fixed text of a
-row is kept; of an error of botocore's, its type.
+The channel's table (errors.py) has what each error means. Of the provider's message only the fixed
+text of a row is kept; of an error of botocore's, its type.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dovecote.channels.email.identities import only_recipients_failed
+from dovecote import channels
 from dovecote.channels.provider_errors import Meaning, by_status, code_of, rule_of
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import (
@@ -101,11 +101,14 @@ def _read(
     code: str, words: str, otherwise: Meaning, sender: str, claims: Sequence[Claim]
 ) -> tuple[Meaning, str]:
     """Return what an error means, and the text of it that is kept."""
-    rule = rule_of(code, words)
+    rule = rule_of(channels.get(claims[0].channel).errors(), code, words)
     if rule is None:
         return otherwise, ""
     if rule.meaning is not Meaning.IDENTITIES:
         return rule.meaning, rule.text
+    # Not at the top: only the table of email has this meaning, and email may not be there.
+    from dovecote.channels.email.identities import only_recipients_failed  # noqa: PLC0415
+
     recipients = [claim.resolved_email or "" for claim in claims]
     if only_recipients_failed(words, sender, recipients):
         return Meaning.MESSAGE, f"{rule.text}: the recipient's, in the SES sandbox"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from dovecote.core.route import Channel, Reason
+from dovecote.core.route import Reason
 
 
 class OpenDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     kind: str | None = None
-    channel: Channel | None = None
+    channel: str | None = None
     reason: Reason | None = None
     since: Annotated[datetime, msgspec.Meta(tz=True)] | None = msgspec.field(
         default=None, name="from"

@@ -36,3 +36,17 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     known: Verdict
     error: str = ""
     note: DeliveryEvent | None = None
+
+
+class EndpointGone(msgspec.Struct, frozen=True, kw_only=True):
+    """No message can reach an endpoint any more, as the provider reported at a time of its own."""
+
+    endpoint: str
+    at: datetime
+
+
+ProviderEvent = Feedback | EndpointGone
+
+
+class BadEvent(Exception):
+    """The text is no event of any provider."""

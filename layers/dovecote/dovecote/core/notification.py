@@ -23,13 +23,21 @@ class Priority(StrEnum):
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
-    """One addressee of a notification; `data` is merged over the payload for it."""
+    """One addressee of a notification; `data` is merged over the payload for it.
+
+    `addresses` has those of the channels that do not reach a recipient by `user_id`, each by its
+    field of the request.
+    """
 
     user_id: str | None = None
-    email: str | None = None
+    addresses: Mapping[str, str] = {}
     device_session_id: str | None = None
     locale: str | None = None
     data: Mapping[str, Any] | None = None
+
+    def address(self, field: str) -> str | None:
+        """Return the address that a field of the request has."""
+        return self.user_id if field == "user_id" else self.addresses.get(field)
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):

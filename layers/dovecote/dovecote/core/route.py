@@ -7,13 +7,6 @@ from uuid import UUID
 import msgspec
 
 
-class Channel(StrEnum):
-    """A way to reach a recipient."""
-
-    EMAIL = "email"
-    PUSH = "push"
-
-
 class Target(StrEnum):
     """What a route delivers to: an email address, one device, or the push topic."""
 
@@ -49,7 +42,7 @@ class NewRoute(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     route_id: UUID
-    channel: Channel
+    channel: str
     target: Target
     user_id: str | None
     device_session_id: str | None

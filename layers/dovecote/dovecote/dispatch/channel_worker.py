@@ -10,7 +10,6 @@ from contextlib import suppress
 
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.errors import StoreBusy, StoreError, StoreUnavailable
-from dovecote.core.route import Channel
 from dovecote.dispatch.batch import Answers, Batch, BatchContext
 from dovecote.dispatch.claiming import Claiming
 from dovecote.dispatch.in_flight import InFlight
@@ -35,7 +34,7 @@ class ChannelWorker:
     def __init__(
         self,
         services: Services,
-        channel: Channel,
+        channel: str,
         left: TimeLeft,
         last_part: float,
         executor: Executor,

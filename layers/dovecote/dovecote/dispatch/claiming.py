@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from dovecote.core import lanes
+from dovecote.channels import lanes
 from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Lease
 from dovecote.core.errors import StoreError
-from dovecote.core.route import Channel
 from dovecote.dispatch.ports import Claimed, LaneResult
 from dovecote.dispatch.services import Services
 from dovecote.dispatch.timing import REREAD_SECONDS, STATE_SECONDS
@@ -47,7 +46,7 @@ class LaneCursors:
 class Claiming:
     """The claims of one channel in one run."""
 
-    def __init__(self, services: Services, channel: Channel) -> None:
+    def __init__(self, services: Services, channel: str) -> None:
         self._channel = channel
         self._hold = services.channels[channel].hold_seconds
         self._store = services.store

@@ -6,7 +6,7 @@ Each channel has its own worker, so that a slow, paced or paused channel delays 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
-from dovecote.core.route import Channel
+from dovecote.channels import NAMES
 from dovecote.dispatch import in_flight
 from dovecote.dispatch.channel_worker import INTERRUPTED, ChannelWorker
 from dovecote.dispatch.planned import GIVEN_BACK
@@ -30,13 +30,13 @@ class Dispatch:
         A store that is out of reach ends the run, and the tally says so.
         """
         with (
-            ThreadPoolExecutor(max_workers=len(Channel)) as executor,
-            ThreadPoolExecutor(max_workers=len(Channel) * in_flight.MOST) as batches,
+            ThreadPoolExecutor(max_workers=len(NAMES)) as executor,
+            ThreadPoolExecutor(max_workers=len(NAMES) * in_flight.MOST) as batches,
         ):
             last_part = self.services.timing.last_part(time_left())
             workers = [
                 ChannelWorker(self.services, channel, time_left, last_part, batches)
-                for channel in Channel
+                for channel in NAMES
             ]
             runs = [executor.submit(copy_context().run, worker.run) for worker in workers]
             tallies = [run.result() for run in runs]

@@ -1,106 +1,23 @@
-"""Settle what SES tells of an email after it was sent, and SNS of a device that is gone."""
+"""Record what providers report after a send: events of messages, and endpoints that are gone."""
 
-import re
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 
-from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
+from dovecote import channels
+from dovecote.core.feedback import BadEvent, EndpointGone, Feedback, ProviderEvent
 from dovecote.feedback.ports import FeedbackStore
-
-KNOWN: Mapping[str, Verdict] = {
-    # Whatever becomes of it at the recipient's, the provider took it.
-    "Send": Verdict.ACCEPTED,
-    "Delivery": Verdict.ACCEPTED,
-    "DeliveryDelay": Verdict.ACCEPTED,
-    "Bounce": Verdict.ACCEPTED,
-    "Complaint": Verdict.ACCEPTED,
-    "Open": Verdict.ACCEPTED,
-    "Click": Verdict.ACCEPTED,
-    "Subscription": Verdict.ACCEPTED,
-    # It took it, and then found that it would not send it.
-    "Reject": Verdict.NOT_SENT,
-    "Rendering Failure": Verdict.NOT_SENT,
-}
-"""What each type of event makes known of its email."""
-
-
-NOTED: Mapping[str, tuple[str, str]] = {
-    "Delivery": ("delivery", "delivered"),
-    "DeliveryDelay": ("deliveryDelay", "delayed"),
-    "Bounce": ("bounce", "bounced"),
-    "Complaint": ("complaint", "complained"),
-}
-"""What is noted of each type that follows a send: its member of the event, and our word."""
-
-BOUNCES = {"permanent", "transient", "undetermined"}
-MOST_CLAIMS = 2**31 - 1
-
-GONE = {"EndpointDisabled", "EndpointNotFound", "InvalidPlatformToken"}
-"""Types of a failed delivery that are the device's own; others are of the message or the app."""
-
-
-_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
-"""What reading JSON raises: also where it is nested too deeply, or has half of a surrogate pair."""
-
-
-class BadEvent(Exception):
-    """The text is no event of EventBridge, and none of a platform application."""
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an event: whose it is, and whether it changed that route."""
+    """The result of an event: the route that it names, and whether it changed anything.
 
-    route_id: UUID | None = None  # None: of nobody's here, as far as the event says
+    `route_id` is None where the event names no route of ours.
+    """
+
+    route_id: UUID | None = None
     settled: bool = False
-
-
-class _Mail(msgspec.Struct):
-    messageId: str  # noqa: N815 - as SES spells it
-    tags: dict[str, list[str]] = {}
-
-
-class _Detail(msgspec.Struct):
-    eventType: str  # noqa: N815
-    mail: _Mail
-    reject: dict[str, Any] = {}
-    delivery: Any = None
-    deliveryDelay: Any = None  # noqa: N815
-    bounce: Any = None
-    complaint: Any = None
-
-
-class _After(msgspec.Struct, rename="camel"):
-    """The member of an event that says what became of its email."""
-
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
-    bounce_type: str | None = None
-    bounce_sub_type: str | None = None
-    complaint_feedback_type: str | None = None
-    complaint_sub_type: str | None = None
-    delay_type: str | None = None
-
-
-class _Event(msgspec.Struct):
-    source: str
-    detail: msgspec.Raw
-
-
-class _PushEvent(msgspec.Struct, rename="pascal"):
-    """What a platform application tells its topic, as SNS spells it."""
-
-    event_type: str
-    endpoint_arn: str
-    time: datetime
-    failure_type: str = ""
-
-    @property
-    def is_gone(self) -> bool:
-        """Tell whether no push can reach the endpoint any more."""
-        return self.event_type == "EndpointDeleted" or self.failure_type in GONE
 
 
 class RecordFeedback:
@@ -110,88 +27,30 @@ class RecordFeedback:
         self._store = store
 
     def __call__(self, text: str) -> Taken:
-        """Take one event; return whose it is, and whether it changed that route.
+        """Record the events of one document.
 
-        One of another kind, of an email of somebody else's or of a route that is not here changes
-        nothing. Raises BadEvent and StoreError.
+        A document about something else changes nothing. Raises BadEvent and StoreError.
         """
-        event = _read(text)
-        if isinstance(event, _PushEvent):
-            return Taken(settled=event.is_gone and self._mark_device_dead(event))
-        feedback = _told(event)
-        if feedback is None:
-            return Taken()
-        return Taken(route_id=feedback.route_id, settled=self._store.record_feedback(feedback))
+        taken = [self._take(event) for event in _events(text)]
+        return Taken(
+            route_id=next((one.route_id for one in taken if one.route_id is not None), None),
+            settled=any(one.settled for one in taken),
+        )
 
-    def _mark_device_dead(self, event: _PushEvent) -> bool:
-        """Mark a device dead, unless it registered again after the event."""
-        return self._store.mark_device_dead(event.endpoint_arn, event.time)
+    def _take(self, event: ProviderEvent) -> Taken:
+        match event:
+            case Feedback():
+                return Taken(route_id=event.route_id, settled=self._store.record_feedback(event))
+            case EndpointGone():
+                return Taken(settled=self._store.mark_device_dead(event.endpoint, event.at))
 
 
-def _read(text: str) -> _Event | _PushEvent:
-    try:
-        return msgspec.json.decode(text, type=_Event)
-    except _UNREADABLE as error:
+def _events(text: str) -> Sequence[ProviderEvent]:
+    """Return the events of the first channel that understands a text; raise BadEvent."""
+    errors: list[BadEvent] = []
+    for name in channels.NAMES:
         try:
-            return msgspec.json.decode(text, type=_PushEvent)
-        except _UNREADABLE:
-            raise BadEvent(str(error)) from None
-
-
-def _told(event: _Event) -> Feedback | None:
-    if event.source != "aws.ses":
-        return None
-    try:
-        return _feedback(msgspec.json.decode(event.detail, type=_Detail))
-    except _UNREADABLE:
-        return None  # SES tells of other things too, which have no mail
-
-
-def _feedback(detail: _Detail) -> Feedback | None:
-    known = KNOWN.get(detail.eventType)
-    (route, *_), (claim, *_) = (
-        detail.mail.tags.get(name) or [""] for name in ("route_id", "claim")
-    )
-    try:
-        route_id, number = UUID(route), int(claim)
-    except ValueError:
-        return None
-    if known is None or not 0 < number <= MOST_CLAIMS:
-        return None
-    return Feedback(
-        route_id=route_id, claim=number, message_id=detail.mail.messageId, known=known,
-        error=_error(detail), note=_note(detail),
-    )  # fmt: skip
-
-
-def _note(detail: _Detail) -> DeliveryEvent | None:
-    """Return what is to be noted of an event, without the words of anybody's mail server."""
-    if detail.eventType not in NOTED:
-        return None
-    member, event = NOTED[detail.eventType]
-    try:
-        after = msgspec.convert(getattr(detail, member), _After)
-    except msgspec.ValidationError:
-        return None
-    if event != "bounced":
-        said = after.complaint_feedback_type or after.complaint_sub_type or after.delay_type
-        return DeliveryEvent(event=event, at=after.timestamp, reason=_words(said))
-    bounce_type = _words(after.bounce_type)
-    return DeliveryEvent(
-        event=event,
-        at=after.timestamp,
-        reason=_words(after.bounce_type, after.bounce_sub_type),
-        bounce_type=bounce_type if bounce_type in BOUNCES else "undetermined",
-    )
-
-
-def _words(*said: str | None) -> str | None:
-    """Return words in small letters; what is none of SES's words is left out."""
-    words = [word.lower() for word in said if word and re.fullmatch("[A-Za-z-]{1,64}", word)]
-    return "/".join(words) or None
-
-
-def _error(detail: _Detail) -> str:
-    """Return why an email was not sent, in words that hold nothing of it."""
-    reason = detail.reject.get("reason")
-    return f"SES {detail.eventType}" + (": Bad content" if reason == "Bad content" else "")
+            return channels.get(name).events(text)
+        except BadEvent as error:
+            errors.append(error)
+    raise errors[0]

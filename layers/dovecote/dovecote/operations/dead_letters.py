@@ -8,15 +8,16 @@ from uuid import UUID
 
 import msgspec
 
-from dovecote.core import bodies, queries
+from dovecote.channels import NAMES
 from dovecote.core.dead_letter import Filter, OpenDeadLetter, Redrive
 from dovecote.core.errors import ANSWER_SECONDS
-from dovecote.core.identifiers import Instant, in_range
 from dovecote.core.notification import Notification
+from dovecote.core.parsing import bodies, queries
+from dovecote.core.parsing.identifiers import Instant, in_range
+from dovecote.core.parsing.queries import BadValue, Page, Reader
 from dovecote.core.ports import TimeLimits
 from dovecote.core.problems import Conflict, Fault, Invalid, NotFound
-from dovecote.core.queries import BadValue, Page, Reader
-from dovecote.core.route import Channel, Reason
+from dovecote.core.route import Reason
 from dovecote.core.transitions import Refusal
 
 UNKNOWN = "There is no such route."
@@ -131,7 +132,7 @@ def _place(text: str) -> Place:
 
 READERS: Mapping[str, Reader] = {
     "kind": queries.text,
-    "channel": queries.one_of(Channel),
+    "channel": queries.one_of(NAMES),
     "reason": queries.one_of(Reason),
     "from": queries.instant,
     "to": queries.instant,

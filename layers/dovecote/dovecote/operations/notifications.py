@@ -7,10 +7,10 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from dovecote.core import queries
 from dovecote.core.notification import Cancellation, Notification, Story
+from dovecote.core.parsing import queries
+from dovecote.core.parsing.queries import Page, Reader
 from dovecote.core.problems import Fault, Invalid, NotFound
-from dovecote.core.queries import Page, Reader
 from dovecote.core.route import Route
 
 UNKNOWN = "There is no such notification."

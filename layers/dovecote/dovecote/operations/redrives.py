@@ -6,13 +6,14 @@ from uuid import UUID
 
 import msgspec
 
-from dovecote.core import bodies, queries
+from dovecote.channels import NAMES
 from dovecote.core.dead_letter import Filter, RecordedRedrive, Redrive
 from dovecote.core.errors import ANSWER_SECONDS, StoreBusy
-from dovecote.core.identifiers import Instant, in_range
+from dovecote.core.parsing import bodies, queries
+from dovecote.core.parsing.identifiers import Instant, in_range
+from dovecote.core.parsing.queries import Page
 from dovecote.core.ports import Clock, TimeLimits
 from dovecote.core.problems import Fault, Invalid
-from dovecote.core.queries import Page
 from dovecote.operations.dead_letters import DeadLetterStore, Place, place_of
 
 REFUSED = "The dead letters cannot be redriven."
@@ -133,6 +134,8 @@ def _checked(request: RedrivesRequest) -> RedrivesRequest:
         for where, time in times.items()
         if time is not None and not in_range(time)
     ]
+    if request.filter.channel not in (None, *NAMES):
+        faults.insert(0, Fault("/filter/channel", f"must be one of: {', '.join(NAMES)}"))
     if faults:
         raise Invalid(REFUSED, faults)
     return request

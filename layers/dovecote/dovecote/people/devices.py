@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import msgspec
 from msgspec import Meta
 
-from dovecote.core import bodies, queries
 from dovecote.core.device import Device, Registration
 from dovecote.core.errors import ProviderUnavailable, TokenRefused
-from dovecote.core.identifiers import Identifier
+from dovecote.core.parsing import bodies, queries
+from dovecote.core.parsing.identifiers import Identifier
+from dovecote.core.parsing.queries import Reader
 from dovecote.core.problems import Fault, Invalid, NotFound
-from dovecote.core.queries import Reader
-from dovecote.people.endpoints import Endpoints
+
+if TYPE_CHECKING:  # few functions register devices
+    from dovecote.channels.endpoints import Endpoints
 
 REFUSED = "The device cannot be registered."
 UNKNOWN = "The user has no such device."
@@ -101,7 +103,7 @@ class Devices:
     another device now uses the endpoint.
     """
 
-    def __init__(self, *, store: DeviceStore, endpoints: Endpoints) -> None:
+    def __init__(self, *, store: DeviceStore, endpoints: "Endpoints") -> None:
         self._store = store
         self._endpoints = endpoints
 

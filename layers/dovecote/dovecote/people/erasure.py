@@ -6,8 +6,8 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import asdict, replace
 
-from dovecote.core import queries
 from dovecote.core.errors import ANSWER_SECONDS
+from dovecote.core.parsing import queries
 from dovecote.core.ports import Clock, Log, TimeLimits
 from dovecote.people.devices import Devices
 

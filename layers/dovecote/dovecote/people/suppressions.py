@@ -5,8 +5,8 @@ from typing import Protocol
 
 import msgspec
 
-from dovecote.core import bodies, queries
-from dovecote.core.addresses import BadAddress, normalised
+from dovecote.core.parsing import bodies, queries
+from dovecote.core.parsing.addresses import BadAddress, normalised
 from dovecote.core.problems import Fault, Invalid, NotFound
 
 

@@ -6,12 +6,12 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from dovecote.catalog.kinds import Catalog, Kind
-from dovecote.core import strict_json
 from dovecote.core.device import Device
 from dovecote.core.notification import NewNotification, Submission
+from dovecote.core.parsing import strict_json
 from dovecote.core.ports import Clock
 from dovecote.core.problems import Fault, Invalid, TooLarge
-from dovecote.core.route import Channel, NewRoute
+from dovecote.core.route import NewRoute
 from dovecote.submit.checking import Checking, Ids
 from dovecote.submit.ports import Preview, UserDevices
 from dovecote.submit.routing import Routing
@@ -71,8 +71,8 @@ class BuildNotification:
         )
 
     def users(self, submission: Submission) -> list[str]:
-        """Return those whose devices a notification would go to."""
-        if Channel.PUSH not in self._catalog[submission.kind].channels:
+        """Return the users whose devices decide on the routes of a notification."""
+        if not self._routing.uses_devices(self._catalog[submission.kind]):
             return []
         return [r.user_id for r in submission.recipients if r.user_id is not None]
 
@@ -105,7 +105,7 @@ class BuildNotification:
         return routes
 
     def _faults(self, kind: Kind, submission: Submission) -> Sequence[Fault]:
-        """Return the faults; devices are read only where push does not fit with the longest ids."""
+        """Return the faults; devices are read where a message does not fit with the longest ids."""
         checking = Checking(kind, submission, self._preview, self._clock)
         found = checking.find(AS_LONG_AS_CAN_BE)
         if found.faults or not found.oversized:

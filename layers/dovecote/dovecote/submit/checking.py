@@ -7,11 +7,11 @@ import msgspec
 from msgspec.structs import replace
 
 from dovecote.catalog.kinds import BadCatalog, Kind, PayloadRefused
+from dovecote.channels.planning import Oversized
 from dovecote.core.notification import MAX_PAYLOAD_BYTES, Recipient, Submission
 from dovecote.core.ports import Clock
 from dovecote.core.problems import MOST_FAULTS, Fault, Problem, TooLarge, pointer
-from dovecote.core.route import Channel
-from dovecote.submit.ports import Oversized, Preview
+from dovecote.submit.ports import Preview
 from dovecote.submit.shared_payload import PayloadSize, SharedPayload, member_rules
 from dovecote.submit.work_limit import WorkLimit
 
@@ -20,20 +20,20 @@ RENDERED = 4
 
 
 class Ids(msgspec.Struct, frozen=True, kw_only=True):
-    """The ids with which the size of a push notification is measured."""
+    """The ids with which the size of a message is measured."""
 
     user: str
     session: str
 
     def given(self, recipient: Recipient) -> Recipient:
-        """Return a recipient who has these ids, if they can be reached by push."""
+        """Return a recipient with these ids, if the recipient is a user."""
         if not recipient.user_id:
             return recipient
         return replace(recipient, user_id=self.user, device_session_id=self.session)
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """The faults, and the places of recipients whose push does not fit with the ids given."""
+    """The faults, and the places of recipients whose message does not fit with the ids given."""
 
     faults: list[Fault]
     oversized: list[int]
@@ -54,7 +54,7 @@ class Checking:
         self._is_valid = False  # without data
 
     def find(self, ids: Ids) -> Found:
-        """Return up to MOST_FAULTS faults; push is measured with these ids.
+        """Return up to MOST_FAULTS faults; messages are measured with these ids.
 
         Raises TooLarge if the checks exceed their limit before they find a fault.
         """
@@ -74,7 +74,7 @@ class Checking:
         return found
 
     def find_oversized(self, places: Sequence[int], ids: Ids) -> list[Fault]:
-        """Return the faults of those recipients whose push does not fit with these ids either."""
+        """Return the faults of those recipients whose message does not fit with these ids."""
         faults: list[Fault] = []
         for index in places:
             recipient = self._submission.recipients[index]
@@ -86,12 +86,10 @@ class Checking:
         return faults
 
     def _unreachable(self) -> list[Fault]:
-        channels = self._kind.channels
-        email, push = (channel in channels for channel in (Channel.EMAIL, Channel.PUSH))
         detail = f"has no address for any channel of {self._kind.name}"
         faults: list[Fault] = []
         for index, recipient in enumerate(self._submission.recipients):
-            if not ((email and recipient.email) or (push and recipient.user_id)):
+            if not self._preview.reached(self._kind, recipient):
                 faults.append(Fault(pointer(("recipients", index)), detail))
             if len(faults) >= MOST_FAULTS:
                 break
@@ -99,10 +97,10 @@ class Checking:
 
     def _to_check(self) -> Iterator[int]:
         """Yield each place of a recipient with data, and one of those with the same messages."""
-        seen: set[tuple[Hashable, bool, bool]] = set()
+        seen: set[tuple[Hashable, tuple[str, ...]]] = set()
         for index, recipient in enumerate(self._submission.recipients):
             texts = self._preview.texts(self._kind, recipient.locale)
-            same = (texts, bool(recipient.email), bool(recipient.user_id))
+            same = (texts, self._preview.reached(self._kind, recipient))
             if recipient.data or same not in seen:
                 yield index
             if not recipient.data:

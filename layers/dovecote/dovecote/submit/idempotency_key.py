@@ -8,8 +8,8 @@ API Gateway joins the values of a repeated header with commas. So a bare key has
 import re
 from typing import Any
 
-from dovecote.core import strict_json
-from dovecote.core.identifiers import CONTROLS
+from dovecote.core.parsing import strict_json
+from dovecote.core.parsing.identifiers import CONTROLS
 from dovecote.core.problems import Fault, Invalid, Malformed
 
 MAX_CHARACTERS = 255

@@ -4,8 +4,6 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-import msgspec
-
 from dovecote.core.claim import Lease
 from dovecote.core.device import Device
 from dovecote.core.notification import NewNotification, Notification, Recipient, Submission
@@ -14,12 +12,7 @@ from dovecote.dispatch.ports import ChannelStates, ResultStore
 
 if TYPE_CHECKING:  # few functions check a payload
     from dovecote.catalog.kinds import Kind
-
-
-class Oversized(msgspec.Struct, frozen=True):
-    """A push notification that does not fit with the ids that it was measured with."""
-
-    detail: str
+    from dovecote.channels.planning import Oversized
 
 
 class Preview(Protocol):
@@ -31,9 +24,12 @@ class Preview(Protocol):
     def reads(self, kind: "Kind", locale: str | None) -> frozenset[str]:
         """Return the variables that this reads in full to try a kind's messages."""
 
+    def reached(self, kind: "Kind", recipient: Recipient) -> tuple[str, ...]:
+        """Return the channels of a kind for which a recipient has an address."""
+
     def fault(
         self, kind: "Kind", submission: Submission, recipient: Recipient
-    ) -> str | Oversized | None:
+    ) -> "str | Oversized | None":
         """Return why a recipient's messages cannot be made, or None."""
 
 

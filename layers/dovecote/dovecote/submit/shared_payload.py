@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import Struct
 
 from dovecote.catalog.kinds import Check
-from dovecote.core import strict_json
 from dovecote.core.notification import Submission
+from dovecote.core.parsing import strict_json
 
 _OF_ONE_MEMBER = ("properties", "patternProperties", "additionalProperties", "propertyNames")
 """Keywords that apply to each member of an object alone."""

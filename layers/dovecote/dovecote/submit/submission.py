@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from dovecote.core import strict_json
-from dovecote.core.addresses import BadAddress, normalised
-from dovecote.core.identifiers import INSTANT_FORMAT, Identifier, Instant, in_range
+from dovecote import channels
 from dovecote.core.notification import MAX_PAYLOAD_BYTES, Recipient, Submission
+from dovecote.core.parsing import strict_json
+from dovecote.core.parsing.addresses import BadAddress
+from dovecote.core.parsing.identifiers import INSTANT_FORMAT, Identifier, Instant, in_range
 from dovecote.core.problems import (
     MOST_FAULTS,
     Failure,
@@ -45,12 +46,28 @@ class _Batch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     notifications: Annotated[list[Any], Meta(min_length=1)]
 
 
-class _Recipient(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    user_id: Identifier | None = None
-    email: str | None = None
-    device_session_id: Identifier | None = None
-    locale: _Locale | None = None
-    data: dict[str, Any] | None = None
+USER = "user_id"
+
+ADDRESSES: Mapping[str, Callable[[str], str]] = {
+    channel.address_field: channel.normalise
+    for channel in channels.every().values()
+    if channel.address_field != USER
+}
+"""The fields of recipients that hold addresses, each with what normalises them."""
+
+_Recipient = msgspec.defstruct(
+    "_Recipient",
+    [
+        (USER, Identifier | None, None),
+        *((field, str | None, None) for field in ADDRESSES),
+        ("device_session_id", Identifier | None, None),
+        ("locale", _Locale | None, None),
+        ("data", dict[str, Any] | None, None),
+    ],
+    kw_only=True,
+    forbid_unknown_fields=True,
+)
+"""A recipient as it is posted. Its addresses are those of the channels that exist."""
 
 
 def parse(body: bytes, *, key: str | None, traceparent: str | None) -> Submission:
@@ -161,12 +178,23 @@ def _recipient(raw: Any, path: tuple[str | int, ...], faults: list[Fault]) -> Re
         faults.append(Fault(pointer(path), "is not an object"))
         return Recipient()
     values = convert(raw, _Recipient, path, faults)
-    if values.get("email") is not None:
-        try:
-            values["email"] = normalised(values["email"])
-        except BadAddress as error:
-            faults.append(Fault(pointer((*path, "email")), str(error)))
-    return Recipient(**values)
+    addresses = _addresses(values, path, faults)
+    return Recipient(addresses=addresses, **values)
+
+
+def _addresses(
+    values: dict[str, Any], path: tuple[str | int, ...], faults: list[Fault]
+) -> dict[str, str]:
+    """Take the addresses out of a recipient's values, and return them normalised."""
+    addresses: dict[str, str] = {}
+    for field, normalise in ADDRESSES.items():
+        address = values.pop(field, None)
+        if address is not None:
+            try:
+                addresses[field] = normalise(address)
+            except BadAddress as error:
+                faults.append(Fault(pointer((*path, field)), str(error)))
+    return addresses
 
 
 def _limit_faults(values: Mapping[str, Any], payload_text: str) -> list[Fault]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from dovecote.wiring.clients import provider_client
@@ -12,12 +12,12 @@ from dovecote.wiring.logs import log
 from dovecote.wiring.settings import load
 
 if TYPE_CHECKING:
+    from dovecote.channels.endpoints import Endpoints
     from dovecote.operations.dead_letters import DeadLetters
     from dovecote.operations.notifications import Notifications
     from dovecote.operations.overview import GetOverview
     from dovecote.operations.redrives import Redrives
     from dovecote.people.devices import Devices, Registrations
-    from dovecote.people.endpoints import Endpoints
     from dovecote.people.erasure import Erasure
     from dovecote.people.suppressions import KeepSuppressions
 
@@ -90,11 +90,14 @@ def devices() -> Devices:
 
 
 def _endpoints() -> Endpoints:
-    from dovecote.channels.push.endpoints import SnsEndpoints
+    """Return the endpoints of the channel that has them."""
+    from dovecote import channels
+    from dovecote.channels.endpoints import NoEndpoints
 
     settings = load()
-    client = provider_client("sns", settings)
-    return SnsEndpoints(client=client, applications=settings.push_applications)
+    client = partial(provider_client, settings=settings)
+    every = (one.endpoints(settings.of(name), client) for name, one in channels.every().items())
+    return next((found for found in every if found is not None), NoEndpoints())
 
 
 @cache

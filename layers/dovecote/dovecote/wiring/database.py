@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dovecote.core.parsing.settings import BadSettings
 from dovecote.store.database import Connection, Database
 from dovecote.wiring import clients
-from dovecote.wiring.settings import BadSettings, load
+from dovecote.wiring.settings import load
 
 if TYPE_CHECKING:
     from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore

@@ -8,11 +8,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dovecote import channels as registry
 from dovecote.wiring.clients import provider_client
 from dovecote.wiring.database import dispatch_store
 from dovecote.wiring.logs import log
 from dovecote.wiring.metrics import measurements
-from dovecote.wiring.settings import BadSettings, load
+from dovecote.wiring.settings import load
 from dovecote.wiring.tracing import inner_span
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def catalog() -> Catalog:
     """Return the kinds of the catalog."""
     from dovecote.catalog import kinds
 
-    return kinds.load(Path(load().catalog_path))
+    return kinds.load(Path(load().catalog_path), registry.sections())
 
 
 @cache
@@ -46,29 +47,24 @@ def renderer() -> Renderer:
 def channels(settings: Settings) -> Mapping[str, AnyChannel]:
     """Return each channel by its name."""
     from dovecote.aws.telemetry import trace_id
-    from dovecote.channels.email.channel import EmailChannel
-    from dovecote.channels.push.channel import PushChannel
-    from dovecote.core.route import Channel
+    from dovecote.channels.definition import Tools
 
-    email = EmailChannel(
-        client=provider_client("sesv2", settings),
+    check_catalog(settings)
+    tools = Tools(
+        client=partial(provider_client, settings=settings),
         catalog=catalog(),
         renderer=renderer(),
-        sender=default_sender(settings),
-        configuration_set=settings.email_configuration_set,
-        bulk_size=settings.email_bulk_size,
-        hold_seconds=settings.holds[Channel.EMAIL],
-        fixed_rate=settings.email_rate,
-    )
-    push = PushChannel(
-        client=lambda: provider_client("sns", settings),
-        catalog=catalog(),
-        renderer=renderer(),
-        topic_arn=settings.push_topic_arn,
+        hold_seconds=settings.ambiguous_hold_seconds,
         trace_id=trace_id,
         now=time.time,
     )
-    return {Channel.EMAIL: email, Channel.PUSH: push}
+    return {name: one.sender(settings.of(name), tools) for name, one in registry.every().items()}
+
+
+def check_catalog(settings: Settings) -> None:
+    """Raise BadSettings where a kind needs a setting that is not set."""
+    for name, channel in registry.every().items():
+        channel.check_catalog(settings.of(name), catalog())
 
 
 def senders(settings: Settings, by_name: Mapping[str, AnyChannel]) -> Mapping[str, Sender]:
@@ -87,19 +83,6 @@ def senders(settings: Settings, by_name: Mapping[str, AnyChannel]) -> Mapping[st
         )
         for name, channel in by_name.items()
     }
-
-
-def default_sender(settings: Settings) -> str:
-    """Return the sender of kinds without their own; raise BadSettings where one needs it."""
-    from dovecote.core.addresses import encoded
-    from dovecote.core.route import Channel
-
-    if settings.email_from:
-        return encoded(settings.email_from)
-    for kind in catalog().values():
-        if Channel.EMAIL in kind.channels and kind.sender is None:
-            raise BadSettings(f"EMAIL_FROM: is not set; set it, or a sender for {kind.name}")
-    return ""
 
 
 def deliver(settings: Settings, by_name: Mapping[str, AnyChannel]) -> Deliver:

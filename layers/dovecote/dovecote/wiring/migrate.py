@@ -7,9 +7,9 @@ import sys
 
 from dovecote.catalog.kinds import BadCatalog
 from dovecote.core.errors import StoreError
+from dovecote.core.parsing.settings import BadSettings
 from dovecote.store.schema.migrate import ChangedMigration
 from dovecote.wiring import provision
-from dovecote.wiring.settings import BadSettings
 
 TIMEOUT_SECONDS = 600.0
 

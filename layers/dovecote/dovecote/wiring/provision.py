@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import ChainMap
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,14 +37,13 @@ def provision() -> Provision:
 
 def publication(settings: Settings) -> Publication:
     """Return the catalog and the rules that submits in SQL follow; raise BadCatalog."""
+    from dovecote import channels
     from dovecote.catalog import kinds
     from dovecote.catalog.publication import Publication
 
     folder = Path(settings.catalog_path)
     return Publication(
-        catalog=kinds.load(folder),
+        catalog=kinds.load(folder, channels.sections()),
         version=kinds.version(folder),
-        allowed=settings.allowed_emails,
-        redirect=settings.email_redirect_to,
-        topic=bool(settings.push_topic_arn),
+        **ChainMap(*(dict(channel.published) for channel in settings.channels)),
     )

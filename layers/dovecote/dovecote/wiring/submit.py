@@ -7,6 +7,7 @@ import uuid
 from functools import cache
 from typing import TYPE_CHECKING
 
+from dovecote import channels
 from dovecote.wiring import clients, delivery
 from dovecote.wiring.database import database, dispatch_store, submissions
 from dovecote.wiring.logs import log
@@ -28,7 +29,7 @@ def submit() -> Submit:
 
     settings = load()
     inline = settings.inline
-    delivery.default_sender(settings)  # a missing one stops submit even where only dispatch sends
+    delivery.check_catalog(settings)  # also where only dispatch sends
     return Submit(
         plan=_build_notification(settings),
         submissions=submissions(),
@@ -49,13 +50,13 @@ def _best_effort(settings: Settings) -> BestEffort:
     from dovecote.submit.best_effort import BestEffort
 
     # Without a best effort submit needs no client.
-    channels = delivery.channels(settings) if settings.inline_routes else {}
+    own = delivery.channels(settings) if settings.inline_routes else {}
     return BestEffort(
         notifications=submissions(),
         store=dispatch_store(),
         limits=database(),
-        deliver=delivery.deliver(settings, channels),
-        finaliser=delivery.finaliser(channels),
+        deliver=delivery.deliver(settings, own),
+        finaliser=delivery.finaliser(own),
         clock=time.monotonic,
         log=log(),
     )
@@ -79,16 +80,16 @@ def _build_notification(settings: Settings) -> BuildNotification:
     from dovecote.core.ids import uuid7
     from dovecote.submit.build_notification import BuildNotification
     from dovecote.submit.preview import TemplatePreview
-    from dovecote.submit.routing import MailRule, Routing
+    from dovecote.submit.routing import Routing
 
+    planners = {
+        name: channel.planner(settings.of(name), delivery.renderer(), uuid7)
+        for name, channel in channels.every().items()
+    }
     return BuildNotification(
         catalog=delivery.catalog(),
-        preview=TemplatePreview(delivery.renderer()),
-        routing=Routing(
-            mail=MailRule(allowed=settings.allowed_emails, redirect=settings.email_redirect_to),
-            topic=bool(settings.push_topic_arn),
-            new_id=uuid7,
-        ),
+        preview=TemplatePreview(delivery.renderer(), planners),
+        routing=Routing(planners),
         user_devices=submissions(),
         new_id=uuid7,
         clock=time.monotonic,

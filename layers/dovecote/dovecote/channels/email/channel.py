@@ -11,12 +11,13 @@ from dovecote.catalog.kinds import Catalog
 from dovecote.catalog.rendering import Renderer, variables
 from dovecote.channels.aws_errors import entry_outcome, refused, refused_together
 from dovecote.channels.base import Reply
+from dovecote.channels.email import mail
 from dovecote.channels.email.body import take_body
+from dovecote.channels.email.kind import section_of
 from dovecote.channels.email.message import MAX_BYTES, Letterhead, Message, bulk, single, written
 from dovecote.core.claim import Claim
 from dovecote.core.errors import ProviderUnavailable
 from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome
-from dovecote.core.route import Channel
 
 LEAST_BULK: Mapping[str, Any] = {"DefaultContent": {}, "BulkEmailEntries": []}
 """The fewest parameters of a SendBulkEmail that boto3 accepts."""
@@ -74,8 +75,8 @@ class EmailChannel:
         recipient = (claim.resolved_email or "").strip()
         if not recipient:
             return Failed(error="email route missing resolved recipient", asked=False)
-        mail = self._renderer.mail(kind, claim.locale, variables(claim))
-        return written(claim, recipient, mail)
+        rendered = mail.render(self._renderer, kind, claim.locale, variables(claim))
+        return written(claim, recipient, rendered)
 
     def send(self, messages: Sequence[Message]) -> Iterable[Reply]:
         """Send one email by SendEmail, or several by SendBulkEmail."""
@@ -91,9 +92,10 @@ class EmailChannel:
 
     def _letterhead(self, name: str) -> Letterhead:
         kind = self._catalog.get(name)
+        section = None if kind is None else section_of(kind)
         return Letterhead(
-            sender=self._sender if kind is None else kind.sender or self._sender,
-            reply_to=None if kind is None else kind.reply_to,
+            sender=self._sender if section is None else section.sender or self._sender,
+            reply_to=None if section is None else section.reply_to,
             configuration_set=self._configuration_set,
         )
 
@@ -134,4 +136,4 @@ def sending_rate(client: Any) -> float:
 @cache
 def identity_of(sender: str) -> str:
     """Return the resource that a sender is: the domain of its address."""
-    return f"{Channel.EMAIL}/{parseaddr(sender)[1].rpartition('@')[2].lower()}"
+    return f"email/{parseaddr(sender)[1].rpartition('@')[2].lower()}"

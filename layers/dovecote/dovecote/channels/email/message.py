@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from dovecote.catalog.rendering import Mail
 from dovecote.channels.base import Prepared
+from dovecote.channels.email.mail import Mail
 from dovecote.core.claim import Claim
 
 TEMPLATE = {"Subject": "{{subject}}", "Html": "{{html}}", "Text": "{{text}}"}

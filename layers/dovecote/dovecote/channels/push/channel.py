@@ -10,10 +10,11 @@ from dovecote.catalog.kinds import Catalog
 from dovecote.catalog.rendering import Renderer, variables
 from dovecote.channels.aws_errors import refused
 from dovecote.channels.base import Prepared, Reply
+from dovecote.channels.push import alert
 from dovecote.channels.push.message import ClientEvent, Expiry, attributes, envelope, platform_of
-from dovecote.core import strict_json
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import Delivered, Failed, Outcome, Unreachable
+from dovecote.core.parsing import strict_json
 from dovecote.core.route import Target
 
 Request = dict[str, Any]
@@ -138,12 +139,12 @@ class PushChannel:
             return Unreachable(reason="device is dead or no longer registered")
         platform = platform_of(claim.endpoint)
         expiry = Expiry.of(claim.expires_in, self._now())
-        alert = self._renderer.alert(kind, claim.locale, event.payload)
-        finished = envelope(platform, alert, event, expiry)
+        shown = alert.render(self._renderer, kind, claim.locale, event.payload)
+        finished = envelope(platform, shown, event, expiry)
         return {
             "TargetArn": claim.endpoint,
             "MessageStructure": "json",
-            "Message": strict_json.text({"default": alert.body, platform: finished}),
+            "Message": strict_json.text({"default": shown.body, platform: finished}),
             "MessageAttributes": attributes(platform, event, ttl=expiry.ttl),
         }
 

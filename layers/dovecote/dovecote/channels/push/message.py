@@ -5,8 +5,8 @@ from typing import Any, Self
 
 import msgspec
 
-from dovecote.catalog.rendering import Alert
-from dovecote.core import strict_json
+from dovecote.channels.push.kind import Alert
+from dovecote.core.parsing import strict_json
 
 MAX_BYTES = 4096
 """The largest notification that APNs and FCM take."""

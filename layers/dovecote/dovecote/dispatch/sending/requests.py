@@ -17,11 +17,11 @@ from dovecote.core.outcome import (
     Unavailable,
 )
 from dovecote.core.ports import Clock, Sleep
-from dovecote.core.redaction import without_words
 from dovecote.dispatch.sending.attempts import attempt
 from dovecote.dispatch.sending.calls import Call, requests
 from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.sending.outcomes import Outcomes
+from dovecote.dispatch.sending.redaction import without_words
 
 
 class Requests:
@@ -64,16 +64,23 @@ class Requests:
 
     def send(self, claims: Sequence[Claim], resources: Sequence[str]) -> None:
         """Send the claims of a call whose first request may begin."""
-        waiting = deque(requests(self._prepared(claims, resources), self._channel.max_size))
-        begun = False
+        messages = self._prepared(claims, resources)
+        if len(messages) == 1:
+            self._request(messages, resources)
+        elif messages:
+            self._send_several(deque(requests(messages, self._channel.max_size)), resources)
+
+    def _send_several(self, waiting: deque[list[Prepared]], resources: Sequence[str]) -> None:
+        """Send requests one after another, each further one as the breaker and the time allow."""
+        not_begun: NotBegun | None = None
         while waiting:
             messages = waiting.popleft()
-            not_begun = self._not_begun(resources) if begun else None
-            begun = True
             if not_begun is not None:
-                self._outcomes.put(_claims(messages), not_begun)
+                self._outcomes.put([message.claim for message in messages], not_begun)
             elif not self._request(messages, resources):
                 waiting.extendleft([message] for message in reversed(messages))
+            if waiting:
+                not_begun = self._not_begun(resources)
 
     def _wait(self, slot: float) -> None:
         seconds = min(slot, self._begin_before) - self._clock()
@@ -95,7 +102,7 @@ class Requests:
             if isinstance(prepared, Prepared):
                 messages.append(prepared)
             else:
-                self._record([claim], resources, prepared)
+                self._outcomes.put([claim], self._breaker.record(claim, resources, prepared))
         return messages
 
     def _request(self, messages: Sequence[Prepared], resources: Sequence[str]) -> bool:
@@ -103,26 +110,24 @@ class Requests:
 
         The breaker counts an outcome of several claims once, such as that of a lost reply.
         """
-        unanswered = {message.claim.route_id: message.claim for message in messages}
+        answered: list[Claim] = []
         accepted = throttled = 0
         try:
             for claims, outcome in self._channel.send(messages):
                 if len(claims) == len(messages) > 1 and may_differ_singly(outcome):
                     return False
-                accepted += len(claims) * isinstance(outcome, Delivered)
-                throttled += len(claims) * isinstance(outcome, Throttled)
-                self._record(claims, resources, outcome)
-                for claim in claims:
-                    del unanswered[claim.route_id]
+                if isinstance(outcome, Delivered):
+                    accepted += len(claims)
+                elif isinstance(outcome, Throttled):
+                    throttled += len(claims)
+                self._outcomes.put(claims, self._breaker.record(claims[0], resources, outcome))
+                answered += claims
         except Exception as error:  # noqa: BLE001 - one bad route never hurts its batch
             # The request may have been sent. The error says nothing about the provider.
             lost = Ambiguous(error=without_words(error))
-            self._outcomes.put(list(unanswered.values()), lost)
+            self._outcomes.put(_without(messages, answered), lost)
         self._breaker.count(accepted, throttled, of_many=len(messages) > 1)
         return True
-
-    def _record(self, claims: Sequence[Claim], resources: Sequence[str], outcome: Outcome) -> None:
-        self._outcomes.put(claims, self._breaker.record(claims[0], resources, outcome))
 
 
 def may_differ_singly(outcome: Outcome) -> bool:
@@ -139,5 +144,7 @@ def may_differ_singly(outcome: Outcome) -> bool:
     return isinstance(outcome, Permanent)
 
 
-def _claims(messages: Iterable[Prepared]) -> list[Claim]:
-    return [message.claim for message in messages]
+def _without(messages: Iterable[Prepared], answered: Iterable[Claim]) -> list[Claim]:
+    """Return the claims of messages that have no outcome."""
+    ids = {claim.route_id for claim in answered}
+    return [one.claim for one in messages if one.claim.route_id not in ids]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dovecote.core import lanes
+from dovecote.channels import lanes
 from dovecote.core.channel_state import Backlog
 from dovecote.store.queries import Queries
 

@@ -1,6 +1,6 @@
 """Read the gauges."""
 
-from dovecote.core import lanes
+from dovecote.channels import lanes
 from dovecote.operations.gauges import Gauges
 from dovecote.store.queries import Queries
 

@@ -2,7 +2,7 @@
 
 from psycopg import errors
 
-from dovecote.core import lanes
+from dovecote.channels import lanes
 from dovecote.operations.overview import Live, Minute, OpenDeadLetters, Overview, Paused
 from dovecote.store.database import Opened
 from dovecote.store.queries import Queries, execute, rows

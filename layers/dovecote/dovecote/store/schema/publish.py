@@ -7,7 +7,7 @@ import psycopg
 
 from dovecote.catalog.kinds import Kind
 from dovecote.catalog.publication import Publication
-from dovecote.core import lanes
+from dovecote.channels import lanes
 from dovecote.store.queries import execute
 from dovecote.store.schema.migrate import alone
 

@@ -11,10 +11,10 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dovecote.channels.lanes import Lane
 from dovecote.core.claim import Claim
-from dovecote.core.lanes import Lane
 from dovecote.core.notification import NewNotification
-from dovecote.core.route import Channel, NewRoute, Route, Status
+from dovecote.core.route import NewRoute, Route, Status
 from dovecote.core.stored import Stored
 
 
@@ -112,5 +112,5 @@ class StoredRows(Struct, frozen=True, kw_only=True):
                 token=self.token,
             )
 
-    def _lane(self, channel: Channel) -> int:
+    def _lane(self, channel: str) -> int:
         return Lane(channel=channel, priority=self.notification.priority, retry=False).number

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from dovecote.core import lanes
+from dovecote.channels import lanes
 from dovecote.core.claim import Lease
 from dovecote.core.device import Device
 from dovecote.core.notification import NewNotification

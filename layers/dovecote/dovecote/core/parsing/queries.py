@@ -1,17 +1,16 @@
 """Read the parameters of a query string as values, or raise the faults of all of them."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from dovecote.core import addresses, query_string
-from dovecote.core.addresses import BadAddress
-from dovecote.core.identifiers import Instant, in_range, is_identifier
+from dovecote.core.parsing import addresses, query_string
+from dovecote.core.parsing.addresses import BadAddress
+from dovecote.core.parsing.identifiers import Instant, in_range, is_identifier
 from dovecote.core.problems import Fault, Invalid
 
 MOST = 100
@@ -121,14 +120,14 @@ def instant(text: str) -> datetime:
     return time
 
 
-def one_of(words: type[StrEnum]) -> Reader:
-    """Return what reads a word of these."""
+def one_of(words: Iterable[str]) -> Reader:
+    """Return a reader that takes one of these words."""
+    known = tuple(words)
 
-    def read_word(text: str) -> StrEnum:
-        try:
-            return words(text)
-        except ValueError:
-            raise BadValue(f"is none of {', '.join(words)}") from None
+    def read_word(text: str) -> str:
+        if text not in known:
+            raise BadValue(f"must be one of: {', '.join(known)}")
+        return text
 
     return read_word
 

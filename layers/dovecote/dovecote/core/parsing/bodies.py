@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-from dovecote.core import strict_json
+from dovecote.core.parsing import strict_json
 from dovecote.core.problems import Fault, Invalid, Malformed, TooLarge, in_words
 
 MAX_BYTES = 32 * 1024

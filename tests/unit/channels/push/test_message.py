@@ -2,16 +2,13 @@
 
 import json
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote.catalog.rendering import Alert
 from dovecote.channels.push.message import (
-    MAX_BYTES,
     MAX_TTL,
     PLATFORMS,
     ClientEvent,
@@ -20,30 +17,13 @@ from dovecote.channels.push.message import (
     envelope,
     platform_of,
 )
-from dovecote.core import strict_json
-from dovecote.core.notification import Recipient
-from dovecote.submit.preview import TemplatePreview
-from dovecote.submit.submission import parse
+from dovecote.core.parsing import strict_json
 from local.provider import fcm
-from tests.unit.examples import ANN, ROUTE_ID, a_body, a_renderer, catalog_folder
+from tests.unit.channels.push.examples import ALERT, SENT_AT, an_event
+from tests.unit.examples import ROUTE_ID
 
-ALERT = Alert(title="Hello", body="It is Ann")
 APPLE = ["APNS", "APNS_SANDBOX"]
-SENT_AT = 1_800_000_000.9
 IN_A_MINUTE = Expiry.of(60.9, SENT_AT)
-
-
-def an_event(**changes: Any) -> ClientEvent:
-    values: dict[str, Any] = {
-        "event_id": str(ROUTE_ID),
-        "request_id": "greeting-1",
-        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
-        "kind": "greeting.sent",
-        "user_id": "u-1",
-        "device_session_id": "d-1",
-        "payload": {"name": "Ann", "price": Decimal("1.50")},
-    }
-    return ClientEvent(**(values | changes))
 
 
 def test_the_client_event_has_exactly_these_members() -> None:
@@ -178,78 +158,3 @@ def test_fcm_s_attribute_is_the_time_to_live() -> None:
 def test_the_platform_is_read_from_an_arn(platform: str, resource: str) -> None:
     arn = f"arn:aws:sns:us-east-1:123456789012:{resource.format(platform)}"
     assert platform_of(arn) == platform
-
-
-# What is found before anything is stored.
-
-
-def preview(folder: Path, payload: dict[str, Any], recipient: Recipient) -> str | None:
-    renderer, kind = a_renderer(catalog_folder(folder))
-    submission = parse(a_body(payload=payload), key=None, traceparent=None)
-    return TemplatePreview(renderer).fault(kind, submission, recipient)
-
-
-PHONE = Recipient(user_id="u-1")
-LETTER = Recipient(email=ANN)
-
-
-@pytest.mark.parametrize("recipient", [PHONE, LETTER, Recipient(user_id="u-1", email=ANN)])
-def test_what_can_be_made_has_no_fault(tmp_path: Path, recipient: Recipient) -> None:
-    assert preview(tmp_path, {"name": "Ann"}, recipient) is None
-
-
-def test_a_push_over_4_kib_is_refused_in_words(tmp_path: Path) -> None:
-    fault = preview(tmp_path, {"name": "Ann", "more": "x" * MAX_BYTES}, PHONE)
-    assert fault is not None
-    assert fault.endswith("phones take 4096")
-
-
-def test_an_email_may_be_larger(tmp_path: Path) -> None:
-    assert preview(tmp_path, {"name": "Ann", "more": "x" * MAX_BYTES}, LETTER) is None
-
-
-def test_data_counts_too(tmp_path: Path) -> None:
-    recipient = Recipient(user_id="u-1", data={"more": "x" * MAX_BYTES})
-    assert preview(tmp_path, {"name": "Ann"}, recipient) is not None
-
-
-@pytest.mark.parametrize("letter", ["x", '"', "\u00fc", "\N{GRINNING FACE}"])
-@pytest.mark.parametrize(
-    ("named", "sent"),
-    [
-        # the device that the producer named
-        ("d-1", "d-1"),
-        ("d" * 255, "d" * 255),
-        # the topic's event names none
-        (None, None),
-    ],
-)
-def test_what_the_preview_takes_is_at_most_4_kib_on_every_platform(
-    tmp_path: Path, named: str | None, sent: str | None, letter: str
-) -> None:
-    renderer, kind = a_renderer(catalog_folder(tmp_path))
-    recipient = Recipient(user_id="u-1", device_session_id=named)
-    largest = 0
-    for letters in range(200, 4096):
-        submission = parse(a_body(payload=payload_of(letter, letters)), key=None, traceparent=None)
-        if TemplatePreview(renderer).fault(kind, submission, recipient) is not None:
-            break
-        largest = letters
-    event = an_event(
-        request_id="order-1234-shipped",
-        payload=payload_of(letter, largest),
-        device_session_id=sent,
-    )
-    # A redrive may give a push any time to live, and it may be sent in any year.
-    for expiry in (Expiry.of(259_200, SENT_AT), Expiry.of(10 * MAX_TTL, 9e9)):
-        sizes = [len(envelope(name, ALERT, event, expiry).encode()) for name in PLATFORMS]
-        assert 3000 < max(sizes) <= MAX_BYTES
-
-
-def payload_of(letter: str, letters: int) -> dict[str, str]:
-    return {"name": "Ann", "more": letter * letters}
-
-
-def test_what_cannot_be_rendered_is_told_in_words(tmp_path: Path) -> None:
-    for recipient in (PHONE, LETTER):
-        assert "'name' is undefined" in (preview(tmp_path, {}, recipient) or "")

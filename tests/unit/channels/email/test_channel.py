@@ -1,4 +1,4 @@
-"""The channels are passive: one provider request per `send`, and one outcome per claim."""
+"""The email channel is passive: one provider request per `send`, and one outcome per claim."""
 
 import uuid
 from typing import Any, cast
@@ -7,13 +7,12 @@ from unittest.mock import Mock
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from dovecote.catalog.rendering import Mail, Renderer
+from dovecote.catalog.rendering import Renderer
 from dovecote.channels.email.channel import EmailChannel
+from dovecote.channels.email.mail import Mail
 from dovecote.channels.email.message import Message, written
-from dovecote.channels.push.channel import Push, PushChannel
 from dovecote.core.errors import ProviderUnavailable
 from dovecote.core.outcome import Ambiguous, Delivered, Permanent
-from dovecote.core.route import Channel, Target
 from tests.unit.examples import ANN, KIND, a_claim, a_kind
 
 REFUSED = ClientError(
@@ -98,32 +97,7 @@ def test_a_rate_that_is_not_set_is_what_ses_says(quota: float, rate: float | Non
         assert channel.rate() == rate
 
 
-def a_push_channel(client: Any) -> PushChannel:
-    return PushChannel(
-        client=lambda: client,
-        catalog={KIND: a_kind()},
-        renderer=cast(Renderer, None),
-        topic_arn="arn:aws:sns:us-east-1:123456789012:pushes",
-        trace_id=lambda: "0" * 32,
-        now=float,
-    )
-
-
-def test_a_push_is_one_publish() -> None:
-    client = Mock(publish=Mock(return_value={"MessageId": "m-1"}))
-    channel = a_push_channel(client)
-    claim = a_claim(channel=Channel.PUSH, target=Target.TOPIC, user_id="u-1")
-    push = channel.prepare(claim)
-    assert isinstance(push, Push)
-    assert list(channel.send([push])) == [([claim], Delivered(message_id="m-1"))]
-    assert client.publish.call_count == 1
-    assert channel.rate() is None
-
-
 def test_a_rendered_message_names_neither_its_recipient_nor_its_text() -> None:
-    claim = a_claim(channel=Channel.PUSH, target=Target.TOPIC, user_id="u-1")
-    push = a_push_channel(Mock()).prepare(claim)
-    for message in (push, *messages(1)):
-        assert ANN not in repr(message)
-        assert "u-1" not in repr(message)
-        assert "Hi" not in repr(message)
+    (message,) = messages(1)
+    assert ANN not in repr(message)
+    assert "Hi" not in repr(message)

@@ -9,11 +9,10 @@ from itertools import islice, product
 
 from msgspec import Struct
 
+from dovecote.channels import NAMES, NUMBERS
 from dovecote.core.backoff import Random
 from dovecote.core.notification import Priority
-from dovecote.core.route import Channel
 
-CHANNELS: Mapping[Channel, int] = {Channel.EMAIL: 0, Channel.PUSH: 1}
 PRIORITIES: Mapping[Priority, int] = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 _SHARES: Mapping[Priority, float] = {
@@ -39,31 +38,29 @@ ROOMY = 64
 class Lane(Struct, frozen=True, kw_only=True):
     """One line of due routes."""
 
-    channel: Channel
+    channel: str
     priority: Priority
     retry: bool
 
     @property
     def number(self) -> int:
         """Return the number that live routes of this lane hold: a channel's by their urgency."""
-        return CHANNELS[self.channel] * 6 + PRIORITIES[self.priority] * 2 + int(self.retry)
+        return NUMBERS[self.channel] * 6 + PRIORITIES[self.priority] * 2 + int(self.retry)
 
 
 ALL: Sequence[Lane] = tuple(
     Lane(channel=channel, priority=priority, retry=retry)
-    for priority, retry, channel in product(Priority, (False, True), Channel)
+    for priority, retry, channel in product(Priority, (False, True), NAMES)
 )
 """Every lane, the most urgent first."""
 
 
-def of(channel: Channel) -> list[Lane]:
+def of(channel: str) -> list[Lane]:
     """Return the lanes of a channel, the most urgent first."""
-    return [lane for lane in ALL if lane.channel is channel]
+    return [lane for lane in ALL if lane.channel == channel]
 
 
-def shares(
-    channel: Channel, room: int, random: Random, dry: Collection[int] = ()
-) -> dict[int, int]:
+def shares(channel: str, room: int, random: Random, dry: Collection[int] = ()) -> dict[int, int]:
     """Return how many routes of each of a channel's lanes the first claim of a batch asks for.
 
     The sum is `room`. What is left of whole numbers goes by chance, each lane's as large as its
@@ -83,7 +80,7 @@ def shares(
     return _asked(quotas | probes)
 
 
-def _probes(channel: Channel, room: int, dry: Collection[int]) -> dict[int, int]:
+def _probes(channel: str, room: int, dry: Collection[int]) -> dict[int, int]:
     """Return what the dry lanes are asked for: nothing of their own where that is all, or many."""
     own = [lane for lane in of(channel) if lane.number in dry]
     if room < ROOMY or len(own) == len(of(channel)):
@@ -91,7 +88,7 @@ def _probes(channel: Channel, room: int, dry: Collection[int]) -> dict[int, int]
     return {lane.number: max(1, int(room * _share(lane) * _PROBE)) for lane in own}
 
 
-def rest(channel: Channel, missing: int, dry: Collection[int]) -> dict[int, int]:
+def rest(channel: str, missing: int, dry: Collection[int]) -> dict[int, int]:
     """Return how a batch that lacks `missing` routes is filled from the lanes that are not dry."""
     busy = [lane.number for lane in of(channel) if lane.number not in dry]
     if missing <= 0 or not busy:

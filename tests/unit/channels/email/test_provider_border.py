@@ -1,9 +1,8 @@
-"""The border to SES and SNS: every error of theirs is an outcome, and names nobody."""
+"""The border to SES: every error is an outcome, and names nobody."""
 
 import string
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -21,8 +20,9 @@ from dovecote.channels.aws_errors import (
     refused_together,
 )
 from dovecote.channels.email.channel import sending_rate
+from dovecote.channels.email.errors import RULES
 from dovecote.channels.email.identities import listed
-from dovecote.channels.provider_errors import RULES, Meaning, markdown
+from dovecote.channels.provider_errors import Meaning
 from dovecote.core.errors import ProviderUnavailable
 from dovecote.core.outcome import (
     Ambiguous,
@@ -33,7 +33,6 @@ from dovecote.core.outcome import (
     Throttled,
     Unavailable,
 )
-from dovecote.core.route import Channel, Target
 from dovecote.dispatch.sending.requests import may_differ_singly
 from tests.unit.examples import ANN, a_claim
 
@@ -41,19 +40,15 @@ OPERATIONS = [
     ("sesv2", "SendEmail"),
     ("sesv2", "SendBulkEmail"),
     ("sesv2", "GetAccount"),
-    ("sns", "Publish"),
 ]
 
 IDENTITY = "email/shop.example"
 SENDER = "Nestbox Shop <Shop@Shop.example>"
 ENDPOINT = "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/shop/0f1e2d3c-0000-4000-8000-00000001"
-APPLICATION = "push/GCM/shop"
 TOKEN = "ab12" * 16
 CLAIM = a_claim(payload='{"name":"Ann","reset_url":"https://nestbox.example/reset/1"}')
-PUSH = a_claim(channel=Channel.PUSH, target=Target.DEVICE, endpoint=ENDPOINT)
-TOPIC = a_claim(channel=Channel.PUSH, target=Target.TOPIC)
 
-ACCOUNT, RESOURCE, PUSH_RESOURCE = "email", IDENTITY, APPLICATION
+ACCOUNT, RESOURCE = "email", IDENTITY
 PAUSED = "Sending paused for this account"
 NO_SET = "The configuration set does not exist"
 SENDERS = "Email address is not verified: the sender's"
@@ -124,8 +119,8 @@ NEEDED: dict[type[BotoCoreError], set[str]] = {
 
 def test_the_models_were_read() -> None:
     codes = {code for code, _ in MODELLED}
-    assert {"MessageRejected", "TooManyRequestsException", "EndpointDisabled"} <= codes
-    assert len(MODELLED) >= 20
+    assert {"MessageRejected", "TooManyRequestsException"} <= codes
+    assert len(MODELLED) >= 8
     assert {"SUCCESS", "ACCOUNT_THROTTLED", "FAILED"} <= set(STATUSES)
     assert len(STATUSES) >= 14
 
@@ -133,19 +128,6 @@ def test_the_models_were_read() -> None:
 @pytest.mark.parametrize("code", sorted({code for code, _ in MODELLED} | set(STATUSES)))
 def test_every_code_of_the_models_is_in_the_table(code: str) -> None:
     assert code == "SUCCESS" or code in DEFAULTS
-
-
-def test_a_code_has_one_default_and_no_row_behind_it() -> None:
-    for code in CODES:
-        rows = [rule for rule in RULES if code in rule.codes]
-        assert [rule.words is None for rule in rows] == [False] * (len(rows) - 1) + [True], code
-
-
-def test_every_row_has_a_source_and_every_pattern_a_fixed_text() -> None:
-    for rule in RULES:
-        assert rule.source
-        assert rule.codes or rule.words
-        assert bool(rule.text) or rule.words is None
 
 
 # What each is, as AWS words it.
@@ -362,125 +344,6 @@ def test_an_answer_is_what_its_code_its_words_or_its_status_say(
     code: str, status: int, message: str, expected: Outcome
 ) -> None:
     assert outcome(an_error(code, status, message)) == expected
-
-
-# Push.
-
-NO_ENDPOINT = "Invalid parameter: TargetArn Reason: No endpoint found for the target arn specified"
-
-
-@pytest.mark.parametrize(
-    ("code", "words", "expected"),
-    [
-        ("EndpointDisabled", "Endpoint is disabled", "The endpoint is disabled"),
-        ("InvalidParameter", NO_ENDPOINT, "The endpoint does not exist"),
-        ("NotFound", "Endpoint does not exist", "The endpoint does not exist"),
-        ("NotFound", f"Endpoint {ENDPOINT} was deleted", "The endpoint does not exist"),
-        ("InvalidParameter", "The endpoint could not be found", "The endpoint does not exist"),
-        ("NotFound", "in words", ""),
-    ],
-)
-def test_an_endpoint_that_is_gone_is_one_of_a_dead_device(
-    code: str, words: str, expected: str
-) -> None:
-    said = f"{code} (400)" + (f": {expected}" if expected else "")
-    assert refused(an_error(code, 400, words), PUSH, APPLICATION) == Permanent(
-        error=said, dead_endpoint=ENDPOINT
-    )
-
-
-NO_ENDPOINT = "Invalid parameter: TargetArn Reason: No endpoint found for the target arn specified"
-GONE = [
-    ("EndpointDisabled", 400, "Endpoint is disabled"),
-    ("EndpointDisabled", 400, "in words"),
-    ("InvalidParameter", 400, NO_ENDPOINT),
-    ("InvalidParameter", 400, NO_ENDPOINT.upper()),
-    ("InvalidParameter", 400, "Invalid parameter: No platform endpoint found"),
-    ("InvalidParameter", 400, f"Endpoint {ENDPOINT} does not exist"),
-    ("InvalidParameterException", 400, NO_ENDPOINT),
-    ("InvalidParameterValue", 400, "Endpoint not found"),
-    ("NotFound", 404, "Endpoint does not exist"),
-    ("NotFound", 404, f"Endpoint {ENDPOINT.replace('shop', 'my-application')} does not exist"),
-    ("NotFound", 404, "in words"),
-    ("NotFound", 404, ""),
-    ("NotFoundException", 404, "Endpoint does not exist"),
-]
-NOT_GONE = [
-    ("NotFound", 404, "PlatformApplication does not exist"),
-    ("NotFound", 404, "No platform application found for the endpoint"),
-    ("NotFound", 404, "Topic does not exist"),
-    ("NotFoundException", 404, "Platform application not found"),
-    ("InvalidParameter", 400, "in words"),
-    ("InvalidParameter", 400, "Invalid parameter: Message Reason: Invalid notification"),
-    ("InvalidParameter", 400, "Invalid parameter: TargetArn Reason: not a valid endpoint ARN"),
-    ("InvalidParameter", 400, "The endpoint of a platform application that does not exist"),
-    ("ParameterValueInvalid", 400, "in words"),
-    ("Unheard", 404, "Endpoint does not exist"),
-]
-
-
-@pytest.mark.parametrize(("code", "status", "words"), GONE)
-def test_an_endpoint_that_is_disabled_or_gone_is_one_of_a_dead_device(
-    code: str, status: int, words: str
-) -> None:
-    result = refused(an_error(code, status, words), PUSH, "push/GCM/shop")
-    assert isinstance(result, Permanent)
-    assert result.dead_endpoint == ENDPOINT
-
-
-@pytest.mark.parametrize(("code", "status", "words"), NOT_GONE)
-def test_a_missing_application_or_a_wrong_message_says_nothing_of_the_device(
-    code: str, status: int, words: str
-) -> None:
-    result = refused(an_error(code, status, words), PUSH, "push/GCM/shop")
-    assert getattr(result, "dead_endpoint", None) is None
-
-
-@pytest.mark.parametrize(("code", "status", "words"), [*GONE, *NOT_GONE])
-@pytest.mark.parametrize("endpoint", [None, ENDPOINT])
-def test_what_is_missing_behind_a_topic_is_no_device(
-    code: str, status: int, words: str, endpoint: str | None
-) -> None:
-    topic = a_claim(channel=Channel.PUSH, target=Target.TOPIC, endpoint=endpoint)
-    result = refused(an_error(code, status, words), topic, "push/topic")
-    assert getattr(result, "dead_endpoint", None) is None
-
-
-@pytest.mark.parametrize(
-    ("code", "words", "claim"),
-    [
-        ("PlatformApplicationDisabled", "in words", PUSH),
-        ("InvalidParameter", "Invalid parameter: PlatformApplicationArn Reason: x", PUSH),
-        ("NotFound", "PlatformApplication does not exist", PUSH),
-        ("AuthorizationError", "User: arn is not authorized to perform: SNS:Publish", PUSH),
-        ("KMSAccessDenied", "null (Service: AWSKMS; Status Code: 400)", TOPIC),
-        ("NotFound", "Topic does not exist", TOPIC),
-        ("NotFound", "in words", TOPIC),
-        ("InvalidParameter", "Invalid parameter: TopicArn Reason: no valid ARN", TOPIC),
-        ("EndpointDisabled", "in words", TOPIC),
-    ],
-)
-def test_what_an_application_or_topic_cannot_do_pauses_it(
-    code: str, words: str, claim: Any
-) -> None:
-    result = refused(an_error(code, 400, words), claim, APPLICATION)
-    assert isinstance(result, Unavailable)
-    assert result.resource == APPLICATION
-
-
-@pytest.mark.parametrize("code", ["InvalidParameter", "ParameterValueInvalid"])
-@pytest.mark.parametrize("words", ["in words", "Invalid parameter: Message too long"])
-def test_a_push_that_sns_cannot_take_is_permanent_and_its_device_lives(
-    code: str, words: str
-) -> None:
-    result = refused(an_error(code, 400, words), PUSH, APPLICATION)
-    assert isinstance(result, Permanent)
-    assert result.dead_endpoint is None
-
-
-def test_a_throttle_of_sns_pauses_push_alone() -> None:
-    error = an_error("Throttled", 429, "Rate exceeded")
-    assert refused(error, PUSH, APPLICATION) == Throttled(resource="push", error="Throttled (429)")
 
 
 @pytest.mark.parametrize(
@@ -728,13 +591,6 @@ def test_no_word_of_a_message_is_kept_but_those_of_the_table() -> None:
         assert result.error.partition(": ")[2] in known
 
 
-def test_a_dead_endpoint_is_known_but_not_shown() -> None:
-    result = refused(an_error("EndpointDisabled", 400, SECRETS), PUSH, APPLICATION)
-    assert isinstance(result, Permanent)
-    assert result.dead_endpoint == ENDPOINT
-    assert ENDPOINT not in repr(result)
-
-
 @pytest.mark.parametrize("kind", all_of_botocore(), ids=lambda kind: kind.__name__)
 def test_no_error_of_botocore_repeats_whom_or_what_it_was_for(kind: type[BotoCoreError]) -> None:
     assert_silent(outcome(made(kind, SECRETS)))
@@ -749,10 +605,3 @@ def test_a_long_answer_is_read_at_once(run: str) -> None:
         outcome(an_error(code, 400, run * 100_000))
         outcome(an_error(code, 400, f"{UNVERIFIED}X: " + run * 100_000))
     assert time.process_time() - started < 1
-
-
-def test_the_documentation_has_the_table_as_the_code_has_it() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "provider-errors.md").read_text("utf-8")
-    assert page.splitlines()[-len(list(markdown())) :] == list(markdown())
-    for meaning in Meaning:
-        assert f"\n| {meaning} |" in page

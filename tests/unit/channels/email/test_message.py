@@ -7,7 +7,7 @@ from typing import Any
 import botocore.session
 from botocore.validate import ParamValidator
 
-from dovecote.catalog.rendering import Mail
+from dovecote.channels.email.mail import Mail
 from dovecote.channels.email.message import (
     MAX_BYTES,
     MAX_DATA,

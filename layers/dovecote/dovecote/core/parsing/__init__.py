@@ -1,0 +1,1 @@
+"""Parse and check what comes from outside: JSON, query strings, ids, addresses, settings."""

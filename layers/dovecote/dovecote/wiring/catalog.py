@@ -1,0 +1,31 @@
+"""Check or compile a catalog folder: `python -m dovecote.wiring.catalog check <folder>`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from dovecote import channels
+from dovecote.catalog.check import check
+from dovecote.catalog.compile import compile_catalog
+from dovecote.catalog.kinds import BadCatalog
+
+
+def main(arguments: list[str]) -> str:
+    """Do what the command line says; return what to print. Raises BadCatalog."""
+    parser = argparse.ArgumentParser(prog="python -m dovecote.wiring.catalog")
+    parser.add_argument("command", choices=("check", "compile"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--python", default="", help="compile for this interpreter [this one]")
+    given = parser.parse_args(arguments)
+    if given.command == "check":
+        return f"{check(given.folder, channels.sections())} kinds are well"
+    if compile_catalog(given.folder, channels.sections(), given.python or sys.executable):
+        return "compiled"
+    return "not compiled, since JSON can't say all of it"
+
+
+if __name__ == "__main__":
+    try:
+        print(f"catalog: {main(sys.argv[1:])}")
+    except BadCatalog as error:
+        sys.exit(f"catalog: {error}")
