@@ -144,6 +144,8 @@ TENS = ["10", "10.0", "1e1", "1.0E1", "100E-1", "10.00"]
         ("123456789012345678901234567890", "123456789012345678901234567890"),
         ("12345678901234567890.123456789", "12345678901234567890.123456789"),
         ("1e99", "1" + "0" * 99),
+        ("1" * 300, "1" * 300),
+        ("1e400", "1" + "0" * 400),
     ],
 )
 @pytest.mark.parametrize("part", ["body.txt", "body.html", "subject.txt"])
@@ -153,14 +155,14 @@ def test_a_number_is_printed_in_plain_digits(
     assert rendered(tmp_path, "{{ n }}", f'{{"n": {sent}}}', part) == expected
 
 
-@pytest.mark.parametrize("sent", ["1e100", "-1e400", "1e-100", "9" * 101, "0E-400"])
+@pytest.mark.parametrize("sent", [f"0.{'1' * 1000}", f"-0.{'1' * 1000}", f"1.{'0' * 1000}"])
 @pytest.mark.parametrize(
     "template", ["{{ n }}", "{{ n|string }}", "{{ [n]|join }}", "{{ n ~ '' }}"]
 )
-def test_a_number_of_more_than_100_digits_is_refused(
+def test_a_number_of_more_than_1000_digits_is_refused(
     tmp_path: Path, sent: str, template: str
 ) -> None:
-    assert "100 digits" in refusal(tmp_path, template, f'{{"n": {sent}}}')
+    assert "1000 digits" in refusal(tmp_path, template, f'{{"n": {sent}}}')
 
 
 @pytest.mark.parametrize("ten", TENS)

@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any
 
-MAX_DIGITS = 100
+MAX_DIGITS = 1000
 """The most digits of a number that a template prints."""
 
 _LIMIT = 999  # of exponents; a payload holds up to 400
