@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import depth, email, growth, machine, paper, server, snapshot, startup, tables
 from bench.contender import DOVECOTE
 from bench.measure import Bench
-from bench.report import Table, between, channel_state, markdown, picture, wrapped
+from bench.report import Table, between, markdown, picture, targets_met, wrapped
 from bench.rounds import FULL, QUICK, Size
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -51,7 +51,7 @@ def main() -> None:
         size = QUICK if given.quick else FULL
         made = {name: _made(name, bench, size) for name in sorted(given.only, key=FIRST.__ne__)}
     shown = [made[name] for name in given.only]
-    where = channel_state(shown)
+    where = targets_met(shown)
     print(f"\n{where}\nin {_lasted(begun)}")
     if not given.quick and given.only == list(TABLES):
         _keep(wrapped(f"{words} It took {_lasted(begun)}."), where, shown)

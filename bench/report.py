@@ -112,7 +112,7 @@ def wrapped(prose: str) -> str:
     return fill(prose, PROSE, break_long_words=False, break_on_hyphens=False)
 
 
-def channel_state(tables: Iterable[Table]) -> str:
+def targets_met(tables: Iterable[Table]) -> str:
     """Return what all tables are held against in Markdown: each target, and where it stands."""
     lines = ["| target | | now | |", "|---|---|---:|---|"]
     for target in (target for table in tables for target in table.targets):

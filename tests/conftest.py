@@ -19,7 +19,7 @@ from local.postgres import Server
 from local.provider import Running, running
 from tests.canary import heard, kept, overheard
 from tests.catalogs import shipped
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.store import Store
 
 DEFAULT_MAX_ATTEMPTS = 5
@@ -141,10 +141,10 @@ def provider() -> Iterator[Running]:
 
 
 @pytest.fixture
-def house(database_url: str, provider: Running, catalog_folder: Path) -> Iterator[Functions]:
+def functions(database_url: str, provider: Running, catalog_folder: Path) -> Iterator[Functions]:
     """The functions on this test's database and provider, with backoffs of no time."""
     values = environment(database_url, provider.url, catalog_folder, BACKOFF_BASE_SECONDS="0")
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 

@@ -185,7 +185,7 @@ def environment(database_url: str, endpoint: str, catalog: Path, **more: str) ->
 
 
 @contextmanager
-def functions(values: Mapping[str, str]) -> Iterator[Functions]:
+def run_functions(values: Mapping[str, str]) -> Iterator[Functions]:
     """Run the functions in an environment, wired anew."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():

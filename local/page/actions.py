@@ -31,9 +31,9 @@ class Actions:
     async def order(self, request: web.Request) -> web.Response:
         """Order of the provider what an event needs, in place of the same orders from before."""
         wanted = self._samples.orders(request.match_info["name"])
-        for channel_state in self._scene.provider.orders:
-            if channel_state.order in wanted:
-                self._scene.provider.withdraw(channel_state.id)
+        for standing in self._scene.provider.orders:
+            if standing.order in wanted:
+                self._scene.provider.withdraw(standing.id)
         self._scene.provider.give(*wanted)
         return web.Response(status=204)
 

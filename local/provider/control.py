@@ -101,10 +101,10 @@ def _refused(error: ValueError) -> web.Response:
 def _described(orders: list[StandingOrder], status: int = 200) -> web.Response:
     body: list[dict[str, Any]] = [
         {
-            "id": channel_state.id,
-            "used": channel_state.used,
-            **msgspec.to_builtins(channel_state.order),
+            "id": standing.id,
+            "used": standing.used,
+            **msgspec.to_builtins(standing.order),
         }
-        for channel_state in orders
+        for standing in orders
     ]
     return web.json_response(body, status=status)

@@ -90,19 +90,19 @@ class OrderBook:
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
         self._ids = count(1)
-        self.channel_state: list[StandingOrder] = []
+        self.standing: list[StandingOrder] = []
 
     def give(self, orders: Sequence[Order]) -> list[StandingOrder]:
         """Add orders."""
         given = [StandingOrder(id=f"order-{next(self._ids)}", order=order) for order in orders]
-        self.channel_state = [*self.channel_state, *given]
+        self.standing = [*self.standing, *given]
         return given
 
     def withdraw(self, order_id: str | None = None) -> int:
         """Remove one order, or all of them, and return how many there were."""
-        keep = [] if order_id is None else [one for one in self.channel_state if one.id != order_id]
-        withdrawn = len(self.channel_state) - len(keep)
-        self.channel_state = keep
+        keep = [] if order_id is None else [one for one in self.standing if one.id != order_id]
+        withdrawn = len(self.standing) - len(keep)
+        self.standing = keep
         return withdrawn
 
     def draw(self, send: Send, *, narrow: bool | None = None) -> Order | None:
@@ -110,14 +110,14 @@ class OrderBook:
 
         `narrow` or other orders alone, where that is said.
         """
-        for channel_state in self.channel_state:
-            if narrow not in (None, channel_state.order.narrow):
+        for one in self.standing:
+            if narrow not in (None, one.order.narrow):
                 continue
-            if channel_state.over or not channel_state.order.matches(send):
+            if one.over or not one.order.matches(send):
                 continue
-            if self._chance.random() < channel_state.order.rate:
-                channel_state.used += 1
-                return channel_state.order
+            if self._chance.random() < one.order.rate:
+                one.used += 1
+                return one.order
         return None
 
 

@@ -76,7 +76,7 @@ class Provider:
     @property
     def orders(self) -> list[StandingOrder]:
         """Return the orders that stand, oldest first."""
-        return self._orders.channel_state
+        return self._orders.standing
 
     def give(self, *orders: Order) -> list[StandingOrder]:
         """Take orders to fail."""

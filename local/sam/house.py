@@ -56,11 +56,11 @@ def house(directory: Path, *, durable: bool = True) -> Iterator[House]:
 @contextmanager
 def _opened(directory: Path, *, durable: bool) -> Iterator[House]:
     bridge = docker.bridge()
-    sign, channel_state = directory / "house.json", directory / "orders.json"
+    sign, saved_orders = directory / "house.json", directory / "orders.json"
     sign.unlink(missing_ok=True)
     docker.remove(*directory.glob("*.log"))  # of a sam that was killed
     provider = Provider()
-    orders.recall(provider, channel_state)
+    orders.recall(provider, saved_orders)
     with (
         Journal(directory / "provider.jsonl", provider),
         database.running(directory / "postgres", bridge, durable=durable) as base,
@@ -79,7 +79,7 @@ def _opened(directory: Path, *, durable: bool) -> Iterator[House]:
             yield opened
         finally:
             sign.unlink()
-            orders.remember(provider, channel_state)
+            orders.remember(provider, saved_orders)
 
 
 def _taken(lock: int) -> bool:

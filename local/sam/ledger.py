@@ -16,8 +16,8 @@ Row = dict[str, Any]
 def give(house: House, orders: Sequence[Order]) -> None:
     """Give the orders that the provider was not given before."""
     known = [
-        {name: value for name, value in channel_state.items() if name not in ("id", "used")}
-        for channel_state in _ask(house, "orders")
+        {name: value for name, value in standing.items() if name not in ("id", "used")}
+        for standing in _ask(house, "orders")
     ]
     for order in map(msgspec.to_builtins, orders):
         if order not in known:

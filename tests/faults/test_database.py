@@ -31,7 +31,7 @@ from tests.faults.processes import (
 )
 from tests.faults.storm import BOTH, EMAIL, a_notification
 from tests.faults.worker import Nursery
-from tests.functions import Answer, Functions, environment, functions
+from tests.functions import Answer, Functions, environment, run_functions
 
 BODY: Mapping[str, Any] = {
     "kind": "account.password_reset",
@@ -52,20 +52,20 @@ def link(database_url: str) -> Iterator[Link]:
 
 
 @pytest.fixture
-def house(
+def functions(
     link: Link, database_url: str, provider: Running, catalog_folder: Path
 ) -> Iterator[Functions]:
     """The functions, with a bad link between them and their database."""
     url = urlunsplit(urlsplit(database_url)._replace(netloc=f"postgres@127.0.0.1:{link.port}"))
     values = environment(url, provider.url, catalog_folder, EMAIL_MAX_PER_SECOND="1000")
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 
-def post(house: Functions, key: str) -> tuple[Answer, float]:
+def post(functions: Functions, key: str) -> tuple[Answer, float]:
     """Post a notification; return the answer and the seconds it took."""
     began = time.monotonic()
-    answer = house.post({**BODY, "idempotency_key": key})
+    answer = functions.post({**BODY, "idempotency_key": key})
     return answer, time.monotonic() - began
 
 
@@ -79,88 +79,88 @@ def refused_in_time(answer: Answer, seconds: float) -> bool:
 
 
 def test_a_connection_that_the_server_ended_is_opened_anew(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
-    assert post(house, "k-1")[0].status == 202
+    assert post(functions, "k-1")[0].status == 202
     connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where application_name = 'dovecote' and datname = current_database()"
     )
-    assert post(house, "k-2")[0].status == 202
+    assert post(functions, "k-2")[0].status == 202
 
 
 def test_a_connection_that_something_between_dropped_is_opened_anew(
-    house: Functions, link: Link
+    functions: Functions, link: Link
 ) -> None:
-    assert post(house, "k-1")[0].status == 202
+    assert post(functions, "k-1")[0].status == 202
     link.drop()
-    assert post(house, "k-2")[0].status == 202
+    assert post(functions, "k-2")[0].status == 202
     assert link.opened == 2
 
 
 def test_a_connection_to_what_is_a_reader_since_a_failover_is_discarded(
-    house: Functions, connection: Connection, link: Link
+    functions: Functions, connection: Connection, link: Link
 ) -> None:
     # Sessions that begin now can't write, as those of an old writer can't after a failover.
     in_database = f"alter role postgres in database {connection.info.dbname}"
     connection.execute(f"{in_database} set default_transaction_read_only = on".encode())
-    answer, seconds = post(house, "k-1")
+    answer, seconds = post(functions, "k-1")
     assert refused_in_time(answer, seconds)
     wiring_database.database().close()
     with wiring_database.database().transaction() as kept:
         assert kept.execute("show default_transaction_read_only").fetchone() == ("on",)
     connection.execute(f"{in_database} reset default_transaction_read_only".encode())
     opened = link.opened
-    assert post(house, "k-2")[0].status == 202
+    assert post(functions, "k-2")[0].status == 202
     assert link.opened == opened + 1
     assert notifications(connection) == ["k-2"]
 
 
 def test_a_link_that_went_silent_is_a_503_within_five_seconds_and_heals(
-    house: Functions, connection: Connection, link: Link
+    functions: Functions, connection: Connection, link: Link
 ) -> None:
-    assert post(house, "k-1")[0].status == 202
+    assert post(functions, "k-1")[0].status == 202
     link.silent = True
-    assert refused_in_time(*post(house, "k-2"))
+    assert refused_in_time(*post(functions, "k-2"))
     # And so where no connection comes about at all.
-    assert refused_in_time(*post(house, "k-3"))
+    assert refused_in_time(*post(functions, "k-3"))
     link.silent = False
-    answer, seconds = post(house, "k-4")
+    answer, seconds = post(functions, "k-4")
     assert answer.status == 202
     assert seconds < 2
     assert notifications(connection) == ["k-1", "k-4"]
 
 
-def test_a_slow_link_is_no_fault(house: Functions, link: Link) -> None:
+def test_a_slow_link_is_no_fault(functions: Functions, link: Link) -> None:
     link.delay = 0.05
-    assert post(house, "k-1")[0].status == 202
+    assert post(functions, "k-1")[0].status == 202
 
 
 def test_a_submit_whose_answer_was_lost_and_the_clients_retry_give_one_notification(
-    house: Functions, connection: Connection, link: Link, provider: Running
+    functions: Functions, connection: Connection, link: Link, provider: Running
 ) -> None:
-    assert post(house, "k-0")[0].status == 202
+    assert post(functions, "k-0")[0].status == 202
     link.loses_answer_to = b"dovecote.store_notification("
-    answer, seconds = post(house, "k-1")
+    answer, seconds = post(functions, "k-1")
     assert refused_in_time(answer, seconds)
-    again, _ = post(house, "k-1")
+    again, _ = post(functions, "k-1")
     assert again.status == 202
     assert again.headers["idempotent-replayed"] == "true"
     assert notifications(connection) == ["k-0", "k-1"]
 
 
 def test_dispatch_ends_well_without_its_database_and_says_so(
-    house: Functions, link: Link, capsys: pytest.CaptureFixture[str]
+    functions: Functions, link: Link, capsys: pytest.CaptureFixture[str]
 ) -> None:
     link.close()
-    tally = house.dispatch()
+    tally = functions.dispatch()
     assert tally["interrupted"] == 2
     assert tally["claimed"] == 0
     assert "database out of reach" in capsys.readouterr().out
 
 
 def test_submit_answers_within_fifteen_seconds_whatever_the_provider_and_the_link_do(
-    house: Functions, provider: Running, connection: Connection, link: Link
+    functions: Functions, provider: Running, connection: Connection, link: Link
 ) -> None:
     provider.provider.give(Order(do=Fault.STALL, seconds=60))
 
@@ -170,7 +170,7 @@ def test_submit_answers_within_fifteen_seconds_whatever_the_provider_and_the_lin
 
     silence = threading.Thread(target=go_silent)
     silence.start()
-    answer, seconds = post(house, "k-1")
+    answer, seconds = post(functions, "k-1")
     silence.join()
     assert answer.status == 202
     assert seconds < 15
@@ -178,7 +178,7 @@ def test_submit_answers_within_fifteen_seconds_whatever_the_provider_and_the_lin
 
 
 def test_a_link_that_goes_silent_within_a_batch_leaves_each_notification_told_of_truly(
-    house: Functions, connection: Connection, link: Link
+    functions: Functions, connection: Connection, link: Link
 ) -> None:
     link.delay = 0.02
     batch = [{**BODY, "idempotency_key": f"k-{number:02}"} for number in range(40)]
@@ -190,7 +190,7 @@ def test_a_link_that_goes_silent_within_a_batch_leaves_each_notification_told_of
     silence = threading.Thread(target=go_silent)
     silence.start()
     began = time.monotonic()
-    answer = house.post_batch(batch)
+    answer = functions.post_batch(batch)
     silence.join()
     assert time.monotonic() - began < 20
     told = [result["status"] for result in answer.body["results"]]
@@ -199,7 +199,7 @@ def test_a_link_that_goes_silent_within_a_batch_leaves_each_notification_told_of
     # One may have been stored without an answer.
     assert 9 <= acknowledged <= len(notifications(connection)) <= acknowledged + 1
     link.silent, link.delay = False, 0
-    again = house.post_batch(batch).body["results"]
+    again = functions.post_batch(batch).body["results"]
     assert {result["status"] for result in again} == {202}
     assert len(notifications(connection)) == 40
 

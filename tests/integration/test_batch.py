@@ -14,7 +14,7 @@ from dovecote.store.submit.submissions import PostgresSubmissions
 from dovecote.submit import batch, work_limit
 from dovecote.wiring import submit as wiring_submit
 from local.provider import Fault, Running
-from tests.functions import PROBLEM, Functions, environment, functions
+from tests.functions import PROBLEM, Functions, environment, run_functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import REFUSED, assert_problem, count
 
@@ -31,30 +31,30 @@ def statuses(answer: Any) -> list[int]:
 
 
 def test_each_notification_is_stored_and_answered_in_order(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
-    answer = house.post_batch([good(f"key-{number}") for number in range(100)])
+    answer = functions.post_batch([good(f"key-{number}") for number in range(100)])
     assert statuses(answer) == [202] * 100
     assert {result["replayed"] for result in answer.body["results"]} == {False}
     told = [result["notification"] for result in answer.body["results"]]
     keys = [
-        house.call("GET", f"/notifications/{one['notification_id']}").body["idempotency_key"]
+        functions.call("GET", f"/notifications/{one['notification_id']}").body["idempotency_key"]
         for one in told
     ]
     assert keys == [f"key-{number}" for number in range(100)]
     assert count(connection) == 100
 
 
-def test_a_result_is_what_the_notification_would_be_answered_alone(house: Functions) -> None:
-    (result,) = house.post_batch([good("key-1")]).body["results"]
-    alone = house.post(good("key-1"))
+def test_a_result_is_what_the_notification_would_be_answered_alone(functions: Functions) -> None:
+    (result,) = functions.post_batch([good("key-1")]).body["results"]
+    alone = functions.post(good("key-1"))
     assert result == {"status": 202, "replayed": False, "notification": alone.body}
-    (again,) = house.post_batch([good("key-1")]).body["results"]
+    (again,) = functions.post_batch([good("key-1")]).body["results"]
     assert again == {"status": 202, "replayed": True, "notification": alone.body}
-    (refused,) = house.post_batch([good("key-1", kind="order.lost")]).body["results"]
+    (refused,) = functions.post_batch([good("key-1", kind="order.lost")]).body["results"]
     assert refused == {
         "status": 422,
-        "problem": house.post(good("key-1", kind="order.lost")).body,
+        "problem": functions.post(good("key-1", kind="order.lost")).body,
     }
 
 
@@ -68,10 +68,10 @@ AS_ONE_OF_MANY = {
 
 @pytest.mark.parametrize(("item", "status"), AS_ONE_OF_MANY.values(), ids=AS_ONE_OF_MANY)
 def test_one_that_is_no_good_does_not_hurt_the_others(
-    house: Functions, connection: Connection, item: bytes, status: int
+    functions: Functions, connection: Connection, item: bytes, status: int
 ) -> None:
     first, last = (json.dumps(good(key)).encode() for key in ("first", "last"))
-    answer = house.post_batch(b'{"notifications": [%b]}' % b",".join([first, item, last]))
+    answer = functions.post_batch(b'{"notifications": [%b]}' % b",".join([first, item, last]))
     assert statuses(answer) == [202, status, 202]
     problem = answer.body["results"][1]["problem"]
     assert problem["status"] == status
@@ -79,10 +79,10 @@ def test_one_that_is_no_good_does_not_hurt_the_others(
 
 
 def test_the_same_key_twice_is_a_replay_or_a_mismatch(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
     other = good("key-1", recipients=[{"email": "success+bea@simulator.amazonses.com"}])
-    answer = house.post_batch([good("key-1"), good("key-1"), other])
+    answer = functions.post_batch([good("key-1"), good("key-1"), other])
     assert statuses(answer) == [202, 202, 422]
     first, again, _ = answer.body["results"]
     assert (first["replayed"], again["replayed"]) == (False, True)
@@ -115,9 +115,9 @@ BATCHES: dict[str, tuple[bytes, int, str | None]] = {
 
 @pytest.mark.parametrize(("body", "status", "where"), BATCHES.values(), ids=BATCHES)
 def test_a_batch_that_cannot_be_taken_stores_nothing(
-    house: Functions, connection: Connection, body: bytes, status: int, where: str | None
+    functions: Functions, connection: Connection, body: bytes, status: int, where: str | None
 ) -> None:
-    answer = house.post_batch(body)
+    answer = functions.post_batch(body)
     assert_problem(answer, status)
     if where is not None:
         assert where in {error["pointer"] for error in answer.body["errors"]}
@@ -125,27 +125,27 @@ def test_a_batch_that_cannot_be_taken_stores_nothing(
 
 
 def test_the_first_routes_of_the_batch_as_a_whole_are_tried_at_once(
-    house: Functions, provider: Running
+    functions: Functions, provider: Running
 ) -> None:
-    answer = house.post_batch([good(f"key-{number}") for number in range(5)])
+    answer = functions.post_batch([good(f"key-{number}") for number in range(5)])
     routes = [result["notification"]["routes"][0] for result in answer.body["results"]]
     assert [route["status"] for route in routes] == ["published"] * 2 + ["pending"] * 3
     assert len(provider.provider.ledger.accepted) == 2
-    assert house.dispatch()["published"] == 3
+    assert functions.dispatch()["published"] == 3
 
 
 def test_a_provider_that_stalls_costs_the_batch_one_budget(
-    house: Functions, provider: Running
+    functions: Functions, provider: Running
 ) -> None:
     order(provider, Fault.STALL, seconds=20)
     started = time.monotonic()
-    answer = house.post_batch([good(f"key-{number}") for number in range(20)])
+    answer = functions.post_batch([good(f"key-{number}") for number in range(20)])
     assert time.monotonic() - started < 5
     assert statuses(answer) == [202] * 20
 
 
 def test_what_is_tried_at_once_is_nobody_else_s_however_long_the_others_are_stored(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     def leases(*_: Any, **__: Any) -> Any:
         query = "select extract(epoch from leased_until - created_at) from dovecote.{} limit 1"
@@ -155,17 +155,19 @@ def test_what_is_tried_at_once_is_nobody_else_s_however_long_the_others_are_stor
 
     seen: list[float] = []
     wiring_submit.submit()._best_effort._deliver = leases  # type: ignore[assignment]
-    house.post(good("alone"))
+    functions.post(good("alone"))
     connection.execute("truncate dovecote.notification_routes cascade")
-    house.post_batch([good("key-1")])
+    functions.post_batch([good("key-1")])
     alone, batched = seen
     assert batched == alone + batch.STORING_SECONDS + work_limit.MOST_SECONDS
 
 
-def test_a_direct_invocation_takes_the_same_batch(house: Functions, connection: Connection) -> None:
-    answer = house.invoke_submit({"notifications": [good("key-1"), {"kind": "order.shipped"}]})
+def test_a_direct_invocation_takes_the_same_batch(
+    functions: Functions, connection: Connection
+) -> None:
+    answer = functions.invoke_submit({"notifications": [good("key-1"), {"kind": "order.shipped"}]})
     assert [result["status"] for result in answer["results"]] == [202, 400]
-    assert house.invoke_submit({"notifications": []})["status"] == 422
+    assert functions.invoke_submit({"notifications": []})["status"] == 422
     assert count(connection) == 1
 
 
@@ -176,7 +178,7 @@ def test_a_direct_invocation_takes_the_same_batch(house: Functions, connection: 
 def unreachable(provider: Running, catalog_folder: Any) -> Iterator[Functions]:
     """The functions with a database that nobody listens for."""
     url = "postgresql://postgres@127.0.0.1:9/nowhere"
-    with functions(environment(url, provider.url, catalog_folder)) as wired:
+    with run_functions(environment(url, provider.url, catalog_folder)) as wired:
         yield wired
 
 
@@ -205,24 +207,24 @@ def failing(error: Exception, key: str) -> Iterator[None]:
 
 
 def test_a_database_that_goes_away_midway_leaves_what_is_stored(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     batch = [good(f"key-{number}") for number in range(5)]
     with failing(StoreUnavailable("gone"), "key-2"):
-        answer = house.post_batch(batch)
+        answer = functions.post_batch(batch)
     assert statuses(answer) == [202, 202, 503, 503, 503]
     assert count(connection) == 2
-    again = house.post_batch(batch)
+    again = functions.post_batch(batch)
     assert statuses(again) == [202] * 5
     replayed = [result["replayed"] for result in again.body["results"]]
     assert replayed == [True, True, False, False, False]
 
 
 def test_one_that_breaks_the_machinery_is_a_500_for_itself_alone(
-    house: Functions, connection: Connection, capsys: pytest.CaptureFixture[str]
+    functions: Functions, connection: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with failing(RuntimeError("success+ann@simulator.amazonses.com"), "key-1"):
-        answer = house.post_batch([good(f"key-{number}") for number in range(3)])
+        answer = functions.post_batch([good(f"key-{number}") for number in range(3)])
     assert statuses(answer) == [202, 500, 202]
     assert count(connection) == 2
     logged = capsys.readouterr().out
@@ -231,7 +233,7 @@ def test_one_that_breaks_the_machinery_is_a_500_for_itself_alone(
 
 
 def test_one_whose_key_is_being_stored_is_a_409_and_the_others_are_stored(
-    house: Functions, connection: Connection, database_url: str
+    functions: Functions, connection: Connection, database_url: str
 ) -> None:
     with psycopg.connect(database_url) as first:
         first.execute(
@@ -239,14 +241,14 @@ def test_one_whose_key_is_being_stored_is_a_409_and_the_others_are_stored(
             " (notification_id, kind, idempotency_key, fingerprint, payload)"
             " values (gen_random_uuid(), 'account.password_reset', 'key-1', 'f', '{}')"
         )
-        answer = house.post_batch([good(f"key-{number}") for number in range(3)])
+        answer = functions.post_batch([good(f"key-{number}") for number in range(3)])
         first.rollback()
     assert statuses(answer) == [202, 409, 202]
     assert count(connection) == 2
 
 
 def test_a_batch_ends_in_time_however_slow_its_notifications_are_stored(
-    house: Functions, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+    functions: Functions, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of these waits for a lock as long as the database lets it, 2 s: all of them for 20."""
     monkeypatch.setattr(batch, "STORING_SECONDS", 3.0)
@@ -259,7 +261,7 @@ def test_a_batch_ends_in_time_however_slow_its_notifications_are_stored(
                 (f"key-{number}",),
             )
         started = time.monotonic()
-        answer = house.post_batch([good(f"key-{number}") for number in range(10)])
+        answer = functions.post_batch([good(f"key-{number}") for number in range(10)])
         assert time.monotonic() - started < 10
         first.rollback()
     # The second is not waited for as long as the first, and the others not at all.
@@ -267,13 +269,15 @@ def test_a_batch_ends_in_time_however_slow_its_notifications_are_stored(
 
 
 def test_past_10_000_routes_an_answer_leaves_them_out(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     """An answer that Lambda does not take would be a 500 for all that is stored."""
     many = [{"email": f"a{number}@b.example"} for number in range(1000)]
     data = {"reset_url": "https://nestbox.example/reset/1", "valid_minutes": 15, "first_name": "A"}
     batch = [good(f"key-{number}", recipients=many, payload=data) for number in range(12)]
-    answer = house.post_batch(json.dumps({"notifications": batch}, separators=(",", ":")).encode())
+    answer = functions.post_batch(
+        json.dumps({"notifications": batch}, separators=(",", ":")).encode()
+    )
     assert statuses(answer) == [202] * 12
     told = [result["notification"].get("routes") for result in answer.body["results"]]
     assert [routes and len(routes) for routes in told] == [1000] * 10 + [None] * 2
@@ -281,10 +285,10 @@ def test_past_10_000_routes_an_answer_leaves_them_out(
     assert found == (12_000,)
 
 
-def test_faults_without_number_do_not_make_an_answer_too_large(house: Functions) -> None:
+def test_faults_without_number_do_not_make_an_answer_too_large(functions: Functions) -> None:
     nobody = [good(f"key-{number}", recipients=[{}] * 1000) for number in range(99)]
     body = json.dumps({"notifications": [*nobody, good("key")]}, separators=(",", ":")).encode()
-    answer = house.post_batch(body)
+    answer = functions.post_batch(body)
     assert statuses(answer) == [422] * 99 + [202]
     assert len(json.dumps(answer.body)) < 2 * 1024 * 1024
 
@@ -293,21 +297,21 @@ def test_faults_without_number_do_not_make_an_answer_too_large(house: Functions)
 
 
 def test_messages_are_stored_each_once_and_what_is_stored_is_done(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
     bodies = [json.dumps(good(f"key-{number}")) for number in (1, 2, 1)]
-    assert house.submit_messages(*bodies) == {"batchItemFailures": []}
-    assert house.submit_messages(*bodies) == {"batchItemFailures": []}
+    assert functions.submit_messages(*bodies) == {"batchItemFailures": []}
+    assert functions.submit_messages(*bodies) == {"batchItemFailures": []}
     assert count(connection) == 2
     assert len(provider.provider.ledger.accepted) == 2
 
 
 def test_what_can_never_be_taken_is_named_for_the_dead_letter_queue_and_in_the_log(
-    house: Functions, connection: Connection, capsys: pytest.CaptureFixture[str]
+    functions: Functions, connection: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret = "hunter2hunter2"
     poison = json.dumps(good("key-2", recipients=[{"email": secret}]))
-    answer = house.submit_messages(json.dumps(good("key-1")), poison, "{" + secret, "\ud800")
+    answer = functions.submit_messages(json.dumps(good("key-1")), poison, "{" + secret, "\ud800")
     assert answer == {
         "batchItemFailures": [{"itemIdentifier": f"message-{number}"} for number in (1, 2, 3)]
     }
@@ -335,13 +339,13 @@ def test_a_message_for_a_database_out_of_reach_comes_again(
     ]  # fmt: skip
 
 
-def test_the_trace_of_a_message_goes_on(house: Functions, connection: Connection) -> None:
+def test_the_trace_of_a_message_goes_on(functions: Functions, connection: Connection) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    house.submit_messages(json.dumps(good("key-1")), traceparent=trace)
+    functions.submit_messages(json.dumps(good("key-1")), traceparent=trace)
     found = connection.execute("select traceparent from dovecote.notifications").fetchall()
     assert found == [(trace,)]
 
 
-def test_a_batch_is_no_problem_document(house: Functions) -> None:
-    assert house.post_batch([good("key-1")]).headers["content-type"] == "application/json"
-    assert house.post_batch([]).headers["content-type"] == PROBLEM
+def test_a_batch_is_no_problem_document(functions: Functions) -> None:
+    assert functions.post_batch([good("key-1")]).headers["content-type"] == "application/json"
+    assert functions.post_batch([]).headers["content-type"] == PROBLEM

@@ -11,7 +11,7 @@ import pytest
 from dovecote.wiring import logs, submit
 from local.provider import Fault, Order, Running
 from tests.canary import CANARY
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_http import a_body
 
 Connection = psycopg.Connection[Any]
@@ -32,51 +32,53 @@ def order(provider: Running, fault: Fault, **more: Any) -> None:
 
 
 def test_a_failure_is_answered_202_and_retried_by_dispatch(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
     order(provider, Fault.ERROR, times=1)
-    answer = house.post(email_only())
+    answer = functions.post(email_only())
     (route,) = answer.body["routes"]
     assert (answer.status, route["status"], route["attempts"]) == (202, "retrying", 1)
     assert route["next_attempt_at"] is not None
     assert "InternalFailure (500)" in route["last_error"]
-    assert house.dispatch()["published"] == 1
+    assert functions.dispatch()["published"] == 1
     assert connection.execute(STATE).fetchall() == [("published", 2, 2, False)]
 
 
-def test_a_connection_that_dies_is_one_post_and_a_202(house: Functions, provider: Running) -> None:
+def test_a_connection_that_dies_is_one_post_and_a_202(
+    functions: Functions, provider: Running
+) -> None:
     order(provider, Fault.CLOSE_BEFORE_ACCEPTING, times=1)
-    assert house.post(email_only()).body["routes"][0]["status"] == "retrying"
+    assert functions.post(email_only()).body["routes"][0]["status"] == "retrying"
     assert len(provider.provider.ledger.attempts) == 1
 
 
-def test_a_stall_is_answered_within_the_budget(house: Functions, provider: Running) -> None:
+def test_a_stall_is_answered_within_the_budget(functions: Functions, provider: Running) -> None:
     order(provider, Fault.STALL, seconds=20)
     started = time.monotonic()
-    answer = house.post(email_only())
+    answer = functions.post(email_only())
     assert time.monotonic() - started < 4
     assert (answer.status, answer.body["routes"][0]["status"]) == (202, "retrying")
     assert len(provider.provider.ledger.attempts) <= 1
 
 
 def test_dispatch_cannot_take_what_submit_is_trying(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
     order(provider, Fault.STALL, seconds=20)
     seen: list[Any] = []
     real = submit.submit()._best_effort._deliver
 
     def meanwhile(_claims: Any, **more: Any) -> Any:
-        seen.append((house.dispatch()["claimed"], connection.execute(STATE).fetchall()))
+        seen.append((functions.dispatch()["claimed"], connection.execute(STATE).fetchall()))
         return real([], **more)
 
     submit.submit()._best_effort._deliver = meanwhile  # type: ignore[assignment]
-    house.post(email_only())
+    functions.post(email_only())
     assert seen == [(0, [("pending", 1, 1, True)])]
 
 
 def test_a_broken_machinery_is_a_202_and_logged_at_debug_only(
-    house: Functions, connection: Connection, caplog: pytest.LogCaptureFixture
+    functions: Functions, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("success+ann@simulator.amazonses.com")
@@ -84,7 +86,7 @@ def test_a_broken_machinery_is_a_202_and_logged_at_debug_only(
     submit.submit()._best_effort._deliver = broken  # type: ignore[assignment]
     logs.logger().setLevel("DEBUG")
     caplog.set_level("DEBUG")
-    answer = house.post(email_only())
+    answer = functions.post(email_only())
     assert (answer.status, answer.body["routes"][0]["status"]) == (202, "pending")
     (record,) = [record for record in caplog.records if record.name == "dovecote"]
     assert record.levelname == "DEBUG"
@@ -93,18 +95,18 @@ def test_a_broken_machinery_is_a_202_and_logged_at_debug_only(
 
 
 def test_only_as_many_routes_are_tried_at_once_as_the_setting_says(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
     recipients = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(5)]
-    house.post(email_only(recipients=recipients))
+    functions.post(email_only(recipients=recipients))
     assert len(provider.provider.ledger.accepted) == 2
     assert connection.execute(
         "select status, count(*) from dovecote.notification_routes group by 1 order by 1"
     ).fetchall() == [("pending", 3), ("published", 2)]
 
 
-def test_what_is_not_due_yet_is_not_tried(house: Functions, provider: Running) -> None:
-    answer = house.post(email_only(deliver_at="2999-01-01T00:00:00Z"))
+def test_what_is_not_due_yet_is_not_tried(functions: Functions, provider: Running) -> None:
+    answer = functions.post(email_only(deliver_at="2999-01-01T00:00:00Z"))
     (route,) = answer.body["routes"]
     assert (route["status"], route["attempts"]) == ("pending", 0)
     assert provider.provider.ledger.attempts == []
@@ -113,7 +115,7 @@ def test_what_is_not_due_yet_is_not_tried(house: Functions, provider: Running) -
 @pytest.fixture
 def without(database_url: str, provider: Running, catalog_folder: Path) -> Iterator[Functions]:
     values = environment(database_url, provider.url, catalog_folder, INLINE_ROUTES="0")
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 

@@ -14,7 +14,7 @@ import pytest
 from dovecote.wiring import dispatch
 from local.provider import Fault, Order, Running
 from local.provider.ledger import Email
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_best_effort import order
 from tests.unit.examples import catalog_folder as a_catalog
 
@@ -61,20 +61,20 @@ def wired(
         kinds,
         **({"BACKOFF_BASE_SECONDS": "0", "INLINE_ROUTES": "0"} | more),
     )
-    return functions(values)
+    return run_functions(values)
 
 
 @pytest.fixture
 def bulk(database_url: str, provider: Running, kinds: Path) -> Iterator[Functions]:
-    with wired(database_url, provider, kinds) as house:
-        yield house
+    with wired(database_url, provider, kinds) as functions:
+        yield functions
 
 
 def address(number: int, kind: str = "shop") -> str:
     return f"success+{kind}{number:03}@simulator.amazonses.com"
 
 
-def post(house: Functions, count: int, kind: str = "shop", name: str = "n") -> None:
+def post(functions: Functions, count: int, kind: str = "shop", name: str = "n") -> None:
     """Store so many emails, each with a name of its own."""
     recipients = [
         {"email": address(number, kind), "data": {"name": f"{name}{number}"}}
@@ -84,7 +84,7 @@ def post(house: Functions, count: int, kind: str = "shop", name: str = "n") -> N
         "kind": f"{kind}.sent", "idempotency_key": f"{kind}-{name[:50]!a}", "payload": {},
         "recipients": recipients,
     }  # fmt: skip
-    assert house.post(body).status == 202
+    assert functions.post(body).status == 202
 
 
 def calls(provider: Running) -> list[list[str]]:
@@ -157,10 +157,10 @@ def test_a_bulk_email_is_the_same_as_a_single_one(
     found: list[dict[str, Email]] = []
     for size in ("1", "50"):
         more = {"EMAIL_BULK_SIZE": size, "EMAIL_CONFIGURATION_SET": "main"}
-        with wired(database_url, provider, kinds, **more) as house:
-            post(house, 4, "news", name="<b>„ü“ '&amp;' \\ \u2028 \U0001f54a\t\" ")
-            post(house, 4)
-            house.dispatch()
+        with wired(database_url, provider, kinds, **more) as functions:
+            post(functions, 4, "news", name="<b>„ü“ '&amp;' \\ \u2028 \U0001f54a\t\" ")
+            post(functions, 4)
+            functions.dispatch()
         found.append({to: replace(email, tags={}) for to, email in emails(provider).items()})
         provider.provider.forget()
         with psycopg.connect(database_url, autocommit=True) as own:
@@ -186,12 +186,12 @@ def test_what_reads_like_a_variable_of_ses_arrives_as_it_is(
 def test_one_email_and_a_size_of_one_are_single_sends(
     database_url: str, provider: Running, kinds: Path
 ) -> None:
-    with wired(database_url, provider, kinds, INLINE_ROUTES="2") as house:
-        post(house, 1)
+    with wired(database_url, provider, kinds, INLINE_ROUTES="2") as functions:
+        post(functions, 1)
     assert provider.provider.ledger.received == {"SendEmail": 1}
-    with wired(database_url, provider, kinds, EMAIL_BULK_SIZE="1") as house:
-        post(house, 7, name="m")
-        assert house.dispatch()["published"] == 7
+    with wired(database_url, provider, kinds, EMAIL_BULK_SIZE="1") as functions:
+        post(functions, 7, name="m")
+        assert functions.dispatch()["published"] == 7
     assert provider.provider.ledger.received == {"SendEmail": 8}
 
 
@@ -226,10 +226,10 @@ def test_an_entry_that_fails_is_retried_alone_and_hurts_no_other(
 def test_entries_that_are_throttled_burn_no_attempt_and_slow_all_down(
     database_url: str, provider: Running, kinds: Path, connection: Connection
 ) -> None:
-    with wired(database_url, provider, kinds, EMAIL_MAX_PER_SECOND="1000") as house:
-        post(house, 10)
+    with wired(database_url, provider, kinds, EMAIL_MAX_PER_SECOND="1000") as functions:
+        post(functions, 10)
         provider.provider.send_rate = 6
-        house.dispatch()
+        functions.dispatch()
         provider.provider.send_rate = None
         assert connection.execute(
             "select slowed_to < 1000, pauses from dovecote.channel_state where channel = 'email'"
@@ -237,7 +237,7 @@ def test_entries_that_are_throttled_burn_no_attempt_and_slow_all_down(
         while connection.execute(
             "select 1 from dovecote.notification_routes where status = 'pending'"
         ).fetchone():
-            house.dispatch()
+            functions.dispatch()
     assert {row[1:3] for row in connection.execute(ROUTES)} == {("published", 1)}
     assert set(accepted(provider).values()) == {1}
 
@@ -306,11 +306,11 @@ def test_a_lost_reply_leaves_its_entries_in_doubt_and_nothing_else(
     database_url: str, provider: Running, kinds: Path, connection: Connection, fault: Fault
 ) -> None:
     feedback = {"EMAIL_FEEDBACK": "on", "EMAIL_CONFIGURATION_SET": "shop"}
-    with wired(database_url, provider, kinds, **feedback) as house:
-        post(house, 20)
-        post(house, 20, "news")
+    with wired(database_url, provider, kinds, **feedback) as functions:
+        post(functions, 20)
+        post(functions, 20, "news")
         order(provider, fault, address=address(7), times=1)
-        assert house.dispatch()["retrying"] == 20
+        assert functions.dispatch()["retrying"] == 20
     routes = list(connection.execute(ROUTES))
     assert {row[1:3] for row in routes if "news" in row[0]} == {("published", 1)}
     assert {(row[1], row[2], row[5]) for row in routes if "shop" in row[0]} == {
@@ -358,10 +358,10 @@ def test_calls_keep_to_the_rate_of_the_account(
     database_url: str, provider: Running, kinds: Path, connection: Connection
 ) -> None:
     provider.provider.send_rate = 14
-    with wired(database_url, provider, kinds, EMAIL_MAX_PER_SECOND="14") as house:
-        post(house, 30)
-        post(house, 30, "news")
-        assert house.dispatch()["published"] == 60
+    with wired(database_url, provider, kinds, EMAIL_MAX_PER_SECOND="14") as functions:
+        post(functions, 30)
+        post(functions, 30, "news")
+        assert functions.dispatch()["published"] == 60
     assert {row.outcome for row in provider.provider.ledger.attempts} == {"accepted"}
     sizes = [len(call) for call in calls(provider)]
     assert 1 < max(sizes) <= 4

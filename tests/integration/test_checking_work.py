@@ -16,7 +16,7 @@ from dovecote.submit import build_notification, submission, work_limit
 from local.provider import Running
 from tests.canary import CANARY
 from tests.catalogs import write_catalog
-from tests.functions import Answer, Functions, environment, functions
+from tests.functions import Answer, Functions, environment, run_functions
 
 Connection = psycopg.Connection[Any]
 KIB = 1024
@@ -40,7 +40,7 @@ def catalog(tmp_path: Path) -> Path:
 @pytest.fixture
 def submitting(database_url: str, provider: Running, catalog: Path) -> Iterator[Functions]:
     values = environment(database_url, provider.url, catalog, INLINE_ROUTES="0")
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 
@@ -135,7 +135,9 @@ def test_a_template_that_reads_a_large_payload_for_each_is_too_large(
 ) -> None:
     kinds = {"of.loop": {"required": ["x", "a"]}}
     catalog = write_catalog(tmp_path, kinds, body_html=LOOP + "{{ a }}")
-    with functions(environment(database_url, provider.url, catalog, INLINE_ROUTES="0")) as wired:
+    with run_functions(
+        environment(database_url, provider.url, catalog, INLINE_ROUTES="0")
+    ) as wired:
         seconds, answer = timed(lambda: wired.post(text(body("of.loop"))))
         assert (answer.status, seconds < 4) == (413, True)
         small = {"x": [0] * 200}
@@ -281,7 +283,9 @@ def test_ten_thousand_routes_are_stored(
     catalog = push_kind(tmp_path)
     recipients = [{**one, **data} for one in many_devices]
     one = body("of.push", payload={"order": "1"}, recipients=recipients)
-    with functions(environment(database_url, provider.url, catalog, INLINE_ROUTES="0")) as wired:
+    with run_functions(
+        environment(database_url, provider.url, catalog, INLINE_ROUTES="0")
+    ) as wired:
         answer = wired.post(text(one))
         assert answer.status == 202, answer.body
         assert len(json.dumps(answer.body)) < 6_000_000
@@ -302,7 +306,7 @@ def test_data_that_would_be_stored_too_often_is_too_large(
 ) -> None:
     recipients = [{**one, "data": {"z": "z" * 900}} for one in many_devices]
     one = body("of.push", payload={}, recipients=recipients)
-    with functions(environment(database_url, provider.url, push_kind(tmp_path))) as wired:
+    with run_functions(environment(database_url, provider.url, push_kind(tmp_path))) as wired:
         answer = wired.post(text(one))
     assert answer.status == 413
     assert "8 MiB" in answer.body["detail"]
@@ -320,7 +324,7 @@ def test_an_answer_with_the_longest_ids_leaves_out_the_routes(
         (user, "\N{GRINNING FACE}"),
     )
     one = body("of.push", payload={}, recipients=[{"user_id": user}])
-    with functions(
+    with run_functions(
         environment(database_url, provider.url, push_kind(tmp_path), INLINE_ROUTES="0")
     ) as wired:
         answer = wired.post(text(one))
@@ -342,7 +346,9 @@ def test_many_languages_of_a_large_payload_without_data_are_taken(
     for language in languages:
         (tmp_path / language).rename(folder / language)
     many = [{"email": f"{CANARY}{n}@example.com", "locale": n} for n in languages]
-    with functions(environment(database_url, provider.url, catalog, INLINE_ROUTES="0")) as wired:
+    with run_functions(
+        environment(database_url, provider.url, catalog, INLINE_ROUTES="0")
+    ) as wired:
         seconds, answer = timed(lambda: wired.post(text(body("of.all", recipients=many))))
     assert (answer.status, seconds < 4) == (202, True)
     assert routes(connection) == len(languages)
@@ -352,7 +358,7 @@ def test_a_replay_is_answered_when_its_users_have_too_many_devices_by_then(
     database_url: str, provider: Running, tmp_path: Path, connection: Connection
 ) -> None:
     one = body("of.push", payload={}, recipients=[{"user_id": "u", "data": {"z": "z" * 900}}])
-    with functions(
+    with run_functions(
         environment(database_url, provider.url, push_kind(tmp_path), INLINE_ROUTES="0")
     ) as wired:
         first = wired.post(text(one))

@@ -24,11 +24,11 @@ ACCEPTED = [one["text"] for one in VECTORS if one["accepted"]]
 REFUSED = [one["text"] for one in VECTORS if not one["accepted"]]
 
 WAYS: dict[str, Callable[[Functions, dict[str, Any]], Any]] = {
-    "by HTTP": lambda house, body: house.post(body).body,
-    "in a batch": lambda house, body: member(house.post_batch([body]).body),
-    "directly": lambda house, body: house.invoke_submit(body),
-    "directly in a batch": lambda house, body: member(
-        house.invoke_submit({"notifications": [body]})
+    "by HTTP": lambda functions, body: functions.post(body).body,
+    "in a batch": lambda functions, body: member(functions.post_batch([body]).body),
+    "directly": lambda functions, body: functions.invoke_submit(body),
+    "directly in a batch": lambda functions, body: member(
+        functions.invoke_submit({"notifications": [body]})
     ),
 }
 

@@ -68,8 +68,8 @@ def letters(database: Database) -> PostgresDeadLetters:
     return PostgresDeadLetters(database)
 
 
-def find(house: Functions, what: str = "dead-letters", **query: object) -> Answer:
-    return house.call("GET", f"/{what}?{urlencode(query)}")
+def find(functions: Functions, what: str = "dead-letters", **query: object) -> Answer:
+    return functions.call("GET", f"/{what}?{urlencode(query)}")
 
 
 def routes_of(answer: Answer) -> list[uuid.UUID]:
@@ -77,9 +77,9 @@ def routes_of(answer: Answer) -> list[uuid.UUID]:
     return [uuid.UUID(one["route_id"]) for one in answer.body["dead_letters"]]
 
 
-def redrive(house: Functions, body: Any) -> Answer:
+def redrive(functions: Functions, body: Any) -> Answer:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return house.call("POST", "/dead-letters/redrive", raw)
+    return functions.call("POST", "/dead-letters/redrive", raw)
 
 
 def row(connection: Connection, query: str) -> tuple[Any, ...]:
@@ -90,42 +90,42 @@ def row(connection: Connection, query: str) -> tuple[Any, ...]:
 # Found.
 
 
-def test_dead_letters_are_paged_newest_first(house: Functions, connection: Connection) -> None:
+def test_dead_letters_are_paged_newest_first(functions: Functions, connection: Connection) -> None:
     routes = make(connection, 5)[::-1]
-    first = find(house, limit=2)
+    first = find(functions, limit=2)
     assert first.body["dead_letters"][0].keys() == {
         "route_id", "notification_id", "kind", "channel", "reason", "error", "attempts",
         "dead_lettered_at",
     }  # fmt: skip
     # What comes in between moves no page.
     newer = make(connection, 1, ago="1 minute")
-    second = find(house, limit=2, after=first.body["next"])
-    third = find(house, limit=2, after=second.body["next"])
+    second = find(functions, limit=2, after=first.body["next"])
+    third = find(functions, limit=2, after=second.body["next"])
     assert routes_of(first) + routes_of(second) + routes_of(third) == routes
     assert third.body["next"] is None
-    assert routes_of(find(house)) == newer + routes
+    assert routes_of(find(functions)) == newer + routes
 
 
-def test_each_filter_finds_its_own(house: Functions, connection: Connection) -> None:
+def test_each_filter_finds_its_own(functions: Functions, connection: Connection) -> None:
     old = make(connection, 1, ago="3 days")
     push = make(connection, 1, channel="push", ago="2 hours")
     other = make(connection, 1, kind="account.password_reset", reason="expired")
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
-    assert routes_of(find(house, channel="push")) == push
-    assert routes_of(find(house, kind="account.password_reset")) == other
-    assert routes_of(find(house, reason="expired")) == other
-    assert routes_of(find(house, to=yesterday)) == old
-    assert routes_of(find(house, **{"from": yesterday})) == other + push
-    assert routes_of(find(house, channel="email", reason="attempts", to=yesterday)) == old
-    assert routes_of(find(house, channel="push", reason="expired")) == []
+    assert routes_of(find(functions, channel="push")) == push
+    assert routes_of(find(functions, kind="account.password_reset")) == other
+    assert routes_of(find(functions, reason="expired")) == other
+    assert routes_of(find(functions, to=yesterday)) == old
+    assert routes_of(find(functions, **{"from": yesterday})) == other + push
+    assert routes_of(find(functions, channel="email", reason="attempts", to=yesterday)) == old
+    assert routes_of(find(functions, channel="push", reason="expired")) == []
 
 
 def test_what_was_redriven_or_settled_is_found_no_more(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     gone, left = make(connection, 2)
-    assert house.call("POST", f"/dead-letters/{gone}/redrive").status == 202
-    assert routes_of(find(house)) == [left]
+    assert functions.call("POST", f"/dead-letters/{gone}/redrive").status == 202
+    assert routes_of(find(functions)) == [left]
 
 
 REFUSED_QUERIES = {
@@ -141,16 +141,16 @@ REFUSED_QUERIES = {
 
 
 @pytest.mark.parametrize("name", REFUSED_QUERIES)
-def test_a_filter_that_cannot_be_taken_is_a_422(house: Functions, name: str) -> None:
+def test_a_filter_that_cannot_be_taken_is_a_422(functions: Functions, name: str) -> None:
     value, words = REFUSED_QUERIES[name]
-    answer = find(house, **{name: value})
+    answer = find(functions, **{name: value})
     assert_problem(answer, 422)
     assert answer.body["errors"][0]["detail"].startswith(words)
 
 
 @pytest.mark.parametrize("place", ["99999999999999999-1", "0-0", "-1", "1-", "x"])
-def test_a_place_that_is_none_is_no_500(house: Functions, place: str) -> None:
-    assert find(house, after=place).status in (200, 422)
+def test_a_place_that_is_none_is_no_500(functions: Functions, place: str) -> None:
+    assert find(functions, after=place).status in (200, 422)
 
 
 def test_a_page_is_read_along_the_index_of_its_filter_beside_many(connection: Connection) -> None:
@@ -190,26 +190,26 @@ def test_a_page_is_read_along_the_index_of_its_filter_beside_many(connection: Co
 # Redriven by filter.
 
 
-def test_a_dry_run_counts_and_changes_nothing(house: Functions, connection: Connection) -> None:
+def test_a_dry_run_counts_and_changes_nothing(functions: Functions, connection: Connection) -> None:
     make(connection, 3)
     make(connection, 2, channel="push")
-    answer = redrive(house, {"filter": {"channel": "email"}, "dry_run": True})
+    answer = redrive(functions, {"filter": {"channel": "email"}, "dry_run": True})
     assert (answer.status, answer.body) == (200, {"matched": 3})
-    assert redrive(house, {"filter": {}, "dry_run": True}).body == {"matched": 5}
+    assert redrive(functions, {"filter": {}, "dry_run": True}).body == {"matched": 5}
     assert row(connection, "select count(*) from dovecote.redrives") == (0,)
-    assert len(routes_of(find(house))) == 5
+    assert len(routes_of(find(functions))) == 5
 
 
 def test_what_matches_is_redriven_and_the_rest_is_left(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     meant = make(connection, BATCH + 5)
     other = make(connection, 1, reason="permanent")
-    answer = redrive(house, {"filter": {"kind": "order.shipped", "reason": "attempts"}})
+    answer = redrive(functions, {"filter": {"kind": "order.shipped", "reason": "attempts"}})
     assert answer.status == 202
     redrive_id = answer.body.pop("redrive_id")
     assert answer.body == {"matched": len(meant), "redriven": len(meant), "refused": 0}
-    assert routes_of(find(house)) == other
+    assert routes_of(find(functions)) == other
     closed = connection.execute(
         "select route_id, attempts, error from dovecote.notification_dead_letters"
         " where redrive_id = %s and closed_as = 'redriven'",
@@ -224,10 +224,10 @@ def test_what_matches_is_redriven_and_the_rest_is_left(
 
 
 def test_they_are_due_one_after_the_other_at_the_rate(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     make(connection, 2 * BATCH + 1)
-    redrive(house, {"filter": {}, "per_second": 20})
+    redrive(functions, {"filter": {}, "per_second": 20})
     gaps = connection.execute(
         "select extract(epoch from next_attempt_at"
         "  - lag(next_attempt_at) over (order by next_attempt_at))::float8"
@@ -239,16 +239,16 @@ def test_they_are_due_one_after_the_other_at_the_rate(
 
 
 def test_a_limit_takes_the_newest_and_tells_how_many_there_were(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     routes = make(connection, 5)
-    answer = redrive(house, {"filter": {}, "limit": 2})
+    answer = redrive(functions, {"filter": {}, "limit": 2})
     assert (answer.body["matched"], answer.body["redriven"]) == (5, 2)
-    assert routes_of(find(house)) == routes[:3][::-1]
+    assert routes_of(find(functions)) == routes[:3][::-1]
 
 
 def test_those_in_doubt_or_expired_are_refused_and_stop_no_other(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     expired = make(connection, BATCH, expires_in="-1 second", ago="1 minute")
     (doubtful,) = make(connection, 1, reason="ambiguous")
@@ -258,13 +258,13 @@ def test_those_in_doubt_or_expired_are_refused_and_stop_no_other(
         (doubtful,),
     )
     (free,) = make(connection, 1)
-    answer = redrive(house, {"filter": {}, "limit": 1})
+    answer = redrive(functions, {"filter": {}, "limit": 1})
     assert answer.body["matched"] == BATCH + 2
     assert (answer.body["redriven"], answer.body["refused"]) == (1, BATCH)
-    assert free not in routes_of(find(house))
-    later = redrive(house, {"filter": {}, "expires_at": "2999-01-01T00:00:00Z"})
+    assert free not in routes_of(find(functions))
+    later = redrive(functions, {"filter": {}, "expires_at": "2999-01-01T00:00:00Z"})
     assert (later.body["redriven"], later.body["refused"]) == (BATCH, 1)
-    assert set(routes_of(find(house))) == {doubtful}
+    assert set(routes_of(find(functions))) == {doubtful}
     assert row(
         connection,
         "select count(*) from dovecote.notification_routes where expires_at > '2998-01-01'",
@@ -272,21 +272,21 @@ def test_those_in_doubt_or_expired_are_refused_and_stop_no_other(
 
 
 def test_one_that_would_expire_before_its_turn_is_refused(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     make(connection, 10, expires_in="1 minute")
-    answer = redrive(house, {"filter": {}, "per_second": 0.01})
+    answer = redrive(functions, {"filter": {}, "per_second": 0.01})
     assert (answer.body["redriven"], answer.body["refused"]) == (0, 10)
-    assert redrive(house, {"filter": {}}).body["redriven"] == 10
+    assert redrive(functions, {"filter": {}}).body["redriven"] == 10
 
 
 def test_what_is_on_record_as_accepted_is_redriven_and_sent_to_nobody(
-    house: Functions, store: Store, connection: Connection
+    functions: Functions, store: Store, connection: Connection
 ) -> None:
     (route_id,) = make(connection, 1, reason="ambiguous")
     with store.transaction() as transaction:  # by a worker that came too late
         transaction.record_acceptances([("order.shipped", route_id, "m-late")])
-    assert redrive(house, {"filter": {}}).body["redriven"] == 1
+    assert redrive(functions, {"filter": {}}).body["redriven"] == 1
     channel = ScriptedChannel()
     assert a_dispatch(store, channel)(forever)["published"] == 1
     assert channel.asked == []
@@ -323,19 +323,19 @@ def test_two_redrives_at_once_redrive_each_once(connection: Connection, database
 
 
 def test_a_route_that_is_locked_ends_it_with_what_was_done(
-    connection: Connection, database_url: str, house: Functions
+    connection: Connection, database_url: str, functions: Functions
 ) -> None:
     routes = make(connection, 2 * BATCH)
     with psycopg.connect(database_url) as other:
         other.execute(
             "select from dovecote.notification_routes where route_id = %s for update", (routes[0],)
         )
-        answer = redrive(house, {"filter": {}})
+        answer = redrive(functions, {"filter": {}})
         other.rollback()
     assert answer.status == 202
     assert (answer.body["matched"], answer.body["redriven"]) == (2 * BATCH, BATCH)
-    assert find(house, "redrives").body["redrives"][0]["redriven"] == BATCH
-    assert redrive(house, {"filter": {}}).body["redriven"] == BATCH
+    assert find(functions, "redrives").body["redrives"][0]["redriven"] == BATCH
+    assert redrive(functions, {"filter": {}}).body["redriven"] == BATCH
 
 
 def test_when_the_time_is_over_no_batch_is_begun(
@@ -367,14 +367,14 @@ def test_what_is_asked_again_since_the_answer_to_its_commit_was_lost_is_told_as_
 
 
 def test_a_redrive_is_on_record_with_who_asked_for_what(
-    connection: Connection, database_url: str, house: Functions
+    connection: Connection, database_url: str, functions: Functions
 ) -> None:
     make(connection, 2)
     event = {"channel": "email", "from": "2026-01-01T00:00:00Z"}
-    first = redrive(house, {"filter": event, "per_second": 5, "limit": 10}).body
+    first = redrive(functions, {"filter": event, "per_second": 5, "limit": 10}).body
     (single,) = make(connection, 1)
-    assert house.call("POST", f"/dead-letters/{single}/redrive").status == 202
-    newest, oldest = find(house, "redrives").body["redrives"]
+    assert functions.call("POST", f"/dead-letters/{single}/redrive").status == 202
+    newest, oldest = find(functions, "redrives").body["redrives"]
     assert oldest == {
         **first,
         "who": WHO,
@@ -386,9 +386,9 @@ def test_a_redrive_is_on_record_with_who_asked_for_what(
     }
     assert newest["filter"] == {"route_id": str(single)}
     assert (newest["matched"], newest["redriven"], newest["refused"]) == (1, 1, 0)
-    page = find(house, "redrives", limit=1)
+    page = find(functions, "redrives", limit=1)
     assert page.body["redrives"] == [newest]
-    assert find(house, "redrives", after=page.body["next"]).body == {
+    assert find(functions, "redrives", after=page.body["next"]).body == {
         "redrives": [oldest], "next": None,
     }  # fmt: skip
     closed = "select redrive_id::text from dovecote.notification_dead_letters where route_id = %s"
@@ -396,11 +396,11 @@ def test_a_redrive_is_on_record_with_who_asked_for_what(
 
 
 def test_a_single_one_that_is_refused_is_not_on_record(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     (route,) = make(connection, 1, expires_in="-1 second")
-    assert_problem(house.call("POST", f"/dead-letters/{route}/redrive"), 422)
-    assert find(house, "redrives").body == {"redrives": [], "next": None}
+    assert_problem(functions.call("POST", f"/dead-letters/{route}/redrive"), 422)
+    assert find(functions, "redrives").body == {"redrives": [], "next": None}
 
 
 REFUSED: dict[str, tuple[Any, int, str | None]] = {
@@ -427,12 +427,12 @@ REFUSED: dict[str, tuple[Any, int, str | None]] = {
 
 @pytest.mark.parametrize(("body", "status", "where"), REFUSED.values(), ids=REFUSED)
 def test_a_redrive_that_cannot_be_taken_changes_nothing(
-    house: Functions, connection: Connection, body: Any, status: int, where: str | None
+    functions: Functions, connection: Connection, body: Any, status: int, where: str | None
 ) -> None:
     make(connection, 1)
-    answer = redrive(house, body)
+    answer = redrive(functions, body)
     assert_problem(answer, status)
     if where is not None:
         assert [error["pointer"] for error in answer.body["errors"]] == [where]
-    assert len(routes_of(find(house))) == 1
+    assert len(routes_of(find(functions))) == 1
     assert row(connection, "select count(*) from dovecote.redrives") == (0,)

@@ -42,7 +42,7 @@ from tests.builders import (
     store_routes,
 )
 from tests.canary import CANARY
-from tests.functions import Answer, Functions, environment, functions
+from tests.functions import Answer, Functions, environment, run_functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import a_body
 from tests.store import Store
@@ -88,17 +88,17 @@ def pushing(
         BACKOFF_BASE_SECONDS="0",
         PUSH_APPLICATION_ARNS=arns,
     )
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 
-def register(house: Functions, session: str, platform: str, token: str) -> int:
-    return put_device(house, "u-1", session, platform=platform, token=token).status
+def register(functions: Functions, session: str, platform: str, token: str) -> int:
+    return put_device(functions, "u-1", session, platform=platform, token=token).status
 
 
-def put_device(house: Functions, user: str, session: str, **members: str) -> Answer:
+def put_device(functions: Functions, user: str, session: str, **members: str) -> Answer:
     device = {"user_id": user, "device_session_id": session, **members}
-    return house.call("PUT", "/devices", json.dumps(device).encode())
+    return functions.call("PUT", "/devices", json.dumps(device).encode())
 
 
 def deliver(claim: Claim) -> Outcome:
@@ -117,9 +117,9 @@ def perform(deliver: Deliver, claims: list[Claim], deadline: float) -> list[Resu
     )
 
 
-def claim_of(house: Functions, store: Store, **overrides: Any) -> Claim:
+def claim_of(functions: Functions, store: Store, **overrides: Any) -> Claim:
     """Store a password reset for later, and claim it now."""
-    house.post(email_only(deliver_at="2999-01-01T00:00:00Z", **overrides))
+    functions.post(email_only(deliver_at="2999-01-01T00:00:00Z", **overrides))
     with psycopg.connect(load().database_url, autocommit=True) as own:
         own.execute("update dovecote.notification_routes set next_attempt_at = now()")
     (claim,) = claim_all(store)
@@ -127,9 +127,9 @@ def claim_of(house: Functions, store: Store, **overrides: Any) -> Claim:
 
 
 def test_email_is_the_kinds_template_with_the_payload_and_its_tags(
-    house: Functions, provider: Running
+    functions: Functions, provider: Running
 ) -> None:
-    (route,) = house.post(email_only()).body["routes"]
+    (route,) = functions.post(email_only()).body["routes"]
     (accepted,) = provider.provider.ledger.accepted
     email = accepted.content
     assert isinstance(email, Email)
@@ -143,45 +143,45 @@ def test_email_is_the_kinds_template_with_the_payload_and_its_tags(
 
 
 def test_email_of_a_kind_with_an_unsubscribe_address_has_one_click_headers(
-    house: Functions, provider: Running
+    functions: Functions, provider: Running
 ) -> None:
     event = json.loads((Path(__file__).parents[2] / "events" / "many-recipients.json").read_text())
-    house.post(event["body"].encode(), event["headers"])
+    functions.post(event["body"].encode(), event["headers"])
     for accepted in provider.provider.ledger.accepted:
         assert isinstance(accepted.content, Email)
         assert accepted.content.headers["List-Unsubscribe"].startswith("<https://")
         assert accepted.content.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-def test_email_without_a_recipient_fails_in_words(house: Functions, store: Store) -> None:
-    claim = claim_of(house, store)
+def test_email_without_a_recipient_fails_in_words(functions: Functions, store: Store) -> None:
+    claim = claim_of(functions, store)
     for blank in (None, "", "  \t"):
         assert deliver(replace(claim, resolved_email=blank)) == Failed(
             error="email route missing resolved recipient", asked=False
         )
 
 
-def test_email_of_an_unknown_kind_fails_in_words(house: Functions, store: Store) -> None:
-    claim = claim_of(house, store)
+def test_email_of_an_unknown_kind_fails_in_words(functions: Functions, store: Store) -> None:
+    claim = claim_of(functions, store)
     assert deliver(replace(claim, kind="order.lost")) == Failed(error="unknown kind", asked=False)
 
 
-def test_push_without_a_user_fails_in_words(house: Functions, store: Store) -> None:
-    claim = claim_of(house, store)
+def test_push_without_a_user_fails_in_words(functions: Functions, store: Store) -> None:
+    claim = claim_of(functions, store)
     for blank in (None, "", " "):
         route = replace(claim, channel="push", target=Target.TOPIC, user_id=blank)
         assert deliver(route) == Failed(error="push route missing user_id", asked=False)
 
 
-def test_any_other_channel_is_unknown(house: Functions, store: Store) -> None:
-    claim = claim_of(house, store)
+def test_any_other_channel_is_unknown(functions: Functions, store: Store) -> None:
+    claim = claim_of(functions, store)
     assert deliver(replace(claim, channel="fax")) == Failed(error="unknown channel")
 
 
 def test_nothing_is_begun_when_the_time_is_up(
-    house: Functions, store: Store, provider: Running
+    functions: Functions, store: Store, provider: Running
 ) -> None:
-    claim = claim_of(house, store)
+    claim = claim_of(functions, store)
     assert perform(dispatch.dispatch().services.deliver, [claim], 0.0) == [
         Result(claim=claim, outcome=NotBegun())
     ]
@@ -198,13 +198,13 @@ def test_nothing_is_begun_when_the_time_is_up(
     ],
 )
 def test_an_error_of_our_own_is_without_the_payload_and_in_doubt_only_where_it_may_have_been_sent(
-    house: Functions,
+    functions: Functions,
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
     broken_at: str,
     expected: Permanent | Ambiguous,
 ) -> None:
-    claim = claim_of(house, store)
+    claim = claim_of(functions, store)
 
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError(f"cannot send to {ADDRESS}: https://nestbox.example/reset/1")
@@ -218,9 +218,9 @@ def test_an_error_of_our_own_is_without_the_payload_and_in_doubt_only_where_it_m
 
 
 def test_a_refused_message_is_permanent_and_its_words_name_nobody(
-    house: Functions, store: Store, provider: Running
+    functions: Functions, store: Store, provider: Running
 ) -> None:
-    claim = claim_of(house, store)
+    claim = claim_of(functions, store)
     order(
         provider,
         Fault.ERROR,
@@ -236,13 +236,13 @@ def test_a_refused_message_is_permanent_and_its_words_name_nobody(
 
 
 def test_no_log_line_names_a_recipient_a_token_or_the_payload(
-    capsys: pytest.CaptureFixture[str], house: Functions, provider: Running
+    capsys: pytest.CaptureFixture[str], functions: Functions, provider: Running
 ) -> None:
     words = f"cannot reach {ADDRESS} with https://nestbox.example/reset/1 or token {'ab12' * 16}"
     order(provider, Fault.ERROR, message=words)
-    house.post(email_only())
+    functions.post(email_only())
     for _ in range(4):
-        house.dispatch()
+        functions.dispatch()
     printed = capsys.readouterr().out
     lines = [json.loads(line) for line in printed.splitlines() if "notification routes" in line]
     told = [(line["level"], line["message"], route) for line in lines for route in line["routes"]]
@@ -311,8 +311,10 @@ def test_push_to_the_topic_is_the_bare_client_event(
 ) -> None:
     topic = applications["topic"]
     values = environment(database_url, provider.url, catalog_folder, PUSH_TOPIC_ARN=topic)
-    with functions(values) as house:
-        answer = house.post(a_body(recipients=[{"user_id": "u-9", "data": {"first_name": "Ann"}}]))
+    with run_functions(values) as functions:
+        answer = functions.post(
+            a_body(recipients=[{"user_id": "u-9", "data": {"first_name": "Ann"}}])
+        )
     (route,) = [r for r in answer.body["routes"] if r["channel"] == "push"]
     (push,) = sent_pushes(provider)
     event = json.loads(push.message)
@@ -427,11 +429,11 @@ def test_a_missing_topic_kills_no_device(
         PUSH_TOPIC_ARN=applications["topic"],
         PUSH_APPLICATION_ARNS=applications["APNS"],
     )
-    with functions(values) as house:
-        register(house, "phone", "apns", "a" * 64)
+    with run_functions(values) as functions:
+        register(functions, "phone", "apns", "a" * 64)
         provider.provider.registry.topics.clear()
-        post_to_device(house)
-        assert house.call("GET", PHONE).body["devices"][0]["dead_at"] is None
+        post_to_device(functions)
+        assert functions.call("GET", PHONE).body["devices"][0]["dead_at"] is None
 
 
 @pytest.mark.parametrize("same_id", [True, False])
@@ -490,10 +492,10 @@ def test_an_application_that_is_disabled_pauses_alone(
     assert store.channel_state("push").paused == {"push/APNS/app"}
 
 
-def post_to_device(house: Functions, **more: Any) -> Answer:
+def post_to_device(functions: Functions, **more: Any) -> Answer:
     """Notify u-1 by push alone."""
     body = a_body(recipients=[{"user_id": "u-1", "data": {"first_name": "Ann"}}])
-    answer = house.post(body | more)
+    answer = functions.post(body | more)
     assert answer.status == 202
     return answer
 
@@ -536,12 +538,12 @@ def test_sns_out_of_reach_is_a_503_and_the_same_call_again_finishes_it(
     values = environment(
         database_url, "http://127.0.0.1:9", catalog_folder, PUSH_APPLICATION_ARNS=arns
     )
-    with functions(values) as cut_off:
+    with run_functions(values) as cut_off:
         assert register(cut_off, "tablet", "apns", "b" * 64) == 503
         for _ in range(2):
             assert cut_off.call("DELETE", PHONE).status == 503
     assert len(provider.provider.registry.endpoints) == 1
-    with functions({**values, "AWS_ENDPOINT_URL": provider.url}) as again:
+    with run_functions({**values, "AWS_ENDPOINT_URL": provider.url}) as again:
         assert again.call("DELETE", PHONE).status == 204
         assert again.call("DELETE", PHONE).status == 404
     assert provider.provider.registry.endpoints == {}

@@ -66,25 +66,25 @@ def test_every_event_of_the_api_is_sent_by_the_demo() -> None:
 
 
 @pytest.mark.parametrize("name", [entry["event"] for entry in SCRIPT if entry["expect"] == 422])
-def test_a_bad_event_is_refused(house: Functions, name: str) -> None:
+def test_a_bad_event_is_refused(functions: Functions, name: str) -> None:
     event = json.loads((ROOT / "events" / name).read_text())
-    assert house.post(event["body"].encode(), event["headers"]).status == 422
+    assert functions.post(event["body"].encode(), event["headers"]).status == 422
 
 
-def test_the_batch_s_event_is_answered_as_it_says(house: Functions) -> None:
+def test_the_batch_s_event_is_answered_as_it_says(functions: Functions) -> None:
     event = json.loads((ROOT / "events" / "batch.json").read_text())
-    answer = house.post_batch(event["body"].encode(), event["headers"])
+    answer = functions.post_batch(event["body"].encode(), event["headers"])
     assert [result["status"] for result in answer.body["results"]] == [202, 422, 202, 202]
     assert answer.body["results"][3]["replayed"] is True
 
 
-def test_the_queue_s_event_is_stored(house: Functions) -> None:
+def test_the_queue_s_event_is_stored(functions: Functions) -> None:
     event = json.loads((ROOT / "events" / "queue.json").read_text())
-    assert house.invoke_submit(event) == {"batchItemFailures": []}
+    assert functions.invoke_submit(event) == {"batchItemFailures": []}
     (record,) = event["Records"]
-    assert house.post(record["body"].encode()).headers["idempotent-replayed"] == "true"
+    assert functions.post(record["body"].encode()).headers["idempotent-replayed"] == "true"
 
 
-def test_the_schedules_event_dispatches(house: Functions) -> None:
+def test_the_schedules_event_dispatches(functions: Functions) -> None:
     event = json.loads((ROOT / "events" / "schedule.json").read_text())
-    assert house.dispatch(event)["claimed"] == 0
+    assert functions.dispatch(event)["claimed"] == 0

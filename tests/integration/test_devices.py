@@ -25,7 +25,7 @@ from tests.builders import (
     stored,
 )
 from tests.conftest import DEFAULT_MAX_ATTEMPTS
-from tests.functions import PROBLEM, Functions, environment, functions
+from tests.functions import PROBLEM, Functions, environment, run_functions
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
@@ -45,28 +45,32 @@ LATER = {
 
 
 @pytest.fixture
-def house(database_url: str, provider: Running, catalog_folder: Any) -> Iterator[Functions]:
+def functions(database_url: str, provider: Running, catalog_folder: Any) -> Iterator[Functions]:
     """The functions with a platform application to register devices at."""
     application = provider.provider.registry.create_application("shop", "GCM", {})
     values = environment(
         database_url, provider.url, catalog_folder, PUSH_APPLICATION_ARNS=application.arn
     )
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 
-def put(house: Functions, token: str = TOKEN, *, user: str = "u-1", session: str = "phone") -> Any:
+def put(
+    functions: Functions, token: str = TOKEN, *, user: str = "u-1", session: str = "phone"
+) -> Any:
     device = {"user_id": user, "device_session_id": session, "platform": "fcm", "token": token}
-    answer = house.call("PUT", "/devices", json.dumps(device).encode())
+    answer = functions.call("PUT", "/devices", json.dumps(device).encode())
     assert answer.status == 200, answer.body
     return answer.body
 
 
-def test_a_device_is_shown_alone_and_with_the_others_and_never_its_token(house: Functions) -> None:
-    put(house)
-    put(house, "another", session="tablet")
-    put(house, "of another user", user="u-2")
-    listed = house.call("GET", "/devices?user_id=u-1")
+def test_a_device_is_shown_alone_and_with_the_others_and_never_its_token(
+    functions: Functions,
+) -> None:
+    put(functions)
+    put(functions, "another", session="tablet")
+    put(functions, "of another user", user="u-2")
+    listed = functions.call("GET", "/devices?user_id=u-1")
     assert listed.status == 200
     phone, tablet = listed.body["devices"]
     assert set(phone) == {
@@ -76,7 +80,7 @@ def test_a_device_is_shown_alone_and_with_the_others_and_never_its_token(house: 
     assert (phone["platform"], phone["dead_at"]) == ("fcm", None)
     assert datetime.fromisoformat(phone["created_at"]) <= datetime.now(UTC)
     assert tablet["device_session_id"] == "tablet"
-    assert house.call("GET", PHONE).body == {"devices": [phone]}
+    assert functions.call("GET", PHONE).body == {"devices": [phone]}
     assert TOKEN not in json.dumps(listed.body)
 
 
@@ -84,38 +88,38 @@ def test_a_device_is_shown_alone_and_with_the_others_and_never_its_token(house: 
     "query", ["user_id=u-1&device_session_id=phone", "user_id=u-2&device_session_id=tablet"]
 )
 def test_an_unknown_device_is_not_listed_and_cannot_be_deleted(
-    house: Functions, query: str
+    functions: Functions, query: str
 ) -> None:
-    put(house, user="u-2")
-    listed = house.call("GET", f"/devices?{query}")
+    put(functions, user="u-2")
+    listed = functions.call("GET", f"/devices?{query}")
     assert (listed.status, listed.body) == (200, {"devices": []})
-    answer = house.call("DELETE", f"/devices?{query}")
+    answer = functions.call("DELETE", f"/devices?{query}")
     assert (answer.status, answer.headers["content-type"]) == (404, PROBLEM)
-    assert len(house.call("GET", "/devices?user_id=u-2").body["devices"]) == 1
+    assert len(functions.call("GET", "/devices?user_id=u-2").body["devices"]) == 1
 
 
-def test_an_unknown_user_has_no_devices(house: Functions) -> None:
-    answer = house.call("GET", "/devices?user_id=unknown")
+def test_an_unknown_user_has_no_devices(functions: Functions) -> None:
+    answer = functions.call("GET", "/devices?user_id=unknown")
     assert (answer.status, answer.body) == (200, {"devices": []})
 
 
-def test_registering_twice_is_registering_once(house: Functions, provider: Running) -> None:
-    assert put(house) == put(house)
-    (before,) = house.call("GET", PHONE).body["devices"]
-    put(house)
-    (after,) = house.call("GET", PHONE).body["devices"]
+def test_registering_twice_is_registering_once(functions: Functions, provider: Running) -> None:
+    assert put(functions) == put(functions)
+    (before,) = functions.call("GET", PHONE).body["devices"]
+    put(functions)
+    (after,) = functions.call("GET", PHONE).body["devices"]
     assert {**after, "updated_at": None} == {**before, "updated_at": None}
     assert after["updated_at"] > before["updated_at"]
     assert len(provider.provider.registry.endpoints) == 1
 
 
 def test_an_endpoint_with_other_attributes_is_taken_over_and_told_of_no_user(
-    house: Functions, provider: Running, connection: Connection
+    functions: Functions, provider: Running, connection: Connection
 ) -> None:
     registry = provider.provider.registry
     (application,) = registry.applications
     left_behind = registry.create_endpoint(application, TOKEN, "", {"Enabled": "false"})
-    put(house)
+    put(functions)
     (endpoint,) = registry.endpoints.values()
     assert endpoint.arn == left_behind.arn
     assert (endpoint.enabled, endpoint.attributes["CustomUserData"]) == (True, "")
@@ -123,35 +127,37 @@ def test_an_endpoint_with_other_attributes_is_taken_over_and_told_of_no_user(
     assert found == [("u-1", endpoint.arn)]
 
 
-def test_a_new_token_takes_the_place_of_the_old_one(house: Functions, provider: Running) -> None:
-    put(house)
-    put(house, "a-new-one")
+def test_a_new_token_takes_the_place_of_the_old_one(
+    functions: Functions, provider: Running
+) -> None:
+    put(functions)
+    put(functions, "a-new-one")
     (endpoint,) = provider.provider.registry.endpoints.values()
     assert endpoint.attributes["Token"] == "a-new-one"
-    assert len(house.call("GET", "/devices?user_id=u-1").body["devices"]) == 1
+    assert len(functions.call("GET", "/devices?user_id=u-1").body["devices"]) == 1
 
 
 def test_a_token_that_changes_hands_goes_to_the_new_user_and_nothing_of_the_old_with_it(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
-    put(house)
-    notification = house.post(LATER).body["notification_id"]
-    put(house, user="u-2")
-    assert house.call("GET", "/devices?user_id=u-1").body == {"devices": []}
-    assert len(house.call("GET", "/devices?user_id=u-2").body["devices"]) == 1
-    routes = house.call("GET", f"/notifications/{notification}").body["routes"]
+    put(functions)
+    notification = functions.post(LATER).body["notification_id"]
+    put(functions, user="u-2")
+    assert functions.call("GET", "/devices?user_id=u-1").body == {"devices": []}
+    assert len(functions.call("GET", "/devices?user_id=u-2").body["devices"]) == 1
+    routes = functions.call("GET", f"/notifications/{notification}").body["routes"]
     push = next(route for route in routes if route["channel"] == "push")
     assert (push["status"], push["last_error"], push["next_attempt_at"]) == ("skipped", GONE, None)
     assert len(provider.provider.registry.endpoints) == 1
 
 
 def test_what_waits_for_a_deleted_device_is_skipped_and_the_rest_of_its_user_s_is_not(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
-    put(house)
-    put(house, "another", session="tablet")
-    house.post(LATER)
-    assert house.call("DELETE", PHONE).status == 204
+    put(functions)
+    put(functions, "another", session="tablet")
+    functions.post(LATER)
+    assert functions.call("DELETE", PHONE).status == 204
     found = connection.execute(
         "select device_session_id, status from dovecote.notification_routes"
         " where channel = 'push' order by 1"
@@ -160,23 +166,23 @@ def test_what_waits_for_a_deleted_device_is_skipped_and_the_rest_of_its_user_s_i
 
 
 def test_what_sns_tells_of_a_device_skips_what_waits_for_it(
-    house: Functions, provider: Running
+    functions: Functions, provider: Running
 ) -> None:
-    put(house)
+    put(functions)
     (endpoint,) = provider.provider.registry.endpoints
-    notification = house.post(LATER).body["notification_id"]
+    notification = functions.post(LATER).body["notification_id"]
     told = {
         "EventType": "DeliveryFailure",
         "FailureType": "EndpointDisabled",
         "EndpointArn": endpoint,
         "Time": (datetime.now(UTC) + timedelta(minutes=1)).isoformat(),
     }
-    assert house.feedback(json.dumps(told)) == {"batchItemFailures": []}
-    assert house.call("GET", PHONE).body["devices"][0]["dead_at"] is not None
-    routes = house.call("GET", f"/notifications/{notification}").body["routes"]
+    assert functions.feedback(json.dumps(told)) == {"batchItemFailures": []}
+    assert functions.call("GET", PHONE).body["devices"][0]["dead_at"] is not None
+    routes = functions.call("GET", f"/notifications/{notification}").body["routes"]
     assert ("skipped", GONE) in [(route["status"], route["last_error"]) for route in routes]
-    put(house)
-    assert house.call("GET", PHONE).body["devices"][0]["dead_at"] is None
+    put(functions)
+    assert functions.call("GET", PHONE).body["devices"][0]["dead_at"] is None
 
 
 # In the store
@@ -320,9 +326,9 @@ def deadlocks(connection: Connection) -> int:
     return int(found[0])
 
 
-def test_what_is_wrong_with_a_device_is_said_in_words(house: Functions) -> None:
+def test_what_is_wrong_with_a_device_is_said_in_words(functions: Functions) -> None:
     device = {"user_id": "u-1", "device_session_id": "d-1", "platform": "apns", "token": "\n"}
-    answer = house.call("PUT", "/devices", json.dumps(device).encode())
+    answer = functions.call("PUT", "/devices", json.dumps(device).encode())
     assert (answer.status, answer.headers["content-type"]) == (422, PROBLEM)
     fault = {"pointer": "/token", "detail": "has characters that are not allowed"}
     assert answer.body["errors"] == [fault]

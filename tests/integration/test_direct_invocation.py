@@ -22,15 +22,15 @@ BODY = (
 def test_numbers_lose_digits_and_then_are_another_body_than_by_http(
     database_url: str, provider: Running, kinds: Path, connection: Connection
 ) -> None:
-    with wired(database_url, provider, kinds) as house:
+    with wired(database_url, provider, kinds) as functions:
         # Lambda's runtime reads an event with json.loads.
-        stored = house.invoke_submit(json.loads(BODY))
+        stored = functions.invoke_submit(json.loads(BODY))
         assert "notification_id" in stored, stored
         query = "select payload from dovecote.notifications"
         (payload,) = connection.execute(query.encode()).fetchone() or ("",)
         assert '"a":12.5,' in payload
         assert '"b":0.12345678901234568,' in payload
         assert '"c":123456789012345678901234567890}' in payload
-        assert house.post(BODY.encode()).status == 422
+        assert functions.post(BODY.encode()).status == 422
         infinite = json.loads(BODY.replace("12.50", "1e400"))
-        assert house.invoke_submit(infinite)["status"] == 400
+        assert functions.invoke_submit(infinite)["status"] == 400

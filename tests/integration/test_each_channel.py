@@ -14,7 +14,7 @@ from dovecote import channels
 from dovecote.channels import NAMES, NUMBERS
 from local.provider import Running
 from tests.catalogs import write_catalog
-from tests.functions import ROOT, Functions, environment, functions
+from tests.functions import ROOT, Functions, environment, run_functions
 
 KIND = "greeting.sent"
 ADDRESSES = {"user_id": "u-1", "email": "success+ann@simulator.amazonses.com"}
@@ -51,27 +51,27 @@ def catalog(channel: str, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(database_url: str, provider: Running, catalog: Path) -> Iterator[Functions]:
+def functions(database_url: str, provider: Running, catalog: Path) -> Iterator[Functions]:
     """The functions with that catalog."""
     sns = boto3.client("sns", "us-east-1", endpoint_url=provider.url, **KEYS)
     topic = sns.create_topic(Name="events")["TopicArn"]
     settings = {"INLINE_ROUTES": "0", "PUSH_TOPIC_ARN": topic}
-    with functions(environment(database_url, provider.url, catalog, **settings)) as opened:
+    with run_functions(environment(database_url, provider.url, catalog, **settings)) as opened:
         yield opened
 
 
 def test_a_notification_of_one_channel_is_stored_and_delivered(
-    house: Functions, channel: str
+    functions: Functions, channel: str
 ) -> None:
     field = channels.get(channel).address_field
     recipient = {field: ADDRESSES[field]}
     body = {"kind": KIND, "idempotency_key": "k-1", "payload": {}, "recipients": [recipient]}
-    answer = house.post(body)
+    answer = functions.post(body)
     assert answer.status == 202, answer
     assert [(route["channel"], route["status"]) for route in answer.body["routes"]] == [
         (channel, "pending")
     ]
-    assert house.dispatch()["published"] == 1
+    assert functions.dispatch()["published"] == 1
 
 
 def test_the_code_of_a_channel_needs_no_code_of_another(

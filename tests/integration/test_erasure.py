@@ -40,7 +40,7 @@ from tests.builders import (
     redrive_one,
     stored,
 )
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_best_effort import order
 from tests.integration.test_delivering import applications, pushing, register
 from tests.integration.test_feedback import HOLDS
@@ -73,7 +73,7 @@ def a_body(**overrides: Any) -> dict[str, Any]:
 def idle(database_url: str, provider: Running, catalog_folder: Path) -> Iterator[Functions]:
     """The functions, of which submit tries nothing at once."""
     values = environment(database_url, provider.url, catalog_folder, INLINE_ROUTES="0")
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 
@@ -93,8 +93,8 @@ def recipient(email: str) -> str:
     return f"/recipients?email={quote(email, safe='')}"
 
 
-def erase(house: Functions, path: str, **expected: Any) -> None:
-    answer = house.call("DELETE", path)
+def erase(functions: Functions, path: str, **expected: Any) -> None:
+    answer = functions.call("DELETE", path)
     assert answer.status == 200
     assert answer.body == {**NOTHING, **expected}
 
@@ -129,7 +129,7 @@ def stored_text(connection: Connection) -> str:
 
 @pytest.mark.parametrize("path", [USER, recipient(ANN), recipient(ANN.upper())])
 def test_a_person_is_erased_from_all_that_is_stored(
-    house: Functions, connection: Connection, provider: Running, path: str
+    functions: Functions, connection: Connection, provider: Running, path: str
 ) -> None:
     order(
         provider, Fault.ERROR, status=400, code="BadRequestException", message=f"no {ANN}", times=1
@@ -137,7 +137,7 @@ def test_a_person_is_erased_from_all_that_is_stored(
     body = a_body(recipients=[{"email": ANN, "data": {"first_name": CANARY}}])
     if path == USER:
         body["recipients"][0]["user_id"] = "u-1"
-    house.post(body)
+    functions.post(body)
     said = f"= 'said of {ANN}'"
     connection.execute(f"update notification_dead_letters set error {said}".encode())  # noqa: S608
     connection.execute(f"update notification_events set detail {said}".encode())  # noqa: S608
@@ -145,13 +145,13 @@ def test_a_person_is_erased_from_all_that_is_stored(
         f"update notification_routes set last_error {said} where channel = 'email'".encode()  # noqa: S608
     )
     routes = 2 if path == USER else 1
-    erase(house, path, erased=routes)
+    erase(functions, path, erased=routes)
     text = stored_text(connection)
     assert not [word for word in (CANARY, ANN, "u-1") if word in text]
     assert suppressed(connection) == {key_of(ANN): (None, "erased")}
     noted = fetched(connection, "select count(*) from notification_events where event = 'erased'")
     assert noted == [(routes,)]
-    erase(house, path)
+    erase(functions, path)
     assert noted == fetched(
         connection, "select count(*) from notification_events where event = 'erased'"
     )
@@ -488,7 +488,7 @@ def test_where_sns_is_out_of_reach_nothing_is_erased_and_the_call_may_be_repeate
     values = environment(
         database_url, "http://127.0.0.1:9", catalog_folder, PUSH_APPLICATION_ARNS=arns
     )
-    with functions(values) as cut_off:
+    with run_functions(values) as cut_off:
         assert_problem(cut_off.call("DELETE", USER), 503)
     assert fetched(connection, "select count(user_id) from notification_routes") == [(2,)]
     erase(pushing, USER, erased=2, devices=1)
@@ -583,10 +583,10 @@ def test_api_erases_as_its_own_user_and_logs_nothing_of_whom(
     url = as_user(connection, database_url, users["Api"])
     arns = ",".join((applications["APNS"], applications["GCM"]))
     values = environment(url, provider.url, catalog_folder, PUSH_APPLICATION_ARNS=arns)
-    with functions(values) as house:
-        assert register(house, "phone", "apns", "a" * 64) == 200
-        erase(house, USER, erased=2, devices=1)
-        erase(house, recipient(BEN), erased=1)
+    with run_functions(values) as functions:
+        assert register(functions, "phone", "apns", "a" * 64) == 200
+        erase(functions, USER, erased=2, devices=1)
+        erase(functions, recipient(BEN), erased=1)
     printed = capsys.readouterr().out
     assert printed.count('"message":"person erased"') == 2
     assert not [word for word in (ANN, BEN, "u-1", CANARY) if word in printed]

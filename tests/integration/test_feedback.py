@@ -31,7 +31,7 @@ from tests.builders import (
     redrive_one,
     store_routes,
 )
-from tests.functions import ROOT, Functions, environment, functions
+from tests.functions import ROOT, Functions, environment, run_functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import a_body
 from tests.store import Store
@@ -468,11 +468,11 @@ def test_events_in_whatever_order_leave_the_same_record(
 
 
 def test_what_became_of_an_email_is_shown_with_its_route(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
-    posted = house.post(a_body())
+    posted = functions.post(a_body())
     path = f"/notifications/{posted.body['notification_id']}"
-    email, push = house.call("GET", path).body["routes"]
+    email, push = functions.call("GET", path).body["routes"]
     assert push["delivery"] is None
     assert email["delivery"]["message_id"] == email["provider_message_id"]
     assert email["delivery"].pop("accepted_at") is not None
@@ -482,16 +482,16 @@ def test_what_became_of_an_email_is_shown_with_its_route(
     tags = {"route_id": [email["route_id"]], "claim": ["1"]}
     mail = {"messageId": email["provider_message_id"], "tags": tags}
     detail = {"eventType": "Bounce", "mail": mail, "bounce": bounce}
-    house.feedback(json.dumps({"source": "aws.ses", "detail": detail}))
-    email, _ = house.call("GET", path).body["routes"]
+    functions.feedback(json.dumps({"source": "aws.ses", "detail": detail}))
+    email, _ = functions.call("GET", path).body["routes"]
     assert email["delivery"]["bounce_type"] == "permanent"
     assert email["delivery"]["bounced_at"] == "2026-11-24T14:00:00.250000Z"
 
 
 def test_what_was_rejected_has_no_delivery_until_it_is_sent_again(
-    house: Functions, connection: Connection, store: Store
+    functions: Functions, connection: Connection, store: Store
 ) -> None:
-    posted = house.post(email_only())
+    posted = functions.post(email_only())
     path = f"/notifications/{posted.body['notification_id']}"
     (route,) = posted.body["routes"]
     store.record_feedback(
@@ -503,10 +503,10 @@ def test_what_was_rejected_has_no_delivery_until_it_is_sent_again(
             error=ERROR,
         )
     )
-    assert house.call("GET", path).body["routes"][0]["delivery"] is None
-    assert house.call("POST", f"/dead-letters/{route['route_id']}/redrive").status == 202
-    assert house.dispatch()["published"] == 1
-    (again,) = house.call("GET", path).body["routes"]
+    assert functions.call("GET", path).body["routes"][0]["delivery"] is None
+    assert functions.call("POST", f"/dead-letters/{route['route_id']}/redrive").status == 202
+    assert functions.dispatch()["published"] == 1
+    (again,) = functions.call("GET", path).body["routes"]
     assert again["provider_message_id"] != route["provider_message_id"]
     assert again["delivery"]["message_id"] == again["provider_message_id"]
 
@@ -589,7 +589,7 @@ def listening(database_url: str, provider: Running, catalog_folder: Path) -> Ite
         EMAIL_CONFIGURATION_SET="events",
         EMAIL_FEEDBACK="on",
     )
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 
@@ -630,21 +630,21 @@ def test_without_an_event_it_is_sent_again_after_the_hold(
 
 
 def test_of_a_batch_what_cannot_be_read_comes_again_and_the_others_are_settled(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
     order(provider, Fault.CLOSE_AFTER_ACCEPTING, times=1)
-    (route,) = house.post(email_only()).body["routes"]
+    (route,) = functions.post(email_only()).body["routes"]
     assert route["status"] == "retrying"
     event, message_id = delivery_of(provider)
     bodies = ["{", event, json.dumps({"source": "aws.s3", "detail": {}})]
-    assert house.feedback(*bodies) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    assert functions.feedback(*bodies) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
     assert row(connection) == ("published", message_id)
-    assert house.dispatch()["claimed"] == 0
+    assert functions.dispatch()["claimed"] == 0
 
 
-def test_an_event_of_an_unknown_route_is_taken(house: Functions) -> None:
+def test_an_event_of_an_unknown_route_is_taken(functions: Functions) -> None:
     batch = json.loads((ROOT / "events" / "feedback.json").read_text())
-    assert house.feedback(*[record["body"] for record in batch["Records"]]) == {
+    assert functions.feedback(*[record["body"] for record in batch["Records"]]) == {
         "batchItemFailures": []
     }
 

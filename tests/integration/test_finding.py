@@ -30,8 +30,8 @@ from tests.store import Store
 Connection = psycopg.Connection[Any]
 
 
-def find(house: Functions, **query: object) -> Answer:
-    return house.call("GET", f"/notifications?{urlencode(query)}")
+def find(functions: Functions, **query: object) -> Answer:
+    return functions.call("GET", f"/notifications?{urlencode(query)}")
 
 
 def ids(answer: Answer) -> list[str]:
@@ -44,31 +44,31 @@ def a_recipient(number: int) -> dict[str, Any]:
     return {"user_id": f"u-{number}", "email": email, "data": {"first_name": "Bea"}}
 
 
-def post(house: Functions, number: int, **overrides: Any) -> str:
+def post(functions: Functions, number: int, **overrides: Any) -> str:
     body = a_body(idempotency_key=f"order-{number}", deliver_at="2999-01-01T00:00:00Z")
-    return str(house.post(body | overrides).body["notification_id"])
+    return str(functions.post(body | overrides).body["notification_id"])
 
 
 # Of one person.
 
 
-def test_a_user_s_notifications_are_paged_newest_first(house: Functions) -> None:
-    posted = [post(house, number) for number in range(5)]
-    post(house, 6, recipients=[a_recipient(2)])
-    first = find(house, user_id="u-1", limit=2)
-    second = find(house, user_id="u-1", limit=2, after=first.body["next"])
-    third = find(house, user_id="u-1", limit=2, after=second.body["next"])
+def test_a_user_s_notifications_are_paged_newest_first(functions: Functions) -> None:
+    posted = [post(functions, number) for number in range(5)]
+    post(functions, 6, recipients=[a_recipient(2)])
+    first = find(functions, user_id="u-1", limit=2)
+    second = find(functions, user_id="u-1", limit=2, after=first.body["next"])
+    third = find(functions, user_id="u-1", limit=2, after=second.body["next"])
     assert ids(first) + ids(second) + ids(third) == posted[::-1]
     assert third.body["next"] is None
-    assert ids(find(house, user_id="u-1")) == posted[::-1]
-    assert ids(find(house, user_id="nobody")) == []
+    assert ids(find(functions, user_id="u-1")) == posted[::-1]
+    assert ids(find(functions, user_id="nobody")) == []
 
 
-def test_of_many_recipients_one_sees_the_own_routes_alone(house: Functions) -> None:
+def test_of_many_recipients_one_sees_the_own_routes_alone(functions: Functions) -> None:
     recipients = [*a_body()["recipients"], a_recipient(2), a_recipient(3)]
-    posted = post(house, 1, recipients=recipients)
-    by_user = find(house, user_id="u-3").body["notifications"]
-    by_email = find(house, email="success+3@simulator.amazonses.com").body["notifications"]
+    posted = post(functions, 1, recipients=recipients)
+    by_user = find(functions, user_id="u-3").body["notifications"]
+    by_email = find(functions, email="success+3@simulator.amazonses.com").body["notifications"]
     assert [one["notification_id"] for one in by_user + by_email] == [posted] * 2
     assert [(r["channel"], r["user_id"]) for r in by_user[0]["routes"]] == [
         ("email", "u-3"), ("push", "u-3"),
@@ -77,19 +77,19 @@ def test_of_many_recipients_one_sees_the_own_routes_alone(house: Functions) -> N
     assert "history" not in by_user[0]["routes"][0]
 
 
-def test_an_address_is_found_however_it_is_spelt(house: Functions) -> None:
-    posted = post(house, 1)
+def test_an_address_is_found_however_it_is_spelt(functions: Functions) -> None:
+    posted = post(functions, 1)
     for spelt in (ADDRESS, ADDRESS.replace("amazonses", "AmazonSES"), ADDRESS.upper()):
-        assert ids(find(house, email=spelt)) == [posted]
+        assert ids(find(functions, email=spelt)) == [posted]
 
 
-def test_a_key_finds_one_notification_with_all_of_its_routes(house: Functions) -> None:
-    posted = post(house, 1)
-    answer = find(house, kind="order.shipped", idempotency_key="order-1")
+def test_a_key_finds_one_notification_with_all_of_its_routes(functions: Functions) -> None:
+    posted = post(functions, 1)
+    answer = find(functions, kind="order.shipped", idempotency_key="order-1")
     assert ids(answer) == [posted]
     assert [r["channel"] for r in answer.body["notifications"][0]["routes"]] == ["email", "push"]
     assert answer.body["next"] is None
-    assert ids(find(house, kind="order.shipped", idempotency_key="another")) == []
+    assert ids(find(functions, kind="order.shipped", idempotency_key="another")) == []
 
 
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
@@ -126,9 +126,9 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
 
 @pytest.mark.parametrize(("query", "words"), REFUSED.values(), ids=REFUSED)
 def test_a_query_that_cannot_be_taken_is_a_422_that_says_why(
-    house: Functions, query: dict[str, str], words: str
+    functions: Functions, query: dict[str, str], words: str
 ) -> None:
-    answer = find(house, **query)
+    answer = find(functions, **query)
     assert_problem(answer, 422)
     assert [error["pointer"] for error in answer.body["errors"]] == [""]
     assert answer.body["errors"][0]["detail"].startswith(words)
@@ -141,28 +141,30 @@ def test_what_postgresql_cannot_hold_is_not_asked_for(read: queries.Reader) -> N
 
 
 def test_of_a_notification_to_many_the_story_of_one_person_can_be_asked_for(
-    house: Functions,
+    functions: Functions,
 ) -> None:
-    posted = post(house, 1, recipients=[a_recipient(1), a_recipient(2)])
-    everybody = house.call("GET", f"/notifications/{posted}").body["routes"]
+    posted = post(functions, 1, recipients=[a_recipient(1), a_recipient(2)])
+    everybody = functions.call("GET", f"/notifications/{posted}").body["routes"]
     for query in ("user_id=u-2", "email=Success%2B2@simulator.amazonses.com"):
-        found = house.call("GET", f"/notifications/{posted}?{query}").body["routes"]
+        found = functions.call("GET", f"/notifications/{posted}?{query}").body["routes"]
         assert found == [r for r in everybody if r["user_id"] == "u-2"][: len(found)]
         assert found[0]["history"][0]["event"] == "submitted"
-    assert house.call("GET", f"/notifications/{posted}?user_id=u-3").body["routes"] == []
-    assert_problem(house.call("GET", f"/notifications/{posted}?colour=red"), 422)
+    assert functions.call("GET", f"/notifications/{posted}?user_id=u-3").body["routes"] == []
+    assert_problem(functions.call("GET", f"/notifications/{posted}?colour=red"), 422)
 
 
-def test_what_is_more_than_lambda_answers_with_is_left_out(house: Functions, store: Store) -> None:
+def test_what_is_more_than_lambda_answers_with_is_left_out(
+    functions: Functions, store: Store
+) -> None:
     """6 MB are all that a function may answer with, and 10,000 routes a notification may have."""
     routes = [a_route(user_id="u-9", skip="not allowed here") for _ in range(10_000)]
     large = stored(store, a_notification(routes))
     stored(store, a_notification(routes=[a_route(user_id="u-9")]))
-    answer = house.call("GET", f"/notifications/{large.notification_id}")
+    answer = functions.call("GET", f"/notifications/{large.notification_id}")
     assert (len(answer.body["routes"]), answer.body["routes"][0]["history"]) == (10_000, None)
     assert len(json.dumps(answer.body, separators=(",", ":"))) < 6_000_000
-    first = find(house, user_id="u-9")
-    second = find(house, user_id="u-9", after=first.body["next"])
+    first = find(functions, user_id="u-9")
+    second = find(functions, user_id="u-9", after=first.body["next"])
     assert [len(page.body["notifications"]) for page in (first, second)] == [1, 1]
     assert second.body["next"] is None
 
@@ -224,8 +226,8 @@ def test_a_page_of_somebody_with_many_reads_no_more_than_the_page(
 # The story of a route.
 
 
-def history(house: Functions, notification_id: object) -> list[dict[str, Any]]:
-    answer = house.call("GET", f"/notifications/{notification_id}")
+def history(functions: Functions, notification_id: object) -> list[dict[str, Any]]:
+    answer = functions.call("GET", f"/notifications/{notification_id}")
     assert answer.status == 200
     (route,) = answer.body["routes"]
     at = [event["at"] for event in route["history"]]
@@ -238,14 +240,14 @@ def told(history: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
 
 
 def test_every_attempt_is_told_from_the_submit_to_the_delivery(
-    house: Functions, provider: Running
+    functions: Functions, provider: Running
 ) -> None:
     order(provider, Fault.ERROR, times=2)
-    posted = house.post(email_only()).body
+    posted = functions.post(email_only()).body
     assert "history" not in posted["routes"][0]
-    house.dispatch()
+    functions.dispatch()
     (accepted,) = provider.provider.ledger.accepted
-    found = history(house, posted["notification_id"])
+    found = history(functions, posted["notification_id"])
     assert told(found, "attempt", "claim", "message_id") == [
         ("submitted", None, 0, None),
         ("failed", 1, 1, None),
@@ -257,13 +259,13 @@ def test_every_attempt_is_told_from_the_submit_to_the_delivery(
 
 
 def test_a_dead_letter_keeps_its_history_over_a_redrive(
-    house: Functions, store: Store, provider: Running
+    functions: Functions, store: Store, provider: Running
 ) -> None:
     order(provider, Fault.ERROR, status=400, code="BadRequestException", times=1)
-    posted = house.post(email_only()).body
+    posted = functions.post(email_only()).body
     redrive_one(store, uuid.UUID(posted["routes"][0]["route_id"]))
-    house.call("DELETE", f"/notifications/{posted['notification_id']}")
-    found = history(house, posted["notification_id"])
+    functions.call("DELETE", f"/notifications/{posted['notification_id']}")
+    found = history(functions, posted["notification_id"])
     assert told(found, "attempt", "claim", "reason") == [
         ("submitted", None, 0, None),
         ("dead_lettered", 1, 1, "permanent"),
@@ -273,27 +275,27 @@ def test_a_dead_letter_keeps_its_history_over_a_redrive(
 
 
 def test_what_the_provider_told_of_a_lost_reply_is_told_once(
-    house: Functions, provider: Running
+    functions: Functions, provider: Running
 ) -> None:
     order(provider, Fault.CLOSE_AFTER_ACCEPTING, times=1)
-    posted = house.post(email_only()).body
+    posted = functions.post(email_only()).body
     (accepted,) = provider.provider.ledger.accepted
     mail = {
         "messageId": accepted.message_id,
         "tags": {"route_id": [posted["routes"][0]["route_id"]], "claim": ["1"]},
     }
     detail = {"eventType": "Send", "mail": mail}
-    house.feedback(json.dumps({"source": "aws.ses", "detail": detail}))
-    found = history(house, posted["notification_id"])
+    functions.feedback(json.dumps({"source": "aws.ses", "detail": detail}))
+    found = history(functions, posted["notification_id"])
     assert told(found, "message_id")[0] == ("submitted", None)
     assert told(found, "message_id")[-1] == ("settled", accepted.message_id)
     assert "published" not in {event["event"] for event in found}
 
 
-def test_a_route_that_nothing_reaches_says_why(house: Functions, store: Store) -> None:
+def test_a_route_that_nothing_reaches_says_why(functions: Functions, store: Store) -> None:
     route = a_route(resolved_email=None, skip="recipient has no email")
     posted = stored(store, a_notification([route]))
-    assert told(history(house, posted.notification_id), "reason") == [
+    assert told(history(functions, posted.notification_id), "reason") == [
         ("submitted", None), ("skipped", "recipient has no email"),
     ]  # fmt: skip
 

@@ -15,7 +15,7 @@ from dovecote.core.transitions import DeadLetter
 from dovecote.store import queries, raw_query, statements
 from local.provider import Fault, Running
 from tests.builders import claim_all
-from tests.functions import Context, Functions, environment, functions
+from tests.functions import Context, Functions, environment, run_functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_delivering import PHONE, applications, register
 from tests.integration.test_feedback import row
@@ -73,8 +73,8 @@ def as_function(
             }
             | settings,
         )
-        with functions(values) as house:
-            yield house
+        with run_functions(values) as functions:
+            yield functions
         for module, way in WAYS:
             monkeypatch.setattr(module, way, getattr(statements, way))
         printed = capsys.readouterr().out
@@ -111,11 +111,11 @@ def emails(number: int) -> dict[str, Any]:
 def test_submit_stores_tries_at_once_and_answers_again(
     as_function: As, connection: Connection
 ) -> None:
-    with as_function("Api") as house:
-        assert register(house, "phone", "apns", "a" * 64) == 200
-    with as_function("Submit") as house:
-        assert house.post(a_body()).status == 202
-        assert house.post(a_body()).headers["idempotent-replayed"] == "true"
+    with as_function("Api") as functions:
+        assert register(functions, "phone", "apns", "a" * 64) == 200
+    with as_function("Submit") as functions:
+        assert functions.post(a_body()).status == 202
+        assert functions.post(a_body()).headers["idempotent-replayed"] == "true"
     assert statuses(connection) == [("email", "published"), ("push", "published")]
     assert count(connection, "email_deliveries") == 1
 
@@ -124,8 +124,8 @@ def test_submit_keeps_the_rate_that_dispatch_has_learnt(
     as_function: As, connection: Connection
 ) -> None:
     connection.execute("update channel_state set rate = 100 where resource = 'email'")
-    with as_function("Submit") as house:
-        assert house.post(emails(2)).status == 202
+    with as_function("Submit") as functions:
+        assert functions.post(emails(2)).status == 202
     assert statuses(connection) == [("email", "published")] * 2
     reserved = "select next_slot_at is not null from channel_state where resource = 'email'"
     assert connection.execute(reserved).fetchone() == (True,)
@@ -149,21 +149,21 @@ def test_submit_writes_down_whatever_becomes_of_its_attempt(
     status: str,
 ) -> None:
     order(provider, fault, times=1, **more)
-    with as_function("Submit") as house:
-        assert house.post(email_only()).status == 202
+    with as_function("Submit") as functions:
+        assert functions.post(email_only()).status == 202
         assert row(connection, "status, claim_token") == (status, None)
-        assert house.post(email_only(idempotency_key="and the next one")).status == 202
+        assert functions.post(email_only(idempotency_key="and the next one")).status == 202
     assert count(connection, "notification_dead_letters") == (status == "dead_lettered")
 
 
 def test_submit_buries_a_device_that_the_provider_has_disabled(
     as_function: As, connection: Connection, provider: Running
 ) -> None:
-    with as_function("Api") as house:
-        assert register(house, "phone", "apns", "a" * 64) == 200
+    with as_function("Api") as functions:
+        assert register(functions, "phone", "apns", "a" * 64) == 200
     order(provider, Fault.ERROR, service="sns", status=400, code="EndpointDisabled", times=1)
-    with as_function("Submit") as house:
-        house.post(a_body())
+    with as_function("Submit") as functions:
+        functions.post(a_body())
     assert statuses(connection) == [("email", "published"), ("push", "dead_lettered")]
     assert connection.execute("select dead_at is not null from push_devices").fetchone() == (True,)
 
@@ -179,8 +179,8 @@ def due(
 
     def store(body: dict[str, Any]) -> None:
         values = environment(database_url, provider.url, catalog_folder, INLINE_ROUTES="0")
-        with functions(values) as house:
-            assert house.post(body).status == 202
+        with run_functions(values) as functions:
+            assert functions.post(body).status == 202
 
     return store
 
@@ -192,8 +192,8 @@ def test_dispatch_asks_for_its_rate_and_keeps_to_it(
     as_function: As, connection: Connection, due: Due, capsys: pytest.CaptureFixture[str]
 ) -> None:
     due(emails(10))
-    with as_function("Dispatch") as house:
-        tally = house.dispatch()
+    with as_function("Dispatch") as functions:
+        tally = functions.dispatch()
         assert "gauges not read" not in capsys.readouterr().out
     assert (tally["published"], tally["interrupted"]) == (10, 0)
     kept = "select rate, next_slot_at is not null from channel_state where resource = 'email'"
@@ -205,8 +205,8 @@ def test_dispatch_retries_and_dead_letters(
 ) -> None:
     order(provider, Fault.ERROR)
     due(email_only())
-    with as_function("Dispatch") as house:
-        tally = house.dispatch()
+    with as_function("Dispatch") as functions:
+        tally = functions.dispatch()
     assert (tally["retrying"], tally["dead_lettered"]) == (3, 1)
     assert count(connection, "notification_dead_letters") == 1
 
@@ -218,8 +218,8 @@ def test_dispatch_pauses_and_goes_on(
     order(provider, Fault.THROTTLE, times=1)
     order(provider, Fault.CLOSE_BEFORE_ACCEPTING, times=1)
     due(emails(3))
-    with as_function("Dispatch") as house:
-        tally = house.dispatch()
+    with as_function("Dispatch") as functions:
+        tally = functions.dispatch()
     assert (tally["published"], tally["interrupted"]) == (3, 0)
     assert tally["given_back"] > 0
     assert connection.execute("select max(pauses) from channel_state").fetchone() != (0,)
@@ -231,15 +231,15 @@ def test_dispatch_pauses_one_identity(
     order(provider, Fault.ERROR, status=403, code="AccessDeniedException")
     due(emails(3))
     # A pause that is longer than the run: after a shorter one the same run probes again.
-    with as_function("Dispatch", PAUSE_BASE_SECONDS="60") as house:
-        assert house.dispatch(context=Context(remaining_ms=15_000))["given_back"] == 3
+    with as_function("Dispatch", PAUSE_BASE_SECONDS="60") as functions:
+        assert functions.dispatch(context=Context(remaining_ms=15_000))["given_back"] == 3
         provider.provider.withdraw()
         connection.execute("update channel_state set paused_until = now() where in_a_row > 0")
         connection.execute(
             "update notification_routes set next_attempt_at = now()"
             " where next_attempt_at is not null"
         )
-        assert house.dispatch()["published"] == 3
+        assert functions.dispatch()["published"] == 3
     resources = {
         resource for (resource,) in connection.execute("select resource from channel_state")
     }
@@ -252,8 +252,8 @@ def test_dispatch_takes_over_from_a_worker_that_died(
     due(email_only())
     assert len(claim_all(store)) == 1
     connection.execute("update notification_routes set leased_until = now() - interval '1 hour'")
-    with as_function("Dispatch") as house:
-        assert house.dispatch()["published"] == 1
+    with as_function("Dispatch") as functions:
+        assert functions.dispatch()["published"] == 1
 
 
 def test_dispatch_ends_what_expires_behind_a_pause(
@@ -265,22 +265,22 @@ def test_dispatch_ends_what_expires_behind_a_pause(
         " where resource = 'email'"
     )
     connection.execute("update notification_routes set expires_at = now() - interval '1 second'")
-    with as_function("Dispatch") as house:
-        assert house.dispatch()["dead_lettered"] == 1
+    with as_function("Dispatch") as functions:
+        assert functions.dispatch()["dead_lettered"] == 1
     assert row(connection, "last_error") == (None,)
 
 
 def test_dispatch_buries_a_device_that_is_dead_and_skips_one_that_is_gone(
     as_function: As, connection: Connection, due: Due, provider: Running
 ) -> None:
-    with as_function("Api") as house:
-        assert register(house, "phone", "apns", "a" * 64) == 200
-        assert register(house, "tablet", "fcm", "b" * 64) == 200
+    with as_function("Api") as functions:
+        assert register(functions, "phone", "apns", "a" * 64) == 200
+        assert register(functions, "tablet", "fcm", "b" * 64) == 200
     order(provider, Fault.ERROR, service="sns", status=400, code="EndpointDisabled", times=1)
     due(a_body())
     connection.execute("delete from push_devices where platform = 'fcm'")
-    with as_function("Dispatch") as house:
-        tally = house.dispatch()
+    with as_function("Dispatch") as functions:
+        tally = functions.dispatch()
     assert (tally["published"], tally["dead_lettered"], tally["skipped"]) == (1, 1, 1)
     assert connection.execute("select count(dead_at) from push_devices").fetchone() == (1,)
 
@@ -292,9 +292,9 @@ def test_api_shows_and_cancels(as_function: As, due: Due, connection: Connection
     due(email_only())
     (notification_id,) = row(connection, "notification_id")
     path = f"/notifications/{notification_id}"
-    with as_function("Api") as house:
-        assert house.call("GET", path).status == 200
-        assert house.call("DELETE", path).body == {"cancelled": 1, "in_flight": 0, "ended": 0}
+    with as_function("Api") as functions:
+        assert functions.call("GET", path).status == 200
+        assert functions.call("DELETE", path).body == {"cancelled": 1, "in_flight": 0, "ended": 0}
 
 
 def test_api_redrives(as_function: As, due: Due, connection: Connection, store: Store) -> None:
@@ -305,30 +305,30 @@ def test_api_redrives(as_function: As, due: Due, connection: Connection, store: 
         transaction.dead_letter(claim.token, {claim.route_id: end})
     body = json.dumps({"expires_at": "2999-01-01T00:00:00Z"}).encode()
     path = f"/dead-letters/{claim.route_id}/redrive"
-    with as_function("Api") as house:
-        assert house.call("POST", path, body).status == 202
-        assert house.call("POST", path).status == 409
+    with as_function("Api") as functions:
+        assert functions.call("POST", path, body).status == 202
+        assert functions.call("POST", path).status == 409
     letters = connection.execute("select closed_as from notification_dead_letters").fetchall()
     assert letters == [("redriven",)]
 
 
 def test_api_keeps_devices(as_function: As, connection: Connection) -> None:
-    with as_function("Api") as house:
+    with as_function("Api") as functions:
         for session, token in (("phone", "a"), ("phone", "b"), ("tablet", "b"), ("phone", "c")):
-            assert register(house, session, "apns", token * 64) == 200
-        assert house.call("DELETE", PHONE).status == 204
+            assert register(functions, session, "apns", token * 64) == 200
+        assert functions.call("DELETE", PHONE).status == 204
     assert count(connection, "push_devices") == 1
 
 
 def test_api_suppresses_and_lets_go(as_function: As, connection: Connection) -> None:
     path = f"/suppressions?email={ADDRESS.replace('+', '%2B')}"
-    with as_function("Api") as house:
-        assert [suppress(house).status for _ in range(2)] == [200, 200]
-    with as_function("Submit") as house:
-        assert house.post(email_only()).body["routes"][0]["status"] == "skipped"
-    with as_function("Api") as house:
-        assert house.call("GET", path).status == 200
-        assert house.call("DELETE", f"{path}&release=true").body == {"released": 1}
+    with as_function("Api") as functions:
+        assert [suppress(functions).status for _ in range(2)] == [200, 200]
+    with as_function("Submit") as functions:
+        assert functions.post(email_only()).body["routes"][0]["status"] == "skipped"
+    with as_function("Api") as functions:
+        assert functions.call("GET", path).status == 200
+        assert functions.call("DELETE", f"{path}&release=true").body == {"released": 1}
     assert statuses(connection) == [("email", "pending")]
 
 
@@ -336,10 +336,10 @@ def test_dispatch_skips_what_is_suppressed(
     as_function: As, connection: Connection, due: Due
 ) -> None:
     due(email_only())
-    with as_function("Api") as house:
-        suppress(house)
-    with as_function("Dispatch") as house:
-        assert house.dispatch()["skipped"] == 1
+    with as_function("Api") as functions:
+        suppress(functions)
+    with as_function("Dispatch") as functions:
+        assert functions.dispatch()["skipped"] == 1
     assert row(connection, "last_error") == ("address is suppressed: manual",)
 
 
@@ -358,8 +358,8 @@ def test_feedback_settles_and_rejects(
 ) -> None:
     due(emails(2))
     lost, refused = claim_all(store)
-    with as_function("Feedback") as house:
-        assert house.feedback(
+    with as_function("Feedback") as functions:
+        assert functions.feedback(
             an_event("Delivery", "m-1", lost.route_id),
             an_event("Delivery", "m-2", refused.route_id),
             an_event("Reject", "m-2", refused.route_id),
@@ -377,8 +377,8 @@ def test_feedback_notes_and_suppresses(
     due(email_only())
     (claim,) = claim_all(store)
     bounce = {"timestamp": "2026-11-24T14:00:00Z", "bounceType": "Permanent"}
-    with as_function("Feedback") as house:
-        assert house.feedback(
+    with as_function("Feedback") as functions:
+        assert functions.feedback(
             an_event("Bounce", "m-1", claim.route_id, bounce=bounce),
             an_event("Send", "m-2", claim.route_id),
         ) == {"batchItemFailures": []}
@@ -394,8 +394,8 @@ def test_feedback_settles_a_dead_letter(
     with store.transaction() as transaction:
         end = DeadLetter(reason=Reason.AMBIGUOUS, error="e")
         transaction.dead_letter(claim.token, {claim.route_id: end})
-    with as_function("Feedback") as house:
-        house.feedback(an_event("Send", "m-1", claim.route_id))
+    with as_function("Feedback") as functions:
+        functions.feedback(an_event("Send", "m-1", claim.route_id))
     letters = connection.execute("select closed_as from notification_dead_letters").fetchall()
     assert letters == [("settled",)]
 
@@ -403,8 +403,8 @@ def test_feedback_settles_a_dead_letter(
 def test_feedback_buries_a_device_that_sns_tells_of(
     as_function: As, connection: Connection
 ) -> None:
-    with as_function("Api") as house:
-        assert register(house, "phone", "apns", "a" * 64) == 200
+    with as_function("Api") as functions:
+        assert register(functions, "phone", "apns", "a" * 64) == 200
     found = connection.execute("select endpoint from push_devices").fetchone()
     assert found is not None
     event = {
@@ -413,6 +413,6 @@ def test_feedback_buries_a_device_that_sns_tells_of(
         "EndpointArn": found[0],
         "Time": "2999-01-01T00:00:00Z",
     }
-    with as_function("Feedback") as house:
-        assert house.feedback(json.dumps(event)) == {"batchItemFailures": []}
+    with as_function("Feedback") as functions:
+        assert functions.feedback(json.dumps(event)) == {"batchItemFailures": []}
     assert connection.execute("select count(dead_at) from push_devices").fetchone() == (1,)

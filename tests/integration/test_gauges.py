@@ -25,7 +25,7 @@ from tests.builders import (
     redrive_one,
     store_routes,
 )
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import unreachable
 from tests.store import Store
@@ -149,15 +149,15 @@ GAUGES = {
 
 
 def test_a_run_emits_its_tally_and_gauges_in_one_line_and_the_pauses_in_one_line_a_channel(
-    house: Functions, connection: Connection, capsys: pytest.CaptureFixture[str]
+    functions: Functions, connection: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    house.post(email_only(deliver_at="2999-01-01T00:00:00Z"))
+    functions.post(email_only(deliver_at="2999-01-01T00:00:00Z"))
     make_due(connection, "90 s")
     connection.execute(
         "update channel_state set paused_until = now() + interval '1 hour' where resource = 'email'"
     )
     capsys.readouterr()
-    assert set(house.dispatch()) == set(TALLY)
+    assert set(functions.dispatch()) == set(TALLY)
     (line,), own = by_channel(capsys.readouterr().out)
     assert units_of(line) == TALLY | GAUGES
     assert re.fullmatch("[0-9a-f]{32}", line["trace_id"])
@@ -170,27 +170,27 @@ def test_a_run_emits_its_tally_and_gauges_in_one_line_and_the_pauses_in_one_line
 
 @pytest.mark.parametrize("names", [("email",), ("email", "push"), ("email", "push", "sms")])
 def test_a_run_emits_a_line_for_each_registered_channel(
-    house: Functions,
+    functions: Functions,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     names: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(channels, "NAMES", names)
     capsys.readouterr()
-    house.dispatch()
+    functions.dispatch()
     _, own = by_channel(capsys.readouterr().out)
     assert tuple(own) == names
 
 
 def test_a_run_emits_what_channels_answered_how_often_was_tried_and_how_long_it_took(
-    house: Functions, provider: Running, capsys: pytest.CaptureFixture[str]
+    functions: Functions, provider: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order(provider, Fault.ERROR, times=1)
     order(provider, Fault.STALL, seconds=0.3, times=1)
-    house.post(email_only())
-    house.post(email_only(idempotency_key="another", deliver_at="2000-01-01T00:00:00Z"))
+    functions.post(email_only())
+    functions.post(email_only(idempotency_key="another", deliver_at="2000-01-01T00:00:00Z"))
     capsys.readouterr()
-    house.dispatch()
+    functions.dispatch()
     _, own = by_channel(capsys.readouterr().out)
     assert units_of(own["push"]) == {"paused": "Count"}
     line = own["email"]
@@ -205,13 +205,13 @@ def test_a_run_emits_what_channels_answered_how_often_was_tried_and_how_long_it_
 
 
 def test_submit_emits_what_its_tries_came_to_once_in_a_while(
-    house: Functions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    functions: Functions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    house.post(email_only())
+    functions.post(email_only())
     assert metrics_of(capsys.readouterr().out) == []
     monkeypatch.setattr(metrics, "EMIT_SECONDS", 0)
-    house.post(email_only(idempotency_key="another"))
-    house.post(email_only(idempotency_key="later", deliver_at="2999-01-01T00:00:00Z"))
+    functions.post(email_only(idempotency_key="another"))
+    functions.post(email_only(idempotency_key="later", deliver_at="2999-01-01T00:00:00Z"))
     whole, own = by_channel(capsys.readouterr().out)
     assert whole == []
     assert own.keys() == {"email"}
@@ -265,8 +265,8 @@ def test_two_stacks_share_no_metrics_and_no_logs(
         values = environment(
             database_url, provider.url, catalog_folder, POWERTOOLS_SERVICE_NAME=name
         )
-        with functions(values) as house:
-            house.dispatch()
+        with run_functions(values) as functions:
+            functions.dispatch()
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert {line["service"] for line in lines} == {name or "dovecote"}
         whole, own = by_channel("\n".join(map(json.dumps, lines)))

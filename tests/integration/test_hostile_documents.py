@@ -14,7 +14,7 @@ import pytest
 
 from dovecote.core.parsing import strict_json
 from local.provider import Running
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_http import assert_problem
 from tests.naughty import KIND, free_catalog
 
@@ -26,7 +26,7 @@ def note(database_url: str, provider: Running, tmp_path: Path) -> Iterator[Funct
     """The functions with a kind that takes any payload, and try nothing at once."""
     catalog = free_catalog(tmp_path / "catalog")
     values = environment(database_url, provider.url, catalog, INLINE_ROUTES="0")
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 

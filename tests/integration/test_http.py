@@ -18,7 +18,7 @@ from dovecote.store.database import Database
 from local.provider import Running
 from tests.builders import ADDRESS, a_lease, a_notification, a_submission
 from tests.canary import CANARY
-from tests.functions import PROBLEM, ROOT, Answer, Functions, environment, functions
+from tests.functions import PROBLEM, ROOT, Answer, Functions, environment, run_functions
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
@@ -48,9 +48,9 @@ def assert_problem(answer: Answer, status: int) -> None:
 
 
 def test_a_notification_is_stored_tried_and_answered_202(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
-    answer = house.post(a_body())
+    answer = functions.post(a_body())
     assert answer.status == 202
     assert answer.headers["location"] == f"/notifications/{answer.body['notification_id']}"
     assert "idempotent-replayed" not in answer.headers
@@ -65,10 +65,10 @@ def test_a_notification_is_stored_tried_and_answered_202(
 
 
 def test_the_same_key_and_body_again_is_answered_as_the_first(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
-    first = house.post(a_body())
-    again = house.post(a_body())
+    first = functions.post(a_body())
+    again = functions.post(a_body())
     assert again.status == 202
     assert again.headers["idempotent-replayed"] == "true"
     assert again.body == first.body
@@ -76,29 +76,29 @@ def test_the_same_key_and_body_again_is_answered_as_the_first(
     assert len(provider.provider.ledger.accepted) == 1
 
 
-def test_the_key_may_come_in_the_header(house: Functions, connection: Connection) -> None:
+def test_the_key_may_come_in_the_header(functions: Functions, connection: Connection) -> None:
     body = a_body()
     key = body.pop("idempotency_key")
-    assert house.post(body, {"Idempotency-Key": key}).status == 202
-    assert house.post(a_body()).headers["idempotent-replayed"] == "true"
+    assert functions.post(body, {"Idempotency-Key": key}).status == 202
+    assert functions.post(a_body()).headers["idempotent-replayed"] == "true"
     assert count(connection) == 1
 
 
 def test_a_replay_is_answered_whatever_the_catalog_says_by_then(
-    house: Functions,
+    functions: Functions,
     connection: Connection,
     database_url: str,
     provider: Running,
     catalog_folder: Path,
     tmp_path: Path,
 ) -> None:
-    first = house.post(a_body())
+    first = functions.post(a_body())
     smaller = tmp_path / "catalog"
     shutil.copytree(catalog_folder, smaller)
     kinds = yaml.safe_load((smaller / "kinds.yaml").read_text())
     del kinds["kinds"]["order.shipped"]
     (smaller / "kinds.yaml").write_text(yaml.safe_dump(kinds))
-    with functions(environment(database_url, provider.url, smaller)) as later:
+    with run_functions(environment(database_url, provider.url, smaller)) as later:
         again = later.post(a_body())
         assert_problem(later.post(a_body(idempotency_key="a-new-one")), 422)
     assert (again.status, again.body) == (202, first.body)
@@ -106,28 +106,30 @@ def test_a_replay_is_answered_whatever_the_catalog_says_by_then(
     assert count(connection) == 1
 
 
-def test_the_same_key_with_another_body_is_a_422(house: Functions, connection: Connection) -> None:
-    house.post(a_body())
-    answer = house.post(a_body(payload={"order_id": "9", "carrier": "DHL"}))
+def test_the_same_key_with_another_body_is_a_422(
+    functions: Functions, connection: Connection
+) -> None:
+    functions.post(a_body())
+    answer = functions.post(a_body(payload={"order_id": "9", "carrier": "DHL"}))
     assert_problem(answer, 422)
     assert count(connection) == 1
 
 
 def test_the_same_key_of_another_kind_is_another_notification(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
-    house.post(a_body())
+    functions.post(a_body())
     reset = {
         "first_name": "Ann",
         "reset_url": "https://nestbox.example/r/1",
         "valid_minutes": 15,
     }
-    assert house.post(a_body(kind="account.password_reset", payload=reset)).status == 202
+    assert functions.post(a_body(kind="account.password_reset", payload=reset)).status == 202
     assert count(connection) == 2
 
 
 def test_the_same_key_while_the_first_is_being_stored_is_a_409(
-    house: Functions, connection: Connection, database_url: str
+    functions: Functions, connection: Connection, database_url: str
 ) -> None:
     with psycopg.connect(database_url) as first:
         first.execute(
@@ -135,11 +137,11 @@ def test_the_same_key_while_the_first_is_being_stored_is_a_409(
             " (notification_id, kind, idempotency_key, fingerprint, payload)"
             " values (gen_random_uuid(), 'order.shipped', 'order-1234-shipped', 'f', '{}')"
         )
-        answer = house.post(a_body())
+        answer = functions.post(a_body())
         first.rollback()
     assert_problem(answer, 409)
     assert int(answer.headers["retry-after"]) >= 1
-    assert house.post(a_body()).status == 202
+    assert functions.post(a_body()).status == 202
 
 
 LOCKS = {
@@ -151,12 +153,12 @@ LOCKS = {
 
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS)
 def test_a_table_that_is_locked_for_long_keeps_no_producer_waiting(
-    house: Functions, database_url: str, lock: str
+    functions: Functions, database_url: str, lock: str
 ) -> None:
     with psycopg.connect(database_url) as other:
         other.execute(f"lock table dovecote.{lock}".encode())
         started = time.monotonic()
-        answer = house.post(a_body())
+        answer = functions.post(a_body())
         assert time.monotonic() - started < 8
         other.rollback()
     if answer.status == 202:
@@ -212,14 +214,14 @@ REFUSED: dict[str, tuple[bytes | dict[str, Any], int, str | None]] = {
 
 @pytest.mark.parametrize(("body", "status", "where"), REFUSED.values(), ids=REFUSED)
 def test_bad_input_gets_a_problem_document_and_stores_nothing(
-    house: Functions,
+    functions: Functions,
     connection: Connection,
     provider: Running,
     body: bytes | dict[str, Any],
     status: int,
     where: str | None,
 ) -> None:
-    answer = house.post(body)
+    answer = functions.post(body)
     assert_problem(answer, status)
     if where is not None:
         assert where in {error["pointer"] for error in answer.body["errors"]}
@@ -228,13 +230,13 @@ def test_bad_input_gets_a_problem_document_and_stores_nothing(
     assert provider.provider.ledger.attempts == []
 
 
-def test_two_different_keys_are_a_400(house: Functions, connection: Connection) -> None:
-    assert_problem(house.post(a_body(), {"idempotency-key": "another"}), 400)
+def test_two_different_keys_are_a_400(functions: Functions, connection: Connection) -> None:
+    assert_problem(functions.post(a_body(), {"idempotency-key": "another"}), 400)
     assert count(connection) == 0
 
 
 def test_a_push_payload_that_no_phone_takes_is_a_422(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     payload = {
         "first_name": "Ann",
@@ -244,30 +246,32 @@ def test_a_push_payload_that_no_phone_takes_is_a_422(
         "comment_url": "https://nestbox.example/c/" + "x" * 1500,
         "unsubscribe_token": "t" * 32,
     }
-    answer = house.post(
+    answer = functions.post(
         a_body(kind="comment.mention", payload=payload, recipients=[{"user_id": "u-1"}])
     )
     assert_problem(answer, 422)
     assert count(connection) == 0
 
 
-def test_attachments_are_refused_in_words(house: Functions) -> None:
-    (error,) = house.post(a_body(attachments=[])).body["errors"]
+def test_attachments_are_refused_in_words(functions: Functions) -> None:
+    (error,) = functions.post(a_body(attachments=[])).body["errors"]
     assert error == {"pointer": "/attachments", "detail": "is not supported"}
 
 
-def test_a_problem_repeats_no_value(house: Functions) -> None:
+def test_a_problem_repeats_no_value(functions: Functions) -> None:
     secret = "hunter2hunter2"
-    answer = house.post(
+    answer = functions.post(
         a_body(payload={"order_id": [secret], "carrier": secret}, recipients=[{"email": secret}])
     )
     assert secret not in json.dumps(answer.body)
 
 
-def test_a_direct_invocation_takes_the_same_body(house: Functions, connection: Connection) -> None:
-    stored = house.invoke_submit(a_body())
+def test_a_direct_invocation_takes_the_same_body(
+    functions: Functions, connection: Connection
+) -> None:
+    stored = functions.invoke_submit(a_body())
     assert stored["routes"][0]["status"] == "published"
-    refused = house.invoke_submit({"kind": "order.shipped"})
+    refused = functions.invoke_submit({"kind": "order.shipped"})
     assert refused["status"] == 400
     assert count(connection) == 1
 
@@ -276,7 +280,7 @@ def test_a_direct_invocation_takes_the_same_body(house: Functions, connection: C
 def unreachable(provider: Running, catalog_folder: Path) -> Iterator[Functions]:
     """The functions with a database that nobody listens for."""
     url = "postgresql://postgres@127.0.0.1:9/nowhere"
-    with functions(environment(url, provider.url, catalog_folder)) as wired:
+    with run_functions(environment(url, provider.url, catalog_folder)) as wired:
         yield wired
 
 
@@ -307,22 +311,22 @@ def test_a_database_out_of_reach_brings_an_event_again(unreachable: Functions) -
     assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
 
 
-def test_a_direct_invocation_takes_as_many_letters_as_http(house: Functions) -> None:
+def test_a_direct_invocation_takes_as_many_letters_as_http(functions: Functions) -> None:
     letters = "\u044f" * 300_000
     body = a_body(recipients=[{"email": ADDRESS, "data": {"first_name": letters}}])
-    direct = house.invoke_submit(body)
+    direct = functions.invoke_submit(body)
     assert direct["status"] == 422
-    assert house.post(json.dumps(body, ensure_ascii=False).encode()).status == 422
+    assert functions.post(json.dumps(body, ensure_ascii=False).encode()).status == 422
 
 
 @pytest.mark.parametrize("event", [[], "text", None, 7, {}, {"kind": "\ud800"}, {"Records": []}])
-def test_a_direct_invocation_of_anything_is_a_400(house: Functions, event: Any) -> None:
-    assert house.invoke_submit(event)["status"] == 400
+def test_a_direct_invocation_of_anything_is_a_400(functions: Functions, event: Any) -> None:
+    assert functions.invoke_submit(event)["status"] == 400
 
 
-def test_a_notification_can_be_read_with_its_routes(house: Functions) -> None:
-    posted = house.post(a_body()).body
-    answer = house.call("GET", f"/notifications/{posted['notification_id']}")
+def test_a_notification_can_be_read_with_its_routes(functions: Functions) -> None:
+    posted = functions.post(a_body()).body
+    answer = functions.call("GET", f"/notifications/{posted['notification_id']}")
     assert answer.status == 200
     histories = [route.pop("history") for route in answer.body["routes"]]
     assert all("delivery" in route for route in answer.body["routes"])
@@ -334,8 +338,8 @@ def test_a_notification_can_be_read_with_its_routes(house: Functions) -> None:
     assert answer.body["idempotency_key"] == "order-1234-shipped"
 
 
-def test_the_api_describes_itself(house: Functions) -> None:
-    answer = house.call("GET", "/openapi.json")
+def test_the_api_describes_itself(functions: Functions) -> None:
+    answer = functions.call("GET", "/openapi.json")
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
     described = yaml.safe_load(openapi.SOURCE.read_text("utf-8"))
@@ -344,27 +348,27 @@ def test_the_api_describes_itself(house: Functions) -> None:
 
 
 @pytest.mark.parametrize("path", ["00000000-0000-0000-0000-000000000000", "none", "%00"])
-def test_a_notification_that_is_none_is_a_404(house: Functions, path: str) -> None:
-    assert_problem(house.call("GET", f"/notifications/{path}"), 404)
-    assert_problem(house.call("DELETE", f"/notifications/{path}"), 404)
+def test_a_notification_that_is_none_is_a_404(functions: Functions, path: str) -> None:
+    assert_problem(functions.call("GET", f"/notifications/{path}"), 404)
+    assert_problem(functions.call("DELETE", f"/notifications/{path}"), 404)
 
 
-def test_a_scheduled_notification_can_be_cancelled(house: Functions, provider: Running) -> None:
-    posted = house.post(a_body(deliver_at="2999-01-01T00:00:00Z")).body
+def test_a_scheduled_notification_can_be_cancelled(functions: Functions, provider: Running) -> None:
+    posted = functions.post(a_body(deliver_at="2999-01-01T00:00:00Z")).body
     path = f"/notifications/{posted['notification_id']}"
     assert posted["routes"][0]["status"] == "pending"
-    assert house.call("DELETE", path).body == {"cancelled": 1, "in_flight": 0, "ended": 1}
+    assert functions.call("DELETE", path).body == {"cancelled": 1, "in_flight": 0, "ended": 1}
     # Whoever had no answer to the first call asks again.
-    assert house.call("DELETE", path).body == {"cancelled": 1, "in_flight": 0, "ended": 1}
-    assert house.call("GET", path).body["routes"][0]["status"] == "cancelled"
-    assert house.dispatch()["claimed"] == 0
+    assert functions.call("DELETE", path).body == {"cancelled": 1, "in_flight": 0, "ended": 1}
+    assert functions.call("GET", path).body["routes"][0]["status"] == "cancelled"
+    assert functions.dispatch()["claimed"] == 0
     assert provider.provider.ledger.attempts == []
 
 
-def test_any_offset_of_less_than_sixteen_hours_is_taken(house: Functions) -> None:
-    answer = house.post(a_body(deliver_at="2999-01-01T00:00:00+15:59"))
+def test_any_offset_of_less_than_sixteen_hours_is_taken(functions: Functions) -> None:
+    answer = functions.post(a_body(deliver_at="2999-01-01T00:00:00+15:59"))
     assert answer.status == 202
-    read = house.call("GET", answer.headers["location"]).body
+    read = functions.call("GET", answer.headers["location"]).body
     assert read["deliver_at"] == "2998-12-31T08:01:00Z"
 
 
@@ -387,9 +391,9 @@ CANCELS: dict[str, tuple[str, dict[str, int]]] = {
 
 @pytest.mark.parametrize(("stands", "counts"), CANCELS.values(), ids=CANCELS)
 def test_a_cancel_tells_what_became_of_each_route(
-    house: Functions, connection: Connection, stands: str, counts: dict[str, int]
+    functions: Functions, connection: Connection, stands: str, counts: dict[str, int]
 ) -> None:
-    posted = house.post(a_body(deliver_at="2999-01-01T00:00:00Z")).body
+    posted = functions.post(a_body(deliver_at="2999-01-01T00:00:00Z")).body
     connection.execute(
         "update dovecote.notification_routes set attempts = 1, claims = 1,"  # noqa: S608
         f" {stands} where status = 'pending'".encode()
@@ -397,8 +401,8 @@ def test_a_cancel_tells_what_became_of_each_route(
     # Of the two routes one was skipped at once.
     told = {"cancelled": 0, "in_flight": 0, **counts, "ended": 1 + counts.get("ended", 0)}
     path = f"/notifications/{posted['notification_id']}"
-    assert house.call("DELETE", path).body == told
-    assert house.call("DELETE", path).body == told
+    assert functions.call("DELETE", path).body == told
+    assert functions.call("DELETE", path).body == told
 
 
 def test_one_key_submitted_at_once_by_many_is_stored_once(

@@ -10,7 +10,7 @@ import pytest
 
 from local.provider import Running
 from tests.canary import CANARY
-from tests.functions import Functions, environment, functions, http_event
+from tests.functions import Functions, environment, http_event, run_functions
 from tests.integration.test_batch import good
 
 Connection = psycopg.Connection[Any]
@@ -86,9 +86,9 @@ def assert_problem(answer: Any, *statuses: int) -> None:
 
 
 @pytest.fixture
-def calm(house: Functions, connection: Connection) -> Iterator[Functions]:
+def calm(functions: Functions, connection: Connection) -> Iterator[Functions]:
     """The functions; nothing is stored in the end."""
-    yield house
+    yield functions
     row = connection.execute("select count(*) from dovecote.notifications").fetchone()
     assert row == (0,)
 
@@ -122,14 +122,14 @@ def test_messages_that_cannot_be_named_are_a_problem_and_stay_in_the_queue(
 @pytest.mark.parametrize("name", ["submit", "feedback"])
 @pytest.mark.parametrize("message", MALFORMED_MESSAGES.values(), ids=MALFORMED_MESSAGES)
 def test_a_malformed_message_is_named_and_the_others_are_taken(
-    house: Functions, connection: Connection, name: str, message: dict[str, Any]
+    functions: Functions, connection: Connection, name: str, message: dict[str, Any]
 ) -> None:
     well = json.dumps(good("key") if name == "submit" else {"source": "other", "detail": {}})
     records = [
         {"eventSource": "aws:sqs", "messageId": "bad", **message},
         {"eventSource": "aws:sqs", "messageId": "well", "body": well},
     ]
-    answer = house.invoke(name, {"Records": records})
+    answer = functions.invoke(name, {"Records": records})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
     row = connection.execute("select count(*) from dovecote.notifications").fetchone()
     assert row == (int(name == "submit"),)
@@ -159,9 +159,9 @@ def test_a_request_without_its_route_or_parameters_is_a_problem(
 
 
 @pytest.mark.parametrize("headers", [None, {}])
-def test_headers_that_are_not_there_are_none(house: Functions, headers: Any) -> None:
+def test_headers_that_are_not_there_are_none(functions: Functions, headers: Any) -> None:
     event = http_event("POST", "/notifications", json.dumps(good("key")).encode())
-    assert house.invoke("submit", {**event, "headers": headers})["statusCode"] == 202
+    assert functions.invoke("submit", {**event, "headers": headers})["statusCode"] == 202
 
 
 @pytest.mark.parametrize(
@@ -222,26 +222,26 @@ LARGE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("members", LARGE.values(), ids=LARGE)
-def test_a_problem_is_small(house: Functions, members: dict[str, Any]) -> None:
+def test_a_problem_is_small(functions: Functions, members: dict[str, Any]) -> None:
     document = {**good("key"), **members}
     raw = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     event = http_event("POST", "/notifications", raw)
-    answer = house.invoke("submit", event)
+    answer = functions.invoke("submit", event)
     body = json.loads(answer["body"])
     assert answer["statusCode"] in (413, 422)
     assert len(json.dumps(answer).encode()) < 200_000
     errors = body.get("errors", [])
     assert len(errors) <= 100
     assert all(len(one["pointer"]) <= 256 and len(one["detail"]) <= 256 for one in errors)
-    assert house.invoke("submit", document)["status"] == answer["statusCode"]
+    assert functions.invoke("submit", document)["status"] == answer["statusCode"]
 
 
-def test_the_problems_of_a_batch_are_small_together(house: Functions) -> None:
+def test_the_problems_of_a_batch_are_small_together(functions: Functions) -> None:
     one = {**good("key"), **unknown(100, 60)}
     batch = [one] * 100
     raw = json.dumps({"notifications": batch}, separators=(",", ":")).encode()
     assert len(raw) < 1024 * 1024
-    answer = house.invoke("submit", http_event("POST", "/notifications/batch", raw))
+    answer = functions.invoke("submit", http_event("POST", "/notifications/batch", raw))
     results = json.loads(answer["body"])["results"]
     assert [result["status"] for result in results] == [422] * 100
     assert all(result["problem"]["errors"] for result in results)
@@ -275,10 +275,10 @@ SECRETS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("members", SECRETS.values(), ids=SECRETS)
 def test_a_log_line_has_no_word_of_a_message(
-    house: Functions, members: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    functions: Functions, members: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = {**good("key"), **members}
-    answer = house.submit_messages(json.dumps(document))
+    answer = functions.submit_messages(json.dumps(document))
     assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
     (line,) = [
         json.loads(line)
@@ -308,9 +308,9 @@ def test_a_log_line_has_no_word_of_a_message(
     ],
 )  # fmt: skip
 def test_a_log_line_names_the_rule_and_the_place(
-    house: Functions, members: dict[str, Any], logged: str, capsys: pytest.CaptureFixture[str]
+    functions: Functions, members: dict[str, Any], logged: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    house.submit_messages(json.dumps({**good("key"), **members}))
+    functions.submit_messages(json.dumps({**good("key"), **members}))
     assert (
         logged
         in json.loads(
@@ -319,8 +319,8 @@ def test_a_log_line_names_the_rule_and_the_place(
     )
 
 
-def test_a_producer_is_told_its_own_member_and_value(house: Functions) -> None:
-    answer = house.post({**good("key"), "payload": good("key")["payload"] | {"colour": 1}})
+def test_a_producer_is_told_its_own_member_and_value(functions: Functions) -> None:
+    answer = functions.post({**good("key"), "payload": good("key")["payload"] | {"colour": 1}})
     assert "colour" in answer.body["errors"][0]["detail"]
 
 
@@ -329,6 +329,6 @@ def test_an_environment_is_all_that_these_tests_need(
 ) -> None:
     """A malformed event is answered where the database is out of reach."""
     values = environment("postgresql://postgres@127.0.0.1:9/nowhere", provider.url, catalog_folder)
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         for name in ("submit", "api", "feedback", "dispatch", "purge"):
             assert_problem(wired.invoke(name, [5]))

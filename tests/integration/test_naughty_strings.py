@@ -19,7 +19,7 @@ from dovecote.core.parsing.addresses import BadAddress, normalised
 from dovecote.core.parsing.identifiers import is_identifier
 from local.provider import Running
 from local.provider.ledger import Email
-from tests.functions import PROBLEM, Answer, Functions, environment, functions
+from tests.functions import PROBLEM, Answer, Functions, environment, run_functions
 from tests.naughty import KIND, STRINGS, free_catalog
 
 Connection = psycopg.Connection[Any]
@@ -31,7 +31,7 @@ LATER = "2999-01-01T00:00:00Z"
 def note(database_url: str, provider: Running, tmp_path: Path) -> Iterator[Functions]:
     """The functions with a kind that takes any payload."""
     catalog = free_catalog(tmp_path / "catalog")
-    with functions(environment(database_url, provider.url, catalog)) as wired:
+    with run_functions(environment(database_url, provider.url, catalog)) as wired:
         yield wired
 
 
@@ -199,20 +199,20 @@ def queries() -> Iterator[tuple[str, str, str]]:
                     yield method.upper(), path, parameter["name"]
 
 
-def routes(house: Functions) -> Iterator[tuple[str, str]]:
+def routes(functions: Functions) -> Iterator[tuple[str, str]]:
     """Yield method and path of each route of the api function."""
-    yield from (tuple(key.split(" ")) for key in house._api.ROUTES)
+    yield from (tuple(key.split(" ")) for key in functions._api.ROUTES)
 
 
-def test_as_part_of_a_path(house: Functions) -> None:
+def test_as_part_of_a_path(functions: Functions) -> None:
     called = 0
-    for method, path in routes(house):
+    for method, path in routes(functions):
         for string in filter(None, STRINGS):
             url = "/".join(
                 quote(string, safe="") if part.startswith("{") else part for part in path.split("/")
             )
             try:
-                answer = house.call(method, url)
+                answer = functions.call(method, url)
             except LookupError:  # a slash or a question mark: another path, or none
                 continue
             called += 1
@@ -221,10 +221,10 @@ def test_as_part_of_a_path(house: Functions) -> None:
     assert called > len(STRINGS)
 
 
-def test_as_part_of_a_query(house: Functions) -> None:
-    served = set(routes(house))
+def test_as_part_of_a_query(functions: Functions) -> None:
+    served = set(routes(functions))
     for method, path, name in queries():
         for string in STRINGS if (method, path) in served else ():
-            answer = house.call(method, f"{path}?{name}={quote(string, safe='')}")
+            answer = functions.call(method, f"{path}?{name}={quote(string, safe='')}")
             if answer.status >= 300:
                 assert_refused(answer, string)

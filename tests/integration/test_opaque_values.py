@@ -40,13 +40,15 @@ def opaque(size: int, width: int = 1) -> str:
     return wide + "".join(chance.choices(WIDE[1], k=size % width))
 
 
-def put(house: Functions, token: str, *, escaped: bool = False, platform: str = "fcm") -> Answer:
+def put(
+    functions: Functions, token: str, *, escaped: bool = False, platform: str = "fcm"
+) -> Answer:
     device = {"user_id": "u-1", "device_session_id": "phone", "platform": platform}
     body = json.dumps({**device, "token": token}, ensure_ascii=False)
     if escaped:
         spelt = "".join(f"\\u{ord(letter):04x}" for letter in token)
         body = json.dumps({**device, "token": "?"}).replace("?", spelt)
-    return house.call("PUT", "/devices", body.encode())
+    return functions.call("PUT", "/devices", body.encode())
 
 
 @pytest.mark.parametrize("width", WIDE)
@@ -175,9 +177,9 @@ def test_events_with_message_ids_of_4096_bytes_accept_reject_and_repeat(
 
 
 def test_an_event_of_eventbridge_with_a_message_id_of_4096_bytes_settles_its_route(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
-    (route,) = house.post(email_only()).body["routes"]
+    (route,) = functions.post(email_only()).body["routes"]
     event = {
         "source": "aws.ses",
         "detail": {
@@ -189,6 +191,6 @@ def test_an_event_of_eventbridge_with_a_message_id_of_4096_bytes_settles_its_rou
             "reject": {"reason": "Bad content"},
         },
     }
-    assert house.feedback(json.dumps(event)) == {"batchItemFailures": []}
+    assert functions.feedback(json.dumps(event)) == {"batchItemFailures": []}
     found = connection.execute("select message_id from dovecote.email_rejections").fetchall()
     assert found == [(opaque(4096),)]

@@ -38,8 +38,8 @@ def counts(overview: PostgresOverview, most: int = 100) -> dict[tuple[str, str],
     return {where: numbers for where, numbers in found.items() if numbers[0]}
 
 
-def test_an_empty_stack_is_told_as_one(house: Functions) -> None:
-    answer = house.call("GET", "/overview")
+def test_an_empty_stack_is_told_as_one(functions: Functions) -> None:
+    answer = functions.call("GET", "/overview")
     assert answer.status == 200
     assert answer.body["counted_to"] == 10_000
     assert (answer.body["paused"], answer.body["dead_letters"]) == ([], [])

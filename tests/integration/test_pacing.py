@@ -26,7 +26,7 @@ from tests.builders import (
     forever,
     store_routes,
 )
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_best_effort import email_only
 from tests.store import Store
 
@@ -418,29 +418,29 @@ def test_emails_leave_no_faster_than_the_rate_says(
     values = environment(
         database_url, provider.url, catalog_folder, EMAIL_MAX_PER_SECOND="20", INLINE_ROUTES="0"
     )
-    with functions(values) as house:
+    with run_functions(values) as functions:
         recipients = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(15)]
-        house.post(email_only(recipients=recipients))
-        assert house.dispatch()["published"] == 15
+        functions.post(email_only(recipients=recipients))
+        assert functions.dispatch()["published"] == 15
     times = sorted(row.time for row in provider.provider.ledger.accepted)
     assert times[-1] - times[0] >= 14 * 0.05 / 2  # the first may have been late
 
 
 def test_submit_leaves_to_dispatch_what_the_rate_has_no_room_for_at_once(
-    house: Functions, provider: Running, store: Store, connection: Connection
+    functions: Functions, provider: Running, store: Store, connection: Connection
 ) -> None:
     store.set_rate(EMAIL, 0.1)
-    first, second = (house.post(email_only(idempotency_key=key)) for key in ("first", "second"))
+    first, second = (functions.post(email_only(idempotency_key=key)) for key in ("first", "second"))
     assert first.body["routes"][0]["status"] == "published"
     (route,) = second.body["routes"]
     assert (second.status, route["status"], route["attempts"]) == (202, "pending", 0)
     assert len(provider.provider.ledger.attempts) == 1
     later(connection, 3600)
-    assert house.dispatch()["published"] == 1
+    assert functions.dispatch()["published"] == 1
 
 
 def test_submit_takes_a_slot_for_each_email_that_it_tries_and_no_more(
-    house: Functions, store: Store, monkeypatch: pytest.MonkeyPatch
+    functions: Functions, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.set_rate(EMAIL, 100)
     own = database.dispatch_store()
@@ -452,15 +452,15 @@ def test_submit_takes_a_slot_for_each_email_that_it_tries_and_no_more(
 
     monkeypatch.setattr(own, "reserve", asked)
     everybody = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(5)]
-    house.post(email_only(idempotency_key="one"))
-    house.post(email_only(idempotency_key="many", recipients=everybody))
+    functions.post(email_only(idempotency_key="one"))
+    functions.post(email_only(idempotency_key="many", recipients=everybody))
     assert wanted == [(EMAIL, 1), (EMAIL, 2)]
 
 
 def test_the_rate_of_the_account_is_the_one_that_ses_says(
     database_url: str, provider: Running, catalog_folder: Path, store: Store
 ) -> None:
-    with functions(environment(database_url, provider.url, catalog_folder)) as house:
-        house.dispatch()
+    with run_functions(environment(database_url, provider.url, catalog_folder)) as functions:
+        functions.dispatch()
     assert store.channel_state(EMAIL).rate is not None
     assert not store.channel_state(EMAIL).rate_is_old

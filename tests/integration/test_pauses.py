@@ -639,16 +639,16 @@ def test_one_route_that_gets_no_answer_pauses_nothing_and_ends(
 
 
 def test_a_throttled_email_is_answered_202_and_sent_soon_at_its_first_attempt(
-    house: Functions, connection: Connection, store: Store, provider: Running
+    functions: Functions, connection: Connection, store: Store, provider: Running
 ) -> None:
     order(provider, Fault.THROTTLE, times=1)
-    answer = house.post(email_only())
+    answer = functions.post(email_only())
     assert answer.status == 202
     (route,) = answer.body["routes"]
     assert (route["status"], route["attempts"], route["last_error"]) == ("pending", 0, None)
     assert store.channel_state(EMAIL).paused == set()
     time.sleep(0.75)  # a throttled route is due again in 0.25 to 0.75 s
-    tally = house.dispatch()
+    tally = functions.dispatch()
     assert (tally["claimed"], tally["published"]) == (1, 1)
     assert routes(connection) == {("account.password_reset", "published", 1): 1}
 
@@ -702,7 +702,7 @@ def test_a_provider_that_throttles_all_is_paused_for_longer_each_time(
     ],
 )
 def test_what_the_account_or_the_identity_cannot_do_is_not_the_email_s_fault(
-    house: Functions,
+    functions: Functions,
     connection: Connection,
     store: Store,
     provider: Running,
@@ -712,22 +712,22 @@ def test_what_the_account_or_the_identity_cannot_do_is_not_the_email_s_fault(
     resource: str,
 ) -> None:
     order(provider, Fault.ERROR, status=status, code=code, message=message)
-    assert house.post(email_only()).body["routes"][0]["status"] == "pending"
+    assert functions.post(email_only()).body["routes"][0]["status"] == "pending"
     assert routes(connection) == {("account.password_reset", "pending", 0): 1}
     assert store.channel_state(EMAIL).paused == {resource}
 
 
 def test_submit_tries_nothing_behind_a_pause_nor_right_after_it(
-    house: Functions, connection: Connection, store: Store, provider: Running
+    functions: Functions, connection: Connection, store: Store, provider: Running
 ) -> None:
     pause(store)
     for key in ("behind", "after"):
-        answer = house.post(email_only(idempotency_key=key))
+        answer = functions.post(email_only(idempotency_key=key))
         (route,) = answer.body["routes"]
         assert (answer.status, route["status"], route["attempts"]) == (202, "pending", 0)
         pass_the_pause(connection)
     assert provider.provider.ledger.attempts == []
-    assert house.dispatch()["published"] == 2
+    assert functions.dispatch()["published"] == 2
 
 
 # What expires behind a pause.

@@ -14,7 +14,7 @@ import pytest
 
 from dovecote.wiring import dispatch
 from local.provider import Fault, Order, Running
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_bulk import ROUTES, address, kinds, post, wired
 from tests.integration.test_http import ADDRESS
 
@@ -120,8 +120,8 @@ def test_a_condition_burns_no_attempt_of_a_backlog_and_all_is_sent_when_it_ends(
     words: str,
     text: str | None,
 ) -> None:
-    with wired(database_url, provider, kinds, EMAIL_BULK_SIZE=bulk_size, **PAUSES) as house:
-        post(house, BACKLOG)
+    with wired(database_url, provider, kinds, EMAIL_BULK_SIZE=bulk_size, **PAUSES) as functions:
+        post(functions, BACKLOG)
         provider.provider.give(*ordered(code, status, words, scope))
         run_behind_pauses(connection, rounds=6)
         assert statuses(connection) == {("pending", 0): BACKLOG}
@@ -140,15 +140,15 @@ def test_a_recipient_that_the_sandbox_refuses_is_a_dead_letter_and_delays_no_oth
     database_url: str, provider: Running, kinds: Path, connection: Connection, bulk_size: str
 ) -> None:
     refused = address(7)
-    with wired(database_url, provider, kinds, EMAIL_BULK_SIZE=bulk_size, **PAUSES) as house:
-        post(house, BACKLOG)
+    with wired(database_url, provider, kinds, EMAIL_BULK_SIZE=bulk_size, **PAUSES) as functions:
+        post(functions, BACKLOG)
         provider.provider.give(
             Order(
                 do=Fault.ERROR, service="ses", address=refused, status=400,
                 code="MessageRejected", message=f"{UNVERIFIED}{refused}",
             )
         )  # fmt: skip
-        assert house.dispatch()["published"] == BACKLOG - 1
+        assert functions.dispatch()["published"] == BACKLOG - 1
     routes = {row[0]: row[1:5] for row in connection.execute(ROUTES)}
     ended, attempts, _, error = routes.pop(refused)
     assert (ended, attempts) == ("dead_lettered", 1)
@@ -160,9 +160,9 @@ def test_a_recipient_that_the_sandbox_refuses_is_a_dead_letter_and_delays_no_oth
 def test_a_sender_that_is_not_verified_stops_no_other_sender(
     database_url: str, provider: Running, kinds: Path, connection: Connection
 ) -> None:
-    with wired(database_url, provider, kinds, **PAUSES) as house:
+    with wired(database_url, provider, kinds, **PAUSES) as functions:
         for kind in ("shop", "news"):
-            post(house, BACKLOG, kind)
+            post(functions, BACKLOG, kind)
         provider.provider.give(
             *ordered("MessageRejected", 400, f"{UNVERIFIED}shop.example", "entry")
         )
@@ -196,8 +196,8 @@ def test_a_topic_that_is_gone_burns_no_attempt_of_a_backlog(
         database_url, provider.url, catalog_folder, PUSH_TOPIC_ARN=topic.arn, INLINE_ROUTES="0",
         **PAUSES,
     )  # fmt: skip
-    with functions(values) as house:
-        _post_pushes(house)
+    with run_functions(values) as functions:
+        _post_pushes(functions)
         provider.provider.give(
             Order(do=Fault.ERROR, service="sns", status=status, code=code, message=words)
         )
@@ -209,14 +209,14 @@ def test_a_topic_that_is_gone_burns_no_attempt_of_a_backlog(
     assert len(provider.provider.ledger.accepted) == BACKLOG
 
 
-def _post_pushes(house: Functions) -> None:
+def _post_pushes(functions: Functions) -> None:
     body = {
         "kind": "order.arriving",
         "idempotency_key": "arriving",
         "payload": {"order_id": "1234", "carrier": "DHL", "minutes": 5},
         "recipients": [{"user_id": f"u-{number}"} for number in range(BACKLOG)],
     }
-    answer = house.post(body)
+    answer = functions.post(body)
     assert answer.status == 202, answer.body
 
 
@@ -229,8 +229,8 @@ def test_the_words_of_a_provider_reach_neither_the_database_nor_the_log(
 ) -> None:
     words = f"no secret-4711 for {ADDRESS} in arn:aws:ses:eu-west-1:123456789012:identity/x"
     codes = ("MessageRejected", "BadRequestException", "AccessDenied", "InternalFailure", "Unheard")
-    with wired(database_url, provider, kinds, **PAUSES) as house:
-        post(house, 10)
+    with wired(database_url, provider, kinds, **PAUSES) as functions:
+        post(functions, 10)
         for place, code in enumerate(codes):
             status = 500 if code == "InternalFailure" else 400
             for words_ in (words, f"{UNVERIFIED}{words}"):

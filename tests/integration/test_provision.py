@@ -25,7 +25,7 @@ from dovecote.store.schema.migrate import LOCK, Migration, known
 from dovecote.store.schema.provision import Provision
 from tests.builders import RecordingLog
 from tests.cloudformation import SECRET, Waiting, waiting
-from tests.functions import ROOT, Context, environment, functions, load
+from tests.functions import ROOT, Context, environment, load, run_functions
 from tests.integration.test_roles import can_run, users_of
 
 Connection = psycopg.Connection[Any]
@@ -42,7 +42,7 @@ def stack() -> Iterator[Waiting]:
 def provisioned(url: str, catalog: Path, event: dict[str, Any], **more: Any) -> Any:
     """Run the function on an event, wired anew; `seconds` are those that it has."""
     context = Context(remaining_ms=int(more.pop("seconds", 60) * 1000))
-    with functions(environment(url, "", catalog, **more)):
+    with run_functions(environment(url, "", catalog, **more)):
         return load("provision").handler(event, context)
 
 
@@ -138,7 +138,7 @@ def test_the_same_request_twice_is_answered_twice_alike(
         threading.Thread(target=load("provision").handler, args=(stack.event(), Context()))
         for _ in range(2)
     ]
-    with functions(environment(empty_database_url, "", catalog_folder)):
+    with run_functions(environment(empty_database_url, "", catalog_folder)):
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -19,7 +19,7 @@ from dovecote.store.queries import rows
 from dovecote.store.statements import statement
 from local.provider import Running
 from tests.builders import RecordingLog, enter_people, forever, misfiled, redrive_one
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_best_effort import email_only
 from tests.integration.test_roles import as_user, names, users
 from tests.store import Store
@@ -290,9 +290,9 @@ def test_an_event_of_what_is_being_purged_leaves_nothing_on_record(
 
 
 def test_a_replay_after_the_purge_is_a_new_notification(
-    connection: Connection, house: Functions
+    connection: Connection, functions: Functions
 ) -> None:
-    first = house.post(email_only())
+    first = functions.post(email_only())
     connection.execute(
         "alter table notification_routes drop constraint"
         " notification_routes_notification_id_fkey;"
@@ -302,9 +302,9 @@ def test_a_replay_after_the_purge_is_a_new_notification(
         "delete from user_routes; delete from address_routes"
     )
     enter_people(connection)
-    assert house.purge()["notifications"] == 1
+    assert functions.purge()["notifications"] == 1
     assert misfiled(connection) == []
-    again = house.post(email_only())
+    again = functions.post(email_only())
     assert again.status == 202
     assert "idempotent-replayed" not in again.headers
     assert again.body["notification_id"] != first.body["notification_id"]
@@ -321,8 +321,10 @@ def test_the_function_purges_as_its_own_user_and_logs_counts(
     an_old_dead_letter(connection)
     an_old_one(connection, 50)
     url = as_user(connection, database_url, users["Purge"])
-    with functions(environment(url, provider.url, catalog_folder, RETENTION_DAYS="60")) as house:
-        assert house.purge() == {"notifications": 1, "routes": 1, "dead_letters": 1}
+    with run_functions(
+        environment(url, provider.url, catalog_folder, RETENTION_DAYS="60")
+    ) as functions:
+        assert functions.purge() == {"notifications": 1, "routes": 1, "dead_letters": 1}
     printed = capsys.readouterr().out
     assert '"message":"purged"' in printed
     assert '"finished":true' in printed

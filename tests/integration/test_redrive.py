@@ -191,35 +191,35 @@ def test_what_is_on_record_as_accepted_is_not_sent_again(
 # Over HTTP.
 
 
-def redrive(house: Functions, route_id: object, body: Any = None) -> Answer:
+def redrive(functions: Functions, route_id: object, body: Any = None) -> Answer:
     raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    return house.call("POST", f"/dead-letters/{route_id}/redrive", raw)
+    return functions.call("POST", f"/dead-letters/{route_id}/redrive", raw)
 
 
 @pytest.fixture
-def refused(house: Functions, provider: Running) -> str:
+def refused(functions: Functions, provider: Running) -> str:
     """The route of an email that SES refused."""
     order(provider, Fault.ERROR, status=400, code="BadRequestException", times=1)
-    (route,) = house.post(email_only()).body["routes"]
+    (route,) = functions.post(email_only()).body["routes"]
     assert route["status"] == "dead_lettered"
     return str(route["route_id"])
 
 
 @pytest.mark.parametrize("body", [None, b"", {}, {"expires_at": None}])
 def test_a_dead_letter_is_redriven_over_http_and_sent_by_dispatch(
-    house: Functions, provider: Running, refused: str, body: Any
+    functions: Functions, provider: Running, refused: str, body: Any
 ) -> None:
-    answer = redrive(house, refused, body)
+    answer = redrive(functions, refused, body)
     assert answer.status == 202
     assert answer.body["kind"] == "account.password_reset"
     (route,) = answer.body["routes"]
     assert (route["route_id"], route["status"], route["attempts"]) == (refused, "pending", 0)
     assert route["last_error"].startswith("BadRequestException (400)")
-    assert house.dispatch()["published"] == 1
+    assert functions.dispatch()["published"] == 1
     (accepted,) = provider.provider.ledger.accepted
     assert accepted.content.tags["claim"] == "2"  # type: ignore[union-attr]
     assert (
-        house.call("GET", f"/notifications/{answer.body['notification_id']}").body["routes"][0][
+        functions.call("GET", f"/notifications/{answer.body['notification_id']}").body["routes"][0][
             "provider_message_id"
         ]
         == accepted.message_id
@@ -227,22 +227,22 @@ def test_a_dead_letter_is_redriven_over_http_and_sent_by_dispatch(
 
 
 @pytest.mark.parametrize("route_id", [uuid.uuid4(), "none", "%00", "a%252Fb"])
-def test_a_route_that_is_none_is_a_404(house: Functions, route_id: object) -> None:
-    assert_problem(redrive(house, route_id), 404)
+def test_a_route_that_is_none_is_a_404(functions: Functions, route_id: object) -> None:
+    assert_problem(redrive(functions, route_id), 404)
 
 
-def test_what_is_no_dead_letter_is_a_409(house: Functions, refused: str) -> None:
-    assert redrive(house, refused).status == 202
-    answer = redrive(house, refused)
+def test_what_is_no_dead_letter_is_a_409(functions: Functions, refused: str) -> None:
+    assert redrive(functions, refused).status == 202
+    answer = redrive(functions, refused)
     assert_problem(answer, 409)
     assert answer.body["detail"] == "The route is not a dead letter."
 
 
-def test_one_in_doubt_is_a_409(house: Functions, connection: Connection, refused: str) -> None:
+def test_one_in_doubt_is_a_409(functions: Functions, connection: Connection, refused: str) -> None:
     connection.execute(
         "update dovecote.notification_routes set doubt_until = clock_timestamp() + interval '1 h'"
     )
-    answer = redrive(house, refused)
+    answer = redrive(functions, refused)
     assert_problem(answer, 409)
     assert answer.body["detail"] == (
         "The provider may have accepted the route; its event is still due."
@@ -250,21 +250,21 @@ def test_one_in_doubt_is_a_409(house: Functions, connection: Connection, refused
 
 
 def test_an_expired_one_is_a_422_that_asks_for_a_time(
-    house: Functions, connection: Connection, refused: str
+    functions: Functions, connection: Connection, refused: str
 ) -> None:
     let_expire(connection)
     for body in (None, {"expires_at": "2020-01-01T00:00:00Z"}):
-        answer = redrive(house, refused, body)
+        answer = redrive(functions, refused, body)
         assert_problem(answer, 422)
         (error,) = answer.body["errors"]
         assert error == {
             "pointer": "/expires_at",
             "detail": "must be in the future: the route expired",
         }
-    answer = redrive(house, refused, {"expires_at": "2999-01-01T01:00:00+01:00"})
+    answer = redrive(functions, refused, {"expires_at": "2999-01-01T01:00:00+01:00"})
     assert answer.status == 202
     assert answer.body["routes"][0]["expires_at"] == "2999-01-01T00:00:00Z"
-    assert house.dispatch()["published"] == 1
+    assert functions.dispatch()["published"] == 1
 
 
 REFUSED: dict[str, tuple[Any, int, str | None]] = {
@@ -288,14 +288,14 @@ REFUSED: dict[str, tuple[Any, int, str | None]] = {
 
 @pytest.mark.parametrize(("body", "status", "where"), REFUSED.values(), ids=REFUSED)
 def test_a_body_that_cannot_be_taken_changes_nothing(
-    house: Functions,
+    functions: Functions,
     connection: Connection,
     refused: str,
     body: Any,
     status: int,
     where: str | None,
 ) -> None:
-    answer = redrive(house, refused, body)
+    answer = redrive(functions, refused, body)
     assert_problem(answer, status)
     if where is not None:
         assert [error["pointer"] for error in answer.body["errors"]] == [where]

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from local.provider import Fault, Order, Running
-from tests.functions import Context, Functions, environment, functions
+from tests.functions import Context, Functions, environment, run_functions
 from tests.infrastructure.reading import resolver, resources
 from tests.unit.examples import catalog_folder as a_catalog
 
@@ -69,27 +69,27 @@ def wired(
         "PAUSE_BASE_SECONDS": "2", "PAUSE_MAX_SECONDS": "300",
         "SEND_CONNECT_SECONDS": "1", "SEND_READ_SECONDS": "1.5", "LEASE_SECONDS": "10",
     }  # fmt: skip
-    return functions(environment(database_url, provider.url, kinds, **(quick | more)))
+    return run_functions(environment(database_url, provider.url, kinds, **(quick | more)))
 
 
 @pytest.fixture(params=["1", "50"], ids=["singly", "in bulk"])
 def stack(
     request: pytest.FixtureRequest, database_url: str, provider: Running, kinds: Path
 ) -> Iterator[Functions]:
-    with wired(database_url, provider, kinds, EMAIL_BULK_SIZE=request.param) as house:
-        yield house
+    with wired(database_url, provider, kinds, EMAIL_BULK_SIZE=request.param) as functions:
+        yield functions
 
 
 def address(name: str) -> str:
     return f"success+{name}@simulator.amazonses.com"
 
 
-def post(house: Functions, names: Sequence[str], kind: str = "shop.sent") -> None:
+def post(functions: Functions, names: Sequence[str], kind: str = "shop.sent") -> None:
     body = {
         "kind": kind, "idempotency_key": f"{kind}-{names[0]}-{len(names)}", "payload": {},
         "recipients": [{"email": address(name)} for name in names],
     }  # fmt: skip
-    assert house.post(body).status == 202
+    assert functions.post(body).status == 202
 
 
 def deny(provider: Running, *names: str) -> None:
@@ -152,16 +152,16 @@ def pass_time(connection: Connection) -> float:
     return seconds
 
 
-def run(house: Functions, seconds: float = 6.4) -> dict[str, int]:
+def run(functions: Functions, seconds: float = 6.4) -> dict[str, int]:
     """Run dispatch with less time than it takes to wait for a pause of 2 s."""
-    return house.dispatch(context=lasting(seconds))
+    return functions.dispatch(context=lasting(seconds))
 
 
-def run_until(house: Functions, connection: Connection, seconds: float) -> float:
+def run_until(functions: Functions, connection: Connection, seconds: float) -> float:
     """Run dispatch at once whenever something is due, for so many seconds of its time."""
     passed = 0.0
     while passed < seconds:
-        claimed = run(house)["claimed"]
+        claimed = run(functions)["claimed"]
         moved = pass_time(connection)
         passed += moved
         if not moved and not claimed:
@@ -211,11 +211,11 @@ def test_denied_recipients_end_by_themselves_at_a_low_rate_too(
     """At 14 a second a batch has 28 routes at most: those at the end may all be denied."""
     names = places(where, denied)
     deny(provider, *(name for name in names if name.startswith("bad-")))
-    with wired(database_url, provider, kinds, EMAIL_MAX_PER_SECOND="14") as house:
-        post(house, names)
-        house.dispatch(context=lasting(30))
+    with wired(database_url, provider, kinds, EMAIL_MAX_PER_SECOND="14") as functions:
+        post(functions, names)
+        functions.dispatch(context=lasting(30))
         assert summary(connection)["good", "published", 1] == COUNT - denied
-        run_until(house, connection, 60)
+        run_until(functions, connection, 60)
     assert summary(connection)["bad-", "dead_lettered", 8] == denied
 
 
@@ -302,23 +302,23 @@ def test_submits_of_denied_recipients_hold_up_no_good_ones(
 ) -> None:
     """Submit sends one at once again and again, while good ones are due; in real time."""
     good = [f"good{n:02}" for n in range(54)]
-    with wired(database_url, provider, kinds, INLINE_ROUTES="10") as house:
+    with wired(database_url, provider, kinds, INLINE_ROUTES="10") as functions:
         for n in range(6):
             bad = f"bad-{n:02}"
             deny(provider, bad)
-            post(house, [bad])
+            post(functions, [bad])
             if n == 1:
-                post(house, good)
-            house.dispatch(context=lasting(8))
+                post(functions, good)
+            functions.dispatch(context=lasting(8))
             time.sleep(0.2)
-        run_until(house, connection, 10)
+        run_until(functions, connection, 10)
         assert summary(connection)["good", "published", 1] == len(good)
-        run_until(house, connection, 60)
+        run_until(functions, connection, 60)
         late = f"good-{time.time():.0f}"
-        post(house, [late], "alert.sent")
+        post(functions, [late], "alert.sent")
         began = time.monotonic()
         while states(connection)[late][0] != "published":
-            house.dispatch(context=lasting(20))
+            functions.dispatch(context=lasting(20))
             assert time.monotonic() - began < 30
     assert {state for name, state in states(connection).items() if name.startswith("good")} == {
         ("published", 1)
@@ -338,11 +338,11 @@ def test_denied_topics_and_devices_of_a_platform_hold_up_no_other_device(
     }  # fmt: skip
     values = environment(database_url, provider.url, catalog_folder, **quick)
     users = [f"bad-{n:02}" for n in range(denied)] + [f"good{n:02}" for n in range(60 - denied)]
-    with functions(values) as house:
+    with run_functions(values) as functions:
         for user in users:
             device = {"user_id": user, "device_session_id": "phone", "platform": "fcm"}
             body = json.dumps({**device, "token": f"token-of-{user}"}).encode()
-            assert house.call("PUT", "/devices", body).status == 200
+            assert functions.call("PUT", "/devices", body).status == 200
             if user.startswith("bad"):
                 provider.provider.give(
                     Order(
@@ -355,8 +355,8 @@ def test_denied_topics_and_devices_of_a_platform_hold_up_no_other_device(
             "payload": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
             "recipients": [{"user_id": user} for user in users],
         }  # fmt: skip
-        assert house.post(body).status == 202
-        run_until(house, connection, 60)
+        assert functions.post(body).status == 202
+        run_until(functions, connection, 60)
     found = connection.execute(
         "select left(user_id, 4), status, attempts, count(*) from dovecote.notification_routes"
         " where channel = 'push' group by 1, 2, 3 order by 1"

@@ -18,7 +18,7 @@ from dovecote.wiring import clients
 from local.provider import Running
 from tests.builders import RecordingLog, a_lease, a_notification, a_route, claim_all, store_routes
 from tests.faults.processes import store_emails
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
@@ -210,14 +210,14 @@ def scaling(
                 **more,
             },
         )
-        return functions(values)
+        return run_functions(values)
 
     return wired
 
 
-def a_backlog(house: Functions, connection: Connection) -> None:
+def a_backlog(functions: Functions, connection: Connection) -> None:
     """Store three runs' worth, which one here would deliver all the same."""
-    assert house.dispatch()["claimed"] == 0  # it asks SES for its rate
+    assert functions.dispatch()["claimed"] == 0  # it asks SES for its rate
     store_emails(connection, 2 * RUN + 1)
 
 
@@ -225,9 +225,9 @@ def test_the_scheduled_run_calls_others_beside_its_own_work(
     scaling: Callable[..., Any], connection: Connection
 ) -> None:
     aws = Lambda()
-    with scaling(aws) as house:
-        a_backlog(house, connection)
-        assert house.dispatch({"source": "schedule"})["published"] == 2 * RUN + 1
+    with scaling(aws) as functions:
+        a_backlog(functions, connection)
+        assert functions.dispatch({"source": "schedule"})["published"] == 2 * RUN + 1
     assert aws.calls == [(NAME, '{"source": "dispatch"}')] * 2
 
 
@@ -236,9 +236,9 @@ def test_no_other_run_calls_anybody(
     scaling: Callable[..., Any], connection: Connection, event: dict[str, Any]
 ) -> None:
     aws = Lambda()
-    with scaling(aws) as house:
-        a_backlog(house, connection)
-        assert house.dispatch(event)["published"] == 2 * RUN + 1
+    with scaling(aws) as functions:
+        a_backlog(functions, connection)
+        assert functions.dispatch(event)["published"] == 2 * RUN + 1
     assert aws.calls == []
 
 
@@ -248,9 +248,9 @@ def test_without_a_function_to_call_nobody_is_called_and_nothing_is_counted(
     counted: list[int] = []
     monkeypatch.setattr(PostgresBacklogs, "backlog", lambda _, most: counted.append(most) or [])
     aws = Lambda()
-    with scaling(aws, DISPATCH_FUNCTION="") as house:
-        a_backlog(house, connection)
-        house.dispatch({"source": "schedule"})
+    with scaling(aws, DISPATCH_FUNCTION="") as functions:
+        a_backlog(functions, connection)
+        functions.dispatch({"source": "schedule"})
     assert (aws.calls, counted) == ([], [])
 
 
@@ -261,9 +261,9 @@ def test_a_run_whose_calls_fail_does_its_work_and_says_so_once(
     capsys: pytest.CaptureFixture[str],
     error: Exception,
 ) -> None:
-    with scaling(Lambda(error)) as house:
-        a_backlog(house, connection)
-        assert house.dispatch({"source": "schedule"})["published"] == 2 * RUN + 1
+    with scaling(Lambda(error)) as functions:
+        a_backlog(functions, connection)
+        assert functions.dispatch({"source": "schedule"})["published"] == 2 * RUN + 1
     assert capsys.readouterr().out.count("dispatchers not called") == 1
 
 
@@ -271,10 +271,10 @@ def test_a_slow_lambda_holds_up_no_send(
     scaling: Callable[..., Any], connection: Connection, provider: Running
 ) -> None:
     aws = Lambda(seconds=3)
-    with scaling(aws) as house:
-        a_backlog(house, connection)
+    with scaling(aws) as functions:
+        a_backlog(functions, connection)
         began = time.time()
-        house.dispatch({"source": "schedule"})
+        functions.dispatch({"source": "schedule"})
     last = max(row.time for row in provider.provider.ledger.accepted)
     assert last - began < 3
     assert len(aws.calls) == 2

@@ -191,19 +191,19 @@ def test_no_statement_of_a_function_uses_anything_of_the_attacker(
 
 
 def test_the_functions_do_their_work_beside_the_attacker(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
-    posted = house.post(a_body())
+    posted = functions.post(a_body())
     assert posted.status == 202
     email = {"kind": "account.password_reset", "idempotency_key": "later"}
     payload = {"first_name": "Ann", "reset_url": "https://nestbox.example/1", "valid_minutes": 5}
-    later = house.post(a_body(**email, payload=payload, deliver_at="2099-01-01T00:00:00Z"))
+    later = functions.post(a_body(**email, payload=payload, deliver_at="2099-01-01T00:00:00Z"))
     assert later.status == 202
-    house.dispatch()
+    functions.dispatch()
     bodies = [json.dumps(event) for event in provider.provider.events]
-    assert house.feedback(*bodies) == {"batchItemFailures": []}
+    assert functions.feedback(*bodies) == {"batchItemFailures": []}
     device = {"user_id": "u-1", "device_session_id": "phone", "platform": "fcm", "token": "x"}
-    house.call("PUT", "/devices", json.dumps(device).encode())
+    functions.call("PUT", "/devices", json.dumps(device).encode())
     for method, path in (
         ("GET", f"/notifications/{posted.body['notification_id']}"),
         ("GET", f"/notifications?email={quote(ADDRESS)}"),
@@ -215,8 +215,8 @@ def test_the_functions_do_their_work_beside_the_attacker(
         ("DELETE", f"/notifications/{later.body['notification_id']}"),
         ("DELETE", "/users?user_id=u-1"),
     ):
-        assert house.call(method, path).status < 300, (method, path)
-    house.purge()
+        assert functions.call(method, path).status < 300, (method, path)
+    functions.purge()
     published = connection.execute(
         "select distinct status from dovecote.notification_routes where channel = 'email'"
     )

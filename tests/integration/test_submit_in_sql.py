@@ -27,7 +27,7 @@ from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment
 from local.provider import Running
 from tests.builders import misfiled
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_http import ADDRESS, a_body
 from tests.integration.test_roles import acting, as_user, names, users
 from tests.integration.test_submit import a_device
@@ -69,7 +69,7 @@ def published(url: str, catalog: Path, endpoint: str = "", **more: str) -> Itera
     values = environment(url, endpoint, catalog, **{"INLINE_ROUTES": "0", **more})
     with psycopg.connect(url, autocommit=True) as owner:
         publish(owner, provision.publication(from_environment(values)))
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 
@@ -178,13 +178,13 @@ def test_whatever_is_submitted_is_stored_as_by_http(
     for user, session in (("u-1", "d-2"), ("u-1", "d-1"), ("u-2", "d-1"), ("u-3", "dead")):
         devices.put(a_device(user, session))
     connection.execute("update dovecote.push_devices set dead_at = now() where user_id = 'u-3'")
-    with published(database_url, catalog_folder, **RULES[rule]) as house:
+    with published(database_url, catalog_folder, **RULES[rule]) as functions:
 
         @on_one_database
         @given(body=bodies())
         def both(body: dict[str, Any]) -> None:
             one, other = uuid.uuid4().hex, uuid.uuid4().hex
-            answer = house.post({**body, "idempotency_key": one})
+            answer = functions.post({**body, "idempotency_key": one})
             told = {"deliver_at": None, **body, "idempotency_key": other}
             if answer.status != 202:
                 assert answer.status == 422
@@ -638,7 +638,7 @@ def test_provision_publishes_the_catalog_and_takes_back_what_is_gone(
 
 def test_a_catalog_that_cannot_be_read_stops_a_provision(tmp_path: Path) -> None:
     values = environment("postgresql://nowhere", "", tmp_path)
-    with functions(values), pytest.raises(BadCatalog):
+    with run_functions(values), pytest.raises(BadCatalog):
         provision.provision()
 
 

@@ -52,8 +52,8 @@ def told(claim: Claim, note: DeliveryEvent) -> Feedback:
     )
 
 
-def suppress(house: Functions, email: str = ADDRESS, **more: str) -> Answer:
-    return house.call("PUT", "/suppressions", json.dumps({"email": email, **more}).encode())
+def suppress(functions: Functions, email: str = ADDRESS, **more: str) -> Answer:
+    return functions.call("PUT", "/suppressions", json.dumps({"email": email, **more}).encode())
 
 
 def published(store: Store) -> Claim:
@@ -126,11 +126,11 @@ def test_the_first_reason_stands_and_an_address_that_was_erased_does_not_come_ba
 
 
 def test_an_address_that_was_let_go_is_not_suppressed_by_what_is_told_again(
-    store: Store, connection: Connection, house: Functions
+    store: Store, connection: Connection, functions: Functions
 ) -> None:
     claim = published(store)
     store.record_feedback(told(claim, BOUNCE))
-    assert house.call("DELETE", PATH).status == 200
+    assert functions.call("DELETE", PATH).status == 200
     store.record_feedback(told(claim, BOUNCE))
     assert suppressions(connection) == []
     store.record_feedback(told(claim, replace(BOUNCE, at=datetime(2026, 11, 25, tzinfo=UTC))))
@@ -141,12 +141,12 @@ def test_an_address_that_was_let_go_is_not_suppressed_by_what_is_told_again(
 
 
 def test_a_route_to_a_suppressed_address_is_stored_as_skipped_and_answered_so(
-    house: Functions, connection: Connection, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
-    suppress(house, ADDRESS.upper())
+    suppress(functions, ADDRESS.upper())
     others = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(2)]
     body = email_only(recipients=[{"email": ADDRESS}, *others])
-    answer = house.post(body)
+    answer = functions.post(body)
     assert answer.status == 202
     assert [route["status"] for route in answer.body["routes"]] == [
         "skipped", "published", "pending",
@@ -155,10 +155,10 @@ def test_a_route_to_a_suppressed_address_is_stored_as_skipped_and_answered_so(
     assert (first["last_error"], first["next_attempt_at"]) == (
         "address is suppressed: manual", None,
     )  # fmt: skip
-    assert house.post(body).body == answer.body
+    assert functions.post(body).body == answer.body
     assert len(provider.provider.ledger.attempts) == 1
     # and where nothing is tried at once, which is answered without reading
-    later = house.post(body | {"idempotency_key": "later", "deliver_at": LATER})
+    later = functions.post(body | {"idempotency_key": "later", "deliver_at": LATER})
     assert [route["status"] for route in later.body["routes"]] == ["skipped", "pending", "pending"]
 
 
@@ -173,9 +173,9 @@ ROUTES = [
 
 @pytest.mark.parametrize("deliver_at", [None, datetime(2999, 1, 1, tzinfo=UTC)])
 def test_what_is_answered_of_suppressed_addresses_is_what_is_stored(
-    store: Store, house: Functions, deliver_at: datetime | None
+    store: Store, functions: Functions, deliver_at: datetime | None
 ) -> None:
-    suppress(house)
+    suppress(functions)
     notification = a_notification(ROUTES, submission=a_submission(deliver_at=deliver_at))
     answer = stored(store, notification)
     found = store.notification(notification.notification_id)
@@ -191,11 +191,11 @@ def test_what_is_answered_of_suppressed_addresses_is_what_is_stored(
 
 
 def test_a_route_whose_address_is_suppressed_before_it_is_claimed_is_skipped_without_a_send(
-    store: Store, house: Functions, connection: Connection
+    store: Store, functions: Functions, connection: Connection
 ) -> None:
     routes = [a_route(), a_route("push"), a_route(resolved_email="success@example.com")]
     assert store.submit(a_notification(routes), a_lease())
-    suppress(house)
+    suppress(functions)
     channel = ScriptedChannel()
     tally = a_dispatch(store, channel)(forever)
     assert (tally["skipped"], tally["published"]) == (1, 2)
@@ -208,44 +208,46 @@ def test_a_route_whose_address_is_suppressed_before_it_is_claimed_is_skipped_wit
 
 
 def test_what_is_on_record_as_accepted_is_published_whatever_became_of_its_address(
-    store: Store, house: Functions, connection: Connection
+    store: Store, functions: Functions, connection: Connection
 ) -> None:
     store_routes(store, 1)
     (claim,) = claim_all(store)
     with store.transaction() as transaction:
         transaction.give_back(claim.token, [claim.route_id], lapsed=False, hold=0)
         transaction.record_acceptances([(claim.kind, claim.route_id, "m-1")])
-    suppress(house)
+    suppress(functions)
     assert a_dispatch(store, ScriptedChannel())(forever)["published"] == 1
 
 
 # What is let go.
 
 
-def skipped_for_it(house: Functions) -> str:
+def skipped_for_it(functions: Functions) -> str:
     """Let an address be suppressed, and something skipped for it; return the notification."""
-    suppress(house)
-    return str(house.post(email_only()).body["notification_id"])
+    suppress(functions)
+    return str(functions.post(email_only()).body["notification_id"])
 
 
-def released(house: Functions) -> int:
-    answer = house.call("DELETE", f"{PATH}&release=true")
+def released(functions: Functions) -> int:
+    answer = functions.call("DELETE", f"{PATH}&release=true")
     assert answer.status == 200
     return int(answer.body["released"])
 
 
 def test_what_was_skipped_for_an_address_is_released_with_it_and_sent(
-    house: Functions, store: Store, connection: Connection, provider: Running
+    functions: Functions, store: Store, connection: Connection, provider: Running
 ) -> None:
     store_routes(store, 1)
-    skipped_for_it(house)
-    assert house.dispatch()["skipped"] == 1
-    assert released(house) == 2
+    skipped_for_it(functions)
+    assert functions.dispatch()["skipped"] == 1
+    assert released(functions) == 2
     assert [(status, attempts) for status, attempts, _ in states(connection)] == [
         ("pending", 0)
     ] * 2
     assert sorted(events(connection, "released")) == [(0, None), (1, None)]
-    assert house.dispatch()["published"] == 1  # the other has a payload that its kind does not take
+    assert (
+        functions.dispatch()["published"] == 1
+    )  # the other has a payload that its kind does not take
     assert len(provider.provider.ledger.accepted) == 1
 
 
@@ -259,54 +261,59 @@ NOT_RELEASED = {
 
 @pytest.mark.parametrize("assignment", NOT_RELEASED.values(), ids=NOT_RELEASED)
 def test_nothing_else_is_released(
-    house: Functions, connection: Connection, assignment: str
+    functions: Functions, connection: Connection, assignment: str
 ) -> None:
-    skipped_for_it(house)
+    skipped_for_it(functions)
     connection.execute(f"update dovecote.notification_routes set {assignment}".encode())  # noqa: S608
-    assert released(house) == 0
+    assert released(functions) == 0
     assert events(connection, "released") == []
 
 
 def test_what_is_to_be_delivered_later_is_released_for_then(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
-    suppress(house)
-    house.post(email_only(deliver_at=LATER))
-    assert released(house) == 1
-    assert house.dispatch()["claimed"] == 0
+    suppress(functions)
+    functions.post(email_only(deliver_at=LATER))
+    assert released(functions) == 1
+    assert functions.dispatch()["claimed"] == 0
 
 
 def test_without_release_what_was_skipped_stays_so(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     for query in ("", "&release=false"):
-        skipped_for_it(house)
-        assert house.call("DELETE", PATH + query).body == {"released": 0}
+        skipped_for_it(functions)
+        assert functions.call("DELETE", PATH + query).body == {"released": 0}
     assert states(connection) == [("skipped", 0, "address is suppressed: manual")]
-    assert house.post(email_only(idempotency_key="anew")).body["routes"][0]["status"] == "published"
+    assert (
+        functions.post(email_only(idempotency_key="anew")).body["routes"][0]["status"]
+        == "published"
+    )
 
 
 # The calls.
 
 
-def test_an_address_is_suppressed_shown_and_let_go_in_whatever_letters(house: Functions) -> None:
-    assert_problem(house.call("GET", PATH), 404)
-    assert_problem(house.call("DELETE", PATH), 404)
-    put = suppress(house, ADDRESS.upper())
+def test_an_address_is_suppressed_shown_and_let_go_in_whatever_letters(
+    functions: Functions,
+) -> None:
+    assert_problem(functions.call("GET", PATH), 404)
+    assert_problem(functions.call("DELETE", PATH), 404)
+    put = suppress(functions, ADDRESS.upper())
     assert put.status == 200
     local, domain = ADDRESS.split("@")
     assert put.body["email"] == f"{local.upper()}@{domain}"
-    shown = house.call("GET", PATH)
+    shown = functions.call("GET", PATH)
     assert shown.body == {**put.body, "email": ADDRESS}
     assert shown.body.keys() == {"email", "reason", "created_at"}
-    assert suppress(house, reason="manual").body == shown.body
-    assert house.call("DELETE", PATH).body == {"released": 0}
-    assert_problem(house.call("GET", PATH), 404)
+    assert suppress(functions, reason="manual").body == shown.body
+    assert functions.call("DELETE", PATH).body == {"released": 0}
+    assert_problem(functions.call("GET", PATH), 404)
 
 
-def test_a_put_leaves_what_the_provider_told(store: Store, house: Functions) -> None:
+def test_a_put_leaves_what_the_provider_told(store: Store, functions: Functions) -> None:
     store.record_feedback(told(published(store), BOUNCE))
-    assert suppress(house).body["reason"] == "bounced"
+    assert suppress(functions).body["reason"] == "bounced"
 
 
 BAD: Sequence[tuple[str, str, bytes | None, int]] = [
@@ -337,14 +344,14 @@ BAD: Sequence[tuple[str, str, bytes | None, int]] = [
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), BAD)
 def test_what_cannot_be_taken_is_a_problem_that_repeats_nothing(
-    house: Functions,
+    functions: Functions,
     connection: Connection,
     method: str,
     path: str,
     body: bytes | None,
     status: int,
 ) -> None:
-    answer = house.call(method, path, body)
+    answer = functions.call(method, path, body)
     assert_problem(answer, status)
     assert "@" not in json.dumps(answer.body)
     assert suppressions(connection) == []
@@ -357,17 +364,17 @@ def test_what_cannot_be_taken_is_a_problem_that_repeats_nothing(
     ("mailbox", "reason"), [("bounce", "bounced"), ("complaint", "complained")]
 )
 def test_what_the_provider_tells_of_an_address_keeps_the_next_notification_from_it(
-    house: Functions, connection: Connection, provider: Running, mailbox: str, reason: str
+    functions: Functions, connection: Connection, provider: Running, mailbox: str, reason: str
 ) -> None:
     address = f"{mailbox}+{uuid.uuid4().hex[:8]}@simulator.amazonses.com"
     body = a_body(recipients=[{"user_id": "u-1", "email": address, "data": {"first_name": "Ann"}}])
-    assert house.post(body).body["routes"][0]["status"] == "published"
-    house.feedback(*(json.dumps(event) for event in provider.provider.events))
-    skipped = house.post(body | {"idempotency_key": "next"}).body["routes"][0]
+    assert functions.post(body).body["routes"][0]["status"] == "published"
+    functions.feedback(*(json.dumps(event) for event in provider.provider.events))
+    skipped = functions.post(body | {"idempotency_key": "next"}).body["routes"][0]
     assert (skipped["status"], skipped["last_error"]) == (
         "skipped", f"address is suppressed: {reason}",
     )  # fmt: skip
-    shown = house.call("GET", f"/suppressions?email={address.replace('+', '%2B')}").body
+    shown = functions.call("GET", f"/suppressions?email={address.replace('+', '%2B')}").body
     assert (shown["email"], shown["reason"]) == (address, reason)
     assert len(provider.provider.ledger.accepted) == 1
 
@@ -393,7 +400,7 @@ def test_what_the_provider_tells_of_an_address_keeps_the_next_notification_from_
     ids=str,
 )
 def test_only_a_complaint_of_the_recipient_suppresses_its_address(
-    house: Functions,
+    functions: Functions,
     connection: Connection,
     provider: Running,
     types: dict[str, str | None],
@@ -401,14 +408,14 @@ def test_only_a_complaint_of_the_recipient_suppresses_its_address(
 ) -> None:
     address = f"complaint+{uuid.uuid4().hex[:8]}@simulator.amazonses.com"
     body = a_body(recipients=[{"user_id": "u-1", "email": address, "data": {"first_name": "Ann"}}])
-    assert house.post(body).status == 202
+    assert functions.post(body).status == 202
     (event,) = (one for one in provider.provider.events if one["detail"].get("complaint"))
     complaint = event["detail"]["complaint"]
     del complaint["complaintFeedbackType"], complaint["complaintSubType"]
     complaint |= types
-    house.feedback(json.dumps(event))
+    functions.feedback(json.dumps(event))
     assert [row[1] for row in suppressions(connection)] == ["complained"] * suppresses
     recorded = "select count(*) from dovecote.email_deliveries where complained_at is not null"
     assert connection.execute(recorded.encode()).fetchone() == (1,)
-    next_one = house.post(body | {"idempotency_key": "next"}).body["routes"][0]
+    next_one = functions.post(body | {"idempotency_key": "next"}).body["routes"][0]
     assert next_one["status"] == ("skipped" if suppresses else "published")

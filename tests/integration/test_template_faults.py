@@ -10,7 +10,7 @@ import pytest
 from local.provider import Running
 from tests.canary import CANARY
 from tests.catalogs import write_catalog
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 
 Connection = psycopg.Connection[Any]
 KINDS: dict[str, dict[str, Any]] = {
@@ -36,7 +36,7 @@ def wired(database_url: str, provider: Running, tmp_path: Path) -> Iterator[Func
             "    unsubscribe_url: https://shop.example/u?o={{ order.token|default('x') }}\n"
         )
     values = environment(database_url, provider.url, catalog)
-    with functions(values) as found:
+    with run_functions(values) as found:
         yield found
 
 

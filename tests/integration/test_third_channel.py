@@ -55,9 +55,11 @@ def third(connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("third")
-def test_metrics_have_a_line_of_it(house: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_have_a_line_of_it(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
-    house.dispatch()
+    functions.dispatch()
     _, own = by_channel(capsys.readouterr().out)
     assert {name: line["paused"] for name, line in own.items()} == {
         "email": [0], "push": [0], "sms": [1],
@@ -66,7 +68,7 @@ def test_metrics_have_a_line_of_it(house: Functions, capsys: pytest.CaptureFixtu
 
 @pytest.mark.usefixtures("third")
 def test_the_overview_has_its_routes_and_its_pause(
-    house: Functions,
+    functions: Functions,
     store: Store,
     connection: psycopg.Connection[Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -75,7 +77,7 @@ def test_the_overview_has_its_routes_and_its_pause(
     monkeypatch.setattr(overview, "PAUSED", with_third(overview.PAUSED))
     store_routes(store, 3)
     connection.execute("update notification_routes set channel = 'sms', lane = %s", (LANE,))
-    body = house.call("GET", "/overview").body
+    body = functions.call("GET", "/overview").body
     (pause,) = body["paused"]
     assert (pause["resource"], pause["channel"], pause["waiting"]) == ("sms", "sms", 3)
     live = {(one["channel"], one["status"]): one["live"] for one in body["live"]}
@@ -84,9 +86,9 @@ def test_the_overview_has_its_routes_and_its_pause(
 
 
 @pytest.mark.usefixtures("third")
-def test_the_api_describes_it(house: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_api_describes_it(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openapi, "document", openapi.document.__wrapped__)
-    described = house.call("GET", "/openapi.json").body
+    described = functions.call("GET", "/openapi.json").body
     assert described["components"]["schemas"]["Channel"]["enum"] == list(NAMES)
 
 

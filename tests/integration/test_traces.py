@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from dovecote.wiring import tracing
 from local.provider import Fault, Running
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_delivering import TRACEPARENT, applications, sent_pushes
 
@@ -37,7 +37,7 @@ def later(
         INLINE_ROUTES="0",
         PUSH_TOPIC_ARN=applications["topic"],
     )
-    with functions(values) as wired:
+    with run_functions(values) as wired:
         yield wired
 
 
@@ -45,9 +45,9 @@ def traceparent(trace: str) -> dict[str, str]:
     return {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
 
 
-def post(house: Functions, headers: Mapping[str, str], **body: Any) -> None:
+def post(functions: Functions, headers: Mapping[str, str], **body: Any) -> None:
     document = email_only(**body)
-    assert house.post(json.dumps(document).encode(), headers).status == 202
+    assert functions.post(json.dumps(document).encode(), headers).status == 202
 
 
 class Export:
@@ -106,11 +106,11 @@ def test_a_batch_has_one_span_of_its_run_linked_to_the_traces_of_its_producers(
 
 
 def test_a_trace_is_stored_and_continued_by_a_retry(
-    house: Functions, export: Export, connection: psycopg.Connection[Any], provider: Running
+    functions: Functions, export: Export, connection: psycopg.Connection[Any], provider: Running
 ) -> None:
     order(provider, Fault.ERROR, times=1)
-    house.post(json.dumps(email_only()).encode(), {"traceparent": TRACEPARENT})
-    assert house.dispatch()["published"] == 1
+    functions.post(json.dumps(email_only()).encode(), {"traceparent": TRACEPARENT})
+    assert functions.dispatch()["published"] == 1
     attempts = named(export.taken(), "notification.attempt")
     assert list(map(trace_of, attempts)) == [TRACEPARENT[3:35]] * 2
     assert connection.execute("select traceparent from dovecote.notifications").fetchone() == (
@@ -186,10 +186,10 @@ def test_a_request_s_lines_name_its_caller_s_trace(
 ) -> None:
     nowhere = "postgresql://nobody@127.0.0.1:1/none"
     values = environment(nowhere, provider.url, catalog_folder)
-    with functions(values) as house:
+    with run_functions(values) as functions:
         body = json.dumps(email_only()).encode()
-        assert house.post(body, traceparent(TRACES[1])).status == 503
-        assert house.post(body, {"traceparent": "00-malformed"}).status == 503
+        assert functions.post(body, traceparent(TRACES[1])).status == 503
+        assert functions.post(body, {"traceparent": "00-malformed"}).status == 503
     first, second = lines(capsys.readouterr().out)
     assert first["trace_id"] == TRACES[1]
     assert TRACE.fullmatch(second["trace_id"])

@@ -23,7 +23,7 @@ from dovecote.submit.wake_up import WakeUp
 from dovecote.wiring import clients
 from local.provider import Fault, Running
 from tests.builders import RecordingLog, forever
-from tests.functions import Functions, environment, functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_scale_out import NAME, Calls, Lambda
 from tests.store import Store
@@ -105,8 +105,8 @@ def wired(
         values = environment(
             database_url, provider.url, catalog_folder, **{"DISPATCH_FUNCTION": NAME, **more}
         )
-        with functions(values) as house:
-            yield house
+        with run_functions(values) as functions:
+            yield functions
 
     return wire
 
@@ -150,34 +150,34 @@ def test_dispatch_is_called_for_what_is_left_and_due(
         order(provider, case.fault)
     if case.sql:
         connection.execute(case.sql.encode())
-    with wired(aws, **case.settings) as house:
-        assert house.post(email_only(**case.body)).status == 202
+    with wired(aws, **case.settings) as functions:
+        assert functions.post(email_only(**case.body)).status == 202
     assert aws.calls == [CALL] * case.calls
 
 
 def test_a_batch_calls_dispatch_once_and_in_the_end(wired: Wired) -> None:
     aws = Lambda()
-    with wired(aws, INLINE_ROUTES="0") as house:
-        answer = house.post_batch([email_only(idempotency_key=str(n)) for n in range(50)])
+    with wired(aws, INLINE_ROUTES="0") as functions:
+        answer = functions.post_batch([email_only(idempotency_key=str(n)) for n in range(50)])
         assert [result["status"] for result in answer.body["results"]] == [202] * 50
     assert aws.calls == [CALL]
 
 
 def test_the_same_key_again_calls_nobody(wired: Wired) -> None:
     aws = Lambda()
-    with wired(aws, INLINE_ROUTES="0") as house:
+    with wired(aws, INLINE_ROUTES="0") as functions:
         body = email_only()
-        house.post(body)
+        functions.post(body)
         time.sleep(SECOND)
-        assert house.post(body).headers["idempotent-replayed"] == "true"
+        assert functions.post(body).headers["idempotent-replayed"] == "true"
     assert len(aws.calls) == 1
 
 
 def test_a_submit_within_the_second_leaves_it_to_the_one_before(wired: Wired) -> None:
     aws = Lambda()
-    with wired(aws, INLINE_ROUTES="0") as house:
+    with wired(aws, INLINE_ROUTES="0") as functions:
         for _ in range(5):
-            house.post(email_only(idempotency_key=str(time.time())))
+            functions.post(email_only(idempotency_key=str(time.time())))
     assert len(aws.calls) == 1
 
 
@@ -185,26 +185,30 @@ def test_a_submit_within_the_second_leaves_it_to_the_one_before(wired: Wired) ->
 def test_a_call_that_fails_is_a_202_and_one_warning(
     wired: Wired, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
-    with wired(Lambda(error), INLINE_ROUTES="0") as house:
-        assert house.post(email_only()).status == 202
+    with wired(Lambda(error), INLINE_ROUTES="0") as functions:
+        assert functions.post(email_only()).status == 202
     assert capsys.readouterr().out.count("dispatch not woken up") == 1
 
 
 def test_a_slow_lambda_is_waited_for_half_a_second_at_most(wired: Wired) -> None:
-    with wired(Lambda(seconds=3), INLINE_ROUTES="0") as house:
-        house.post(email_only(deliver_at="2999-01-01T00:00:00Z"))  # connected, and all is loaded
+    with wired(Lambda(seconds=3), INLINE_ROUTES="0") as functions:
+        functions.post(
+            email_only(deliver_at="2999-01-01T00:00:00Z")
+        )  # connected, and all is loaded
         began = time.monotonic()
-        assert house.post(email_only(idempotency_key="another")).status == 202
+        assert functions.post(email_only(idempotency_key="another")).status == 202
         assert 0.4 < time.monotonic() - began < 1
 
 
 def test_it_takes_no_more_than_is_left_of_the_budget(wired: Wired, provider: Running) -> None:
     order(provider, Fault.STALL, seconds=20, times=1)  # half of the budget is spent on that
-    with wired(Lambda(seconds=3), INLINE_ROUTES="1", INLINE_BUDGET_SECONDS="0.6") as house:
-        house.post(email_only(deliver_at="2999-01-01T00:00:00Z"))  # connected, and all is loaded
+    with wired(Lambda(seconds=3), INLINE_ROUTES="1", INLINE_BUDGET_SECONDS="0.6") as functions:
+        functions.post(
+            email_only(deliver_at="2999-01-01T00:00:00Z")
+        )  # connected, and all is loaded
         began = time.monotonic()
         body = email_only(recipients=EMAILS, idempotency_key="another")
-        assert house.post(body).status == 202
+        assert functions.post(body).status == 202
         assert time.monotonic() - began < 1
 
 
@@ -298,9 +302,9 @@ def test_the_function_takes_over_what_submit_left(
     wired: Wired, connection: Connection, provider: Running
 ) -> None:
     aws = Lambda()
-    with wired(aws) as house:
-        house.post(email_only(recipients=EMAILS))
-        assert house.dispatch({"source": "submit"})["published"] == 3
+    with wired(aws) as functions:
+        functions.post(email_only(recipients=EMAILS))
+        assert functions.dispatch({"source": "submit"})["published"] == 3
     assert len(provider.provider.ledger.accepted) == 5
     kept = connection.execute("select taken_until < clock_timestamp() from dovecote.handover")
     assert kept.fetchone() == (True,)
@@ -312,7 +316,7 @@ def test_what_waits_for_a_short_pause_of_its_identity_is_handed_over(
 ) -> None:
     store.pause("email/example.com", "e", base=seconds, most=300, jitter=1)
     aws = Lambda()
-    with wired(aws) as house:
-        (route,) = house.post(email_only()).body["routes"]
+    with wired(aws) as functions:
+        (route,) = functions.post(email_only()).body["routes"]
     assert (route["status"], route["waiting_for"]) == ("pending", "email/example.com")
     assert aws.calls == calls

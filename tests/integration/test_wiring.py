@@ -17,7 +17,7 @@ from dovecote.wiring import clients, logs
 from dovecote.wiring import database as wiring_database
 from dovecote.wiring.settings import load
 from local.provider import Fault, Order, Running
-from tests.functions import Context, environment, functions
+from tests.functions import Context, environment, run_functions
 from tests.integration.test_http import a_body
 from tests.unit.examples import TRACEPARENT
 
@@ -31,7 +31,7 @@ def test_an_iam_connection_is_encrypted_verified_and_carries_a_fresh_token(
         "DB_NAME": "app",
         "DB_USER": "dovecote_submit",
     }
-    with functions(values):
+    with run_functions(values):
         monkeypatch.setattr(
             wiring_database.Connection, "connect", lambda **parameters: asked.append(parameters)
         )
@@ -64,7 +64,7 @@ def test_the_token_is_the_one_that_boto3_makes(
     noon = datetime(2026, 12, 1, 12, tzinfo=UTC)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: noon)
     values = on_aws(catalog_folder, AWS_SESSION_TOKEN=session_token)
-    with functions(values):
+    with run_functions(values):
         rds = boto3.session.Session().client("rds")
         made = rds.generate_db_auth_token(
             DBHostname="db.example.com", Port=5433, DBUsername="Ann+x"
@@ -75,14 +75,14 @@ def test_the_token_is_the_one_that_boto3_makes(
 
 
 def test_a_token_needs_no_client(catalog_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with functions(on_aws(catalog_folder)):
+    with run_functions(on_aws(catalog_folder)):
         monkeypatch.setattr(clients.session(), "client", None)
         assert wiring_database.iam_token(load())
 
 
 def test_without_a_region_there_is_no_token(catalog_folder: Path) -> None:
     with (
-        functions(on_aws(catalog_folder, AWS_DEFAULT_REGION="", AWS_CONFIG_FILE="/dev/null")),
+        run_functions(on_aws(catalog_folder, AWS_DEFAULT_REGION="", AWS_CONFIG_FILE="/dev/null")),
         pytest.raises(BadSettings, match="AWS_DEFAULT_REGION: is not set"),
     ):
         wiring_database.iam_token(load())
@@ -91,7 +91,7 @@ def test_without_a_region_there_is_no_token(catalog_folder: Path) -> None:
 def test_each_line_of_the_log_names_its_request_whoever_writes_the_first(
     catalog_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with functions(environment("", "", catalog_folder)), ThreadPoolExecutor(8) as executor:
+    with run_functions(environment("", "", catalog_folder)), ThreadPoolExecutor(8) as executor:
         log = logs.start(Context())
         list(executor.map(lambda number: log.info("line", number=number), range(8)))
         log = logs.start(Context(aws_request_id="request-2"))
@@ -109,7 +109,7 @@ def test_each_line_of_the_log_names_its_request_whoever_writes_the_first(
 def test_each_line_of_the_log_names_the_callers_trace_or_its_own(
     catalog_folder: Path, capsys: pytest.CaptureFixture[str], parent: str | None, own: bool
 ) -> None:
-    with functions(environment("", "", catalog_folder)):
+    with run_functions(environment("", "", catalog_folder)):
         logs.start(Context(), parent).info("line")
     trace_id = json.loads(capsys.readouterr().out)["trace_id"]
     assert re.fullmatch("[0-9a-f]{32}", trace_id)
@@ -121,8 +121,8 @@ def test_a_failed_send_is_one_post(
 ) -> None:
     """The SDK would send a stalled, closed or 5xx SendEmail three times."""
     provider.provider.give(Order(do=Fault.ERROR, status=503, times=1))
-    with functions(environment(database_url, provider.url, catalog_folder)) as house:
-        house.post(
+    with run_functions(environment(database_url, provider.url, catalog_folder)) as functions:
+        functions.post(
             a_body(
                 recipients=[
                     {"email": "success@simulator.amazonses.com", "data": {"first_name": "Ann"}}
@@ -136,8 +136,8 @@ def test_bad_settings_stop_a_function_with_the_variables_name(
     database_url: str, catalog_folder: Path
 ) -> None:
     values = environment(database_url, "", catalog_folder, LEASE_SECONDS="5")
-    with functions(values) as house, pytest.raises(BadSettings, match="LEASE_SECONDS: "):
-        house.dispatch()
+    with run_functions(values) as functions, pytest.raises(BadSettings, match="LEASE_SECONDS: "):
+        functions.dispatch()
 
 
 def test_a_wrong_catalog_stops_a_function_naming_the_place(
@@ -145,10 +145,10 @@ def test_a_wrong_catalog_stops_a_function_naming_the_place(
 ) -> None:
     (tmp_path / "kinds.yaml").write_text("kinds: {a.b: {channels: [fax], schema: {type: object}}}")
     with (
-        functions(environment(database_url, "", tmp_path)) as house,
+        run_functions(environment(database_url, "", tmp_path)) as functions,
         pytest.raises(BadCatalog, match=r"kinds.yaml: line 1: a.b: channels"),
     ):
-        house.post(a_body())
+        functions.post(a_body())
 
 
 RESET = json.loads((Path(__file__).parents[2] / "events" / "email.json").read_text())["body"]
@@ -183,11 +183,11 @@ def test_what_is_wrong_with_a_kind_stops_it_where_it_is_used_and_no_other(
         },
         "recipients": [{"email": "success@simulator.amazonses.com", "data": {"first_name": "Ann"}}],
     }
-    with functions(environment(database_url, provider.url, folder)) as house:
+    with run_functions(environment(database_url, provider.url, folder)) as functions:
         with pytest.raises(BadCatalog, match=place):
-            house.post(digest)
+            functions.post(digest)
         reset = json.loads(RESET)
-        assert house.post({**reset, "idempotency_key": "reset-1"}).status == 202
+        assert functions.post({**reset, "idempotency_key": "reset-1"}).status == 202
 
 
 def test_a_template_that_went_wrong_after_its_routes_were_stored_is_a_failure_in_words(
@@ -196,11 +196,13 @@ def test_a_template_that_went_wrong_after_its_routes_were_stored_is_a_failure_in
     folder = tmp_path / "catalog"
     shutil.copytree(catalog_folder, folder)
     values = environment(database_url, provider.url, folder, INLINE_ROUTES="0")
-    with functions(values) as house:
-        stored = house.post({**json.loads(RESET), "idempotency_key": "reset-1"}).body
+    with run_functions(values) as functions:
+        stored = functions.post({**json.loads(RESET), "idempotency_key": "reset-1"}).body
     (folder / "templates/account-password_reset/body.txt").write_text("{{ first_name")
-    with functions(values) as house:
-        assert house.dispatch()["retrying"] == 1
-        (route,) = house.call("GET", f"/notifications/{stored['notification_id']}").body["routes"]
+    with run_functions(values) as functions:
+        assert functions.dispatch()["retrying"] == 1
+        (route,) = functions.call("GET", f"/notifications/{stored['notification_id']}").body[
+            "routes"
+        ]
     assert route["last_error"].startswith("templates/account-password_reset/body.txt: line 1")
     assert provider.provider.ledger.attempts == []

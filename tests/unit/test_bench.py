@@ -12,12 +12,12 @@ from bench.report import (
     Target,
     against,
     between,
-    channel_state,
     markdown,
     number,
     picture,
     ratio,
     spread,
+    targets_met,
     times,
 )
 from bench.rounds import rounds
@@ -84,12 +84,12 @@ def test_where_it_stands_names_the_target_the_median_the_range_and_the_end() -> 
         Target(what="emails a second", rounds=[700], least=600, unit=""),
     ]
     table = Table(title="T", note="N.", columns=(), rows={}, targets=targets)
-    assert channel_state([table, table]).splitlines()[2:5] == [
+    assert targets_met([table, table]).splitlines()[2:5] == [
         "| drain over theirs | at least 1.30x | 1.20x (1.10x to 1.50x) | not reached |",
         "| deliveries of the ceiling | at least 95% | 96% | reached |",
         "| emails a second | at least 600 | 700 | reached |",
     ]
-    assert len(channel_state([table, table]).splitlines()) == 8
+    assert len(targets_met([table, table]).splitlines()) == 8
 
 
 def test_each_round_goes_through_all() -> None:

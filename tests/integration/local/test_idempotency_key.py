@@ -19,11 +19,11 @@ Connection = psycopg.Connection[Any]
 ROUTES = [Route(method="POST", path="/notifications", function="submit")]
 
 
-def post(house: Functions, *keys: str, **members: Any) -> tuple[int, dict[str, Any]]:
+def post(functions: Functions, *keys: str, **members: Any) -> tuple[int, dict[str, Any]]:
     """Post a notification with a header for each key; return the status and the body."""
 
     async def invoke(function: str, payload: bytes) -> Answer:
-        answer = house.invoke(function, json.loads(payload))
+        answer = functions.invoke(function, json.loads(payload))
         return Answer(payload=json.dumps(answer).encode(), failed=False)
 
     async def run() -> tuple[int, dict[str, Any]]:
@@ -55,21 +55,21 @@ def post(house: Functions, *keys: str, **members: Any) -> tuple[int, dict[str, A
     ],
 )
 def test_a_header_that_is_no_one_key_is_refused(
-    house: Functions, connection: Connection, keys: tuple[str, ...]
+    functions: Functions, connection: Connection, keys: tuple[str, ...]
 ) -> None:
-    status, body = post(house, *keys)
+    status, body = post(functions, *keys)
     assert (status, body["status"], count(connection)) == (400, 400, 0)
     # Nor does a key in the body mend it.
-    assert post(house, *keys, idempotency_key="a")[0] == 400
+    assert post(functions, *keys, idempotency_key="a")[0] == 400
 
 
 def test_spellings_of_one_key_are_one_notification(
-    house: Functions, connection: Connection
+    functions: Functions, connection: Connection
 ) -> None:
     spellings = ["k-1", '"k-1"', ' "k-1" ', '"k-1";p', '"k-1"; p="x,y";q=?0']
-    answers = [post(house, spelling) for spelling in spellings]
-    answers.append(post(house, idempotency_key="k-1"))
-    answers.append(post(house, '"k-1"', idempotency_key="k-1"))
+    answers = [post(functions, spelling) for spelling in spellings]
+    answers.append(post(functions, idempotency_key="k-1"))
+    answers.append(post(functions, '"k-1"', idempotency_key="k-1"))
     assert {status for status, _ in answers} == {202}
     assert len({body["notification_id"] for _, body in answers}) == 1
     assert count(connection) == 1
@@ -80,9 +80,9 @@ def test_spellings_of_one_key_are_one_notification(
     [('"a,b"', "a,b"), (r'"say \"hi\""', 'say "hi"'), (r'"a\\b"', r"a\b"), ("a;b", "a;b")],
 )
 def test_a_key_is_stored_as_it_is_read(
-    house: Functions, connection: Connection, header: str, key: str
+    functions: Functions, connection: Connection, header: str, key: str
 ) -> None:
-    assert post(house, header)[0] == 202
-    assert post(house, idempotency_key=key)[0] == 202
+    assert post(functions, header)[0] == 202
+    assert post(functions, idempotency_key=key)[0] == 202
     found = connection.execute("select idempotency_key from dovecote.notifications").fetchall()
     assert found == [(key,)]

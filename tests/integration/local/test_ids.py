@@ -115,7 +115,7 @@ def running(directory: Path) -> Iterator[House]:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with running(tmp_path_factory.mktemp("ids") / "stack") as one:
         yield one
 
@@ -125,57 +125,57 @@ def spelt(value: str) -> Iterator[str]:
     yield from (quote(value, safe=""), quote_plus(value))
 
 
-def test_each_call_reaches_the_user_that_it_names_among_all_of_them(house: House) -> None:
+def test_each_call_reaches_the_user_that_it_names_among_all_of_them(functions: House) -> None:
     assert [user for user in IDS if not is_identifier(user)] == []
-    of = {user: house.submit(user_id=user) for user in IDS}
+    of = {user: functions.submit(user_id=user) for user in IDS}
     for user in IDS:
-        house.register(user, "phone")
+        functions.register(user, "phone")
     for user in IDS:
-        assert house.found(user_id=user) == {of[user]}, user
-        assert house.devices(user) == {"phone"}, user
+        assert functions.found(user_id=user) == {of[user]}, user
+        assert functions.devices(user) == {"phone"}, user
         target = f"/notifications/{of[user]}?user_id={quote(user, safe='')}"
-        status, story = house.ask("GET", target)
+        status, story = functions.ask("GET", target)
         assert (status, {route["user_id"] for route in story["routes"]}) == (200, {user})
     for user in IDS:
-        status, erased = house.ask("DELETE", f"/users?user_id={quote(user, safe='')}")
+        status, erased = functions.ask("DELETE", f"/users?user_id={quote(user, safe='')}")
         # One notification's routes, by email and by push, and one device: no others.
         assert (status, erased["erased"], erased["devices"]) == (200, 2, 1), user
-        assert house.found(user_id=user) == set()
-        assert house.devices(user) == set()
+        assert functions.found(user_id=user) == set()
+        assert functions.devices(user) == set()
 
 
-def test_each_call_reaches_the_device_that_it_names_among_all_of_a_user(house: House) -> None:
+def test_each_call_reaches_the_device_that_it_names_among_all_of_a_user(functions: House) -> None:
     user = "a user/of?all&devices=1"
     for session in IDS:
-        house.register(user, session)
+        functions.register(user, session)
     left = set(IDS)
     for session in IDS:
         device = f"user_id={quote_plus(user)}&device_session_id={quote(session, safe='')}"
-        answer = house.ask("GET", f"/devices?{device}")[1]
+        answer = functions.ask("GET", f"/devices?{device}")[1]
         assert [one["device_session_id"] for one in answer["devices"]] == [session]
-        assert house.ask("DELETE", f"/devices?{device}") == (204, None), session
+        assert functions.ask("DELETE", f"/devices?{device}") == (204, None), session
         left.remove(session)
-        assert house.devices(user) == left
-        assert house.ask("DELETE", f"/devices?{device}")[0] == 404
+        assert functions.devices(user) == left
+        assert functions.ask("DELETE", f"/devices?{device}")[0] == 404
 
 
-def test_each_call_reaches_the_address_that_it_names(house: House) -> None:
-    of = {email: house.submit(email=email) for email in ADDRESSES}
+def test_each_call_reaches_the_address_that_it_names(functions: House) -> None:
+    of = {email: functions.submit(email=email) for email in ADDRESSES}
     for email in ADDRESSES:
         for form in {email, normalised(email), email.upper()}:
-            assert house.found(email=form) == {of[email]}, form
+            assert functions.found(email=form) == {of[email]}, form
     for number, email in enumerate(ADDRESSES):
-        status, put = house.ask("PUT", "/suppressions", {"email": email})
+        status, put = functions.ask("PUT", "/suppressions", {"email": email})
         assert (status, put["email"]) == (200, normalised(email))
         for form in spelt(email.upper()):
-            assert house.ask("GET", f"/suppressions?email={form}")[0] == 200
+            assert functions.ask("GET", f"/suppressions?email={form}")[0] == 200
         for other in ADDRESSES[number + 1 :]:
-            assert house.ask("GET", f"/suppressions?email={quote(other, safe='')}")[0] == 404
+            assert functions.ask("GET", f"/suppressions?email={quote(other, safe='')}")[0] == 404
     for email in ADDRESSES:
         target = f"/suppressions?email={quote(email, safe='')}&release=true"
-        assert house.ask("DELETE", target) == (200, {"released": 0}), email
-        assert house.ask("DELETE", target)[0] == 404
-        status, erased = house.ask("DELETE", f"/recipients?email={quote(email, safe='')}")
+        assert functions.ask("DELETE", target) == (200, {"released": 0}), email
+        assert functions.ask("DELETE", target)[0] == 404
+        status, erased = functions.ask("DELETE", f"/recipients?email={quote(email, safe='')}")
         assert (status, erased["erased"]) == (200, 1), email
 
 
@@ -196,40 +196,42 @@ over_http = settings(
 @over_http
 @given(users=st.lists(identifiers, min_size=2, max_size=2, unique=True), session=identifiers)
 def test_of_two_users_a_call_reaches_the_one_that_it_names(
-    house: House, users: list[str], session: str
+    functions: House, users: list[str], session: str
 ) -> None:
     one, other = users
     for user in users:
-        house.ask("DELETE", f"/users?user_id={quote(user, safe='')}")  # what other examples left
-    of = {user: house.submit(user_id=user) for user in users}
+        functions.ask(
+            "DELETE", f"/users?user_id={quote(user, safe='')}"
+        )  # what other examples left
+    of = {user: functions.submit(user_id=user) for user in users}
     for user in users:
-        house.register(user, session)
-        assert house.found(user_id=user) == {of[user]}
-        assert house.devices(user) == {session}
+        functions.register(user, session)
+        assert functions.found(user_id=user) == {of[user]}
+        assert functions.devices(user) == {session}
     device = f"user_id={quote_plus(one)}&device_session_id={quote_plus(session)}"
-    assert house.ask("DELETE", f"/devices?{device}")[0] == 204
-    assert (house.devices(one), house.devices(other)) == (set(), {session})
-    status, erased = house.ask("DELETE", f"/users?user_id={quote_plus(other)}")
+    assert functions.ask("DELETE", f"/devices?{device}")[0] == 204
+    assert (functions.devices(one), functions.devices(other)) == (set(), {session})
+    status, erased = functions.ask("DELETE", f"/users?user_id={quote_plus(other)}")
     assert (status, erased["erased"] >= 1, erased["devices"]) == (200, True, 1)
-    assert (house.found(user_id=one), house.found(user_id=other)) == ({of[one]}, set())
+    assert (functions.found(user_id=one), functions.found(user_id=other)) == ({of[one]}, set())
 
 
 @over_http
 @given(email=emails)
-def test_an_address_that_submit_accepts_can_be_named(house: House, email: str) -> None:
+def test_an_address_that_submit_accepts_can_be_named(functions: House, email: str) -> None:
     try:
         mailed = normalised(email)
     except BadAddress:
         assume(False)
-    notification = house.submit(email=email)
+    notification = functions.submit(email=email)
     for form in (email, mailed):
-        assert notification in house.found(email=form)
-        assert house.ask("PUT", "/suppressions", {"email": form})[0] == 200
+        assert notification in functions.found(email=form)
+        assert functions.ask("PUT", "/suppressions", {"email": form})[0] == 200
         target = f"/suppressions?email={quote(form, safe='')}"
-        assert house.ask("GET", target)[1]["email"] == mailed
-        assert house.ask("DELETE", target)[0] == 200
-    assert house.ask("DELETE", f"/recipients?email={quote_plus(email)}")[1]["erased"] >= 1
-    assert notification not in house.found(email=mailed)
+        assert functions.ask("GET", target)[1]["email"] == mailed
+        assert functions.ask("DELETE", target)[0] == 200
+    assert functions.ask("DELETE", f"/recipients?email={quote_plus(email)}")[1]["erased"] >= 1
+    assert notification not in functions.found(email=mailed)
 
 
 UNNAMED = (
@@ -268,30 +270,30 @@ UNNAMED = (
 
 @pytest.mark.parametrize(("method", "target", "named"), UNNAMED)
 def test_a_call_that_does_not_name_one_thing_is_refused_and_changes_nothing(
-    house: House, method: str, target: str, named: str
+    functions: House, method: str, target: str, named: str
 ) -> None:
-    house.ask("DELETE", "/users?user_id=u")
-    house.ask("DELETE", "/suppressions?email=mia@example.com")
-    stored = house.submit(user_id="u", email="mia@example.com")
-    house.register("u", "d")
-    before = house.ask("GET", f"/notifications/{stored}")[1]
+    functions.ask("DELETE", "/users?user_id=u")
+    functions.ask("DELETE", "/suppressions?email=mia@example.com")
+    stored = functions.submit(user_id="u", email="mia@example.com")
+    functions.register("u", "d")
+    before = functions.ask("GET", f"/notifications/{stored}")[1]
     assert "pending" in {route["status"] for route in before["routes"]}
     body = {"filter": {}} if method == "POST" else {"email": "mia@example.com"}
     sent = None if method in ("DELETE", "GET") else body
-    status, problem = house.ask(method, target.format(id=stored), sent)
+    status, problem = functions.ask(method, target.format(id=stored), sent)
     assert status == 422
     assert any(named in error["detail"] for error in problem["errors"]), problem
-    assert (house.found(user_id="u"), house.devices("u")) == ({stored}, {"d"})
-    assert house.ask("GET", f"/notifications/{stored}")[1] == before
-    assert house.ask("GET", "/suppressions?email=mia@example.com")[0] == 404
+    assert (functions.found(user_id="u"), functions.devices("u")) == ({stored}, {"d"})
+    assert functions.ask("GET", f"/notifications/{stored}")[1] == before
+    assert functions.ask("GET", "/suppressions?email=mia@example.com")[0] == 404
 
 
 @pytest.mark.parametrize("value", ["%FF", "%C3", "%ED%A0%80", "%", "%2", "%zz", "100%", "u%u"])
 @pytest.mark.parametrize(
     "target", ["/users?user_id=", "/recipients?email=", "/devices?user_id=u&device_session_id="]
 )
-def test_a_query_with_two_readings_is_a_400(house: House, target: str, value: str) -> None:
-    status, problem = house.ask("DELETE", target + value)
+def test_a_query_with_two_readings_is_a_400(functions: House, target: str, value: str) -> None:
+    status, problem = functions.ask("DELETE", target + value)
     assert (status, problem["status"]) == (400, 400)
     assert "The query string" in problem["detail"]
 
@@ -303,9 +305,9 @@ def test_a_query_with_two_readings_is_a_400(house: House, target: str, value: st
         "%252e%252e%252f{id}", "{id}%00", "{id}%20", "%FF", "{id}%23x", "%7B{id}%7D%2F",
     ],
 )  # fmt: skip
-def test_a_path_that_is_not_an_id_cancels_nothing(house: House, path: str) -> None:
-    stored = house.submit(user_id="u-path", email="eve@example.com")
+def test_a_path_that_is_not_an_id_cancels_nothing(functions: House, path: str) -> None:
+    stored = functions.submit(user_id="u-path", email="eve@example.com")
     for method in ("DELETE", "GET"):
-        assert house.ask(method, "/notifications/" + path.format(id=stored))[0] == 404
-    routes = house.ask("GET", f"/notifications/{stored}")[1]["routes"]
+        assert functions.ask(method, "/notifications/" + path.format(id=stored))[0] == 404
+    routes = functions.ask("GET", f"/notifications/{stored}")[1]["routes"]
     assert [route["status"] for route in routes if route["channel"] == "email"] == ["pending"]

@@ -436,11 +436,11 @@ def test_the_rate_is_of_email_alone(ses: Any, sns: Any, server: Running) -> None
 
 def test_what_comes_too_fast_uses_up_no_order(ses: Any, server: Running, clock: Clock) -> None:
     server.provider.send_rate = 1
-    (channel_state,) = server.provider.give(Order(do=Fault.ERROR, times=1))
+    (standing,) = server.provider.give(Order(do=Fault.ERROR, times=1))
 
     refusal(send, ses)
     assert refusal(send, ses)[1] == 429
-    assert channel_state.used == 1
+    assert standing.used == 1
     clock.now += 1
     assert send(ses)["MessageId"]
 
@@ -458,7 +458,7 @@ def test_a_provider_can_begin_with_a_rate(clock: Clock) -> None:
 
 
 def test_an_order_fails_as_often_as_it_says_and_only_its_address(ses: Any, server: Running) -> None:
-    (channel_state,) = server.provider.give(
+    (standing,) = server.provider.give(
         Order(do=Fault.ERROR, address=RECIPIENT, times=2, status=503, code="Busy", message="no")
     )
 
@@ -466,7 +466,7 @@ def test_an_order_fails_as_often_as_it_says_and_only_its_address(ses: Any, serve
     assert send(ses, to="success@simulator.amazonses.com")["MessageId"]
     assert refusal(send, ses)[0] == "Busy"
     assert send(ses)["MessageId"]
-    assert channel_state.used == 2
+    assert standing.used == 2
 
 
 def test_an_order_can_be_for_tags(ses: Any, server: Running) -> None:
@@ -705,14 +705,14 @@ def test_orders_can_be_given_read_replaced_and_withdrawn(ses: Any, server: Runni
     status, given = control(server, "POST", "orders", {"do": "throttle", "times": 1})
     assert status == 201
     refusal(send, ses)
-    (channel_state,) = control(server, "GET", "orders")[1]
-    assert (channel_state["id"], channel_state["used"]) == (given[0]["id"], 1)
+    (standing,) = control(server, "GET", "orders")[1]
+    assert (standing["id"], standing["used"]) == (given[0]["id"], 1)
 
     control(server, "PUT", "orders", [{"do": "error", "status": 400, "code": "MessageRejected"}])
     assert refusal(send, ses)[0] == "MessageRejected"
-    (channel_state,) = control(server, "GET", "orders")[1]
-    assert control(server, "DELETE", f"orders/{channel_state['id']}") == (204, None)
-    assert control(server, "DELETE", f"orders/{channel_state['id']}")[0] == 404
+    (standing,) = control(server, "GET", "orders")[1]
+    assert control(server, "DELETE", f"orders/{standing['id']}") == (204, None)
+    assert control(server, "DELETE", f"orders/{standing['id']}")[0] == 404
     assert send(ses)["MessageId"]
 
 
