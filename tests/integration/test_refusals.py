@@ -198,8 +198,7 @@ def test_denied_recipients_end_as_their_own_failures_and_hold_up_no_others(
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("denied", [1, 3, 20])
-@pytest.mark.parametrize("where", ["oldest", "newest"])
+@pytest.mark.parametrize(("where", "denied"), [("oldest", 3), ("newest", 20)])
 def test_denied_recipients_end_by_themselves_at_a_low_rate_too(
     database_url: str,
     provider: Running,
