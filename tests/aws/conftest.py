@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local.sam.functions import House, functions
 
 from local.postgres import free_port
 from local.sam import ROOT, command, docker, ledger
 from local.sam.command import Servers
 from local.sam.errors import SamError
 from local.sam.event import Document, Event, read_event
+from local.sam.house import House, house
 
 # What has to be sent before an event means something; the first is what it is about.
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -34,7 +34,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 class Answers:
     """What each event was answered by sam local invoke: each is sent once, when it is asked for."""
 
-    functions: House
+    house: House
     given: dict[str, Document] = field(default_factory=dict)
 
     def to(self, name: str) -> Document:
@@ -42,10 +42,10 @@ class Answers:
         if name not in self.given:
             before = [self.to(needed) for needed in NEEDS.get(name, ())]
             event = read_event(name)
-            ledger.give(self.functions, event.orders)
-            log = Path(self.functions.directory, f"{name}.log")
+            ledger.give(self.house, event.orders)
+            log = Path(self.house.directory, f"{name}.log")
             document = _document(event, before)
-            self.given[name] = command.invoke(self.functions, event.function, document, log)
+            self.given[name] = command.invoke(self.house, event.function, document, log)
         return self.given[name]
 
 
@@ -86,7 +86,7 @@ def built() -> Mapping[str, str]:
 @pytest.fixture(scope="session")
 def opened(built: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A database and a provider that containers reach."""
-    with functions(tmp_path_factory.mktemp("sam"), durable=False) as one:
+    with house(tmp_path_factory.mktemp("sam"), durable=False) as one:
         yield one
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from local.sam.functions import House
 
 from local.sam import ledger
 from local.sam.event import names, read_event
+from local.sam.house import House
 from tests.aws.conftest import Answers, body_of
 
 # A container and its image cost ten seconds on a free machine, and some events need another.
@@ -43,17 +43,17 @@ def statuses(answer: dict[str, Any]) -> list[tuple[str, str]]:
     return [(route["channel"], route["status"]) for route in body_of(answer)["routes"]]
 
 
-def subjects(functions: House, address: str) -> list[str]:
+def subjects(house: House, address: str) -> list[str]:
     """Return the subjects of what the provider accepted for an address."""
-    rows = ledger.attempts(functions)
+    rows = ledger.attempts(house)
     return [
         row["content"]["subject"] for row in rows if row["target"] == address and row["content"]
     ]
 
 
-def outcomes(functions: House, address: str) -> list[str]:
+def outcomes(house: House, address: str) -> list[str]:
     """Return how each request to send to an address ended."""
-    return [row["outcome"] for row in ledger.attempts(functions) if row["target"] == address]
+    return [row["outcome"] for row in ledger.attempts(house) if row["target"] == address]
 
 
 def test_no_event_is_left_out() -> None:

@@ -10,10 +10,10 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from local.sam.functions import House
 
 from local.sam import docker, ledger
 from local.sam.command import Servers
+from local.sam.house import House
 
 pytestmark = pytest.mark.timeout(300)
 
