@@ -55,7 +55,7 @@ def client(service: str, server: Running) -> Iterator[Any]:
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=0.5),
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=0.9),
     )
     yield made
     made.close()
