@@ -19,7 +19,7 @@ class Claim(msgspec.Struct, frozen=True):
     without a send. `lapsed` says that the claim before this one ran out, `in_doubt` that an
     attempt before this one may have been accepted. `max_attempts` is the effective one.
     `expires_in` is in seconds by the database's clock at the claim, `due` in seconds since 1970.
-    `payload` and `data` are JSON text, decoded only by whoever needs them. `endpoint` is the SNS
+    `payload` and `data` are JSON text, decoded only where they are needed. `endpoint` is the SNS
     endpoint of the device, where the device is registered and alive. `suppressed` is why nothing is
     sent to the address, where that is so. `unchecked` says that the payload was not held against
     its kind's schema yet. `refusals` counts how often the route was refused where the cause may be

@@ -11,7 +11,7 @@ from dovecote.core.route import Reason
 
 
 class OpenDeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter that nobody has redriven and no event has settled."""
+    """A dead letter that was not redriven, and that no event has settled."""
 
     dead_letter_id: int
     route_id: UUID

@@ -84,7 +84,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification, and what happened to its routes in the order of time, where that is told."""
+    """A notification, and the events of its routes in order of time, where they are asked for."""
 
     notification: Notification
     histories: Mapping[UUID, Sequence[Event]]

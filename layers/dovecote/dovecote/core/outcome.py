@@ -36,7 +36,7 @@ class Permanent(msgspec.Struct, frozen=True, kw_only=True):
     asked: bool = True
 
     def __repr__(self) -> str:
-        """Leave out the endpoint, which stands for somebody's device."""
+        """Leave out the endpoint, which identifies a person's device."""
         return f"Permanent(error={self.error!r}, asked={self.asked})"
 
 
@@ -68,7 +68,7 @@ class Ambiguous(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unreachable(msgspec.Struct, frozen=True, kw_only=True):
-    """There is nobody to deliver to: the device is dead or gone, the address suppressed."""
+    """The route has no target: the device is dead or gone, or the address is suppressed."""
 
     reason: str
 

@@ -5,14 +5,14 @@ from typing import Any, Protocol
 
 
 class NotInvoked(Exception):
-    """The function was not called, or nobody knows that it was."""
+    """The function was not called, or its answer was lost."""
 
 
 class Invoke(Protocol):
-    """Calls dispatch, and does not wait for what it does."""
+    """Calls dispatch without waiting for its run."""
 
     def __call__(self, source: str, /) -> None:
-        """Begin a run, which is told what it comes from; raise NotInvoked."""
+        """Begin a run with this source in its event; raise NotInvoked."""
 
 
 class Span(Protocol):
@@ -36,7 +36,7 @@ class TimeLimits(Protocol):
 
 
 class Clock(Protocol):
-    """A clock that only goes forward, in seconds; what is due is the database's to say."""
+    """A clock that only goes forward, in seconds. The database's clock decides what is due."""
 
     def __call__(self) -> float:
         """Return the seconds since some moment."""
@@ -59,7 +59,7 @@ class Log(Protocol):
         """Log what happened."""
 
     def warning(self, message: str, /, **fields: Any) -> None:
-        """Log what somebody should look at."""
+        """Log what needs attention."""
 
     def error(self, message: str, /, **fields: Any) -> None:
         """Log what failed."""

@@ -90,7 +90,7 @@ class Claiming:
         return self._store.claim_expired(self._lanes, self._lease(), hold=self._hold, limit=limit)
 
     def _fresh(self, room: int) -> Sequence[Claimed]:
-        """Claim a batch: each lane its share, then what is missing from lanes with more."""
+        """Claim a batch: each lane its share, then the rest from lanes with more."""
         self._cursors.restart_when_due(self._clock())
         lease = self._lease()
         enough = room / 2 if room >= lanes.ROOMY else room

@@ -1,4 +1,4 @@
-"""Deliver claims: send those that need a send, and never what is on record as accepted."""
+"""Deliver claims: send those that need a send, and no message that is on record as accepted."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import UUID

@@ -26,7 +26,7 @@ _PRINTING = (
 """Filters of Jinja2 that take the text of a value."""
 
 _COUNTING = ("batch", "slice")
-"""Filters of Jinja2 that take a number beside a list."""
+"""Filters of Jinja2 that take a list and a number."""
 
 _OF_PYTHON = ("pprint",)
 """Filters of Jinja2 that print what only Python reads."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Templates:
-    """The templates below the folder `templates` of a catalog, with what was compiled of them."""
+    """The templates below the folder `templates` of a catalog, with their compiled code."""
 
     def __init__(self, catalog: Path, compiled: Mapping[str, CompiledTemplate]) -> None:
         self._folder = catalog / "templates"

@@ -163,7 +163,7 @@ class Inspection:
         return whole
 
     def _check_alone(self, unit: Unit) -> None:
-        """Refuse variables in what is imported without context: it gets none."""
+        """Refuse variables in templates that are imported without context: they get none."""
         for name in sorted(self.uses(unit).needed):
             raise BadCatalog(
                 f"{self.place(unit, name)}: uses {name}, which an import does not pass: give it to"

@@ -94,7 +94,7 @@ class _Loads(NodeVisitor):
         self._visit_all([node.right], _defined(node.left, holds=False))
 
     def _visit_all(self, parts: list[nodes.Node], defined: frozenset[str]) -> None:
-        """Visit what is evaluated only where these names are defined."""
+        """Visit the parts that are evaluated only where these names are defined."""
         with self._where(defined):
             for part in parts:
                 self.visit(part)

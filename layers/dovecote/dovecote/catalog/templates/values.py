@@ -1,7 +1,7 @@
 """Payload values as templates see them: JSON, with members and without methods of Python.
 
 Each value knows its path, so that an error can name it. A path holds names that a template wrote,
-and positions in lists; the names of other members could be somebody's data.
+and positions in lists; the names of other members could be personal data.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Identifiers and instants of producers: what is accepted."""
+"""The identifiers and instants that producers may send."""
 
 from datetime import datetime, timedelta
 from typing import Annotated

@@ -65,7 +65,7 @@ where nspname = 'dovecote'
   ), false)
 order by 1
 """
-"""Roles that may create in the schema, besides this role, superusers and the database's owner."""
+"""Roles that may create in the schema, except this role, superusers and the database's owner."""
 
 
 class ChangedMigration(Exception):
