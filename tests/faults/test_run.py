@@ -42,9 +42,10 @@ def test_nothing_that_was_answered_202_is_lost_whatever_is_killed(run: Run) -> N
     ids += [stored(run, "both.json", f"postgres-{n}") for n in range(3)]
     postmaster = postmaster_of(run)
     os.kill(postmaster, signal.SIGKILL)
+    # A connection outlives its postmaster for a moment, so that 202 alone proves no restart.
+    until(lambda: postmaster_of(run) not in (0, postmaster), 20)
     until(lambda: run.post("both.json", "while-down")[0] == 202, 20)
     ids.append(stored(run, "both.json", "while-down"))
-    assert postmaster_of(run) != postmaster
 
     # A dispatcher in the middle of a batch.
     run.mend()
@@ -78,7 +79,10 @@ def test_with_feedback_replies_that_were_lost_are_settled_by_the_providers_event
 
 
 def postmaster_of(run: Run) -> int:
-    return int((run.directory / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+    """Return the process id in PostgreSQL's lock file, or 0 while the file is being replaced."""
+    lock = run.directory / "postgres" / "data" / "postmaster.pid"
+    lines = lock.read_text().split() if lock.exists() else []
+    return int(lines[0]) if lines else 0
 
 
 def switch(run: Run, name: str) -> bool:
