@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 
 from dovecote.aws.telemetry import no_span
-from dovecote.channels import lanes
+from dovecote.channels import NAMES, lanes
 from dovecote.channels.base import Prepared, Reply
 from dovecote.core.backoff import Backoff
 from dovecote.core.claim import Claim, Lease
@@ -36,6 +36,9 @@ from dovecote.dispatch.timing import Timing
 from dovecote.store.operations.dead_letters import PostgresDeadLetters
 from tests.canary import CANARY
 from tests.store import Store
+
+CHANNEL = NAMES[0]
+"""The channel of tests that need one, whichever it is."""
 
 KIND = "order.shipped"
 ADDRESS = f"success+{CANARY}@simulator.amazonses.com"
@@ -68,7 +71,7 @@ def a_submission(
     )
 
 
-def a_route(channel: str = "email", **overrides: Any) -> NewRoute:
+def a_route(channel: str = CHANNEL, **overrides: Any) -> NewRoute:
     email = channel == "email"
     values: dict[str, Any] = {
         "route_id": uuid.uuid4(),
@@ -105,7 +108,7 @@ def a_lease(seconds: float = 60) -> Lease:
     return Lease(token=uuid.uuid4(), seconds=seconds)
 
 
-def store_routes(store: Store, count: int, channel: str = "email", **more: Any) -> None:
+def store_routes(store: Store, count: int, channel: str = CHANNEL, **more: Any) -> None:
     """Store one notification with so many routes."""
     assert store.submit(a_notification([a_route(channel) for _ in range(count)], **more), a_lease())
 
@@ -150,7 +153,7 @@ def fresh(
     store: Store, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float] | None = None
 ) -> Claimed:
     """Claim so many of each lane."""
-    return store.claim("email", lanes, lease, since or {})[0]
+    return store.claim(CHANNEL, lanes, lease, since or {})[0]
 
 
 def claim_all(store: Store, seconds: float = 60, batch: int = 1000) -> list[Claim]:
@@ -165,7 +168,7 @@ def cancel(store: Store, claim: Claim) -> Cancellation | None:
     return store.cancel(notification.notification_id)
 
 
-def claim_lapsed(store: Store, channel: str = "email", hold: float = 0) -> Claim | None:
+def claim_lapsed(store: Store, channel: str = CHANNEL, hold: float = 0) -> Claim | None:
     """Claim a route of a channel whose lease, and hold, ran out."""
     numbers = [lane.number for lane in lanes.of(channel)]
     return next(iter(store.claim_lapsed(numbers, a_lease(), hold=hold)), None)
@@ -243,17 +246,18 @@ class ScriptedChannel:
         return self.per_second
 
 
-NO_HOLDS = {"email": 0.0, "push": 0.0}
+NO_HOLDS: Mapping[str, float] = dict.fromkeys(NAMES, 0.0)
 
 
 def channels_of(
     channel: ScriptedChannel, holds: Mapping[str, float] = NO_HOLDS, rate: float | None = None
 ) -> dict[str, ScriptedChannel]:
-    """Return a channel as email and as push: each has a hold, and email a rate."""
-    email, push = copy(channel), copy(channel)
-    email.hold_seconds, email.per_second = holds["email"], rate
-    push.hold_seconds, push.keeps_acceptances = holds["push"], False
-    return {"email": email, "push": push}
+    """Return a channel under each name; each has a hold, and the first has a rate."""
+    channels = {name: copy(channel) for name in NAMES}
+    for name, one in channels.items():
+        one.hold_seconds, one.keeps_acceptances = holds[name], name == CHANNEL
+    channels[CHANNEL].per_second = rate
+    return channels
 
 
 def a_sender(

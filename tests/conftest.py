@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from dovecote.channels import NAMES
 from dovecote.store.database import Connection, Database
 from dovecote.store.people.devices import PostgresDevices
 from dovecote.store.schema.migrate import migrate
@@ -35,6 +36,20 @@ def pytest_configure(config: pytest.Config) -> None:
     root = tempfile.TemporaryDirectory(prefix="dovecote-tests-", ignore_cleanup_errors=True)
     config.stash[TEMPORARY] = root
     os.environ["PYTEST_DEBUG_TEMPROOT"] = root.name
+    config.addinivalue_line("markers", "channels(*names): needs all of these channels")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect tests of a channel that the registry does not have.
+
+    A test of one channel belongs in channels/<name>; the mark `channels("email", "push")` is for a
+    test that needs several.
+    """
+    marks = {item: item.iter_markers("channels") for item in items}
+    needed = {item: {name for mark in found for name in mark.args} for item, found in marks.items()}
+    missing = [item for item in items if not needed[item] <= set(NAMES)]
+    items[:] = [item for item in items if item not in missing]
+    config.hook.pytest_deselected(items=missing)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
