@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dovecote.core.channel_state import ChannelState
+from dovecote.core.channel_state import ChannelState, Throttling
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import (
     Ambiguous,
@@ -68,6 +68,22 @@ def recorded(
 
 def a_route() -> Claim:
     return a_claim(route_id=uuid.uuid4())
+
+
+@pytest.mark.parametrize(
+    ("accepted", "accepts_nothing"),
+    [((), True), (("push",), True), (("email/shop.example",), True), (("email",), False)],
+)
+@pytest.mark.parametrize(("before", "refusals"), [(0.0, 5), (0.0, 40), (4.5, 1)])
+def test_a_batch_of_refusals_is_no_outage_where_the_run_had_an_acceptance_just_before(
+    accepted: Sequence[str], accepts_nothing: bool, before: float, refusals: int
+) -> None:
+    state = ChannelState(channel="email", throttling=Throttling(requests=before))
+    breaker = CircuitBreaker(state, recently_accepted=accepted)
+    for _ in range(refusals):
+        breaker.count(0, 1, of_many=False)
+    assert breaker.congestion.detected
+    assert breaker.refuses_all == accepts_nothing
 
 
 def test_a_resource_that_one_batch_finds_stopped_is_blocked_for_concurrent_batches() -> None:

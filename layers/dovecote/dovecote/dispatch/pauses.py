@@ -69,11 +69,7 @@ class Pauses:
             self._log.info(
                 "notification channel slowed down", channel=channel, per_second=round(slowed_to, 1)
             )
-        if (
-            congestion.refuses_all
-            and breaker.throttled is not None
-            and channel not in breaker.stopped
-        ):
+        if breaker.refuses_all and breaker.throttled is not None and channel not in breaker.stopped:
             self._pause(store, breaker.throttled)
 
     def _learn_of(self, store: ResultStore, breaker: CircuitBreaker, resource: str) -> None:

@@ -101,6 +101,14 @@ class CircuitBreaker:
         """Return whether an answer to this batch keeps further sends from beginning."""
         return bool(self.stopped) or self.congestion.detected
 
+    @property
+    def refuses_all(self) -> bool:
+        """Return whether the provider accepts nothing at all, and did not a few seconds ago.
+
+        At a rate that is too high, one of several batches may have nothing but refusals.
+        """
+        return self.congestion.refuses_all and not self._has_accepted(self.channel_state.channel)
+
     def count(self, accepted: int, throttled: int, *, of_many: bool) -> None:
         """Count a request's answer; stop the channel where refusals have become congestion."""
         with self._lock:
