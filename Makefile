@@ -50,7 +50,7 @@ run: .venv/.runtime ## the same stack in the foreground, with a page at http://1
 	@$(bin)/python -m local.run
 
 migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema, publish the catalog
-	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.wiring.migrate
+	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.wiring.provision
 
 # Each process has a PostgreSQL of its own; one more than processors, since tests wait. Faults come after, alone.
 test: .venv/.tests .venv-schemathesis/.schemathesis ## unit, integration and faults on a real PostgreSQL

@@ -17,7 +17,7 @@ from dovecote.core.route import Target
 from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.sending.sender import Sender
 from dovecote.store.schema.migrate import migrate
-from dovecote.wiring import database, delivery
+from dovecote.wiring import clients, delivery
 from dovecote.wiring import dispatch as wiring_dispatch
 from dovecote.wiring.settings import Settings, load
 
@@ -76,7 +76,7 @@ def drain(url: str) -> None:
     # Another channel of the same client and the same templates.
     _send(_sender(here), [_claim(n) for n in range(100)])
     dispatch = wiring_dispatch.dispatch()
-    database.database().run(lambda connection: connection.execute("select 1"))
+    clients.database().run(lambda connection: connection.execute("select 1"))
     ends = time.monotonic() + RUN_SECONDS
     _measured(lambda: dispatch(lambda: ends - time.monotonic()))
 

@@ -4,7 +4,7 @@ import math
 
 from bench.report import Table
 from dovecote.core.channel_state import Backlog
-from dovecote.dispatch.runs import scale
+from dovecote.dispatch import scale_out
 from dovecote.wiring.settings import Settings
 
 DEFAULTS = Settings(database_url="postgresql:///")
@@ -15,10 +15,10 @@ RATES = (14, 500, 5_000)
 
 def table() -> Table:
     """Return what is called for some backlogs, by the defaults but for MAX_DISPATCHERS."""
-    run = scale.one_run(DEFAULTS.dispatch_concurrency)
+    run = scale_out.one_run(DEFAULTS.dispatch_concurrency)
     return Table(
         title="Dispatchers for a backlog, on paper",
-        note=f"By dispatch/runs/scale.py, which takes {run:,} routes of a channel for what one run"
+        note=f"By dispatch/scale_out.py, which takes {run:,} routes of a channel for what one run"
         " delivers in its minute: dispatchers in the first minute, the scheduled one included, and"
         " the minutes until nothing is due. The emails are for MAX_DISPATCHERS 32, at what SES"
         " lets through a second.",
@@ -40,11 +40,11 @@ def drained(due: int, rate: float | None, *, run: int, most: int) -> list[int]:
     """Return how many dispatchers there are in each minute until nothing is due."""
     minutes = []
     while due > 0:
-        counted = min(due, scale.bound(run, most))
+        counted = min(due, scale_out.bound(run, most))
         backlog = Backlog(channel="push", due=counted, rate=rate)
-        minutes.append(1 + scale.further([backlog], run=run, most=most))
+        minutes.append(1 + scale_out.further([backlog], run=run, most=most))
         sent = minutes[-1] * run
-        due -= sent if rate is None else min(sent, math.floor(rate * scale.RUN_SECONDS))
+        due -= sent if rate is None else min(sent, math.floor(rate * scale_out.RUN_SECONDS))
     return minutes
 
 

@@ -29,10 +29,8 @@ from dovecote.dispatch.dispatch import Dispatch
 from dovecote.dispatch.finalise import Finaliser
 from dovecote.dispatch.pauses import Pauses
 from dovecote.dispatch.ports import Claimed
-from dovecote.dispatch.rates import Rates
 from dovecote.dispatch.sending.sender import Sender
-from dovecote.dispatch.services import Services
-from dovecote.dispatch.timing import Timing
+from dovecote.dispatch.services import Rates, Services, Timing
 from dovecote.store.operations.dead_letters import PostgresDeadLetters
 from tests.canary import CANARY
 from tests.store import Store

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from dovecote.wiring import database
+from dovecote.wiring import clients
 from tests.canary import heard
 
 ROOT = Path(__file__).parents[1]
@@ -199,8 +199,8 @@ def run_functions(values: Mapping[str, str]) -> Iterator[Functions]:
 
 def _forget() -> None:
     logging.Logger.manager.loggerDict.pop("dovecote", None)  # it writes to an earlier test's stdout
-    if database.database.cache_info().currsize:
-        database.database().close()
+    if clients.database.cache_info().currsize:
+        clients.database().close()
     for name, module in sorted(sys.modules.items()):
         if name.startswith("dovecote.wiring."):
             _clear_caches(module)

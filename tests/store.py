@@ -4,10 +4,9 @@ from contextlib import AbstractContextManager
 
 from dovecote.store.database import Database
 from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
-from dovecote.store.dispatch.wake_up import PostgresBacklogs, PostgresWakeUps
 from dovecote.store.feedback import PostgresFeedback
-from dovecote.store.operations.gauges import PostgresGauges
 from dovecote.store.operations.notifications import PostgresStories
+from dovecote.store.operations.overview import PostgresOverview
 from dovecote.store.queries import Queries
 from dovecote.store.submit.submissions import PostgresSubmissions
 
@@ -16,10 +15,8 @@ class Store(
     PostgresSubmissions,
     PostgresStories,
     PostgresDispatchStore,
-    PostgresWakeUps,
-    PostgresBacklogs,
     PostgresFeedback,
-    PostgresGauges,
+    PostgresOverview,
 ):
     """The classes of the store that most tests use, in one object, with its database's limits."""
 
@@ -27,12 +24,8 @@ class Store(
         Queries.__init__(self, database)
         self._default_max_attempts = default_max_attempts
 
-    @property
-    def database(self) -> Database:
-        return self._database
-
     def within(self, seconds: float) -> AbstractContextManager[None]:
-        return self._database.within(seconds)
+        return self.database.within(seconds)
 
     def spending(self, seconds: float) -> AbstractContextManager[None]:
-        return self._database.spending(seconds)
+        return self.database.spending(seconds)

@@ -29,7 +29,7 @@ from dovecote.dispatch.sending.sender import Sender
 from dovecote.store.schema.migrate import migrate
 from dovecote.submit import submission
 from dovecote.submit.submit import Submit
-from dovecote.wiring import database, delivery, metrics, tracing
+from dovecote.wiring import clients, delivery, observability
 from dovecote.wiring import dispatch as wiring_dispatch
 from dovecote.wiring import submit as wiring_submit
 from dovecote.wiring.settings import Settings
@@ -144,8 +144,8 @@ def send_by(channel: Accepting, in_flight: int = 0) -> None:
                 send_seconds=12,
                 clock=time.monotonic,
                 sleep=time.sleep,
-                span=tracing.inner_span(),
-                sent=partial(metrics.measurements().sent, name),
+                span=observability.inner_span(),
+                sent=partial(observability.measurements().sent, name),
             )
             for name in NAMES
         }
@@ -216,7 +216,7 @@ def drain(url: str, milliseconds: int, in_flight: int, faulty: int = 0) -> None:
     send_by(channel, in_flight if milliseconds else 0)
     random.seed()
     dispatch = wiring_dispatch.dispatch()
-    database.database().run(lambda connection: connection.execute("select 1"))
+    clients.database().run(lambda connection: connection.execute("select 1"))
     await_start()
     handled.tell()
     ends = time.monotonic() + RUN_SECONDS

@@ -4,7 +4,9 @@ from typing import Any
 
 from dovecote.aws import events
 from dovecote.core.problems import Malformed
-from dovecote.wiring import dispatch, logs, metrics, tracing
+
+# Lambda has more CPU before the first request than for it: `clients` loads psycopg now.
+from dovecote.wiring import clients, observability  # noqa: F401
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -17,9 +19,11 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     def left() -> float:
         return float(context.get_remaining_time_in_millis() / 1000)
 
-    log = logs.start(context)
-    with tracing.traced(context, "notification.dispatch"):
+    log = observability.start_log(context)
+    with observability.traced(context, "notification.dispatch"):
+        from dovecote.wiring import dispatch  # noqa: PLC0415 - the first event loads it
+
         tally = dispatch.run()(source, left)
         log.info("dispatched", **tally)
-        metrics.emit_run(tally, dispatch.gauges()(left()))
+        observability.emit_run(tally, dispatch.gauges()(left()))
     return tally

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from dovecote.aws import events, feedback_queue, sqs
+from dovecote.aws import events, sqs
 from dovecote.core.problems import Malformed
-from dovecote.wiring import feedback, logs
+from dovecote.wiring import feedback, observability
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -13,4 +13,4 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         records = events.records(event)
     except Malformed as malformed:
         return sqs.all_failed(malformed)
-    return feedback_queue.record_all(records, feedback.record_feedback(), logs.start(context))
+    return sqs.record_all(records, feedback.record_feedback(), observability.start_log(context))

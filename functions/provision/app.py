@@ -43,8 +43,8 @@ def provision_directly(event: Any, seconds: float, context: Any) -> dict[str, An
 
 def provision_database(users: Mapping[str, str], seconds: float, context: Any) -> dict[str, Any]:
     """Return the migrations that were applied, and the version of the schema."""
-    from dovecote.wiring import logs, provision  # noqa: PLC0415 - answer CloudFormation if it fails
+    from dovecote.wiring import observability, provision  # noqa: PLC0415 - answer CloudFormation if it fails
 
     done = provision.provision()(users, seconds)
-    logs.start(context).info("provisioned", applied=done.applied, version=done.version)
+    observability.start_log(context).info("provisioned", applied=done.applied, version=done.version)
     return {"applied": done.applied, "version": done.version}

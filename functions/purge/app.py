@@ -4,7 +4,7 @@ from typing import Any
 
 from dovecote.aws import events
 from dovecote.core.problems import Malformed
-from dovecote.wiring import logs, purge
+from dovecote.wiring import observability, purge
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -17,5 +17,5 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     def left() -> float:
         return float(context.get_remaining_time_in_millis() / 1000)
 
-    logs.start(context)
+    observability.start_log(context)
     return purge.purge()(left)

@@ -2,56 +2,61 @@
 
 from typing import Any
 
-from dovecote.aws import events, receipts, requests, responses, sqs, telemetry
+from dovecote.aws import events, responses, sqs, telemetry
 from dovecote.aws.events import Http
 from dovecote.aws.responses import Response
 from dovecote.aws.sqs import BatchResponse
 from dovecote.core.ports import Log
 from dovecote.core.problems import Malformed
 from dovecote.submit import submission
-from dovecote.wiring import logs, metrics, tracing
-from dovecote.wiring import submit as use_cases
+
+# Lambda has more CPU before the first request than for it: `clients` loads psycopg now.
+from dovecote.wiring import clients, observability  # noqa: F401
 
 
 def handler(event: Any, context: Any) -> Any:
     """Store the notifications of an HTTP event, of SQS messages or of a direct invocation."""
-    log = logs.start(context)
+    log = observability.start_log(context)
     if events.is_queued(event):
         return submit_messages(event, log)
     try:
         request = events.http(event) if events.is_http(event) else None
     except Malformed as malformed:
         return responses.problem(malformed)
-    parent = None if request is None else requests.header(request, "traceparent")
-    submit = submit_one if not requests.is_batch(request or event) else submit_batch
+    parent = None if request is None else events.header(request, "traceparent")
+    submit = submit_one if not events.is_batch(request or event) else submit_batch
 
     def submitted() -> Response:
         return submit(request, event, telemetry.continued(parent))
 
-    with tracing.traced(context, "notification.submit", parent):
+    with observability.traced(context, "notification.submit", parent):
         response = responses.respond(submitted, log)
-    metrics.emit_deliveries()
+    observability.emit_deliveries()
     return responses.body(response) if request is None else response
 
 
 def submit_one(request: Http | None, event: Any, traceparent: str | None) -> Response:
     """Store one notification."""
+    from dovecote.wiring import submit as use_cases  # noqa: PLC0415 - the first request loads it
+
     submit = use_cases.submit()
-    key = None if request is None else requests.header(request, "idempotency-key")
+    key = None if request is None else events.header(request, "idempotency-key")
     parsed = submission.parse(body(request, event), key=key, traceparent=traceparent)
-    return receipts.response(submit(parsed))
+    return responses.receipt_response(submit(parsed))
 
 
 def submit_batch(request: Http | None, event: Any, traceparent: str | None) -> Response:
     """Store many notifications, each with its key in its body and a result of its own."""
+    from dovecote.wiring import submit as use_cases  # noqa: PLC0415 - the first request loads it
+
     submit = use_cases.submit_batch()
     parsed = submission.parse_batch(body(request, event), traceparent=traceparent)
-    return receipts.batch_response(submit(parsed))
+    return responses.batch_response(submit(parsed))
 
 
 def body(request: Http | None, event: Any) -> bytes:
     """Return the body of a request, or the event of a direct invocation as one."""
-    return requests.direct_body(event) if request is None else requests.body(request)
+    return events.direct_body(event) if request is None else events.body(request)
 
 
 def submit_messages(event: Any, log: Log) -> BatchResponse:
@@ -60,9 +65,11 @@ def submit_messages(event: Any, log: Log) -> BatchResponse:
         records = events.records(event)
     except Malformed as malformed:
         return sqs.all_failed(malformed)
+    from dovecote.wiring import submit as use_cases  # noqa: PLC0415 - the first request loads it
+
     submit = use_cases.submit_batch()
     parents = [record.attribute("traceparent") for record in records]
-    with tracing.tracing().span("notification.submit", *parents):
+    with observability.tracing().span("notification.submit", *parents):
         parsed = [
             submission.parse_one(sqs.body(record), traceparent=telemetry.continued(parent))
             for record, parent in zip(records, parents, strict=True)

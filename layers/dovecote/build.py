@@ -104,27 +104,29 @@ def build(
 def install(target: Path, machine: str, locks: Sequence[Path]) -> None:
     """Install the wheels of the locks for the machine, whatever machine and python3 build it."""
     shutil.rmtree(target, ignore_errors=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    wheels = ["--only-binary=:all:", "--implementation=cp", "--python-version=3.13"]
-    wheels += [f"--platform={platform}_{machine}" for platform in PLATFORMS]
-    strict = ["--require-hashes", "--no-deps", "--no-compile"]
-    named = [f"--requirement={lock}" for lock in locks]
-    installed = subprocess.run(  # noqa: S603 - all of it is ours
-        [*pip, *wheels, *strict, f"--target={target}", *named], check=False
-    )
-    if installed.returncode != 0:
-        names = " and ".join(lock.name for lock in locks)
-        raise BuildError(f"{sys.executable} -m pip could not install {names}")
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *("--only-binary=:all:", "--implementation=cp", "--python-version=3.13"),
+        *(f"--platform={platform}_{machine}" for platform in PLATFORMS),
+        *("--require-hashes", "--no-deps", "--no-compile", f"--target={target}"),
+        *(f"--requirement={lock}" for lock in locks),
+    ]
+    names = " and ".join(lock.name for lock in locks)
+    call(command, f"{sys.executable} -m pip could not install {names}")
+
+
+def call(command: Sequence[str | Path], problem: str) -> None:
+    """Run a command; raise BuildError with the problem where it fails."""
+    if subprocess.run(command, check=False).returncode != 0:  # noqa: S603 - all of it is ours
+        raise BuildError(problem)
 
 
 def describe(target: Path) -> None:
     """Write the description of the API as JSON in the place of YAML, which is slow to read."""
     source = target / PACKAGE.name / "aws" / "openapi.yaml"
     compiled = source.with_suffix(".json")
-    command: list[str | Path] = [sys.executable, "-I", "-B", "-c", AS_JSON]
-    command += [target, source, compiled]
-    if subprocess.run(command, check=False).returncode != 0:  # noqa: S603 - all of it is ours
-        raise BuildError(f"{source.name} can't be written as JSON")
+    command = (sys.executable, "-I", "-B", "-c", AS_JSON, target, source, compiled)
+    call(command, f"{source.name} can't be written as JSON")
     source.unlink()
 
 
@@ -230,11 +232,11 @@ def compile_all(target: Path, python: str) -> None:
     By hash, because zip and sam change the times by which a module is found to be stale otherwise.
     """
     # -I: no PYTHON* variable puts the files elsewhere, or strips them.
-    mode = ["--invalidation-mode", "unchecked-hash", "-q", "-j0"]
-    places = ["-s", str(target), "-p", "/opt/python"]
-    command = [python, "-I", "-m", "compileall", *mode, *places, str(target)]
-    if subprocess.run(command, check=False).returncode != 0:  # noqa: S603
-        raise BuildError("Python 3.13 can't compile a module, which is named above")
+    command = (
+        *(python, "-I", "-m", "compileall", "--invalidation-mode", "unchecked-hash", "-q", "-j0"),
+        *("-s", target, "-p", "/opt/python", target),
+    )
+    call(command, "Python 3.13 can't compile a module, which is named above")
 
 
 def warn(text: str) -> None:

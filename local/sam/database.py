@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from dovecote.store.schema.migrate import migrate
-from dovecote.store.schema.publish import publish
+from dovecote.store.schema.provision import publish
 from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment
 from local.postgres import Server

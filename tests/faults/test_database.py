@@ -14,7 +14,7 @@ import pytest
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
 from dovecote.store.schema.migrate import migrate
-from dovecote.wiring import database as wiring_database
+from dovecote.wiring import clients
 from local.postgres import Server
 from local.provider import Fault, Order, Running
 from tests.faults.link import Link, linked
@@ -106,8 +106,8 @@ def test_a_connection_to_what_is_a_reader_since_a_failover_is_discarded(
     connection.execute(f"{in_database} set default_transaction_read_only = on".encode())
     answer, seconds = post(functions, "k-1")
     assert refused_in_time(answer, seconds)
-    wiring_database.database().close()
-    with wiring_database.database().transaction() as kept:
+    clients.database().close()
+    with clients.database().transaction() as kept:
         assert kept.execute("show default_transaction_read_only").fetchone() == ("on",)
     connection.execute(f"{in_database} reset default_transaction_read_only".encode())
     opened = link.opened

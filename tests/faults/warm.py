@@ -8,7 +8,7 @@ import opentelemetry.sdk.trace  # noqa: F401
 
 import dovecote.dispatch.dispatch
 import dovecote.dispatch.finalise
-import dovecote.dispatch.rates
+import dovecote.dispatch.services
 import dovecote.operations.gauges
 import dovecote.submit.build_notification
 import dovecote.submit.preview

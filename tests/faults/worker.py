@@ -25,7 +25,7 @@ from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Claim
 from dovecote.core.stored import Stored
 from dovecote.dispatch.ports import Claimed
-from dovecote.wiring import clients, database
+from dovecote.wiring import clients, delivery
 from tests.functions import Context, load
 
 POINTS = {
@@ -175,7 +175,7 @@ def _arm(stop: Stop, held: str) -> None:
         if stop.address.encode() in (request.body or b""):
             at("before send")
 
-    store, submissions = database.dispatch_store(), database.submissions()
+    store, submissions = delivery.dispatch_store(), delivery.submissions()
     claims = os.open(held, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for owner, name in ((store, "claim"), (store, "claim_lapsed"), (submissions, "submit")):
         setattr(owner, name, _noted(getattr(owner, name), claims))

@@ -49,7 +49,7 @@ BORDERS = {
     "jinja2": ("dovecote.catalog",),
     "psycopg": ("dovecote.store", "dovecote.wiring"),
     "boto3": ("dovecote.wiring",),
-    "botocore": ("dovecote.channels", "dovecote.aws.invocation", "dovecote.wiring"),
+    "botocore": ("dovecote.channels", "dovecote.wiring"),
     "aws_lambda_powertools": ("dovecote.wiring",),
     "opentelemetry": ("dovecote.aws.otlp", "dovecote.aws.telemetry", "dovecote.wiring"),
 }

@@ -12,7 +12,7 @@ from dovecote.channels.push.channel import PushChannel
 from dovecote.core.claim import Claim
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.outcome import Permanent
-from dovecote.dispatch.sending.attempts import attempt
+from dovecote.dispatch.sending.failures import attempt
 from local.provider import Running
 from tests.canary import CANARY
 from tests.catalogs import write_catalog

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.wiring import logs, submit
+from dovecote.wiring import observability, submit
 from local.provider import Fault, Order, Running
 from tests.canary import CANARY
 from tests.functions import Functions, environment, run_functions
@@ -84,7 +84,7 @@ def test_a_broken_machinery_is_a_202_and_logged_at_debug_only(
         raise RuntimeError("success+ann@simulator.amazonses.com")
 
     submit.submit()._best_effort._deliver = broken  # type: ignore[assignment]
-    logs.logger().setLevel("DEBUG")
+    observability.logger().setLevel("DEBUG")
     caplog.set_level("DEBUG")
     answer = functions.post(email_only())
     assert (answer.status, answer.body["routes"][0]["status"]) == (202, "pending")

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from dovecote.core.transitions import Refusal
-from dovecote.operations.redrives import BATCH, Redrives
+from dovecote.operations.dead_letters import BATCH, DeadLetters
 from dovecote.store.database import Database
 from dovecote.store.operations.dead_letters import PostgresDeadLetters
 from dovecote.store.statements import statement
@@ -299,13 +299,14 @@ def test_two_redrives_at_once_redrive_each_once(connection: Connection, database
     def run() -> None:
         with psycopg.connect(database_url, autocommit=True) as own:
             database = Database(lambda: own)
-            use = Redrives(
+            use = DeadLetters(
                 letters=PostgresDeadLetters(database),
+                read=Store(database, default_max_attempts=5).notification,
                 limits=database,
                 new_id=uuid.uuid4,
                 clock=lambda: 0.0,
             )
-            answer = use.redrive(b'{"filter": {}}', WHO)
+            answer = use.redrive_all(b'{"filter": {}}', WHO)
             assert not isinstance(answer, int)
             done.append(answer.redriven)
 
@@ -343,8 +344,10 @@ def test_when_the_time_is_over_no_batch_is_begun(
 ) -> None:
     make(connection, 3 * BATCH)
     times = iter([0.0, 0.0, 0.0, 3.0])
-    use = Redrives(letters=letters, limits=database, new_id=uuid.uuid4, clock=lambda: next(times))
-    answer = use.redrive(b'{"filter": {}}', WHO)
+    use = DeadLetters(
+        letters=letters, limits=database, new_id=uuid.uuid4, clock=lambda: next(times)
+    )
+    answer = use.redrive_all(b'{"filter": {}}', WHO)
     assert not isinstance(answer, int)
     assert (answer.matched, answer.redriven) == (3 * BATCH, BATCH)
 

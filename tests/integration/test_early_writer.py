@@ -9,8 +9,7 @@ import pytest
 from dovecote.core.claim import Claim
 from dovecote.core.errors import StoreBusy, StoreUnavailable
 from dovecote.core.outcome import Delivered, Failed, Outcome, Result
-from dovecote.dispatch.early_writer import EarlyWriter
-from dovecote.dispatch.finalise import PAUSE_SECONDS
+from dovecote.dispatch.finalise import PAUSE_SECONDS, EarlyWriter
 from tests.builders import a_finaliser, claim_all, store_routes
 from tests.store import Store
 

@@ -529,7 +529,7 @@ def test_what_there_is_no_time_for_remains_and_is_erased_the_next_time(
     many(connection, 5)
     monkeypatch.setattr(erasure, "MOST", 2)
     clock = iter([0.0, 0.0, 0.0, 9.0])
-    monkeypatch.setattr(api.erasure(), "_clock", lambda: next(clock))
+    monkeypatch.setattr(api.erasure(), "clock", lambda: next(clock))
     erase(idle, USER, erased=4, remaining=True)
     clock = iter([0.0, 0.0])
     erase(idle, USER, erased=1)

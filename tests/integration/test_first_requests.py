@@ -136,7 +136,7 @@ def test_a_submit_that_tries_at_once_loads_a_client_and_no_dispatcher(starts: St
     assert [route["status"] for route in json.loads(answer["body"])["routes"]] == ["published"]
     assert not loaded & {
         "dovecote.dispatch.dispatch",
-        "dovecote.dispatch.rates",
+        "dovecote.dispatch.services",
         "email_validator",
         "pydantic",
     }

@@ -12,7 +12,7 @@ import pytest
 
 from dovecote.core.route import Reason
 from dovecote.core.transitions import DeadLetter
-from dovecote.store import queries, raw_query, statements
+from dovecote.store import queries, statements
 from local.provider import Fault, Running
 from tests.builders import claim_all
 from tests.functions import Context, Functions, environment, run_functions
@@ -28,7 +28,7 @@ Connection = psycopg.Connection[Any]
 As = Callable[..., AbstractContextManager[Functions]]
 
 __all__ = ["applications", "names", "users"]
-WAYS = ((queries, "statement"), (raw_query, "numbered"))
+WAYS = ((queries, "statement"), (queries, "numbered"))
 """Every place where the store looks a statement up."""
 
 PERMANENT = {"status": 400, "code": "BadRequestException", "message": "refused"}

@@ -14,7 +14,7 @@ from dovecote import channels
 from dovecote.aws.measurements import SAMPLED
 from dovecote.core.outcome import Failed
 from dovecote.operations.gauges import RETURN_SECONDS, Gauges, ReadGauges
-from dovecote.wiring import metrics
+from dovecote.wiring import observability
 from local.provider import Fault, Running
 from tests.builders import (
     RecordingLog,
@@ -204,7 +204,7 @@ def test_submit_emits_what_its_tries_came_to_once_in_a_while(
 ) -> None:
     functions.post(email_only())
     assert metrics_of(capsys.readouterr().out) == []
-    monkeypatch.setattr(metrics, "EMIT_SECONDS", 0)
+    monkeypatch.setattr(observability, "EMIT_SECONDS", 0)
     functions.post(email_only(idempotency_key="another"))
     functions.post(email_only(idempotency_key="later", deliver_at="2999-01-01T00:00:00Z"))
     whole, own = by_channel(capsys.readouterr().out)
@@ -227,7 +227,7 @@ def test_a_run_without_a_database_emits_its_tally_and_leaves_the_gauges_out(
 
 def test_gauges_take_no_longer_than_the_function_has(store: Store, connection: Connection) -> None:
     log = RecordingLog()
-    read = ReadGauges(store=store, limits=store, log=log)
+    read = ReadGauges(read=store.gauges, limits=store, log=log)
     with connection.transaction():
         connection.execute("lock table notification_routes in access exclusive mode")
         begun = time.monotonic()
@@ -245,7 +245,7 @@ def test_gauges_are_not_asked_for_where_no_time_is_left(
     asked: list[None] = []
     monkeypatch.setattr(store, "gauges", lambda: asked.append(None))
     log = RecordingLog()
-    assert ReadGauges(store=store, limits=store, log=log)(RETURN_SECONDS) is None
+    assert ReadGauges(read=store.gauges, limits=store, log=log)(RETURN_SECONDS) is None
     assert [line[1] for line in log.lines] == ["gauges not read"]
     assert asked == []
 

@@ -31,7 +31,7 @@ def overview(database_url: str) -> Iterator[PostgresOverview]:
 def counts(overview: PostgresOverview, most: int = 100) -> dict[tuple[str, str], tuple[int, ...]]:
     """Return the counts of the channels and statuses that have live routes."""
     found = {
-        (one.channel, one.status): tuple(getattr(one, name) for name in COUNTS)
+        (one["channel"], one["status"]): tuple(one[name] for name in COUNTS)
         for one in overview.overview(most).live
     }
     assert len(found) == 4
@@ -72,7 +72,8 @@ def test_live_routes_are_told_by_channel_status_and_how_they_stand(
         ("push", "pending"): (5, 1, 0, 0, 0),
     }
     oldest = {
-        (one.channel, one.status): one.oldest_due_seconds for one in overview.overview(100).live
+        (one["channel"], one["status"]): one["oldest_due_seconds"]
+        for one in overview.overview(100).live
     }
     assert 90 <= oldest["push", "pending"] < 120
     assert oldest["push", "retrying"] == 0
@@ -99,11 +100,11 @@ def test_minutes_tell_what_was_published_what_failed_and_what_ended(
     told = overview.overview(100)
     assert told.minutes is not None
     assert len(told.minutes) == 60
-    assert {one.at.second for one in told.minutes} == {0}
-    assert sum(one.published for one in told.minutes) == 2
-    assert sum(one.published for one in told.minutes[-2:]) == 2
-    failed = sum(one.failed for one in told.minutes)
-    dead = sum(one.dead_lettered for one in told.minutes)
+    assert {one["at"].second for one in told.minutes} == {0}
+    assert sum(one["published"] for one in told.minutes) == 2
+    assert sum(one["published"] for one in told.minutes[-2:]) == 2
+    failed = sum(one["failed"] for one in told.minutes)
+    dead = sum(one["dead_lettered"] for one in told.minutes)
     events = dict(
         connection.execute("select event, count(*) from notification_events group by 1").fetchall()
     )
@@ -119,15 +120,15 @@ def test_pauses_and_open_dead_letters_are_told_with_their_errors_and_reasons(
     store.pause("email/example.com", "throttled", base=60, most=300, jitter=1)
     told = overview.overview(100)
     (paused,) = told.paused
-    assert (paused.resource, paused.channel, paused.error) == (
+    assert (paused["resource"], paused["channel"], paused["error"]) == (
         "email/example.com", "email", "throttled",
     )  # fmt: skip
-    assert [(one.reason, one.open) for one in told.dead_letters] == [("attempts", 3)]
+    assert [(one["reason"], one["open"]) for one in told.dead_letters] == [("attempts", 3)]
     connection.execute(
         "update notification_dead_letters set closed_at = clock_timestamp(), closed_as = 'redriven'"
         " where dead_letter_id = (select min(dead_letter_id) from notification_dead_letters)"
     )
-    assert [one.open for one in overview.overview(100).dead_letters] == [2]
+    assert [one["open"] for one in overview.overview(100).dead_letters] == [2]
 
 
 def explained(connection: Connection, name: str, **parameters: Any) -> dict[str, Any]:
@@ -183,7 +184,7 @@ def test_what_was_published_long_ago_and_what_is_due_are_not_read_in_full(
     monkeypatch.setattr("dovecote.store.operations.overview.MINUTES_MS", 1)
     told = overview.overview(500)
     assert told.minutes is None
-    assert sum(one.due for one in told.live) == 500
+    assert sum(one["due"] for one in told.live) == 500
     live = explained(connection, "operations/live", **LANES, most=500)
     read = [node for node in nodes(live) if node.get("Relation Name") == "notification_routes"]
     assert [node["Index Name"] for node in read] == ["notification_routes_due"]

@@ -14,9 +14,9 @@ from psycopg import sql
 from dovecote.channels import NAMES
 from dovecote.core.channel_state import Congested, SendSlots
 from dovecote.core.errors import ProviderUnavailable
-from dovecote.dispatch.rates import Rates
+from dovecote.dispatch.services import Rates
 from dovecote.store.database import Database
-from dovecote.wiring import database
+from dovecote.wiring import delivery
 from local.provider import Running
 from tests.builders import (
     RecordingLog,
@@ -443,7 +443,7 @@ def test_submit_takes_a_slot_for_each_email_that_it_tries_and_no_more(
     functions: Functions, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.set_rate(EMAIL, 100)
-    own = database.dispatch_store()
+    own = delivery.dispatch_store()
     reserve, wanted = own.reserve, []
 
     def asked(channel: str, count: int, horizon: float) -> SendSlots:

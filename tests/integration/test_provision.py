@@ -81,7 +81,7 @@ def test_the_users_that_it_names_are_made(empty_database_url: str, catalog_folde
 
 
 def migrated_by_hand(**environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dovecote.wiring.migrate"]
+    command = [sys.executable, "-m", "dovecote.wiring.provision"]
     given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "layers" / "dovecote")}
     return subprocess.run(
         command, env={**given, **environment}, capture_output=True, text=True, check=False

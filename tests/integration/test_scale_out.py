@@ -11,9 +11,8 @@ import pytest
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.notification import Priority
 from dovecote.core.ports import NotInvoked
-from dovecote.dispatch.runs import scale
-from dovecote.dispatch.runs.scale_out import ScaleOut
-from dovecote.store.dispatch.wake_up import PostgresBacklogs
+from dovecote.dispatch.scale_out import ScaleOut, one_run
+from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
 from dovecote.wiring import clients
 from local.provider import Running
 from tests.builders import RecordingLog, a_lease, a_notification, a_route, claim_all, store_routes
@@ -24,7 +23,7 @@ from tests.store import Store
 Connection = psycopg.Connection[Any]
 
 NAME = "dovecote-dispatch:live"
-RUN = scale.one_run(1)
+RUN = one_run(1)
 
 
 class Calls(list[str]):
@@ -246,7 +245,9 @@ def test_without_a_function_to_call_nobody_is_called_and_nothing_is_counted(
     scaling: Callable[..., Any], connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[int] = []
-    monkeypatch.setattr(PostgresBacklogs, "backlog", lambda _, most: counted.append(most) or [])
+    monkeypatch.setattr(
+        PostgresDispatchStore, "backlog", lambda _, most: counted.append(most) or []
+    )
     aws = Lambda()
     with scaling(aws, DISPATCH_FUNCTION="") as functions:
         a_backlog(functions, connection)

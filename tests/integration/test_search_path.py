@@ -21,7 +21,7 @@ from psycopg import errors, sql
 
 from dovecote.core.errors import StoreFailed
 from dovecote.store.schema.migrate import known, migrate, migrate_with
-from dovecote.store.schema.publish import publish
+from dovecote.store.schema.provision import publish
 from dovecote.store.schema.roles import FUNCTIONS, make_users
 from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment

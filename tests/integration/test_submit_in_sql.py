@@ -21,7 +21,7 @@ from dovecote.channels.email.planning import NOT_ALLOWED
 from dovecote.core.parsing.addresses import BadAddress, normalised
 from dovecote.core.parsing.identifiers import is_identifier
 from dovecote.store.people.devices import PostgresDevices
-from dovecote.store.schema.publish import publish
+from dovecote.store.schema.provision import publish
 from dovecote.store.schema.roles import PRODUCER, BadUsers, make_users
 from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment

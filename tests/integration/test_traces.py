@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from dovecote.wiring import tracing
+from dovecote.wiring import observability
 from local.provider import Fault, Running
 from tests.functions import Functions, environment, run_functions
 from tests.integration.test_best_effort import email_only, order
@@ -67,7 +67,7 @@ class Export:
 @pytest.fixture
 def export(monkeypatch: pytest.MonkeyPatch) -> Export:
     taking = Export()
-    monkeypatch.setattr(tracing, "export", lambda: taking)
+    monkeypatch.setattr(observability, "export", lambda: taking)
     return taking
 
 
@@ -147,7 +147,7 @@ def test_a_push_of_a_producer_without_a_trace_has_its_run_s(
 
 
 def test_where_nobody_takes_spans_there_is_one_for_the_invocation_alone(later: Functions) -> None:
-    tracer: Any = tracing.tracing()._tracer
+    tracer: Any = observability.tracing().tracer
     unexported = Export()
     tracer.span_processor.add_span_processor(unexported.processor)
     post(later, traceparent(TRACES[0]))

@@ -16,7 +16,7 @@ import pytest
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.ports import NotInvoked
 from dovecote.dispatch.dispatch import TALLY
-from dovecote.dispatch.runs.woken_run import SECOND, WokenRun
+from dovecote.dispatch.runs import SECOND, WokenRun
 from dovecote.store.database import Connection as StoreConnection
 from dovecote.store.database import Database
 from dovecote.submit.wake_up import WakeUp

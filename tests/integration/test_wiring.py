@@ -13,8 +13,7 @@ import pytest
 
 from dovecote.catalog.kinds import BadCatalog
 from dovecote.core.parsing.settings import BadSettings
-from dovecote.wiring import clients, logs
-from dovecote.wiring import database as wiring_database
+from dovecote.wiring import clients, observability
 from dovecote.wiring.settings import load
 from local.provider import Fault, Order, Running
 from tests.functions import Context, environment, run_functions
@@ -33,16 +32,16 @@ def test_an_iam_connection_is_encrypted_verified_and_carries_a_fresh_token(
     }
     with run_functions(values):
         monkeypatch.setattr(
-            wiring_database.Connection, "connect", lambda **parameters: asked.append(parameters)
+            clients.Connection, "connect", lambda **parameters: asked.append(parameters)
         )
-        wiring_database.connect()
+        clients.connect()
     (parameters,) = asked
     assert parameters["host"] == "db.example.com"
     assert parameters["port"] == 5432
     assert parameters["user"] == "dovecote_submit"
     assert parameters["password"].startswith("db.example.com:5432/?Action=connect")
     assert parameters["sslmode"] == "verify-full"
-    assert parameters["sslrootcert"] == str(wiring_database.CA_FILE)
+    assert parameters["sslrootcert"] == str(clients.CA_FILE)
     assert parameters["prepare_threshold"] is None
 
 
@@ -69,7 +68,7 @@ def test_the_token_is_the_one_that_boto3_makes(
         made = rds.generate_db_auth_token(
             DBHostname="db.example.com", Port=5433, DBUsername="Ann+x"
         )
-        assert wiring_database.iam_token(load()) == made
+        assert clients.iam_token(load()) == made
     assert "X-Amz-Date=20261201T120000Z" in made
     assert ("X-Amz-Security-Token" in made) is bool(session_token)
 
@@ -77,7 +76,7 @@ def test_the_token_is_the_one_that_boto3_makes(
 def test_a_token_needs_no_client(catalog_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with run_functions(on_aws(catalog_folder)):
         monkeypatch.setattr(clients.session(), "client", None)
-        assert wiring_database.iam_token(load())
+        assert clients.iam_token(load())
 
 
 def test_without_a_region_there_is_no_token(catalog_folder: Path) -> None:
@@ -85,16 +84,16 @@ def test_without_a_region_there_is_no_token(catalog_folder: Path) -> None:
         run_functions(on_aws(catalog_folder, AWS_DEFAULT_REGION="", AWS_CONFIG_FILE="/dev/null")),
         pytest.raises(BadSettings, match="AWS_DEFAULT_REGION: is not set"),
     ):
-        wiring_database.iam_token(load())
+        clients.iam_token(load())
 
 
 def test_each_line_of_the_log_names_its_request_whoever_writes_the_first(
     catalog_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with run_functions(environment("", "", catalog_folder)), ThreadPoolExecutor(8) as executor:
-        log = logs.start(Context())
+        log = observability.start_log(Context())
         list(executor.map(lambda number: log.info("line", number=number), range(8)))
-        log = logs.start(Context(aws_request_id="request-2"))
+        log = observability.start_log(Context(aws_request_id="request-2"))
         log.info("line", number=8)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     requests = {line["number"]: line["request_id"] for line in lines}
@@ -110,7 +109,7 @@ def test_each_line_of_the_log_names_the_callers_trace_or_its_own(
     catalog_folder: Path, capsys: pytest.CaptureFixture[str], parent: str | None, own: bool
 ) -> None:
     with run_functions(environment("", "", catalog_folder)):
-        logs.start(Context(), parent).info("line")
+        observability.start_log(Context(), parent).info("line")
     trace_id = json.loads(capsys.readouterr().out)["trace_id"]
     assert re.fullmatch("[0-9a-f]{32}", trace_id)
     assert (trace_id != TRACEPARENT[3:35]) is own

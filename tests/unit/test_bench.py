@@ -21,7 +21,7 @@ from bench.report import (
     times,
 )
 from bench.rounds import rounds
-from dovecote.dispatch.runs import scale
+from dovecote.dispatch import scale_out
 
 
 def test_a_ratio_compares_within_each_round() -> None:
@@ -118,7 +118,7 @@ def test_a_backlog_on_paper_is_drained_minute_by_minute(
 
 
 def test_the_backlogs_on_paper_stand_around_what_one_run_delivers() -> None:
-    run = scale.one_run(paper.DEFAULTS.dispatch_concurrency)
+    run = scale_out.one_run(paper.DEFAULTS.dispatch_concurrency)
     assert {run, run + 1} <= set(paper.BACKLOGS)
 
 

@@ -27,7 +27,6 @@ from dovecote.dispatch.sending.circuit_breaker import (
     PROBES,
     CircuitBreaker,
 )
-from dovecote.dispatch.sending.stopped_resources import StoppedResources
 from tests.unit.examples import a_claim
 
 SHOP = ("email", "email/shop.example")
@@ -87,7 +86,7 @@ def test_a_batch_of_refusals_is_no_outage_where_the_run_had_an_acceptance_just_b
 
 
 def test_a_resource_that_one_batch_finds_stopped_is_blocked_for_concurrent_batches() -> None:
-    shared = StoppedResources()
+    shared = set[str]()
     first, second = (CircuitBreaker(ChannelState(channel="email"), (), shared) for _ in range(2))
     assert second.blocked_by(SHOP) is None
     recorded(first, Throttled(resource="email/shop.example", error="too fast"))
@@ -131,7 +130,7 @@ FAST = Throttled(resource="email", error="fast")
 
 
 def test_one_throttle_answer_blocks_nothing_and_congestion_blocks_the_channel() -> None:
-    shared = StoppedResources()
+    shared = set[str]()
     breaker, other = (CircuitBreaker(ChannelState(channel="email"), (), shared) for _ in range(2))
     for _ in range(3):
         assert (breaker.blocked_by(SHOP), breaker.has_opened) == (None, False)
@@ -370,7 +369,7 @@ def test_refusals_of_earlier_batches_count_in_a_row() -> None:
 
 
 def test_an_acceptance_after_refusals_reopens_their_identity() -> None:
-    shared = StoppedResources()
+    shared = set[str]()
     breaker = CircuitBreaker(ChannelState(channel="email"), (), shared)
     breaker.blocked_by(SHOP)  # under way when the others are refused
     refused(breaker, MOST_REFUSED)

@@ -61,7 +61,7 @@ def test_a_notification_alone_has_no_histories() -> None:
 
 def test_a_cancellation_is_three_counts() -> None:
     result = Cancellation(cancelled=1, in_flight=2, ended=3)
-    assert shown(documents.cancellation(result)) == {"cancelled": 1, "in_flight": 2, "ended": 3}
+    assert shown(result) == {"cancelled": 1, "in_flight": 2, "ended": 3}
 
 
 def test_a_device_is_shown_without_token_and_endpoint() -> None:

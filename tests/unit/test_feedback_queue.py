@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from dovecote.aws import feedback_queue
+from dovecote.aws import sqs
 from dovecote.aws.events import Record
 from dovecote.core.errors import StoreFailed, StoreUnavailable
 from dovecote.core.feedback import BadEvent
@@ -32,7 +32,7 @@ def test_sqs_delivers_again_only_the_events_that_were_not_recorded() -> None:
 
     log = Lines()
     records = [Record(message_id=f"m-{place}", body=body) for place, body in enumerate(answers)]
-    assert feedback_queue.record_all(records, take, log) == {
+    assert sqs.record_all(records, take, log) == {
         "batchItemFailures": [{"itemIdentifier": f"m-{place}"} for place in (1, 3, 4, 5)]
     }
     assert log.lines == [
@@ -56,9 +56,7 @@ def test_the_log_line_of_a_batch_names_each_route_once_and_no_recipient() -> Non
         "of another": Taken(route_id=OTHER_ID),
         "of no route": Taken(),
     }
-    feedback_queue.record_all(
-        [Record(message_id="m", body=body) for body in events], events.__getitem__, log
-    )
+    sqs.record_all([Record(message_id="m", body=body) for body in events], events.__getitem__, log)
     assert log.fields == {
         "settled": 1,
         "failed": 0,

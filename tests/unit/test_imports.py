@@ -96,7 +96,7 @@ OTHERS = {
         "dovecote.operations.dead_letters",
         "dovecote.feedback",
         "dovecote.people",
-        "dovecote.dispatch.rates",
+        "dovecote.dispatch.services",
         "dovecote.wiring.api",
         "dovecote.wiring.dispatch",
     ),

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dovecote.dispatch.in_flight import InFlight
+from dovecote.dispatch.batch import InFlight
 
 
 def test_the_batch_that_ends_first_is_joined_first() -> None:

@@ -8,8 +8,8 @@ import pytest
 from botocore.config import Config
 from botocore.stub import ANY, Stubber
 
-from dovecote.aws.invocation import LambdaInvoke
 from dovecote.core.ports import NotInvoked
+from dovecote.wiring import clients
 
 FUNCTION = "dovecote-dispatch:live"
 
@@ -25,8 +25,9 @@ def client(**more: Any) -> Any:
     )
 
 
-def test_a_call_is_an_event_that_nobody_waits_for() -> None:
+def test_a_call_is_an_event_that_nobody_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
     aws = client()
+    monkeypatch.setattr(clients, "lambda_client", lambda: aws)
     with Stubber(aws) as stubber:
         stubber.add_response(
             "invoke",
@@ -37,7 +38,7 @@ def test_a_call_is_an_event_that_nobody_waits_for() -> None:
                 "Payload": json.dumps({"source": "submit"}),
             },
         )
-        LambdaInvoke(client=lambda: aws, function=FUNCTION)("submit")
+        clients.invoke_dispatch(FUNCTION)("submit")
         stubber.assert_no_pending_responses()
 
 
@@ -51,24 +52,29 @@ def test_a_call_is_an_event_that_nobody_waits_for() -> None:
         ("a code that botocore does not know", 418),
     ],
 )
-def test_whatever_lambda_refuses_with_is_not_invoked(code: str, status: int) -> None:
+def test_whatever_lambda_refuses_with_is_not_invoked(
+    monkeypatch: pytest.MonkeyPatch, code: str, status: int
+) -> None:
     aws = client()
+    monkeypatch.setattr(clients, "lambda_client", lambda: aws)
     with Stubber(aws) as stubber:
         stubber.add_client_error("invoke", code, "words", status, expected_params=ANY_CALL)
         with pytest.raises(NotInvoked, match=code):
-            LambdaInvoke(client=lambda: aws, function=FUNCTION)("dispatch")
+            clients.invoke_dispatch(FUNCTION)("dispatch")
 
 
 ANY_CALL = {"FunctionName": ANY, "InvocationType": ANY, "Payload": ANY}
 
 
-def test_a_lambda_out_of_reach_is_not_invoked() -> None:
+def test_a_lambda_out_of_reach_is_not_invoked(monkeypatch: pytest.MonkeyPatch) -> None:
     aws = client(endpoint_url="http://127.0.0.1:9")
+    monkeypatch.setattr(clients, "lambda_client", lambda: aws)
     with pytest.raises(NotInvoked, match="EndpointConnectionError"):
-        LambdaInvoke(client=lambda: aws, function=FUNCTION)("dispatch")
+        clients.invoke_dispatch(FUNCTION)("dispatch")
 
 
-def test_no_client_is_made_before_the_first_call() -> None:
+def test_no_client_is_made_before_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
-    LambdaInvoke(client=lambda: made.append(1), function=FUNCTION)
+    monkeypatch.setattr(clients, "lambda_client", lambda: made.append(1))
+    clients.invoke_dispatch(FUNCTION)
     assert made == []

@@ -2,7 +2,7 @@
 
 import json
 
-from dovecote.aws import receipts
+from dovecote.aws import responses
 from dovecote.submit.submit import Receipt
 from tests.unit.examples import NOON, NOTIFICATION_ID, ROUTE, ROUTE_ID
 
@@ -18,7 +18,7 @@ def receipt(*, replayed: bool) -> Receipt:
 
 
 def test_a_receipt_is_a_202_with_its_location_and_routes() -> None:
-    response = receipts.response(receipt(replayed=False))
+    response = responses.receipt_response(receipt(replayed=False))
     assert response["statusCode"] == 202
     assert response["headers"] == {
         "Content-Type": "application/json",
@@ -35,4 +35,7 @@ def test_a_receipt_is_a_202_with_its_location_and_routes() -> None:
 
 
 def test_a_replay_has_a_header() -> None:
-    assert receipts.response(receipt(replayed=True))["headers"]["Idempotent-Replayed"] == "true"
+    assert (
+        responses.receipt_response(receipt(replayed=True))["headers"]["Idempotent-Replayed"]
+        == "true"
+    )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dovecote.aws import events, requests
+from dovecote.aws import events
 from dovecote.core.problems import Malformed
 
 
@@ -47,28 +47,28 @@ def test_an_http_event_is_distinguished_from_a_direct_invocation(
     ],
 )
 def test_a_body_is_bytes(event: dict[str, Any], body: bytes) -> None:
-    assert requests.body(a_request(**event)) == body
+    assert events.body(a_request(**event)) == body
 
 
 @pytest.mark.parametrize("body", ["eA=", "not base64", "\u00fc", "e\nA=="])
 def test_a_body_that_is_not_base64_is_malformed(body: str) -> None:
     with pytest.raises(Malformed):
-        requests.body(a_request(body=body, isBase64Encoded=True))
+        events.body(a_request(body=body, isBase64Encoded=True))
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY"])
 def test_a_header_is_found_in_any_case(name: str) -> None:
-    assert requests.header(a_request(headers={"idempotency-key": "k-1"}), name) == "k-1"
+    assert events.header(a_request(headers={"idempotency-key": "k-1"}), name) == "k-1"
 
 
 def test_a_header_in_two_spellings_is_joined_as_one_that_was_sent_twice() -> None:
     request = a_request(headers={"Idempotency-Key": "k-1", "idempotency-key": "k-2"})
-    assert requests.header(request, "idempotency-key") == "k-1,k-2"
+    assert events.header(request, "idempotency-key") == "k-1,k-2"
 
 
 @pytest.mark.parametrize("event", [{}, {"headers": None}, {"headers": {}}])
 def test_a_missing_header_is_none(event: dict[str, Any]) -> None:
-    assert requests.header(a_request(**event), "traceparent") is None
+    assert events.header(a_request(**event), "traceparent") is None
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_a_missing_header_is_none(event: dict[str, Any]) -> None:
 def test_the_caller_is_the_principal_that_api_gateway_authorised(
     authorizer: dict[str, Any], who: str
 ) -> None:
-    assert requests.caller(a_request(requestContext=authorizer)) == who
+    assert events.caller(a_request(requestContext=authorizer)) == who

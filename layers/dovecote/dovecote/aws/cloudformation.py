@@ -11,7 +11,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from http.client import HTTPException
 from threading import Thread
 from typing import Any
@@ -35,6 +34,9 @@ SEND_SECONDS = 3.0
 MOST_REASON_BYTES = 1500
 """CloudFormation takes 4 KB in all; the ids that it gave take one, and quotes count twice."""
 
+IDS = ("StackId", "RequestId", "LogicalResourceId")
+"""The members of a request that its answer repeats."""
+
 Work = Callable[[Mapping[str, Any], float], Mapping[str, str]]
 """Takes the resource's properties and the seconds there are; returns its attributes."""
 
@@ -47,16 +49,6 @@ class Unreadable(Exception):
     """An event of CloudFormation that has not all that an answer needs."""
 
 
-@dataclass(frozen=True)
-class _Request:
-    """What CloudFormation asks for; `ids` are the members that its answer repeats."""
-
-    kind: str
-    url: str
-    ids: Mapping[str, str]
-    properties: Mapping[str, Any]
-
-
 def asks(event: Any) -> bool:
     """Return whether CloudFormation sent an event; any other is a direct invocation."""
     return isinstance(event, dict) and "RequestType" in event
@@ -67,16 +59,17 @@ def answer(event: Mapping[str, Any], work: Work, seconds: float) -> None:
 
     A deletion asks for no work: the data stays.
     """
-    request = _read(event)
-    document = {"Status": "SUCCESS", "PhysicalResourceId": PHYSICAL_ID, **request.ids}
-    if request.kind != "Delete":
-        document |= _outcome(request, work, seconds - ANSWER_SECONDS)
-    _put(request.url, json.dumps(document, ensure_ascii=False).encode())
+    kind, url, properties = _read(event)
+    ids = {name: event[name] for name in IDS}
+    document = {"Status": "SUCCESS", "PhysicalResourceId": PHYSICAL_ID, **ids}
+    if kind != "Delete":
+        document |= _outcome(properties, work, seconds - ANSWER_SECONDS)
+    _put(url, json.dumps(document, ensure_ascii=False).encode())
 
 
-def _read(event: Mapping[str, Any]) -> _Request:
-    names = ("RequestType", "ResponseURL", "StackId", "RequestId", "LogicalResourceId")
-    texts = {name: event.get(name) for name in names}
+def _read(event: Mapping[str, Any]) -> tuple[str, str, Mapping[str, Any]]:
+    """Return the kind of a request, the URL of its answer, and the properties of its resource."""
+    texts = {name: event.get(name) for name in ("RequestType", "ResponseURL", *IDS)}
     for name, text in texts.items():
         if not isinstance(text, str):
             raise Unreadable(f"{name}: must be a string")
@@ -88,7 +81,7 @@ def _read(event: Mapping[str, Any]) -> _Request:
     properties = event.get("ResourceProperties", {})
     if not isinstance(properties, dict):
         raise Unreadable("ResourceProperties: must be an object")
-    return _Request(kind, url, {name: str(texts[name]) for name in names[2:]}, properties)
+    return kind, url, properties
 
 
 def digest(values: Sequence[str]) -> str:
@@ -96,12 +89,12 @@ def digest(values: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(values)).encode()).hexdigest()[:16]
 
 
-def _outcome(request: _Request, work: Work, seconds: float) -> dict[str, Any]:
+def _outcome(properties: Mapping[str, Any], work: Work, seconds: float) -> dict[str, Any]:
     """Return what work came to, or that it came to no end."""
     outcome: dict[str, Any] = {"Status": "FAILED", "Reason": "The function's time ran out."}
 
     def run() -> None:
-        outcome.update(_done(request, work, seconds - GRACE_SECONDS))
+        outcome.update(_done(properties, work, seconds - GRACE_SECONDS))
 
     thread = Thread(target=run, daemon=True)
     thread.start()
@@ -109,9 +102,9 @@ def _outcome(request: _Request, work: Work, seconds: float) -> dict[str, Any]:
     return dict(outcome)
 
 
-def _done(request: _Request, work: Work, seconds: float) -> dict[str, Any]:
+def _done(properties: Mapping[str, Any], work: Work, seconds: float) -> dict[str, Any]:
     try:
-        data = work(request.properties, seconds)
+        data = work(properties, seconds)
     except Exception as error:  # noqa: BLE001 - whatever it is, CloudFormation is answered
         return {"Status": "FAILED", "Reason": _reason(error)}
     return {"Status": "SUCCESS", "Reason": "", "Data": dict(data)}
@@ -128,13 +121,12 @@ def _reason(error: Exception) -> str:
 
 def _put(url: str, body: bytes) -> None:
     """Put an answer where CloudFormation waits for it: a presigned URL of S3."""
-    for pause in PAUSES:
-        if _sent(url, body) is None:
-            return
+    for pause in (0.0, *PAUSES):
         time.sleep(pause)
-    problem = _sent(url, body)
-    if problem is not None:
-        raise Lost(f"CloudFormation did not take the answer: {problem}")
+        problem = _sent(url, body)
+        if problem is None:
+            return
+    raise Lost(f"CloudFormation did not take the answer: {problem}")
 
 
 def _sent(url: str, body: bytes) -> str | None:

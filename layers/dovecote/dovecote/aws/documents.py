@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:  # each function loads only the types of its own use cases
-    from collections.abc import Sequence
-
     from dovecote.core.dead_letter import OpenDeadLetter, RecordedRedrive, Redrive
-    from dovecote.core.device import Device, Registration
-    from dovecote.core.notification import Cancellation, Notification, Story
+    from dovecote.core.device import Device
+    from dovecote.core.notification import Notification, Story
     from dovecote.core.route import Route
     from dovecote.people.erasure import Erased
 
@@ -60,15 +58,6 @@ def route(stored: Route) -> Document:
     }
 
 
-def cancellation(result: Cancellation) -> Document:
-    """Return the counts of a cancel: routes cancelled, in flight and already ended."""
-    return {
-        "cancelled": result.cancelled,
-        "in_flight": result.in_flight,
-        "ended": result.ended,
-    }
-
-
 def dead_letter(letter: OpenDeadLetter) -> Document:
     """Return the document of a dead letter."""
     document = msgspec.structs.asdict(letter)
@@ -100,11 +89,6 @@ def device(stored: Device) -> Document:
         "device_session_id": stored.device_session_id,
         "platform": stored.platform,
     }
-
-
-def devices(registrations: Sequence[Registration]) -> Document:
-    """Return the document of a user's devices."""
-    return {"devices": registrations}
 
 
 def erasure(result: Erased) -> Document:

@@ -1,13 +1,19 @@
-"""SQS batches: the messages, and the response that names those that SQS must deliver again."""
+"""SQS batches of submits and of provider events.
 
-from collections.abc import Iterable, Sequence
+The response to a batch names the messages that SQS must deliver again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dovecote.aws.events import Record
+from dovecote.core.errors import StoreError
+from dovecote.core.feedback import BadEvent
 from dovecote.core.ports import Log
 from dovecote.core.problems import Problem
 
-if TYPE_CHECKING:  # the first request loads it
+if TYPE_CHECKING:  # each function loads its own
+    from dovecote.feedback.record_feedback import Taken
     from dovecote.submit.submit import Receipt
 
 BatchResponse = dict[str, Any]
@@ -54,3 +60,31 @@ def _log_refused(message_id: str, problem: Problem, log: Log) -> None:
         problem=problem.detail,
         errors=[fault.logged[:200] for fault in problem.errors[:10]],
     )
+
+
+def record_all(
+    records: Iterable[Record], record: "Callable[[str], Taken]", log: Log
+) -> BatchResponse:
+    """Record the event of each message; return which messages SQS must deliver again.
+
+    A log line names the routes of the events, also where an event changed nothing.
+    """
+    failures: list[str] = []
+    recorded: list[Taken] = []
+    for message in records:
+        try:
+            recorded.append(record(message.body or ""))
+        except Exception as error:  # noqa: BLE001 - one event must not bring back the others
+            _log_not_recorded(message.message_id, error, log)
+            failures.append(message.message_id)
+    routes = sorted({str(one.route_id) for one in recorded if one.route_id is not None})
+    settled = sum(one.settled for one in recorded)
+    log.info("feedback recorded", settled=settled, failed=len(failures), routes=routes)
+    return failed(failures)
+
+
+def _log_not_recorded(message_id: str, error: Exception, log: Log) -> None:
+    """Log why an event was not recorded; only errors of ours may show their text."""
+    text = str(error) if isinstance(error, BadEvent | StoreError) else type(error).__name__
+    message = "event unreadable" if isinstance(error, BadEvent) else "event not recorded"
+    log.error(message, message_id=message_id, error=text)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+from msgspec import Struct
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -13,11 +14,10 @@ LONGEST = 512
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-class Tracing:
+class Tracing(Struct):
     """Spans of one tracer, by the W3C Trace Context."""
 
-    def __init__(self, tracer: trace.Tracer) -> None:
-        self._tracer = tracer
+    tracer: trace.Tracer
 
     @contextmanager
     def span(self, name: str, *traceparents: str | None) -> Iterator[None]:
@@ -27,7 +27,7 @@ class Tracing:
         active span.
         """
         several = dict.fromkeys(traceparents)
-        with self._tracer.start_as_current_span(
+        with self.tracer.start_as_current_span(
             name,
             context=_continuing(*several) if len(several) == 1 else None,
             links=_links([*several]) if len(several) > 1 else (),

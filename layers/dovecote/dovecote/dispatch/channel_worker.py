@@ -7,18 +7,22 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from functools import partial
+from itertools import chain
+from operator import attrgetter
 
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.errors import StoreBusy, StoreError, StoreUnavailable
-from dovecote.dispatch.batch import Answers, Batch, BatchContext
+from dovecote.dispatch.batch import Answers, BatchContext, InFlight
 from dovecote.dispatch.claiming import Claiming
-from dovecote.dispatch.in_flight import InFlight
+from dovecote.dispatch.finalise import EarlyWriter
 from dovecote.dispatch.ports import Claimed
-from dovecote.dispatch.services import Services
-from dovecote.dispatch.timing import (
+from dovecote.dispatch.services import (
     FINALISE_SECONDS,
     LIMITED_HORIZON_SECONDS,
+    MARGIN_SECONDS,
     RECHECK_SECONDS,
+    Services,
     TimeLeft,
 )
 
@@ -40,9 +44,6 @@ class ChannelWorker:
         executor: Executor,
     ) -> None:
         self._services = services
-        self._store = services.store
-        self._clock = services.clock
-        self._timing = services.timing
         self._channel = channel
         self._left = left
         self._last_part = last_part
@@ -54,7 +55,7 @@ class ChannelWorker:
     def run(self) -> Counter[str]:
         """Deliver batches; return the tally. A store out of reach ends the run."""
         try:
-            while self._left() > self._timing.least and self._step():
+            while self._left() > self._services.timing.least and self._step():
                 pass
             while self._in_flight:
                 self._join()
@@ -102,9 +103,10 @@ class ChannelWorker:
         """
         left = self._left()
         last = left <= self._last_part
-        reserved = FINALISE_SECONDS + (0 if last else self._timing.least)
+        reserved = FINALISE_SECONDS + (0 if last else self._services.timing.least)
         return BatchContext(
-            deadline=self._clock() + min(self._timing.lease_seconds, left - reserved),
+            deadline=self._services.clock()
+            + min(self._services.timing.lease_seconds, left - reserved),
             lapsed_first=last and self._claiming.may_have_lapsed,
             stopped=self._answers.stopped,
             recently_accepted=self._answers.recently_accepted(),
@@ -113,7 +115,7 @@ class ChannelWorker:
     def _claim_and_deliver(
         self, state: ChannelState, probing: frozenset[str], context: BatchContext
     ) -> bool:
-        slots = self._reserve(state, 1 if probing else self._timing.batch_size)
+        slots = self._reserve(state, 1 if probing else self._services.timing.batch_size)
         if not slots.room:
             self._release(slots, 0, probing)
             return self._wait(min(RECHECK_SECONDS, slots.wait))
@@ -139,17 +141,39 @@ class ChannelWorker:
     ) -> None:
         """Begin the delivery of claimed routes."""
         self._tally["claimed"] += sum(map(len, claimed))
-        batch = Batch(
-            services=self._services,
-            left=self._left,
-            answers=self._answers,
-            context=context,
-            claimed=claimed,
+        self._in_flight.begin(partial(self._deliver, claimed, state, slots, context, probing))
+
+    def _deliver(
+        self,
+        claimed: Sequence[Claimed],
+        state: ChannelState,
+        slots: SendSlots,
+        context: BatchContext,
+        probing: frozenset[str],
+    ) -> Counter[str]:
+        """Deliver a batch and write its results; return how many were written, by status.
+
+        The most urgent lane is sent first, where a rate spreads a batch over time.
+        """
+        store, finaliser, clock = (
+            self._services.store, self._services.finaliser, self._services.clock,
+        )  # fmt: skip
+        early = EarlyWriter(finaliser=finaliser, store=store, clock=clock)
+        delivery = self._services.deliver(
+            sorted(chain.from_iterable(claimed), key=attrgetter("lane")),
             channel_state=state,
             slots=slots,
+            deadline=context.deadline,
             probing=probing,
+            stopped=context.stopped,
+            recently_accepted=context.recently_accepted,
+            settle=early,
         )
-        self._in_flight.begin(batch)
+        self._answers.delivered(delivery.breaker)
+        until = clock() + self._left() - MARGIN_SECONDS
+        tally = finaliser.conclude(store, early.complete(delivery), until=until)
+        self._answers.written(delivery.breaker)
+        return early.tally + tally
 
     def _behind_pause(self, state: ChannelState, context: BatchContext) -> bool:
         """End the routes that expired while their channel is paused; else wait for its end."""
@@ -164,8 +188,8 @@ class ChannelWorker:
         """Acquire the right to probe the channel after its pause; None where another has it."""
         if self._channel not in state.recovering:
             return frozenset()
-        seconds = self._timing.send_seconds * 2
-        if not self._store.acquire_probe(self._channel, seconds):
+        seconds = self._services.timing.send_seconds * 2
+        if not self._services.store.acquire_probe(self._channel, seconds):
             return None
         return frozenset({self._channel})
 
@@ -174,24 +198,24 @@ class ChannelWorker:
         limited = state.throttling.limited
         if self._services.rates.of(state) is None and not limited:
             return SendSlots(room=wanted)
-        horizon = self._timing.horizon
+        horizon = self._services.timing.horizon
         if limited:
             horizon = min(horizon, LIMITED_HORIZON_SECONDS)
-        return self._store.reserve(self._channel, wanted, horizon)
+        return self._services.store.reserve(self._channel, wanted, horizon)
 
     def _release(self, slots: SendSlots, unused: int, probing: Collection[str]) -> None:
         """Give back unused slots and probes."""
         if unused and slots.slots is not None:
-            self._store.release_slots(self._channel, slots, unused)
+            self._services.store.release_slots(self._channel, slots, unused)
         for resource in probing:
-            self._store.release_probe(resource)
+            self._services.store.release_probe(resource)
 
     def _wait_for_routes(self) -> bool:
         """Wait for routes that are due soon; return whether there may be any."""
         if self._in_flight:
             self._join()  # routes that it gives back may be due
             return True
-        if self._clock() < self._answers.throttled_until:
+        if self._services.clock() < self._answers.throttled_until:
             return self._wait(RECHECK_SECONDS)
         state = self._claiming.last_state
         if state is None or state.awaited_for is None:
@@ -204,7 +228,7 @@ class ChannelWorker:
 
         Nothing will be sent before `at_least` seconds are over.
         """
-        if seconds + at_least + self._timing.least >= self._left():
+        if seconds + at_least + self._services.timing.least >= self._left():
             return False
         # Random, so that many waiting workers do not check at the same moment.
         self._services.sleep(seconds * (0.5 + self._services.random() / 2))

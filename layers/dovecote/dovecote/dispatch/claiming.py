@@ -2,34 +2,34 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+
 from dovecote.channels import lanes
 from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Lease
 from dovecote.core.errors import StoreError
 from dovecote.dispatch.ports import Claimed, LaneResult
-from dovecote.dispatch.services import Services
-from dovecote.dispatch.timing import REREAD_SECONDS, STATE_SECONDS
+from dovecote.dispatch.services import REREAD_SECONDS, STATE_SECONDS, Services
 
 TICK_SECONDS = 0.001
 """More than the rounding error of a time as a floating-point number."""
 
 
-class LaneCursors:
+class LaneCursors(Struct):
     """How far each lane of a channel was read, and which lanes are drained.
 
     A drained lane had fewer routes than a claim wanted.
     """
 
-    def __init__(self) -> None:
-        self.since: dict[int, float] = {}
-        self.drained: set[int] = set()
-        self._restart_at = 0.0
+    since: dict[int, float] = {}
+    drained: set[int] = set()
+    restart_at: float = 0.0
 
     def restart_when_due(self, now: float) -> None:
         """Read all lanes from their beginning again, every `REREAD_SECONDS`."""
-        if now >= self._restart_at:
+        if now >= self.restart_at:
             self.since.clear()
-            self._restart_at = now + REREAD_SECONDS
+            self.restart_at = now + REREAD_SECONDS
 
     def read(self, quotas: Mapping[int, int], by_lane: Mapping[int, LaneResult]) -> set[int]:
         """Note how far a claim read its lanes; return those drained from their beginning on."""
@@ -47,13 +47,9 @@ class Claiming:
     """The claims of one channel in one run."""
 
     def __init__(self, services: Services, channel: str) -> None:
+        self._services = services
         self._channel = channel
         self._hold = services.channels[channel].hold_seconds
-        self._store = services.store
-        self._timing = services.timing
-        self._clock = services.clock
-        self._random = services.random
-        self._new_id = services.new_id
         self._lanes = [lane.number for lane in lanes.of(channel)]
         self._cursors = LaneCursors()
         self._state: ChannelState | None = None
@@ -68,8 +64,8 @@ class Claiming:
     def take_state(self) -> ChannelState:
         """Return the channel's state: after the last claim if that is recent, else read now."""
         state, self._state = self._state, None
-        if state is None or self._clock() > self._state_at + STATE_SECONDS:
-            return self._store.channel_state(self._channel)
+        if state is None or self._services.clock() > self._state_at + STATE_SECONDS:
+            return self._services.store.channel_state(self._channel)
         return state
 
     def claim(self, room: int, *, lapsed_first: bool, alone: bool) -> Sequence[Claimed]:
@@ -86,17 +82,19 @@ class Claiming:
 
     def claim_expired(self) -> Claimed:
         """Claim routes past their time, which end without a send."""
-        limit = self._timing.batch_size
-        return self._store.claim_expired(self._lanes, self._lease(), hold=self._hold, limit=limit)
+        limit = self._services.timing.batch_size
+        return self._services.store.claim_expired(
+            self._lanes, self._lease(), hold=self._hold, limit=limit
+        )
 
     def _fresh(self, room: int) -> Sequence[Claimed]:
         """Claim a batch: each lane its share, then the rest from lanes with more."""
-        self._cursors.restart_when_due(self._clock())
+        self._cursors.restart_when_due(self._services.clock())
         lease = self._lease()
         enough = room / 2 if room >= lanes.ROOMY else room
         claimed: list[Claimed] = []
         missing, drained = room, set[int]()
-        quotas = lanes.shares(self._channel, room, self._random, self._cursors.drained)
+        quotas = lanes.shares(self._channel, room, self._services.random, self._cursors.drained)
         while quotas:
             try:
                 routes, newly_drained = self._from_lanes(quotas, lease)
@@ -114,16 +112,16 @@ class Claiming:
 
     def _from_lanes(self, quotas: Mapping[int, int], lease: Lease) -> tuple[Claimed, set[int]]:
         since = self._cursors.since
-        routes, self._state = self._store.claim(self._channel, quotas, lease, since)
-        self._state_at = self._clock()
+        routes, self._state = self._services.store.claim(self._channel, quotas, lease, since)
+        self._state_at = self._services.clock()
         return routes, self._cursors.read(quotas, routes.by_lane)
 
     def _lapsed(self, *, alone: bool) -> Sequence[Claimed]:
         """Claim one route whose lease ran out."""
         if not alone:
             return []
-        lapsed = self._store.claim_lapsed(self._lanes, self._lease(), hold=self._hold)
+        lapsed = self._services.store.claim_lapsed(self._lanes, self._lease(), hold=self._hold)
         return [lapsed] if lapsed else []
 
     def _lease(self) -> Lease:
-        return Lease(token=self._new_id(), seconds=self._timing.lease_seconds)
+        return Lease(token=self._services.new_id(), seconds=self._services.timing.lease_seconds)

@@ -1,6 +1,7 @@
 """Deliver claims: send those that need a send, and no message that is on record as accepted."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from msgspec import Struct
@@ -20,12 +21,11 @@ from dovecote.core.outcome import (
     Unavailable,
 )
 from dovecote.core.ports import Clock, Span
-from dovecote.dispatch.ports import DeliverStore
-from dovecote.dispatch.sending.attempts import attempt
+from dovecote.dispatch.ports import BatchStore
 from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
+from dovecote.dispatch.sending.failures import attempt
 from dovecote.dispatch.sending.probe import probes_first
 from dovecote.dispatch.sending.sender import Early, Sender
-from dovecote.dispatch.sending.stopped_resources import StoppedResources
 
 Settle = Callable[[Sequence[Result]], None]
 """Writes results at once."""
@@ -45,43 +45,31 @@ class Delivery(Struct, frozen=True, kw_only=True):
     pace: float = 0.0
 
 
-class _EarlyResults:
+class _EarlyResults(Struct):
     """Settles results before their batch is over, and late ones of earlier batches at once.
 
     Keeps refusals until the batch is over, since the answers to other routes decide their cause.
     """
 
-    def __init__(self, settle: Settle, sender: Sender) -> None:
-        self._settle = settle
-        self._sender = sender
-        self.refused: list[Result] = []
-        self([])
+    settle: Settle
+    sender: Sender
+    refused: list[Result] = []
 
     def __call__(self, results: Sequence[Result]) -> None:
         self.refused += [one for one in results if isinstance(one.outcome, Unavailable)]
         decided = [one for one in results if not isinstance(one.outcome, Unavailable)]
-        self._settle([*self._sender.late(), *decided])
+        self.settle([*self.sender.late(), *decided])
 
 
-class Deliver:
+class Deliver(Struct, kw_only=True):
     """Perform deliveries within a lease and the time that is left."""
 
-    def __init__(
-        self,
-        *,
-        store: DeliverStore,
-        senders: Mapping[str, Sender],
-        check: Check,
-        clock: Clock,
-        send_seconds: float,
-        span: Span,
-    ) -> None:
-        self._store = store
-        self._senders = senders
-        self._check = check
-        self._clock = clock
-        self._send_seconds = send_seconds
-        self._span = span
+    store: BatchStore
+    senders: Mapping[str, Sender]
+    check: Check
+    clock: Clock
+    send_seconds: float
+    span: Span
 
     def __call__(
         self,
@@ -91,7 +79,7 @@ class Deliver:
         slots: SendSlots,
         deadline: float,
         probing: frozenset[str] = frozenset(),
-        stopped: StoppedResources | None = None,
+        stopped: set[str] | None = None,
         recently_accepted: Collection[str] = (),
         settle: Settle | None = None,
     ) -> Delivery:
@@ -105,16 +93,18 @@ class Deliver:
         not returned. The breaker judges a refusal when the batch is over, since other routes may
         explain it. The batch has a span, which is linked to the traces of its claims.
         """
-        sender = self._senders.get(channel_state.channel)
+        sender = self.senders.get(channel_state.channel)
         if sender is None:
             return _unknown_channel(claims, channel_state)
         outcomes = self._without_a_send(claims, sender.channel)
         left = [one for one in claims if one.route_id not in outcomes] if outcomes else claims
         early = None if settle is None else _EarlyResults(settle, sender)
+        if early is not None:
+            early([])  # writes late results
         acquired = self._acquire_probes(sender.channel, left, channel_state, probing)
         breaker = CircuitBreaker(channel_state, probing | acquired, stopped, recently_accepted)
         left = probes_first(left, sender.channel.resources, acquired) if acquired else left
-        begin_before = deadline - self._send_seconds
+        begin_before = deadline - self.send_seconds
         sent, pace = self._send(sender, left, begin_before, slots, breaker, early)
         results = _results(claims, outcomes | sent) + ([] if early is None else early.refused)
         results = [*sender.late(), *_decided(results, breaker)]
@@ -129,11 +119,20 @@ class Deliver:
         breaker: CircuitBreaker,
         early: Early | None,
     ) -> tuple[dict[UUID, Outcome], float]:
-        """Send claims in a span; return their outcomes and the sends per second."""
-        begun = self._clock()
-        with self._span("notification.deliver", *(claim.traceparent for claim in claims)):
-            outcomes = _sent(sender, claims, begin_before, slots, breaker, early)
-        return outcomes, _pace(slots, len(claims), self._clock() - begun)
+        """Send claims in a span; then those that waited for a resource which accepts again.
+
+        Return their outcomes, and the sends per second: as reserved, or as measured without a rate.
+        """
+        send = partial(sender.send, begin_before=begin_before, breaker=breaker, early=early)
+        begun = self.clock()
+        with self.span("notification.deliver", *(claim.traceparent for claim in claims)):
+            outcomes = send(claims, slots=slots)
+            if breaker.reopened:
+                kept = [one for one in claims if _reopened(outcomes.get(one.route_id), breaker)]
+                soon = SendSlots(room=len(kept), spacing=slots.spacing)
+                outcomes |= send(kept, slots=soon)
+        seconds = max(self.clock() - begun, LEAST_SECONDS)
+        return outcomes, 1 / slots.spacing if slots.spacing else len(claims) / seconds
 
     def _without_a_send(self, claims: Sequence[Claim], channel: AnyChannel) -> dict[UUID, Outcome]:
         """Return the outcomes that are known before anything is sent."""
@@ -153,7 +152,7 @@ class Deliver:
     def _unsent(self, claim: Claim, channel: AnyChannel) -> Outcome | None:
         """Return why a claim is not sent, or None; raise what the schema or the channel raises."""
         outcome = transitions.unsent(claim)
-        if outcome is None and claim.unchecked and (refusal := self._check(claim)) is not None:
+        if outcome is None and claim.unchecked and (refusal := self.check(claim)) is not None:
             return Permanent(error=refusal, asked=False)
         if outcome is None:
             channel.resources(claim)  # from here on this raises nothing
@@ -162,7 +161,7 @@ class Deliver:
     def _accepted(self, claims: Sequence[Claim]) -> dict[UUID, str]:
         """Return the message ids of routes that an earlier attempt saw accepted."""
         again = [(claim.kind, claim.route_id) for claim in claims if claim.claims > 1]
-        return self._store.accepted(again) if again else {}
+        return self.store.accepted(again) if again else {}
 
     def _acquire_probes(
         self,
@@ -176,9 +175,9 @@ class Deliver:
             return frozenset()
         used = {resource for claim in claims for resource in channel.resources(claim)}
         wanted = (used & channel_state.recovering) - probing - {channel_state.channel}
-        seconds = self._send_seconds * 2
+        seconds = self.send_seconds * 2
         return frozenset(
-            resource for resource in wanted if self._store.acquire_probe(resource, seconds)
+            resource for resource in wanted if self.store.acquire_probe(resource, seconds)
         )
 
 
@@ -186,32 +185,6 @@ def _unknown_channel(claims: Sequence[Claim], channel_state: ChannelState) -> De
     failed = Failed(error="unknown channel")
     results = [Result(claim=claim, outcome=transitions.unsent(claim) or failed) for claim in claims]
     return Delivery(results=results, breaker=CircuitBreaker(channel_state))
-
-
-def _sent(
-    sender: Sender,
-    claims: Sequence[Claim],
-    begin_before: float,
-    slots: SendSlots,
-    breaker: CircuitBreaker,
-    early: Early | None,
-) -> dict[UUID, Outcome]:
-    """Send claims; then those that waited for a resource which accepts again."""
-    outcomes = sender.send(
-        claims, begin_before=begin_before, slots=slots, breaker=breaker, early=early
-    )
-    if breaker.reopened:
-        kept = [one for one in claims if _reopened(outcomes.get(one.route_id), breaker)]
-        soon = SendSlots(room=len(kept), spacing=slots.spacing)
-        outcomes |= sender.send(
-            kept, begin_before=begin_before, slots=soon, breaker=breaker, early=early
-        )
-    return outcomes
-
-
-def _pace(slots: SendSlots, count: int, seconds: float) -> float:
-    """Return the sends per second of a batch: as reserved, or as measured without a rate."""
-    return 1 / slots.spacing if slots.spacing else count / max(seconds, LEAST_SECONDS)
 
 
 def _reopened(outcome: Outcome | None, breaker: CircuitBreaker) -> bool:

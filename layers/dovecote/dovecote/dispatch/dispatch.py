@@ -6,23 +6,23 @@ Each channel has its own worker, so that a slow, paced or paused channel delays 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
+from msgspec import Struct
+
 from dovecote.channels import NAMES
-from dovecote.dispatch import in_flight
+from dovecote.dispatch.batch import MOST
 from dovecote.dispatch.channel_worker import INTERRUPTED, ChannelWorker
 from dovecote.dispatch.planned import GIVEN_BACK
-from dovecote.dispatch.services import Services
-from dovecote.dispatch.timing import TimeLeft
+from dovecote.dispatch.services import Services, TimeLeft
 
 TALLY = (
     "claimed", "published", "retrying", "dead_lettered", "skipped", GIVEN_BACK, INTERRUPTED,
 )  # fmt: skip
 
 
-class Dispatch:
+class Dispatch(Struct):
     """One dispatcher; many may run at the same time."""
 
-    def __init__(self, services: Services) -> None:
-        self.services = services
+    services: Services
 
     def __call__(self, time_left: TimeLeft) -> dict[str, int]:
         """Run until nothing is due or the time left covers no send; return the tally.
@@ -31,7 +31,7 @@ class Dispatch:
         """
         with (
             ThreadPoolExecutor(max_workers=len(NAMES)) as executor,
-            ThreadPoolExecutor(max_workers=len(NAMES) * in_flight.MOST) as batches,
+            ThreadPoolExecutor(max_workers=len(NAMES) * MOST) as batches,
         ):
             last_part = self.services.timing.last_part(time_left())
             workers = [

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -23,6 +24,8 @@ from dovecote.dispatch.ports import Transaction
 
 GIVEN_BACK = "given_back"
 
+T = TypeVar("T", bound=Transition)
+
 Patience = Callable[[int], float]
 """Returns the seconds by which a route waits longer than others, after so many refusals."""
 
@@ -42,102 +45,93 @@ class Settled(Struct, frozen=True, kw_only=True):
         self.entries.setdefault(status, []).append(entry)
 
 
-class Planned:
+class Planned(Struct, kw_only=True):
     """The transitions of the routes of one claim; `hold` is the hold of its channel, in seconds."""
 
-    def __init__(self, token: UUID, hold: float) -> None:
-        self._token = token
-        self._hold = hold
-        self._claims: dict[UUID, Claim] = {}
-        self._published: dict[UUID, str] = {}
-        self._again: dict[UUID, Retry | Doubt] = {}
-        self._dead: dict[UUID, DeadLetter] = {}
-        self._skipped: dict[UUID, str] = {}
-        self._back: dict[GiveBack, list[Claim]] = {}
-        self._deferred: dict[str, dict[UUID, str]] = {}
+    token: UUID
+    hold: float
+    claims: dict[UUID, Claim] = {}
+    transitions: dict[UUID, Transition] = {}
 
     def add(self, claim: Claim, transition: Transition) -> None:
         """Add the transition of a route."""
-        match transition:
-            case Publish():
-                self._published[claim.route_id] = transition.message_id
-                return
-            case Retry() | Doubt():
-                self._again[claim.route_id] = transition
-            case DeadLetter():
-                self._dead[claim.route_id] = transition
-            case Skip():
-                self._skipped[claim.route_id] = transition.reason
-            case GiveBack():
-                self._back.setdefault(transition, []).append(claim)
-            case Defer():
-                deferred = self._deferred.setdefault(transition.behind, {})
-                deferred[claim.route_id] = transition.error
-        self._claims[claim.route_id] = claim
+        self.claims[claim.route_id] = claim
+        self.transitions[claim.route_id] = transition
 
     def write(self, transaction: Transaction, settled: Settled, patience: Patience) -> None:
         """Write the transitions, and count them."""
-        if self._published:
-            count = transaction.publish(self._token, self._published)
-            settled.tally[Status.PUBLISHED] += count
+        self._publish(transaction, settled)
         self._retry(transaction, settled)
         self._end(transaction, settled)
         self._give_back(transaction, settled)
         self._defer(transaction, settled, patience)
 
+    def _of(self, *kinds: type[T]) -> dict[UUID, T]:
+        """Return the transitions of these kinds, by route."""
+        every = self.transitions.items()
+        return {route_id: one for route_id, one in every if isinstance(one, kinds)}
+
+    def _publish(self, transaction: Transaction, settled: Settled) -> None:
+        if published := self._of(Publish):
+            message_ids = {route_id: one.message_id for route_id, one in published.items()}
+            settled.tally[Status.PUBLISHED] += transaction.publish(self.token, message_ids)
+
     def _retry(self, transaction: Transaction, settled: Settled) -> None:
-        if not self._again:
-            return
-        for route_id, due in transaction.retry(self._token, self._again).items():
-            entry = _entry(self._claims[route_id], self._again[route_id].error)
-            settled.add(Status.RETRYING, entry | {"next_attempt_at": due.isoformat()})
+        again: dict[UUID, Retry | Doubt] = {**self._of(Retry), **self._of(Doubt)}
+        if again:
+            for route_id, due in transaction.retry(self.token, again).items():
+                entry = self._entry(route_id, again[route_id].error)
+                settled.add(Status.RETRYING, entry | {"next_attempt_at": due.isoformat()})
 
     def _end(self, transaction: Transaction, settled: Settled) -> None:
         """Write the routes that are dead letters or skipped."""
-        if self._dead:
-            for route_id in transaction.dead_letter(self._token, self._dead):
-                end = self._dead[route_id]
-                entry = _entry(self._claims[route_id], end.error or str(end.reason))
-                settled.add(Status.DEAD_LETTERED, entry)
-        if self._skipped:
-            for route_id in transaction.skip(self._token, self._skipped):
-                entry = _entry(self._claims[route_id], self._skipped[route_id])
-                settled.add(Status.SKIPPED, entry)
+        if dead := self._of(DeadLetter):
+            for route_id in transaction.dead_letter(self.token, dead):
+                error = dead[route_id].error or str(dead[route_id].reason)
+                settled.add(Status.DEAD_LETTERED, self._entry(route_id, error))
+        if skipped := self._of(Skip):
+            reasons = {route_id: one.reason for route_id, one in skipped.items()}
+            for route_id in transaction.skip(self.token, reasons):
+                settled.add(Status.SKIPPED, self._entry(route_id, reasons[route_id]))
 
     def _give_back(self, transaction: Transaction, settled: Settled) -> None:
         """Give back routes that were not begun, by the resource that they wait for."""
-        for back, claims in self._back.items():
+        given_back = self._of(GiveBack)
+        for back in dict.fromkeys(given_back.values()):
+            route_ids = [route_id for route_id, one in given_back.items() if one == back]
             settled.tally[GIVEN_BACK] += transaction.give_back(
-                self._token,
-                [claim.route_id for claim in claims],
+                self.token,
+                route_ids,
                 # A lapsed route is claimed alone, so its token is of that route only.
-                lapsed=claims[0].lapsed,
-                hold=self._hold,
+                lapsed=self.claims[route_ids[0]].lapsed,
+                hold=self.hold,
                 behind=back.behind,
                 delay=back.delay,
             )
 
     def _defer(self, transaction: Transaction, settled: Settled, patience: Patience) -> None:
         """Give refused routes back, each after those that wait for the same resource."""
-        for behind, errors in self._deferred.items():
-            claims = [self._claims[route_id] for route_id in errors]
+        deferred = self._of(Defer)
+        for behind in dict.fromkeys(one.behind for one in deferred.values()):
             deferrals = {
-                claim.route_id: Deferral(
-                    delay=patience(claim.refusals + 1), error=errors[claim.route_id]
+                route_id: Deferral(
+                    delay=patience(self.claims[route_id].refusals + 1), error=one.error
                 )
-                for claim in claims
+                for route_id, one in deferred.items()
+                if one.behind == behind
             }
+            lapsed = self.claims[next(iter(deferrals))].lapsed
             settled.tally[GIVEN_BACK] += transaction.defer(
-                self._token, deferrals, lapsed=claims[0].lapsed, hold=self._hold, behind=behind
+                self.token, deferrals, lapsed=lapsed, hold=self.hold, behind=behind
             )
 
-
-def _entry(claim: Claim, error: str) -> Entry:
-    return {
-        "route_id": str(claim.route_id),
-        "kind": claim.kind,
-        "channel": claim.channel,
-        "attempt": claim.attempts,
-        "error": error,
-        "trace_id": claim.trace_id,
-    }
+    def _entry(self, route_id: UUID, error: str) -> Entry:
+        claim = self.claims[route_id]
+        return {
+            "route_id": str(route_id),
+            "kind": claim.kind,
+            "channel": claim.channel,
+            "attempt": claim.attempts,
+            "error": error,
+            "trace_id": claim.trace_id,
+        }

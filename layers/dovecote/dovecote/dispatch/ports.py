@@ -1,7 +1,6 @@
 """The store that dispatch needs, in parts. Every call may raise StoreError."""
 
-from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +12,9 @@ from dovecote.core.channel_state import Backlog, ChannelState, Congested, Pause,
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.transitions import DeadLetter, Deferral, Doubt, Retry
 
+WOKEN = "submit"
+"""The source in the event of a run that submit called."""
+
 
 class LaneResult(msgspec.Struct, frozen=True, kw_only=True):
     """The claimed routes of a lane: their number and the last due time, in seconds since 1970."""
@@ -21,11 +23,16 @@ class LaneResult(msgspec.Struct, frozen=True, kw_only=True):
     until: float
 
 
-class Claimed(Sequence[Claim]):
+class Claimed(Protocol):
     """Claimed routes; the first read of one decodes all."""
 
+    def __iter__(self) -> Iterator[Claim]:
+        """Iterate over the claims."""
+
+    def __len__(self) -> int:
+        """Return how many routes were claimed."""
+
     @property
-    @abstractmethod
     def by_lane(self) -> Mapping[int, LaneResult]:
         """Return the result of each lane, without decoding the routes."""
 
@@ -85,28 +92,11 @@ class Transaction(Protocol):
         """Mark the device of an endpoint dead, unless it registered after the route's attempt."""
 
 
-class Claims(Protocol):
-    """Claims of routes."""
+class BatchStore(Protocol):
+    """The store of a batch: its results, and the state of channels and resources.
 
-    def claim(
-        self, channel: str, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float]
-    ) -> tuple[Claimed, ChannelState]:
-        """Claim due routes, up to a limit in each lane, none of them due before `since`.
-
-        Also return the channel's state after the claim.
-        """
-
-    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> Claimed:
-        """Claim at most one route of these lanes whose lease and hold ran out."""
-
-    def claim_expired(
-        self, lanes: Sequence[int], lease: Lease, *, hold: float, limit: int
-    ) -> Claimed:
-        """Claim expired routes of these lanes, which the caller ends without a send."""
-
-
-class Results(Protocol):
-    """Writes the results of claimed routes."""
+    One worker at a time has the right to probe a resource after its pause.
+    """
 
     def publish(
         self,
@@ -123,29 +113,14 @@ class Results(Protocol):
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction; it commits when the context ends without an error."""
 
-
-class ChannelStates(Protocol):
-    """The state of channels."""
-
-    def channel_state(self, channel: str) -> ChannelState:
-        """Return the state of a channel and its resources."""
-
-    def reserve(self, channel: str, wanted: int, horizon: float) -> SendSlots:
-        """Reserve the next sends of a channel with a rate that begin within `horizon` seconds."""
-
-
-class Probes(Protocol):
-    """The right to probe a resource after its pause, which one worker has at a time."""
+    def accepted(self, routes: Sequence[tuple[str, UUID]]) -> dict[UUID, str]:
+        """Return the message ids of those emails (template, route) that are on record."""
 
     def acquire_probe(self, resource: str, seconds: float) -> bool:
         """Take the right to probe a resource."""
 
     def release_probe(self, resource: str) -> None:
         """Give the right to probe a resource back."""
-
-
-class ResourceHealth(Protocol):
-    """What workers learn of channels and resources, for all other workers."""
 
     def pause(
         self,
@@ -183,41 +158,40 @@ class ResourceHealth(Protocol):
     def record_failures(self, channel: str, *, unreached: int, unanswered: Sequence[UUID]) -> None:
         """Count failures in a row on a channel."""
 
+    def channel_state(self, channel: str) -> ChannelState:
+        """Return the state of a channel and its resources."""
 
-class ResultStore(Results, Probes, ResourceHealth, Protocol):
-    """The store of the finaliser: results, and what a batch learnt of its channel."""
-
-
-class DeliverStore(Probes, Protocol):
-    """The store of a delivery."""
-
-    def accepted(self, routes: Sequence[tuple[str, UUID]]) -> dict[UUID, str]:
-        """Return the message ids of those emails (template, route) that are on record."""
+    def reserve(self, channel: str, wanted: int, horizon: float) -> SendSlots:
+        """Reserve the next sends of a channel with a rate that begin within `horizon` seconds."""
 
 
-class DispatchStore(Claims, ChannelStates, ResultStore, Protocol):
-    """The store of a run of dispatch."""
+class DispatchStore(BatchStore, Protocol):
+    """The store of dispatch."""
+
+    def claim(
+        self, channel: str, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float]
+    ) -> tuple[Claimed, ChannelState]:
+        """Claim due routes, up to a limit in each lane, none of them due before `since`.
+
+        Also return the channel's state after the claim.
+        """
+
+    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> Claimed:
+        """Claim at most one route of these lanes whose lease and hold ran out."""
+
+    def claim_expired(
+        self, lanes: Sequence[int], lease: Lease, *, hold: float, limit: int
+    ) -> Claimed:
+        """Claim expired routes of these lanes, which the caller ends without a send."""
 
     def release_slots(self, channel: str, slots: SendSlots, unused: int) -> None:
         """Give back the last of the reserved sends."""
 
-
-class SendRates(Protocol):
-    """The sends per second that a channel may begin."""
-
     def set_rate(self, channel: str, rate: float | None) -> None:
         """Set the sends per second of a channel; None keeps the last known rate."""
-
-
-class Backlogs(Protocol):
-    """The due routes of each channel."""
 
     def backlog(self, most: int) -> list[Backlog]:
         """Return the backlog of each channel that is not paused, counted up to `most`."""
 
-
-class WakeUpHolds(Protocol):
-    """The right to call dispatch."""
-
     def hold_wake_up(self, seconds: float) -> None:
-        """Let no caller take that right for so many seconds."""
+        """Let no caller take the right to call dispatch for so many seconds."""

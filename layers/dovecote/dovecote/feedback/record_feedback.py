@@ -1,13 +1,14 @@
 """Record what providers report after a send: events of messages, and endpoints that are gone."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
 from dovecote import channels
 from dovecote.core.feedback import BadEvent, EndpointGone, Feedback, ProviderEvent
-from dovecote.feedback.ports import FeedbackStore
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,11 +21,20 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool = False
 
 
-class RecordFeedback:
+class FeedbackStore(Protocol):
+    """The record of what providers report after a send. Every call may raise StoreError."""
+
+    def record_feedback(self, feedback: Feedback) -> bool:
+        """Record a provider event of a send; return whether its route changed."""
+
+    def mark_device_dead(self, endpoint: str, reported_at: datetime) -> bool:
+        """Mark the device dead that the provider reported; return whether it was alive."""
+
+
+class RecordFeedback(msgspec.Struct, kw_only=True):
     """Match events with routes by the tags that each send carries, and with devices by endpoint."""
 
-    def __init__(self, *, store: FeedbackStore) -> None:
-        self._store = store
+    store: FeedbackStore
 
     def __call__(self, text: str) -> Taken:
         """Record the events of one document.
@@ -40,9 +50,9 @@ class RecordFeedback:
     def _take(self, event: ProviderEvent) -> Taken:
         match event:
             case Feedback():
-                return Taken(route_id=event.route_id, settled=self._store.record_feedback(event))
+                return Taken(route_id=event.route_id, settled=self.store.record_feedback(event))
             case EndpointGone():
-                return Taken(settled=self._store.mark_device_dead(event.endpoint, event.at))
+                return Taken(settled=self.store.mark_device_dead(event.endpoint, event.at))
 
 
 def _events(text: str) -> Sequence[ProviderEvent]:

@@ -1,7 +1,6 @@
 """Read the gauges of the queue: the age of its oldest route, its failures and its pauses."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -34,24 +33,16 @@ class Gauges(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-class GaugeStore(Protocol):
-    """The store of the gauges. Every call may raise StoreError."""
-
-    def gauges(self) -> Gauges:
-        """Return the gauges."""
-
-
 RETURN_SECONDS = 0.25
 """The time that a function needs to emit the gauges and return."""
 
 
-class ReadGauges:
-    """The use case of the gauges at the end of a run."""
+class ReadGauges(msgspec.Struct, kw_only=True):
+    """The use case of the gauges at the end of a run; `read` may raise StoreError."""
 
-    def __init__(self, *, store: GaugeStore, limits: TimeLimits, log: Log) -> None:
-        self._store = store
-        self._limits = limits
-        self._log = log
+    read: Callable[[], Gauges]
+    limits: TimeLimits
+    log: Log
 
     def __call__(self, seconds: float) -> Gauges | None:
         """Return the gauges, read within `seconds`.
@@ -62,8 +53,8 @@ class ReadGauges:
         try:
             if left <= 0:
                 raise StoreUnavailable("no time is left")
-            with self._limits.within(left):
-                return self._store.gauges()
+            with self.limits.within(left):
+                return self.read()
         except StoreError as error:
-            self._log.warning("gauges not read", error=str(error))
+            self.log.warning("gauges not read", error=str(error))
             return None

@@ -5,6 +5,7 @@ from itertools import accumulate
 from typing import Any, Protocol
 from uuid import UUID
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from dovecote.core.notification import Cancellation, Notification, Story
@@ -47,11 +48,10 @@ class NotificationStore(Protocol):
         """
 
 
-class Notifications:
+class Notifications(Struct, kw_only=True):
     """Use cases of a stored notification."""
 
-    def __init__(self, *, store: NotificationStore) -> None:
-        self._store = store
+    store: NotificationStore
 
     def get(self, notification_id: str, query: str) -> Story:
         """Return a notification with its routes, or a person's routes, and their histories.
@@ -59,7 +59,7 @@ class Notifications:
         Omits the histories of more than MAX_ROUTES routes. Raises NotFound and Invalid.
         """
         person = queries.read(query, PERSON, INVALID_QUERY)
-        story = self._store.story(_parsed(notification_id))
+        story = self.store.story(_parsed(notification_id))
         if story is None:
             raise NotFound(UNKNOWN)
         routes = [route for route in story.notification.routes if _is_of(route, person)]
@@ -74,18 +74,18 @@ class Notifications:
         given = queries.read(query, {**PERSON, **KEY, **PAGE}, INVALID_QUERY)
         ways = given.keys() - PAGE.keys()
         if ways == {"user_id"}:
-            return _page(self._store.of_user, given["user_id"], given)
+            return _page(self.store.of_user, given["user_id"], given)
         if ways == {"email"}:
-            return _page(self._store.of_email, given["email"], given)
+            return _page(self.store.of_email, given["email"], given)
         if given.keys() == KEY.keys():
-            found = self._store.find(given["kind"], given["idempotency_key"])
+            found = self.store.find(given["kind"], given["idempotency_key"])
             return Page(items=[] if found is None else [found], next=None)
         allowed = "must have user_id, or email, or kind and idempotency_key without after and limit"
         raise Invalid(INVALID_QUERY, [Fault("", allowed)])
 
     def cancel(self, notification_id: str) -> Cancellation:
         """Cancel the unsent routes that no worker has claimed; raise NotFound."""
-        cancellation = self._store.cancel(_parsed(notification_id))
+        cancellation = self.store.cancel(_parsed(notification_id))
         if cancellation is None:
             raise NotFound(UNKNOWN)
         return cancellation

@@ -43,13 +43,12 @@ class Retention(Protocol):
         """
 
 
-class Purge:
+class Purge(msgspec.Struct, kw_only=True):
     """The use case that an hourly schedule runs."""
 
-    def __init__(self, *, store: Retention, days: int, log: Log) -> None:
-        self._store = store
-        self._days = days
-        self._log = log
+    store: Retention
+    days: int
+    log: Log
 
     def __call__(self, left: Callable[[], float]) -> dict[str, int]:
         """Purge until nothing is left or the time is up; return the counts of deleted rows.
@@ -57,17 +56,17 @@ class Purge:
         A retention of 0 days keeps everything. Raises StoreError; earlier batches stay deleted.
         """
         tally = dict.fromkeys(("notifications", "routes", "dead_letters"), 0)
-        after: UUID | None = FIRST if self._days else None
+        after: UUID | None = FIRST if self.days else None
         try:
             while after is not None and left() > LEAST_SECONDS:
                 after = self._batch(after, tally)
         finally:
-            self._log.info("purged", **tally, finished=after is None)
+            self.log.info("purged", **tally, finished=after is None)
         return tally
 
     def _batch(self, after: UUID, tally: dict[str, int]) -> UUID | None:
         """Purge a batch; return the last notification that it read, or None at the end."""
-        purged = self._store.purge(self._days, after, MOST, MOST_ROUTES)
+        purged = self.store.purge(self.days, after, MOST, MOST_ROUTES)
         if purged is None:
             return None
         for name in tally:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from dovecote.core.device import Device, Registration
 from dovecote.core.errors import ProviderUnavailable, TokenRefused
@@ -18,9 +18,6 @@ if TYPE_CHECKING:  # few functions register devices
     from dovecote.channels.endpoints import Endpoints
 
 REFUSED = "The device cannot be registered."
-UNKNOWN = "The user has no such device."
-UNNAMED = "The request does not name a device."
-UNNAMED_USER = "The request does not name a user."
 
 DEVICE: Mapping[str, Reader] = {
     "user_id": queries.identifier,
@@ -77,24 +74,19 @@ class DeviceStore(Protocol):
         """Remove a retired endpoint, once the provider has deleted it."""
 
 
-class Registrations:
-    """Show the devices of users."""
+def find_devices(store: DeviceStore, query: str) -> Sequence[Registration]:
+    """Return the devices of a user, the oldest first, or the one of a session.
 
-    def __init__(self, *, store: DeviceStore) -> None:
-        self._store = store
-
-    def find(self, query: str) -> Sequence[Registration]:
-        """Return the devices of a user, the oldest first, or the one of a session.
-
-        Raises Malformed and Invalid.
-        """
-        given = queries.read(query, DEVICE, UNNAMED_USER, required=("user_id",))
-        devices = self._store.registrations(given["user_id"])
-        session = given.get("device_session_id")
-        return [one for one in devices if session in (None, one.device_session_id)]
+    Raises Malformed and Invalid.
+    """
+    refused = "The request does not name a user."
+    given = queries.read(query, DEVICE, refused, required=("user_id",))
+    devices = store.registrations(given["user_id"])
+    session = given.get("device_session_id")
+    return [one for one in devices if session in (None, one.device_session_id)]
 
 
-class Devices:
+class Devices(Struct, kw_only=True):
     """Register and delete the devices of users.
 
     The store changes first. It keeps each retired endpoint until the provider has deleted it, so
@@ -103,9 +95,8 @@ class Devices:
     another device now uses the endpoint.
     """
 
-    def __init__(self, *, store: DeviceStore, endpoints: "Endpoints") -> None:
-        self._store = store
-        self._endpoints = endpoints
+    store: DeviceStore
+    endpoints: "Endpoints"
 
     def put(self, body: bytes) -> Device:
         """Register a device, or give it another token; raise Malformed, TooLarge or Invalid."""
@@ -123,17 +114,17 @@ class Devices:
 
     def delete(self, query: str) -> None:
         """Delete a device; raise Malformed, Invalid or NotFound."""
-        device = queries.read(query, DEVICE, UNNAMED, required=DEVICE)
+        device = queries.read(query, DEVICE, "The request does not name a device.", required=DEVICE)
         if not self.delete_device(**device):
-            raise NotFound(UNKNOWN)
+            raise NotFound("The user has no such device.")
 
     def sessions(self, user_id: str) -> Sequence[str]:
         """Return the ids of a user's devices, incompletely deleted ones included."""
-        return self._store.sessions(user_id)
+        return self.store.sessions(user_id)
 
     def delete_device(self, user_id: str, device_session_id: str) -> bool:
         """Delete a device, or finish its deletion; return False if there was none to delete."""
-        retired = self._store.delete(user_id, device_session_id)
+        retired = self.store.delete(user_id, device_session_id)
         for endpoint in retired:
             self._delete_endpoint(user_id, device_session_id, endpoint)
         return bool(retired)
@@ -146,26 +137,26 @@ class Devices:
                 device_session_id=request.device_session_id,
                 platform=request.platform,
                 token=request.token,
-                endpoint=self._endpoints.create(request.platform, request.token),
+                endpoint=self.endpoints.create(request.platform, request.token),
             )
-            retired = self._store.put(device)
-            if self._endpoints.enable(device.endpoint, device.token):
+            retired = self.store.put(device)
+            if self.endpoints.enable(device.endpoint, device.token):
                 return device, retired
         raise ProviderUnavailable("EndpointDeleted")
 
     def _delete_endpoint(self, user_id: str, device_session_id: str, endpoint: str) -> None:
         """Delete a retired endpoint at the provider, unless a device uses it."""
-        before = self._store.using(endpoint)
+        before = self.store.using(endpoint)
         if before is None:
-            self._endpoints.delete(endpoint)
-        device = self._store.using(endpoint)
+            self.endpoints.delete(endpoint)
+        device = self.store.using(endpoint)
         # A push that found the endpoint deleted may have marked a new device dead meanwhile.
         if device is not None and not (before is not None and device.dead):
             self._restore(device)
-        self._store.endpoint_deleted(user_id, device_session_id, endpoint)
+        self.store.endpoint_deleted(user_id, device_session_id, endpoint)
 
     def _restore(self, device: Device) -> None:
         """Make sure that the endpoint of a device exists; a push to a missing one marks it dead."""
         with suppress(TokenRefused):
-            endpoint = self._endpoints.create(device.platform, device.token)
-            self._store.replace_endpoint(device, endpoint)
+            endpoint = self.endpoints.create(device.platform, device.token)
+            self.store.replace_endpoint(device, endpoint)

@@ -24,9 +24,6 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
     remaining: bool
 
 
-NO_USER = "The request does not name a user to erase."
-NO_ADDRESS = "The request does not name an address to erase."
-
 MOST = 100
 """How many routes one transaction erases; each may belong to a notification of 10,000."""
 
@@ -47,26 +44,17 @@ class People(Protocol):
         """Suppress an address by its hash alone."""
 
 
-class Erasure:
+class Erasure(msgspec.Struct, kw_only=True):
     """Use cases that erase a person.
 
     A caller must repeat an erasure that reports `remaining`. Each erased route is counted once.
     """
 
-    def __init__(
-        self,
-        *,
-        people: People,
-        devices: Devices,
-        limits: TimeLimits,
-        clock: Clock,
-        log: Log,
-    ) -> None:
-        self._people = people
-        self._devices = devices
-        self._limits = limits
-        self._clock = clock
-        self._log = log
+    people: People
+    devices: Devices
+    limits: TimeLimits
+    clock: Clock
+    log: Log
 
     def user(self, query: str) -> Erased:
         """Erase a user, and suppress the addresses that no other user has.
@@ -75,36 +63,40 @@ class Erasure:
         Malformed, Invalid and ProviderUnavailable.
         """
         readers = {"user_id": queries.identifier}
-        user_id = queries.read(query, readers, NO_USER, required=readers)["user_id"]
-        ends = self._clock() + BEGIN_SECONDS
-        with self._limits.within(ANSWER_SECONDS):
-            sessions = self._devices.sessions(user_id)
+        user_id = queries.read(
+            query, readers, "The request does not name a user to erase.", required=readers
+        )["user_id"]
+        ends = self.clock() + BEGIN_SECONDS
+        with self.limits.within(ANSWER_SECONDS):
+            sessions = self.devices.sessions(user_id)
             gone = sum(self._forget(user_id, session, ends) for session in sessions)
-            erased = self._erased(lambda: self._people.erase_user(user_id, MOST), ends)
+            erased = self._erased(lambda: self.people.erase_user(user_id, MOST), ends)
         left = erased.remaining or gone < len(sessions)
         return self._logged(replace(erased, devices=gone, remaining=left))
 
     def recipient(self, query: str) -> Erased:
         """Erase an address, and suppress it by its hash alone; raise Malformed and Invalid."""
         readers = {"email": queries.email}
-        address = queries.read(query, readers, NO_ADDRESS, required=readers)["email"]
-        ends = self._clock() + BEGIN_SECONDS
-        with self._limits.within(ANSWER_SECONDS):
-            self._people.suppress(address)
-            erased = self._erased(lambda: self._people.erase_address(address, MOST), ends)
+        address = queries.read(
+            query, readers, "The request does not name an address to erase.", required=readers
+        )["email"]
+        ends = self.clock() + BEGIN_SECONDS
+        with self.limits.within(ANSWER_SECONDS):
+            self.people.suppress(address)
+            erased = self._erased(lambda: self.people.erase_address(address, MOST), ends)
         return self._logged(erased)
 
     def _forget(self, user_id: str, session: str, ends: float) -> bool:
         """Delete a device if there is time; return whether there was."""
-        in_time = self._clock() < ends
+        in_time = self.clock() < ends
         if in_time:
-            self._devices.delete_device(user_id, session)
+            self.devices.delete_device(user_id, session)
         return in_time
 
     def _erased(self, erase: Callable[[], Erased], ends: float) -> Erased:
         """Erase batches while there is time."""
         whole = Erased(routes=0, in_flight=0, remaining=True)
-        while whole.remaining and self._clock() < ends:
+        while whole.remaining and self.clock() < ends:
             batch = erase()
             whole = Erased(
                 routes=whole.routes + batch.routes,
@@ -115,5 +107,5 @@ class Erasure:
 
     def _logged(self, erased: Erased) -> Erased:
         """Log the counts, without the person."""
-        self._log.info("person erased", **asdict(erased))
+        self.log.info("person erased", **asdict(erased))
         return erased

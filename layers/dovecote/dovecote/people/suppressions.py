@@ -48,16 +48,15 @@ class SuppressionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     reason: str = MANUAL
 
 
-class KeepSuppressions:
+class KeepSuppressions(msgspec.Struct, kw_only=True):
     """Use cases of suppressed addresses; upper and lower case are the same."""
 
-    def __init__(self, *, store: Suppressions) -> None:
-        self._store = store
+    store: Suppressions
 
     def get(self, query: str) -> Suppression:
         """Return the suppression of an address; raise Malformed, Invalid or NotFound."""
         given = queries.read(query, {"email": queries.email}, REFUSED, required=("email",))
-        suppression = self._store.find(given["email"])
+        suppression = self.store.find(given["email"])
         if suppression is None:
             raise NotFound(UNKNOWN)
         return suppression
@@ -74,7 +73,7 @@ class KeepSuppressions:
             address = normalised(request.email)
         except BadAddress as error:
             raise Invalid(REFUSED, [Fault("/email", str(error))]) from None
-        return self._store.put(address)
+        return self.store.put(address)
 
     def delete(self, query: str) -> int:
         """Unsuppress an address; return how many routes were released.
@@ -84,7 +83,7 @@ class KeepSuppressions:
         """
         readers = {"email": queries.email, "release": queries.flag}
         given = queries.read(query, readers, REFUSED, required=("email",))
-        released = self._store.delete(given["email"], release=given.get("release", False))
+        released = self.store.delete(given["email"], release=given.get("release", False))
         if released is None:
             raise NotFound(UNKNOWN)
         return released

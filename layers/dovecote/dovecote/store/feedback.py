@@ -8,9 +8,9 @@ from dovecote.core import transitions
 from dovecote.core.feedback import DeliveryEvent, Feedback, Verdict
 from dovecote.core.transitions import DeadLetter, Publish, Recorded
 from dovecote.store.database import Opened
-from dovecote.store.dispatch import acceptances
+from dovecote.store.dispatch.results import record_acceptances
 from dovecote.store.people.devices import mark_device_dead
-from dovecote.store.queries import Parameters, Queries, execute, rows
+from dovecote.store.queries import Parameters, Queries, execute, in_transaction, rows
 
 
 class PostgresFeedback(Queries):
@@ -18,13 +18,12 @@ class PostgresFeedback(Queries):
 
     def record_feedback(self, feedback: Feedback) -> bool:
         """Record a provider event of a send; return whether its route changed."""
-        return bool(self._database.run(lambda connection: _record(connection, feedback)))
+        return bool(self.database.run(lambda connection: _record(connection, feedback)))
 
-    def mark_device_dead(self, endpoint: str, reported_at: datetime) -> bool:
+    @in_transaction
+    def mark_device_dead(self, connection: Opened, endpoint: str, reported_at: datetime) -> bool:
         """Mark the device dead that the provider reported; return whether it was alive."""
-        return self._database.run(
-            lambda connection: mark_device_dead(connection, endpoint, reported_at)
-        )
+        return mark_device_dead(connection, endpoint, reported_at)
 
 
 def _record(connection: Opened, feedback: Feedback) -> bool:
@@ -68,7 +67,7 @@ def _record_email(connection: Opened, feedback: Feedback, parameters: Parameters
     if feedback.known is Verdict.NOT_SENT:
         return bool(rows(connection, "feedback/record_rejection", parameters))
     acceptance = (str(parameters["template_id"]), str(feedback.route_id), feedback.message_id)
-    acceptances.record(connection, [acceptance])
+    record_acceptances(connection, [acceptance])
     if feedback.note is not None:
         execute(connection, "feedback/record_delivery", parameters)
     return True

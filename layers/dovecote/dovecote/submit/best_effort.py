@@ -12,8 +12,7 @@ from dovecote.core.ports import Clock, Log, TimeLimits
 from dovecote.core.route import Route
 from dovecote.core.stored import Stored
 from dovecote.dispatch.deliver import Deliver, Delivery
-from dovecote.dispatch.early_writer import EarlyWriter
-from dovecote.dispatch.finalise import Finaliser
+from dovecote.dispatch.finalise import EarlyWriter, Finaliser
 from dovecote.submit.ports import AttemptStore, StoredNotifications
 
 SETTLE_SECONDS = 3.0

@@ -8,7 +8,7 @@ from dovecote.core.claim import Lease
 from dovecote.core.device import Device
 from dovecote.core.notification import NewNotification, Notification, Recipient, Submission
 from dovecote.core.stored import Stored
-from dovecote.dispatch.ports import ChannelStates, ResultStore
+from dovecote.dispatch.ports import BatchStore
 
 if TYPE_CHECKING:  # few functions check a payload
     from dovecote.catalog.kinds import Kind
@@ -67,7 +67,7 @@ class UserDevices(Protocol):
         """Return the devices of these users, the oldest first."""
 
 
-class AttemptStore(ChannelStates, ResultStore, Protocol):
+class AttemptStore(BatchStore, Protocol):
     """The store of a best effort."""
 
 

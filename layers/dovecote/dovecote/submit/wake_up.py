@@ -9,7 +9,7 @@ from concurrent.futures import Executor, wait
 
 from dovecote.core.errors import StoreError
 from dovecote.core.ports import Clock, Invoke, Log, TimeLimits
-from dovecote.dispatch.runs.woken_run import SOURCE
+from dovecote.dispatch.ports import WOKEN
 from dovecote.submit.ports import WakeUpRights
 
 WAKE_UP_SECONDS = 0.5
@@ -55,6 +55,6 @@ class WakeUp:
 
     def _call(self) -> None:
         try:
-            self._invoke(SOURCE)
+            self._invoke(WOKEN)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is 202
             self._log.warning("dispatch not woken up", error=str(error))

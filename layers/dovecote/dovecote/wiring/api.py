@@ -6,18 +6,18 @@ import time
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from dovecote.wiring.clients import provider_client
-from dovecote.wiring.database import database
-from dovecote.wiring.logs import log
+from dovecote.wiring.clients import database, provider_client
+from dovecote.wiring.observability import log
 from dovecote.wiring.settings import load
 
 if TYPE_CHECKING:
-    from dovecote.channels.endpoints import Endpoints
+    from collections.abc import Sequence
+
+    from dovecote.core.device import Registration
     from dovecote.operations.dead_letters import DeadLetters
     from dovecote.operations.notifications import Notifications
-    from dovecote.operations.overview import GetOverview
-    from dovecote.operations.redrives import Redrives
-    from dovecote.people.devices import Devices, Registrations
+    from dovecote.operations.overview import Overview
+    from dovecote.people.devices import Devices
     from dovecote.people.erasure import Erasure
     from dovecote.people.suppressions import KeepSuppressions
 
@@ -33,7 +33,7 @@ def notifications() -> Notifications:
 
 @cache
 def dead_letters() -> DeadLetters:
-    """Return the use cases of dead letters."""
+    """Return the use cases of dead letters and redrives."""
     from dovecote.core.ids import uuid7
     from dovecote.operations.dead_letters import DeadLetters
     from dovecote.store.operations.dead_letters import PostgresDeadLetters
@@ -44,60 +44,39 @@ def dead_letters() -> DeadLetters:
         read=PostgresNotifications(database()).notification,
         limits=database(),
         new_id=uuid7,
-    )
-
-
-@cache
-def redrives() -> Redrives:
-    """Return the use cases of redrives by filter."""
-    from dovecote.core.ids import uuid7
-    from dovecote.operations.redrives import Redrives
-    from dovecote.store.operations.dead_letters import PostgresDeadLetters
-
-    return Redrives(
-        letters=PostgresDeadLetters(database()),
-        limits=database(),
-        new_id=uuid7,
         clock=time.monotonic,
     )
 
 
-@cache
-def overview() -> GetOverview:
-    """Return the use case of the console's first screen."""
-    from dovecote.operations.overview import GetOverview
+def overview() -> Overview:
+    """Return the overview, which is the console's first screen."""
+    from dovecote.operations.overview import read_overview
     from dovecote.store.operations.overview import PostgresOverview
 
-    return GetOverview(store=PostgresOverview(database()), limits=database())
+    return read_overview(PostgresOverview(database()).overview, database())
 
 
-@cache
-def registrations() -> Registrations:
-    """Return the use case that reads devices, without a client of the provider."""
-    from dovecote.people.devices import Registrations
+def find_devices(query: str) -> Sequence[Registration]:
+    """Return the devices that a query asks for, without a client of the provider."""
+    from dovecote.people.devices import find_devices
     from dovecote.store.people.devices import PostgresDevices
 
-    return Registrations(store=PostgresDevices(database()))
+    return find_devices(PostgresDevices(database()), query)
 
 
 @cache
 def devices() -> Devices:
-    """Return the use cases that register and delete devices."""
-    from dovecote.people.devices import Devices
-    from dovecote.store.people.devices import PostgresDevices
-
-    return Devices(store=PostgresDevices(database()), endpoints=_endpoints())
-
-
-def _endpoints() -> Endpoints:
-    """Return the endpoints of the channel that has them."""
+    """Return the use cases that register and delete devices at the channel that has them."""
     from dovecote import channels
     from dovecote.channels.endpoints import NoEndpoints
+    from dovecote.people.devices import Devices
+    from dovecote.store.people.devices import PostgresDevices
 
     settings = load()
     client = partial(provider_client, settings=settings)
     every = (one.endpoints(settings.of(name), client) for name, one in channels.every().items())
-    return next((found for found in every if found is not None), NoEndpoints())
+    endpoints = next((found for found in every if found is not None), NoEndpoints())
+    return Devices(store=PostgresDevices(database()), endpoints=endpoints)
 
 
 @cache

@@ -1,17 +1,32 @@
-"""The clients of AWS services."""
+"""The clients of AWS services, and of the database, by URL or with an IAM token."""
 
-from __future__ import annotations
-
+import json
 import threading
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from dovecote.core import ports
-    from dovecote.wiring.settings import Settings
+from dovecote.core.parsing.settings import BadSettings
+from dovecote.core.ports import Invoke, NotInvoked
+from dovecote.store.database import Connection, Database
+from dovecote.wiring.settings import Settings, load
 
 INVOKE_SECONDS = 1
 """How long Lambda may take to accept a connection, and to answer a call."""
+
+CONNECT_SECONDS = 3
+"""How long a connection may take: an unreachable database is a 503 within 5 s."""
+
+MAX_CONNECTIONS = 6
+"""For each of two channels a dispatcher claims one batch while it writes the results of two others.
+
+Each connection is opened when it is first needed. With fewer, a result would wait for a claim.
+"""
+
+TOKEN_SECONDS = 900
+"""How long IAM accepts a token of a database user: the maximum."""
+
+CA_FILE = Path(__file__).parents[1] / "store" / "rds-ca.pem"
 
 _MAKING = threading.Lock()
 """Held to make a client: any thread may be the first to need one."""
@@ -42,11 +57,23 @@ def lambda_client() -> Any:
     return _make_client("lambda", connect_timeout=INVOKE_SECONDS, read_timeout=INVOKE_SECONDS)
 
 
-def invoke_dispatch(settings: Settings) -> ports.Invoke:
-    """Return the function that invokes dispatch."""
-    from dovecote.aws.invocation import LambdaInvoke
+def invoke_dispatch(function: str) -> Invoke:
+    """Return what begins a run of a function, without waiting for its result."""
+    from botocore.exceptions import BotoCoreError, ClientError
 
-    return LambdaInvoke(client=lambda_client, function=settings.dispatch_function)
+    def invoke(source: str) -> None:
+        try:
+            lambda_client().invoke(
+                FunctionName=function,
+                InvocationType="Event",
+                Payload=json.dumps({"source": source}),
+            )
+        except ClientError as error:
+            raise NotInvoked(str(error.response.get("Error", {}).get("Code"))) from None
+        except BotoCoreError as error:
+            raise NotInvoked(type(error).__name__) from None
+
+    return invoke
 
 
 def _make_client(service: str, **config: Any) -> Any:
@@ -67,3 +94,60 @@ def _make_client(service: str, **config: Any) -> Any:
     owner = session()
     with _MAKING:
         return owner.client(service, config=Config(**config))
+
+
+@cache
+def database() -> Database:
+    """Return the database; it opens a connection when it first needs one."""
+    return Database(connect, most=MAX_CONNECTIONS)
+
+
+def connect() -> Connection:
+    """Open an autocommit connection, by URL or with an IAM token."""
+    settings = load()
+    target = {"conninfo": settings.database_url} if settings.database_url else _by_iam(settings)
+    return Connection.connect(
+        **target,
+        autocommit=True,
+        # RDS Proxy and other poolers pin a connection that prepares.
+        prepare_threshold=None,
+        connect_timeout=CONNECT_SECONDS,
+        application_name="dovecote",
+    )
+
+
+def _by_iam(settings: Settings) -> dict[str, Any]:
+    """Return the parameters of an IAM connection."""
+    return {
+        "host": settings.db_host,
+        "port": settings.db_port,
+        "dbname": settings.db_name,
+        "user": settings.db_user,
+        "password": iam_token(settings),
+        "sslmode": "verify-full",
+        "sslrootcert": str(CA_FILE),
+    }
+
+
+def iam_token(settings: Settings) -> str:
+    """Sign a token as boto3's generate_db_auth_token does, without RDS's client and its model.
+
+    Raises BadSettings without a region.
+    """
+    from botocore.model import ServiceId
+    from botocore.signers import RequestSigner
+
+    owner = session()
+    region, credentials = owner.region_name, owner.get_credentials()
+    if not region:
+        raise BadSettings("AWS_DEFAULT_REGION: is not set; an IAM token needs a region")
+    signer = RequestSigner(ServiceId("RDS"), region, "rds-db", "v4", credentials, owner.events)
+    request = {
+        "method": "GET",
+        "url": f"https://{settings.db_host}:{settings.db_port}/",
+        "headers": {},
+        "body": {"Action": "connect", "DBUser": settings.db_user},
+        "context": {},
+    }
+    url = signer.generate_presigned_url(request, "connect", TOKEN_SECONDS)
+    return str(url).removeprefix("https://")

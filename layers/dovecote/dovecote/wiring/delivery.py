@@ -1,54 +1,60 @@
-"""The parts of a delivery, which submit and dispatch share: catalog, channels and finaliser."""
+"""The parts of a delivery, which submit and dispatch share: stores, catalog, channels, finaliser.
 
-from __future__ import annotations
+A function imports this module with its first request: it loads all that a delivery needs.
+"""
 
 import random
 import time
+from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dovecote import channels as registry
-from dovecote.wiring.clients import provider_client
-from dovecote.wiring.database import dispatch_store
-from dovecote.wiring.logs import log
-from dovecote.wiring.metrics import measurements
-from dovecote.wiring.settings import load
-from dovecote.wiring.tracing import inner_span
+from dovecote.aws.telemetry import trace_id
+from dovecote.catalog import kinds
+from dovecote.catalog.check_payload import CheckPayload
+from dovecote.catalog.kinds import Catalog
+from dovecote.catalog.rendering import Renderer
+from dovecote.channels.base import AnyChannel
+from dovecote.channels.definition import Tools
+from dovecote.core.backoff import Backoff
+from dovecote.dispatch.deliver import Deliver
+from dovecote.dispatch.finalise import Finaliser
+from dovecote.dispatch.pauses import Pauses
+from dovecote.dispatch.sending.sender import Sender
+from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
+from dovecote.store.submit.submissions import PostgresSubmissions
+from dovecote.wiring.clients import database, provider_client
+from dovecote.wiring.observability import inner_span, log, measurements
+from dovecote.wiring.settings import Settings, load
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-    from dovecote.catalog.kinds import Catalog
-    from dovecote.catalog.rendering import Renderer
-    from dovecote.channels.base import AnyChannel
-    from dovecote.dispatch.deliver import Deliver
-    from dovecote.dispatch.finalise import Finaliser
-    from dovecote.dispatch.sending.sender import Sender
-    from dovecote.wiring.settings import Settings
+@cache
+def dispatch_store() -> PostgresDispatchStore:
+    """Return the store that claims routes and records their outcomes."""
+    return PostgresDispatchStore(database(), default_max_attempts=load().max_attempts)
+
+
+@cache
+def submissions() -> PostgresSubmissions:
+    """Return the store of submitted notifications."""
+    return PostgresSubmissions(database(), default_max_attempts=load().max_attempts)
 
 
 @cache
 def catalog() -> Catalog:
     """Return the kinds of the catalog."""
-    from dovecote.catalog import kinds
-
     return kinds.load(Path(load().catalog_path), registry.sections())
 
 
 @cache
 def renderer() -> Renderer:
     """Return the templates of the catalog."""
-    from dovecote.catalog.rendering import Renderer
-
     return Renderer(catalog(), Path(load().catalog_path))
 
 
 def channels(settings: Settings) -> Mapping[str, AnyChannel]:
     """Return each channel by its name."""
-    from dovecote.aws.telemetry import trace_id
-    from dovecote.channels.definition import Tools
-
     check_catalog(settings)
     tools = Tools(
         client=partial(provider_client, settings=settings),
@@ -69,8 +75,6 @@ def check_catalog(settings: Settings) -> None:
 
 def senders(settings: Settings, by_name: Mapping[str, AnyChannel]) -> Mapping[str, Sender]:
     """Return the sender of each channel; it has its own threads."""
-    from dovecote.dispatch.sending.sender import Sender
-
     return {
         name: Sender(
             channel=channel,
@@ -87,9 +91,6 @@ def senders(settings: Settings, by_name: Mapping[str, AnyChannel]) -> Mapping[st
 
 def deliver(settings: Settings, by_name: Mapping[str, AnyChannel]) -> Deliver:
     """Return the delivery of a batch by these channels."""
-    from dovecote.catalog.check_payload import CheckPayload
-    from dovecote.dispatch.deliver import Deliver
-
     return Deliver(
         store=dispatch_store(),
         senders=senders(settings, by_name),
@@ -102,10 +103,6 @@ def deliver(settings: Settings, by_name: Mapping[str, AnyChannel]) -> Deliver:
 
 def finaliser(by_name: Mapping[str, AnyChannel]) -> Finaliser:
     """Return the finaliser of batches of these channels."""
-    from dovecote.core.backoff import Backoff
-    from dovecote.dispatch.finalise import Finaliser
-    from dovecote.dispatch.pauses import Pauses
-
     settings = load()
     return Finaliser(
         backoff=Backoff(

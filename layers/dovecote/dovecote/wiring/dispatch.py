@@ -1,34 +1,26 @@
-"""The use cases of functions/dispatch."""
-
-from __future__ import annotations
+"""The use cases of functions/dispatch, which imports this module with its first event."""
 
 import random
 import time
 import uuid
 from functools import cache
-from typing import TYPE_CHECKING
 
-from dovecote.wiring import clients, delivery
-from dovecote.wiring.database import database, dispatch_store
-from dovecote.wiring.logs import log
-from dovecote.wiring.settings import load
-
-if TYPE_CHECKING:
-    from dovecote.dispatch.dispatch import Dispatch
-    from dovecote.dispatch.runs.run import Run
-    from dovecote.dispatch.runs.scale_out import ScaleOut
-    from dovecote.operations.gauges import ReadGauges
-    from dovecote.wiring.settings import Settings
+from dovecote.dispatch.dispatch import Dispatch
+from dovecote.dispatch.runs import Run, WokenRun
+from dovecote.dispatch.scale_out import ScaleOut, one_run
+from dovecote.dispatch.services import Rates, Services, Timing
+from dovecote.operations.gauges import ReadGauges
+from dovecote.store.operations.overview import PostgresOverview
+from dovecote.wiring import delivery
+from dovecote.wiring.clients import database, invoke_dispatch
+from dovecote.wiring.delivery import dispatch_store
+from dovecote.wiring.observability import log
+from dovecote.wiring.settings import Settings, load
 
 
 @cache
 def dispatch() -> Dispatch:
     """Return the dispatch use case."""
-    from dovecote.dispatch.dispatch import Dispatch
-    from dovecote.dispatch.rates import Rates
-    from dovecote.dispatch.services import Services
-    from dovecote.dispatch.timing import Timing
-
     settings = load()
     channels = delivery.channels(settings)
     return Dispatch(
@@ -55,28 +47,20 @@ def dispatch() -> Dispatch:
 @cache
 def run() -> Run:
     """Return a run of dispatch: the use case, and its part that depends on the invoker."""
-    from dovecote.dispatch.runs.run import Run
-    from dovecote.dispatch.runs.woken_run import WokenRun
-    from dovecote.store.dispatch.wake_up import PostgresWakeUps
-
     woken_run = WokenRun(
-        wake_ups=PostgresWakeUps(database()), dispatch=dispatch(), sleep=time.sleep, log=log()
+        wake_ups=dispatch_store(), dispatch=dispatch(), sleep=time.sleep, log=log()
     )
     return Run(dispatch=dispatch(), scale_out=_scale_out(load()), woken_run=woken_run)
 
 
 def _scale_out(settings: Settings) -> ScaleOut:
-    from dovecote.dispatch.runs import scale
-    from dovecote.dispatch.runs.scale_out import ScaleOut
-    from dovecote.store.dispatch.wake_up import PostgresBacklogs
-
     return ScaleOut(
-        backlogs=PostgresBacklogs(database()),
+        backlogs=dispatch_store(),
         limits=database(),
-        invoke=clients.invoke_dispatch(settings),
+        invoke=invoke_dispatch(settings.dispatch_function),
         clock=time.monotonic,
         log=log(),
-        run=scale.one_run(settings.dispatch_concurrency),
+        run=one_run(settings.dispatch_concurrency),
         # Without a function to invoke, this run is the only one.
         most=settings.max_dispatchers if settings.dispatch_function else 1,
     )
@@ -85,7 +69,4 @@ def _scale_out(settings: Settings) -> ScaleOut:
 @cache
 def gauges() -> ReadGauges:
     """Return the use case of the gauges, which alarms watch."""
-    from dovecote.operations.gauges import ReadGauges
-    from dovecote.store.operations.gauges import PostgresGauges
-
-    return ReadGauges(store=PostgresGauges(database()), limits=database(), log=log())
+    return ReadGauges(read=PostgresOverview(database()).gauges, limits=database(), log=log())

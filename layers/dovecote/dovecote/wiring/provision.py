@@ -1,21 +1,28 @@
-"""The use case of functions/provision."""
+"""Bring the database to this release: the use case of functions/provision.
 
-from __future__ import annotations
+`python -m dovecote.wiring.provision` does the same for the database of the environment, except for
+the database users.
+"""
 
+import sys
 import time
 from collections import ChainMap
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dovecote.wiring.database import connect
-from dovecote.wiring.logs import log
-from dovecote.wiring.settings import load
+from dovecote import channels
+from dovecote.catalog import kinds
+from dovecote.catalog.publication import Publication
+from dovecote.core.errors import StoreError
+from dovecote.core.parsing.settings import BadSettings
+from dovecote.store.schema.migrate import ChangedMigration
+from dovecote.store.schema.provision import Provision
+from dovecote.wiring.clients import connect
+from dovecote.wiring.observability import log
+from dovecote.wiring.settings import Settings, load
 
-if TYPE_CHECKING:
-    from dovecote.catalog.publication import Publication
-    from dovecote.store.schema.provision import Provision
-    from dovecote.wiring.settings import Settings
+TIMEOUT_SECONDS = 600.0
+"""How long the command may take."""
 
 
 @cache
@@ -24,8 +31,6 @@ def provision() -> Provision:
 
     Raises BadSettings and BadCatalog at once, before it waits for a database.
     """
-    from dovecote.store.schema.provision import Provision
-
     return Provision(
         connect=connect,
         publication=publication(load()),
@@ -37,13 +42,19 @@ def provision() -> Provision:
 
 def publication(settings: Settings) -> Publication:
     """Return the catalog and the rules that submits in SQL follow; raise BadCatalog."""
-    from dovecote import channels
-    from dovecote.catalog import kinds
-    from dovecote.catalog.publication import Publication
-
     folder = Path(settings.catalog_path)
     return Publication(
         catalog=kinds.load(folder, channels.sections()),
         version=kinds.version(folder),
         **ChainMap(*(dict(channel.published) for channel in settings.channels)),
     )
+
+
+if __name__ == "__main__":
+    try:
+        done = provision()({}, TIMEOUT_SECONDS)
+    except (kinds.BadCatalog, BadSettings, ChangedMigration, StoreError) as error:
+        sys.exit(str(error))
+    for applied in done.applied:
+        print(f"applied {applied}")
+    print(f"the schema is at version {done.version}, and the catalog is published")

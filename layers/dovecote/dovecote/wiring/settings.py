@@ -4,7 +4,7 @@ docs/design.md lists names, defaults and meanings. An empty variable counts as u
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -17,12 +17,9 @@ from dovecote.core.parsing.settings import BadSettings, read
 if TYPE_CHECKING:
     from dovecote.channels.definition import ChannelSettings
 
-Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]
 Some = Annotated[float, Meta(gt=0, le=86_400)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-
 
 MOST_SEND_SECONDS = 40.0
 """Lambda ends a run of dispatch after 90 s; a run begins no send that may outlast it."""
@@ -40,7 +37,7 @@ class Variables(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     backoff_base_seconds: Seconds = 30.0
     backoff_factor: Annotated[float, Meta(ge=1, le=1000)] = 2.0
     backoff_max_seconds: Seconds = 3600.0
-    backoff_jitter: Share = 0.2
+    backoff_jitter: Annotated[float, Meta(ge=0, le=1)] = 0.2
     lease_seconds: Some = 60.0
     ambiguous_hold_seconds: Seconds = 300.0
     pause_base_seconds: Some = 2.0
@@ -51,7 +48,7 @@ class Variables(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     dispatch_concurrency: Positive = 32
     max_dispatchers: Annotated[int, Meta(ge=1, le=100)] = 2
     dispatch_function: str = ""
-    inline_routes: Count = 2
+    inline_routes: Annotated[int, Meta(ge=0)] = 2
     inline_budget_seconds: Annotated[float, Meta(gt=0, le=8)] = 3.0
     otel_exporter_otlp_endpoint: Annotated[str, Meta(pattern=r"^https?://[^\s/]\S*\Z")] = ""
     retention_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
@@ -107,26 +104,35 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 def _check(settings: Settings) -> None:
     """Refuse settings that contradict each other."""
-    _check_database(settings)
-    if settings.send_seconds > MOST_SEND_SECONDS:
-        raise BadSettings(
-            "SEND_READ_SECONDS: must be, with SEND_CONNECT_SECONDS, at most"
-            f" {MOST_SEND_SECONDS:g}: a run of dispatch begins no longer send"
-        )
-    if settings.lease_seconds <= 2 * settings.send_seconds:
-        raise BadSettings(
-            "LEASE_SECONDS: must be more than twice SEND_CONNECT_SECONDS + SEND_READ_SECONDS,"
-            f" which is {2 * settings.send_seconds:g}"
-        )
-    if settings.backoff_max_seconds < settings.backoff_base_seconds:
-        raise BadSettings("BACKOFF_MAX_SECONDS: must be at least BACKOFF_BASE_SECONDS")
-    if settings.pause_max_seconds < settings.pause_base_seconds:
-        raise BadSettings("PAUSE_MAX_SECONDS: must be at least PAUSE_BASE_SECONDS")
+    for wrong, problem in _contradictions(settings):
+        if wrong:
+            raise BadSettings(problem)
     for channel in settings.channels:
         channel.check()
 
 
-def _check_database(settings: Settings) -> None:
+def _contradictions(settings: Settings) -> Iterator[tuple[bool, str]]:
+    """Yield whether settings contradict each other, with the problem."""
     for name in ("db_host", "db_name", "db_user"):
-        if not settings.database_url and not getattr(settings, name):
-            raise BadSettings(f"{name.upper()}: is not set; set it, or DATABASE_URL")
+        unset = not settings.database_url and not getattr(settings, name)
+        yield unset, f"{name.upper()}: is not set; set it, or DATABASE_URL"
+    yield from (
+        (
+            settings.send_seconds > MOST_SEND_SECONDS,
+            "SEND_READ_SECONDS: must be, with SEND_CONNECT_SECONDS, at most"
+            f" {MOST_SEND_SECONDS:g}: a run of dispatch begins no longer send",
+        ),
+        (
+            settings.lease_seconds <= 2 * settings.send_seconds,
+            "LEASE_SECONDS: must be more than twice SEND_CONNECT_SECONDS + SEND_READ_SECONDS,"
+            f" which is {2 * settings.send_seconds:g}",
+        ),
+        (
+            settings.backoff_max_seconds < settings.backoff_base_seconds,
+            "BACKOFF_MAX_SECONDS: must be at least BACKOFF_BASE_SECONDS",
+        ),
+        (
+            settings.pause_max_seconds < settings.pause_base_seconds,
+            "PAUSE_MAX_SECONDS: must be at least PAUSE_BASE_SECONDS",
+        ),
+    )

@@ -1,32 +1,32 @@
-"""The use cases of functions/submit."""
-
-from __future__ import annotations
+"""The use cases of functions/submit, which imports this module with its first request."""
 
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
 from dovecote import channels
-from dovecote.wiring import clients, delivery
-from dovecote.wiring.database import database, dispatch_store, submissions
-from dovecote.wiring.logs import log
-from dovecote.wiring.settings import load
+from dovecote.core.ids import uuid7
+from dovecote.submit.best_effort import BestEffort
+from dovecote.submit.build_notification import BuildNotification
+from dovecote.submit.preview import TemplatePreview
+from dovecote.submit.routing import Routing
+from dovecote.submit.submit import Budget, Submit
+from dovecote.submit.wake_up import WakeUp
+from dovecote.wiring import delivery
+from dovecote.wiring.clients import database, invoke_dispatch
+from dovecote.wiring.delivery import dispatch_store, submissions
+from dovecote.wiring.observability import log
+from dovecote.wiring.settings import Settings, load
 
 if TYPE_CHECKING:
     from dovecote.submit.batch import SubmitBatch
-    from dovecote.submit.best_effort import BestEffort
-    from dovecote.submit.build_notification import BuildNotification
-    from dovecote.submit.submit import Submit
-    from dovecote.submit.wake_up import WakeUp
-    from dovecote.wiring.settings import Settings
 
 
 @cache
 def submit() -> Submit:
     """Return the submit use case, with channels that fit the budget of its best effort."""
-    from dovecote.submit.submit import Budget, Submit
-
     settings = load()
     inline = settings.inline
     delivery.check_catalog(settings)  # also where only dispatch sends
@@ -47,8 +47,6 @@ def submit() -> Submit:
 
 
 def _best_effort(settings: Settings) -> BestEffort:
-    from dovecote.submit.best_effort import BestEffort
-
     # Without a best effort submit needs no client.
     own = delivery.channels(settings) if settings.inline_routes else {}
     return BestEffort(
@@ -63,7 +61,7 @@ def _best_effort(settings: Settings) -> BestEffort:
 
 
 @cache
-def submit_batch() -> SubmitBatch:
+def submit_batch() -> "SubmitBatch":
     """Return the use case of many notifications in one request."""
     from dovecote.submit.batch import SubmitBatch
 
@@ -77,11 +75,6 @@ def submit_batch() -> SubmitBatch:
 
 
 def _build_notification(settings: Settings) -> BuildNotification:
-    from dovecote.core.ids import uuid7
-    from dovecote.submit.build_notification import BuildNotification
-    from dovecote.submit.preview import TemplatePreview
-    from dovecote.submit.routing import Routing
-
     planners = {
         name: channel.planner(settings.of(name), delivery.renderer(), uuid7)
         for name, channel in channels.every().items()
@@ -99,15 +92,10 @@ def _build_notification(settings: Settings) -> BuildNotification:
 def _wake_up(settings: Settings) -> WakeUp | None:
     if not settings.dispatch_function:
         return None
-    from concurrent.futures import ThreadPoolExecutor
-
-    from dovecote.store.dispatch.wake_up import PostgresWakeUps
-    from dovecote.submit.wake_up import WakeUp
-
     return WakeUp(
-        rights=PostgresWakeUps(database()),
+        rights=dispatch_store(),
         limits=database(),
-        invoke=clients.invoke_dispatch(settings),
+        invoke=invoke_dispatch(settings.dispatch_function),
         executor=ThreadPoolExecutor(max_workers=1),
         clock=time.monotonic,
         log=log(),

@@ -10,8 +10,7 @@ import pytest
 from dovecote.channels.email.events import KNOWN
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.feedback import BadEvent, DeliveryEvent, Feedback, Verdict
-from dovecote.feedback.ports import FeedbackStore
-from dovecote.feedback.record_feedback import RecordFeedback, Taken
+from dovecote.feedback.record_feedback import FeedbackStore, RecordFeedback, Taken
 from tests.functions import ROOT
 from tests.unit.examples import ANN, ROUTE_ID
 

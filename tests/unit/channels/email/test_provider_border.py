@@ -33,7 +33,7 @@ from dovecote.core.outcome import (
     Throttled,
     Unavailable,
 )
-from dovecote.dispatch.sending.requests import may_differ_singly
+from dovecote.dispatch.sending.calls import may_differ_singly
 from tests.unit.examples import ANN, a_claim
 
 OPERATIONS = [

@@ -6,8 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from dovecote.feedback.ports import FeedbackStore
-from dovecote.feedback.record_feedback import RecordFeedback, Taken
+from dovecote.feedback.record_feedback import FeedbackStore, RecordFeedback, Taken
 
 ENDPOINT = "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/shop/3f08fd15-d349-3d82-b415-49df9ff9"
 

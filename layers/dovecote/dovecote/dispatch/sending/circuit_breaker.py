@@ -30,7 +30,6 @@ from dovecote.core.outcome import (
 from dovecote.core.transitions import throttled_delay
 from dovecote.dispatch.sending.congestion import Congestion
 from dovecote.dispatch.sending.refusals import Refusals
-from dovecote.dispatch.sending.stopped_resources import StoppedResources
 
 MOST_UNREACHED = 3
 """Connections that fail in a row, after which the provider counts as down.
@@ -59,9 +58,9 @@ NO_ROUTES = frozenset[UUID]()
 class CircuitBreaker:
     """The resources that one worker may use in one batch, and the answers to that batch.
 
-    Concurrent batches of the worker share the set of `stopped_elsewhere` resources. Through the
-    `recently_accepted` ones the same run sent a route a few seconds ago. The worker has the right
-    to probe those in `probing`.
+    Concurrent batches of the worker share the set of `stopped_elsewhere` resources; operations of a
+    set are atomic. Through the `recently_accepted` ones the same run sent a route a few seconds
+    ago. The worker has the right to probe those in `probing`.
 
     Of narrow resources, `refused` has the first refusal, `accepted` counts the acceptances, and
     `undecided` has the refused routes whose cause is unknown, once `decide` saw each refusal: True
@@ -73,7 +72,7 @@ class CircuitBreaker:
         self,
         channel_state: ChannelState,
         probing: Collection[str] = (),
-        stopped_elsewhere: StoppedResources | None = None,
+        stopped_elsewhere: set[str] | None = None,
         recently_accepted: Collection[str] = (),
     ) -> None:
         self.channel_state = channel_state
@@ -89,7 +88,7 @@ class CircuitBreaker:
         self.throttled: Throttled | None = None
         self.retry_after = 0.0
         self._blocked = set(channel_state.paused | channel_state.recovering) - self.probing
-        self._elsewhere = StoppedResources() if stopped_elsewhere is None else stopped_elsewhere
+        self._elsewhere: set[str] = set() if stopped_elsewhere is None else stopped_elsewhere
         self._recently_accepted = frozenset(recently_accepted)
         self._passes = {one: 1 if one == channel_state.channel else PROBES for one in self.probing}
         self._before = (channel_state.unreached, channel_state.unanswered)

@@ -10,6 +10,8 @@ Requests and entries of bulk requests are counted apart: a bulk request that is 
 is one refusal, and 50 accepted entries of another do not outweigh it.
 """
 
+from msgspec import Struct
+
 from dovecote.core.channel_state import Throttling
 
 THRESHOLD = 3.0
@@ -25,20 +27,19 @@ REFUSED = 5.0
 """Net refusals without any acceptance, after which the provider counts as refusing all."""
 
 
-class _Counter:
+class _Counter(Struct):
     """A CUSUM over answers, and the share that was accepted after the first refusal."""
 
-    def __init__(self, score: float) -> None:
-        self.score = score
-        self.accepted = 0
-        self.refused = 0
-        self._accepted_since = 0
-        self._answers_since = 0
+    score: float
+    accepted: int = 0
+    refused: int = 0
+    accepted_since: int = 0
+    answers_since: int = 0
 
     def count(self, accepted: int, refused: int) -> None:
         if self.refused:
-            self._accepted_since += accepted
-            self._answers_since += accepted + refused
+            self.accepted_since += accepted
+            self.answers_since += accepted + refused
         self.accepted += accepted
         self.refused += refused
         self.score = max(0.0, self.score + refused - accepted * TOLERATED_SHARE)
@@ -46,7 +47,7 @@ class _Counter:
     @property
     def accepted_share(self) -> float:
         """Return the share, by the rule of succession: few answers say little."""
-        return (self._accepted_since + 1) / (self._answers_since + 2) if self.refused else 1.0
+        return (self.accepted_since + 1) / (self.answers_since + 2) if self.refused else 1.0
 
 
 class Congestion:

@@ -13,10 +13,9 @@ from dovecote.core.channel_state import SendSlots
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import NotBegun, Outcome, Result
 from dovecote.core.ports import Clock, Sleep, Span
-from dovecote.dispatch.sending.calls import BatchKey, Call, divided, single_calls
+from dovecote.dispatch.sending.calls import BatchKey, Call, Requests, divided, single_calls
 from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.sending.outcomes import LateResults, Outcomes
-from dovecote.dispatch.sending.requests import Requests
 
 COMMIT_SECONDS = 0.03
 """The least time from one commit of accepted messages to the next: those between share it."""
@@ -78,7 +77,16 @@ class Sender:
         calls = deque(self._calls(claims, slots, breaker))
         threads = min(self._workers, len(calls))
         outcomes = Outcomes(threads, self._late)
-        requests = self._requests(slots, begin_before, breaker, outcomes)
+        requests = Requests(
+            channel=self.channel,
+            slots=slots,
+            first_slot=self._clock() + slots.wait,
+            begin_before=begin_before,
+            breaker=breaker,
+            outcomes=outcomes,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
         running = self._start(threads, calls, requests, outcomes)
         self._wait(outcomes, early, begin_before + self._send_seconds)
         for call in _taken(calls):
@@ -112,19 +120,6 @@ class Sender:
             return channel.batch_key(claim)
 
         return key
-
-    def _requests(
-        self, slots: SendSlots, begin_before: float, breaker: CircuitBreaker, outcomes: Outcomes
-    ) -> Requests:
-        return Requests(
-            channel=self.channel,
-            slots=slots,
-            begin_before=begin_before,
-            breaker=breaker,
-            outcomes=outcomes,
-            clock=self._clock,
-            sleep=self._sleep,
-        )
 
     def _start(
         self, threads: int, calls: deque[Call], requests: Requests, outcomes: Outcomes

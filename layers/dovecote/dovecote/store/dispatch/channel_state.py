@@ -22,8 +22,10 @@ class PostgresChannelStates(Queries):
 
     def reserve(self, channel: str, wanted: int, horizon: float) -> SendSlots:
         """Reserve the next sends of a channel that begin within `horizon` seconds."""
-        found = self._rows("channel_state/reserve", channel=channel, wanted=wanted, horizon=horizon)
-        return SendSlots(**found[0]) if found else SendSlots(room=wanted)
+        reserved = self._one(
+            SendSlots, "channel_state/reserve", channel=channel, wanted=wanted, horizon=horizon
+        )
+        return reserved or SendSlots(room=wanted)
 
     def release_slots(self, channel: str, slots: SendSlots, unused: int) -> None:
         """Give back the last of the reserved sends."""
@@ -49,7 +51,8 @@ class PostgresChannelStates(Queries):
         longer: bool = True,
     ) -> Pause | None:
         """Pause a resource for all workers; return None if it is already paused."""
-        found = self._rows(
+        return self._one(
+            Pause,
             "channel_state/pause",
             resource=resource,
             channel=_channel(resource),
@@ -59,7 +62,6 @@ class PostgresChannelStates(Queries):
             jitter=jitter,
             longer=longer,
         )
-        return Pause(**found[0]) if found else None
 
     def acquire_probe(self, resource: str, seconds: float) -> bool:
         """Take the right to probe a resource after its pause."""

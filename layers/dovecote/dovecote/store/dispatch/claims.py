@@ -4,7 +4,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, overload
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -13,17 +13,15 @@ from psycopg.rows import dict_row, tuple_row
 
 from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Claim, Lease
-from dovecote.dispatch.ports import Claimed, LaneResult
+from dovecote.dispatch.ports import LaneResult
 from dovecote.store.database import Database, Opened
 from dovecote.store.dispatch.channel_state import channel_state_of
 from dovecote.store.queries import Parameters, Queries, cursor
 
 Row = tuple[Any, ...]
 
-EVER = -math.inf
 
-
-class PostgresClaimed(Claimed):
+class PostgresClaimed:
     """Claimed routes in PostgreSQL's binary format; the first thread that reads one decodes all.
 
     The connection is free for other statements meanwhile.
@@ -53,26 +51,13 @@ class PostgresClaimed(Claimed):
         """Return how many routes were claimed."""
         return self._count
 
-    @overload
-    def __getitem__(self, place: int) -> Claim: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[Claim]: ...
-
-    def __getitem__(self, place: int | slice) -> Claim | list[Claim]:
-        """Return a claim, or a slice of them."""
-        return self._decoded()[place]
-
     def __iter__(self) -> Iterator[Claim]:
         """Iterate over the claims."""
-        return iter(self._decoded())
-
-    def _decoded(self) -> list[Claim]:
         if self._claims is None:
             result, token = self._cursor.pgresult, self._token
             fields = _fields([*_names(result), b"token"]) if result else tuple
             self._claims = [Claim(*fields((*row, token))) for row in self._cursor.fetchall()]
-        return self._claims
+        return iter(self._claims)
 
 
 class PostgresClaims(Queries):
@@ -92,7 +77,7 @@ class PostgresClaims(Queries):
         parameters = {
             "lanes": list(lanes),
             "limits": list(lanes.values()),
-            "since": [since.get(lane, EVER) for lane in lanes],
+            "since": [since.get(lane, -math.inf) for lane in lanes],
         }
 
         def work(
@@ -105,7 +90,7 @@ class PostgresClaims(Queries):
                 )
             return claimed, state
 
-        claimed, state = self._database.ask(work)
+        claimed, state = self.database.ask(work)
         return PostgresClaimed(claimed, lease.token), channel_state_of(channel, state.fetchall())
 
     def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> PostgresClaimed:
@@ -121,7 +106,7 @@ class PostgresClaims(Queries):
         )
 
     def _claim(self, name: str, lease: Lease, **parameters: object) -> PostgresClaimed:
-        claimed = self._database.ask(
+        claimed = self.database.ask(
             lambda connection: self._execute(connection, name, lease, parameters)
         )
         return PostgresClaimed(claimed, lease.token)

@@ -1,12 +1,34 @@
-"""The store that dispatch and submit's best effort deliver from."""
+"""The store that dispatch, and submit's best effort, deliver from."""
 
-from dovecote.store.dispatch.acceptances import PostgresAcceptances
+from collections.abc import Sequence
+
+from dovecote.channels import lanes
+from dovecote.core.channel_state import Backlog
 from dovecote.store.dispatch.channel_state import PostgresChannelStates
 from dovecote.store.dispatch.claims import PostgresClaims
 from dovecote.store.dispatch.results import PostgresResults
 
 
-class PostgresDispatchStore(
-    PostgresClaims, PostgresAcceptances, PostgresResults, PostgresChannelStates
-):
-    """Claims, acceptances, results and the state of channels, over one Database."""
+class PostgresDispatchStore(PostgresClaims, PostgresResults, PostgresChannelStates):
+    """Claims, results and the state of channels, over one Database; and who may call dispatch."""
+
+    def wake_up(self, channels: Sequence[str]) -> bool:
+        """Take the right to call dispatch for a second; not if all these channels are paused.
+
+        One caller in the whole stack has this right at a time.
+        """
+        return bool(self._rows("dispatch/wake_up", channels=list(channels)))
+
+    def hold_wake_up(self, seconds: float) -> None:
+        """Let no caller take that right for so many seconds."""
+        self._count("dispatch/hold_wake_up", seconds=seconds)
+
+    def backlog(self, most: int) -> list[Backlog]:
+        """Return the backlog of each channel that is not paused, counted up to `most`."""
+        return self._all(
+            Backlog,
+            "dispatch/backlog",
+            channels=[lane.channel for lane in lanes.ALL],
+            lanes=[lane.number for lane in lanes.ALL],
+            most=most,
+        )

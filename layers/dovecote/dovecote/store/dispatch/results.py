@@ -1,4 +1,7 @@
-"""Write the results of claimed routes."""
+"""Write the results of claimed routes, and the record of accepted emails.
+
+Whoever learns of an acceptance adds it to the record; nothing removes one.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,17 +12,17 @@ import msgspec
 
 from dovecote.core.transitions import DeadLetter, Deferral, Doubt, Retry
 from dovecote.store.database import Opened
-from dovecote.store.dispatch.acceptances import in_order, record, record_further
 from dovecote.store.people.devices import mark_device_dead
-from dovecote.store.queries import Queries, execute, rows
-from dovecote.store.raw_query import raw_rows
+from dovecote.store.queries import Queries, execute, raw_rows, rows
+
+Acceptance = tuple[str, str, str]
+"""The template of an email, its key and the message's id."""
 
 
-class PostgresTransaction:
+class PostgresTransaction(msgspec.Struct):
     """The writes of one transaction, which the caller of `transaction` commits."""
 
-    def __init__(self, connection: Opened) -> None:
-        self._connection = connection
+    connection: Opened
 
     def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> int:
         """Make routes published; return how many."""
@@ -27,15 +30,15 @@ class PostgresTransaction:
 
     def record_acceptances(self, acceptances: Iterable[tuple[str, UUID, str]]) -> None:
         """Put accepted emails on record."""
-        record(
-            self._connection,
+        record_acceptances(
+            self.connection,
             [(template, str(route), message) for template, route, message in acceptances],
         )
 
     def retry(self, token: UUID, retries: Mapping[UUID, Retry | Doubt]) -> dict[UUID, datetime]:
         """Make routes due again, in doubt where there is a hold; return their due times."""
         parameters = {"token": token, "retries": _json(retries)}
-        found = rows(self._connection, "dispatch/retry", parameters)
+        found = rows(self.connection, "dispatch/retry", parameters)
         return {row["route_id"]: row["next_attempt_at"] for row in found}
 
     def dead_letter(self, token: UUID, ends: Mapping[UUID, DeadLetter]) -> set[UUID]:
@@ -88,19 +91,28 @@ class PostgresTransaction:
 
     def mark_device_dead(self, endpoint: str, route_id: UUID) -> None:
         """Mark the device of an endpoint dead, unless it registered after the route's attempt."""
-        found = rows(self._connection, "dispatch/attempted_at", {"route_id": route_id})
+        found = rows(self.connection, "dispatch/attempted_at", {"route_id": route_id})
         attempted_at = found[0]["last_attempt_at"] if found else None
-        mark_device_dead(self._connection, endpoint, attempted_at)
+        mark_device_dead(self.connection, endpoint, attempted_at)
 
     def _count(self, name: str, **parameters: object) -> int:
-        return execute(self._connection, name, parameters).rowcount
+        return execute(self.connection, name, parameters).rowcount
 
     def _route_ids(self, name: str, **parameters: object) -> set[UUID]:
-        return {row["route_id"] for row in rows(self._connection, name, parameters)}
+        return {row["route_id"] for row in rows(self.connection, name, parameters)}
 
 
 class PostgresResults(Queries):
-    """Writes results, in one statement or in a transaction."""
+    """Writes results, in one statement or in a transaction, and reads acceptances."""
+
+    def accepted(self, routes: Sequence[tuple[str, UUID]]) -> dict[UUID, str]:
+        """Return the message ids of those emails (template, route) that are on record."""
+        found = self._rows(
+            "dispatch/accepted",
+            template_ids=[template for template, _ in routes],
+            keys=[str(route_id) for _, route_id in routes],
+        )
+        return {UUID(row["idempotency_key"]): row["message_id"] for row in found}
 
     def publish(
         self,
@@ -122,15 +134,41 @@ class PostgresResults(Queries):
                 record_further(connection, emails)
             return int(published)
 
-        return self._database.ask(work)
+        return self.database.ask(work)
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresTransaction]:
         """Open a transaction; it commits when the context ends without an error."""
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             yield PostgresTransaction(connection)
 
 
 def _json(by_route: object) -> str:
     """Return values by route id as one JSON text; msgspec writes the ids as they are."""
     return msgspec.json.encode(by_route).decode()
+
+
+def record_acceptances(connection: Opened, acceptances: Iterable[Acceptance]) -> None:
+    """Put accepted emails on record, in one order so that two workers cannot deadlock.
+
+    An email that was on record before with another message keeps both.
+    """
+    parameters = in_order(acceptances)
+    new = execute(connection, "dispatch/record_acceptances", parameters).rowcount
+    if new < len(parameters["keys"]):
+        record_further(connection, parameters)
+
+
+def in_order(acceptances: Iterable[Acceptance]) -> dict[str, list[str]]:
+    """Return the parameters for these acceptances, in the order in which rows are locked."""
+    ordered = sorted(acceptances, key=lambda acceptance: acceptance[1])
+    return {
+        "template_ids": [template for template, _, _ in ordered],
+        "keys": [key for _, key, _ in ordered],
+        "accepted_ids": [message_id for _, _, message_id in ordered],
+    }
+
+
+def record_further(connection: Opened, parameters: Mapping[str, list[str]]) -> None:
+    """Put acceptances on record of emails that have another message on record."""
+    execute(connection, "dispatch/record_further_acceptances", parameters)

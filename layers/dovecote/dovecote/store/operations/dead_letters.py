@@ -11,7 +11,7 @@ from dovecote.core import transitions
 from dovecote.core.dead_letter import Filter, OpenDeadLetter, RecordedRedrive, Redrive
 from dovecote.core.transitions import Recorded, Refusal
 from dovecote.store.database import Opened
-from dovecote.store.queries import Queries, execute, rows
+from dovecote.store.queries import Queries, execute, in_transaction, rows
 
 Refusals = dict[UUID, Refusal | None]
 
@@ -24,14 +24,14 @@ class PostgresDeadLetters(Queries):
     ) -> list[OpenDeadLetter]:
         """Return open dead letters after a place, the newest first."""
         place_at, place = after or (None, None)
-        found = self._rows(
+        return self._all(
+            OpenDeadLetter,
             "operations/dead_letters",
             **asdict(filter_),
             place_at=place_at,
             place=place,
             limit=limit,
         )
-        return [OpenDeadLetter(**row) for row in found]
 
     def count(self, filter_: Filter, most: int) -> int:
         """Return how many are open, counted up to `most`."""
@@ -40,60 +40,55 @@ class PostgresDeadLetters(Queries):
 
     def record(self, redrive: Redrive) -> None:
         """Put a redrive on record."""
-        self._database.ask(lambda connection: _record(connection, redrive))
+        self.database.ask(lambda connection: _record(connection, redrive))
 
-    def redrive(self, redrive: Redrive, route_id: UUID) -> UUID | Refusal | None:
+    @in_transaction
+    def redrive(
+        self, connection: Opened, redrive: Redrive, route_id: UUID
+    ) -> UUID | Refusal | None:
         """Redrive one dead letter, on record; return its notification, or the refusal.
 
         Return None if there is no such route.
         """
+        if not rows(connection, "operations/lock_routes", {"route_ids": [route_id]}):
+            return None
+        refusal = _refusals(connection, redrive, [route_id], wait=0)[route_id]
+        if refusal is Refusal.NO_DEAD_LETTER:
+            return _redriven_by(connection, redrive, [route_id]).get(route_id, refusal)
+        if refusal is not None:
+            return refusal
+        _record(connection, replace(redrive, redriven=1))
+        (notification_id,) = _redrive(connection, redrive, [route_id], wait=0)
+        return notification_id
 
-        def work(connection: Opened) -> UUID | Refusal | None:
-            if not rows(connection, "operations/lock_routes", {"route_ids": [route_id]}):
-                return None
-            refusal = _refusals(connection, redrive, [route_id], wait=0)[route_id]
-            if refusal is Refusal.NO_DEAD_LETTER:
-                return _redriven_by(connection, redrive, [route_id]).get(route_id, refusal)
-            if refusal is not None:
-                return refusal
-            _record(connection, replace(redrive, redriven=1))
-            (notification_id,) = _redrive(connection, redrive, [route_id], wait=0)
-            return notification_id
-
-        return self._database.run(work)
-
-    def redrive_all(self, redrive: Redrive, route_ids: Sequence[UUID], *, wait: float) -> Redrive:
+    @in_transaction
+    def redrive_all(
+        self, connection: Opened, redrive: Redrive, route_ids: Sequence[UUID], *, wait: float
+    ) -> Redrive:
         """Redrive dead letters in one transaction, the first of them due after `wait` seconds.
 
         Return the redrive with its counts so far. A route that another call redrove or settled
         meanwhile is not counted.
         """
-
-        def work(connection: Opened) -> Redrive:
-            rows(connection, "operations/lock_routes", {"route_ids": route_ids})
-            last = wait + len(route_ids) * redrive.spacing
-            refusals = _refusals(connection, redrive, route_ids, wait=last)
-            free = [route for route, refusal in refusals.items() if refusal is None]
-            gone = [
-                route for route, refusal in refusals.items() if refusal is Refusal.NO_DEAD_LETTER
-            ]
-            ours = _redriven_by(connection, redrive, gone) if gone else {}
-            done = replace(
-                redrive,
-                redriven=redrive.redriven + len(free) + len(ours),
-                refused=redrive.refused + len(refusals) - len(free) - len(gone),
-            )
-            _record(connection, done)
-            if free:
-                _redrive(connection, redrive, free, wait=wait)
-            return done
-
-        return self._database.run(work)
+        rows(connection, "operations/lock_routes", {"route_ids": route_ids})
+        last = wait + len(route_ids) * redrive.spacing
+        refusals = _refusals(connection, redrive, route_ids, wait=last)
+        free = [route for route, refusal in refusals.items() if refusal is None]
+        gone = [route for route, refusal in refusals.items() if refusal is Refusal.NO_DEAD_LETTER]
+        ours = _redriven_by(connection, redrive, gone) if gone else {}
+        done = replace(
+            redrive,
+            redriven=redrive.redriven + len(free) + len(ours),
+            refused=redrive.refused + len(refusals) - len(free) - len(gone),
+        )
+        _record(connection, done)
+        if free:
+            _redrive(connection, redrive, free, wait=wait)
+        return done
 
     def redrives(self, after: UUID | None, limit: int) -> list[RecordedRedrive]:
         """Return redrives after a place, the newest first."""
-        found = self._rows("operations/redrives", after=after, limit=limit)
-        return [RecordedRedrive(**row) for row in found]
+        return self._all(RecordedRedrive, "operations/redrives", after=after, limit=limit)
 
 
 def _record(connection: Opened, redrive: Redrive) -> None:

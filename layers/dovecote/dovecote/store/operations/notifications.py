@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from dovecote.core.notification import Cancellation, Notification, Story
 from dovecote.core.route import EmailRecord, Event, Route, Status
 from dovecote.store.database import Opened
-from dovecote.store.queries import cursor, execute, rows
+from dovecote.store.queries import cursor, execute, in_transaction, rows
 from dovecote.store.submit.notifications import PostgresNotifications
 
 Row = Mapping[str, Any]
@@ -33,7 +33,7 @@ class PostgresStories(PostgresNotifications):
                 parts = [cursor(connection, name, parameters, dict_row) for name in PARTS]
             return [part.fetchall() for part in parts]
 
-        found, routes, events, deliveries = self._database.ask(work)
+        found, routes, events, deliveries = self.database.ask(work)
         if not found:
             return None
         records = {row.pop("route_id"): EmailRecord(**row) for row in deliveries}
@@ -50,18 +50,15 @@ class PostgresStories(PostgresNotifications):
         """Return an address's notifications after a place, the newest first, with its routes."""
         return self._found("operations/find_by_email", email=email, after=after, limit=limit)
 
-    def cancel(self, notification_id: UUID) -> Cancellation | None:
+    @in_transaction
+    def cancel(self, connection: Opened, notification_id: UUID) -> Cancellation | None:
         """Cancel the routes that are still to be sent; return None for an unknown notification.
 
         Routes that an earlier call cancelled count again: its answer may have been lost.
         """
         parameters = {"notification_id": notification_id}
-
-        def work(connection: Opened) -> list[dict[str, Any]]:
-            execute(connection, "operations/cancel", parameters)
-            return rows(connection, "submit/routes", parameters)
-
-        routes = self._database.run(work)
+        execute(connection, "operations/cancel", parameters)
+        routes = rows(connection, "submit/routes", parameters)
         return _cancellation(routes) if routes else None
 
     def _found(self, name: str, **parameters: object) -> list[Notification]:

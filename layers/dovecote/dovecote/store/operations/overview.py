@@ -1,42 +1,43 @@
 """Count the queue, its pauses, its dead letters and its last hour."""
 
+from collections.abc import Sequence
+
 from psycopg import errors
 
 from dovecote.channels import lanes
-from dovecote.operations.overview import Live, Minute, OpenDeadLetters, Overview, Paused
+from dovecote.operations.gauges import Gauges
+from dovecote.operations.overview import Overview, Row
 from dovecote.store.database import Opened
-from dovecote.store.queries import Queries, execute, rows
+from dovecote.store.queries import Queries, execute, in_transaction, rows
 
 
 class PostgresOverview(Queries):
-    """The counts of the console's first screen."""
+    """The counts of the console's first screen, and the gauges that alarms watch."""
 
-    def overview(self, most: int) -> Overview:
+    @in_transaction
+    def overview(self, connection: Opened, most: int) -> Overview:
         """Return the overview, each thing counted up to `most`."""
         limit = {"most": most}
+        execute(connection, "operations/use_indexes")
+        return Overview(
+            counted_to=most,
+            live=rows(connection, "operations/live", {**limit, **LANES}),
+            paused=rows(connection, "operations/paused", {**limit, **CHANNELS}),
+            dead_letters=rows(connection, "operations/open_dead_letters", limit),
+            minutes=_minutes(connection),
+        )
 
-        def work(connection: Opened) -> Overview:
-            execute(connection, "operations/use_indexes")
-            live = rows(connection, "operations/live", {**limit, **LANES})
-            paused = rows(connection, "operations/paused", {**limit, **PAUSED})
-            dead_letters = rows(connection, "operations/open_dead_letters", limit)
-            return Overview(
-                counted_to=most,
-                live=[Live(**row) for row in live],
-                paused=[Paused(**row) for row in paused],
-                dead_letters=[OpenDeadLetters(**row) for row in dead_letters],
-                minutes=_minutes(connection),
-            )
-
-        return self._database.run(work)
+    def gauges(self) -> Gauges:
+        """Return the gauges, by one reading of the database's clock."""
+        return Gauges(**self._rows("operations/gauges", **CHANNELS)[0])
 
 
-def _minutes(connection: Opened) -> list[Minute] | None:
+def _minutes(connection: Opened) -> Sequence[Row] | None:
     """Count the minutes; return None if that takes too long for the overview."""
     try:
         with connection.transaction():
             rows(connection, "operations/bound", {"milliseconds": MINUTES_MS})
-            return [Minute(**row) for row in rows(connection, "operations/minutes", {})]
+            return rows(connection, "operations/minutes", {})
     except errors.QueryCanceled:
         return None
 
@@ -51,4 +52,4 @@ LANES = {
 }
 """Every lane with its channel and status."""
 
-PAUSED = {name: LANES[name] for name in ("channels", "lanes")}
+CHANNELS = {name: LANES[name] for name in ("channels", "lanes")}

@@ -4,22 +4,21 @@ from uuid import UUID
 
 from dovecote.operations.purge import Purged
 from dovecote.store.database import Opened
-from dovecote.store.queries import Queries, rows
+from dovecote.store.queries import Queries, in_transaction, rows
 
 
 class PostgresRetention(Queries):
     """Deletes notifications that ended long enough ago."""
 
-    def purge(self, days: int, after: UUID, most: int, most_routes: int) -> Purged | None:
+    @in_transaction
+    def purge(
+        self, connection: Opened, days: int, after: UUID, most: int, most_routes: int
+    ) -> Purged | None:
         """Delete the ended ones of the next old notifications; return None when none is left."""
         parameters = {"days": days, "after": after, "most": most, "most_routes": most_routes}
-
-        def work(connection: Opened) -> Purged | None:
-            found = rows(connection, "operations/purgeable", parameters)
-            if not found:
-                return None
-            over = [row["notification_id"] for row in found if row["over"]]
-            (counts,) = rows(connection, "operations/purge", {"notification_ids": over})
-            return Purged(last=found[-1]["notification_id"], **counts)
-
-        return self._database.run(work)
+        found = rows(connection, "operations/purgeable", parameters)
+        if not found:
+            return None
+        over = [row["notification_id"] for row in found if row["over"]]
+        (counts,) = rows(connection, "operations/purge", {"notification_ids": over})
+        return Purged(last=found[-1]["notification_id"], **counts)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from psycopg.rows import class_row
+from msgspec.structs import asdict
 
 from dovecote.core.device import Device, Registration
 from dovecote.store.database import Opened
-from dovecote.store.queries import Parameters, Queries, cursor, execute, rows
+from dovecote.store.queries import Parameters, Queries, execute, in_transaction, rows
 
 
 def mark_device_dead(
@@ -26,58 +26,42 @@ class PostgresDevices(Queries):
 
     def registrations(self, user_id: str) -> Sequence[Registration]:
         """Return the devices of a user, the oldest first."""
-        parameters = {"user_id": user_id}
-
-        def work(connection: Opened) -> Sequence[Registration]:
-            shape = class_row(Registration)
-            return cursor(connection, "devices/registrations", parameters, shape).fetchall()
-
-        return self._database.ask(work)
+        return self._all(Registration, "devices/registrations", user_id=user_id)
 
     def sessions(self, user_id: str) -> Sequence[str]:
         """Return the ids of a user's devices, deleted ones with undeleted endpoints included."""
         found = self._rows("devices/sessions", user_id=user_id)
         return [row["device_session_id"] for row in found]
 
-    def put(self, device: Device) -> Sequence[str]:
+    @in_transaction
+    def put(self, connection: Opened, device: Device) -> Sequence[str]:
         """Register a device, or give it its new token; return its retired endpoints."""
-        parameters = _values(device)
+        parameters = asdict(device)
+        execute(connection, "devices/lock_device", parameters)
+        _detach(connection, "devices/release_endpoint", parameters)
+        execute(connection, "devices/retire_endpoint", parameters)
+        execute(connection, "devices/put_device", parameters)
+        return _retired(connection, parameters)
 
-        def work(connection: Opened) -> Sequence[str]:
-            execute(connection, "devices/lock_device", parameters)
-            _detach(connection, "devices/release_endpoint", parameters)
-            execute(connection, "devices/retire_endpoint", parameters)
-            execute(connection, "devices/put_device", parameters)
-            return _retired(connection, parameters)
-
-        return self._database.run(work)
-
-    def delete(self, user_id: str, device_session_id: str) -> Sequence[str]:
+    @in_transaction
+    def delete(self, connection: Opened, user_id: str, device_session_id: str) -> Sequence[str]:
         """Delete a device; return its retired endpoints."""
         parameters = {"user_id": user_id, "device_session_id": device_session_id, "endpoint": None}
-
-        def work(connection: Opened) -> Sequence[str]:
-            execute(connection, "devices/lock_device", parameters)
-            execute(connection, "devices/retire_endpoint", parameters)
-            _detach(connection, "devices/delete_device", parameters)
-            return _retired(connection, parameters)
-
-        return self._database.run(work)
+        execute(connection, "devices/lock_device", parameters)
+        execute(connection, "devices/retire_endpoint", parameters)
+        _detach(connection, "devices/delete_device", parameters)
+        return _retired(connection, parameters)
 
     def using(self, endpoint: str) -> Device | None:
         """Return the device that uses an endpoint."""
-        found = self._rows("devices/device_of_endpoint", endpoint=endpoint)
-        return Device(**found[0]) if found else None
+        return self._one(Device, "devices/device_of_endpoint", endpoint=endpoint)
 
-    def replace_endpoint(self, device: Device, endpoint: str) -> None:
+    @in_transaction
+    def replace_endpoint(self, connection: Opened, device: Device, endpoint: str) -> None:
         """Give a device that still has its deleted endpoint another one, and make it live."""
-        parameters = {**_values(device), "deleted": device.endpoint, "endpoint": endpoint}
-
-        def work(connection: Opened) -> None:
-            execute(connection, "devices/lock_device", parameters)
-            execute(connection, "devices/replace_endpoint", parameters)
-
-        self._database.run(work)
+        parameters = {**asdict(device), "deleted": device.endpoint, "endpoint": endpoint}
+        execute(connection, "devices/lock_device", parameters)
+        execute(connection, "devices/replace_endpoint", parameters)
 
     def endpoint_deleted(self, user_id: str, device_session_id: str, endpoint: str) -> None:
         """Remove a retired endpoint, once the provider has deleted it."""
@@ -87,10 +71,6 @@ class PostgresDevices(Queries):
             device_session_id=device_session_id,
             endpoint=endpoint,
         )
-
-
-def _values(device: Device) -> dict[str, object]:
-    return {name: getattr(device, name) for name in Device.__struct_fields__}
 
 
 def _retired(connection: Opened, parameters: Parameters) -> Sequence[str]:

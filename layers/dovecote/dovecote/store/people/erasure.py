@@ -5,7 +5,7 @@ from typing import Any
 
 from dovecote.people.erasure import Erased
 from dovecote.store.database import Opened
-from dovecote.store.queries import Queries, execute, rows
+from dovecote.store.queries import Queries, execute, in_transaction, rows
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -13,35 +13,29 @@ Rows = Sequence[Mapping[str, Any]]
 class PostgresErasure(Queries):
     """Erases users and addresses, some routes at a time."""
 
-    def erase_user(self, user_id: str, most: int) -> Erased:
+    @in_transaction
+    def erase_user(self, connection: Opened, user_id: str, most: int) -> Erased:
         """Erase a user from so many routes, and suppress the addresses that no other user has."""
         user = {"user_id": user_id, "most": most}
+        found = rows(connection, "people/lock_routes_of_user", user)
+        _erase(connection, found)
+        addresses = sorted({row["address"] for row in found if row["address"] is not None})
+        parameters = {"addresses": addresses, "user_id": user_id}
+        own = rows(connection, "people/own_addresses", parameters)
+        _suppress(connection, [row["address"] for row in own])
+        return _counted(found, most)
 
-        def work(connection: Opened) -> Erased:
-            found = rows(connection, "people/lock_routes_of_user", user)
-            _erase(connection, found)
-            addresses = sorted({row["address"] for row in found if row["address"] is not None})
-            parameters = {"addresses": addresses, "user_id": user_id}
-            own = rows(connection, "people/own_addresses", parameters)
-            _suppress(connection, [row["address"] for row in own])
-            return _counted(found, most)
-
-        return self._database.run(work)
-
-    def erase_address(self, address: str, most: int) -> Erased:
+    @in_transaction
+    def erase_address(self, connection: Opened, address: str, most: int) -> Erased:
         """Erase an address, and its users, from so many routes."""
         parameters = {"address": address, "most": most}
-
-        def work(connection: Opened) -> Erased:
-            found = rows(connection, "people/lock_routes_of_address", parameters)
-            _erase(connection, found)
-            return _counted(found, most)
-
-        return self._database.run(work)
+        found = rows(connection, "people/lock_routes_of_address", parameters)
+        _erase(connection, found)
+        return _counted(found, most)
 
     def suppress(self, address: str) -> None:
         """Suppress an address by its hash alone."""
-        self._database.ask(lambda connection: _suppress(connection, [address]))
+        self.database.ask(lambda connection: _suppress(connection, [address]))
 
 
 def _erase(connection: Opened, found: Rows) -> None:

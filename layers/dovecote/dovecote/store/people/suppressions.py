@@ -2,7 +2,7 @@
 
 from dovecote.people.suppressions import Suppression
 from dovecote.store.database import Opened
-from dovecote.store.queries import Queries, execute, rows
+from dovecote.store.queries import Queries, execute, in_transaction, rows
 
 
 class PostgresSuppressions(Queries):
@@ -18,16 +18,13 @@ class PostgresSuppressions(Queries):
         (row,) = self._rows("people/put_suppression", email=email)
         return Suppression(email=email, **row)
 
-    def delete(self, email: str, *, release: bool) -> int | None:
+    @in_transaction
+    def delete(self, connection: Opened, email: str, *, release: bool) -> int | None:
         """Unsuppress an address; return how many of its skipped routes are pending again.
 
         Return None if it is not suppressed.
         """
         parameters = {"email": email}
-
-        def work(connection: Opened) -> int | None:
-            if not execute(connection, "people/delete_suppression", parameters).rowcount:
-                return None
-            return len(rows(connection, "people/release", parameters)) if release else 0
-
-        return self._database.run(work)
+        if not execute(connection, "people/delete_suppression", parameters).rowcount:
+            return None
+        return len(rows(connection, "people/release", parameters)) if release else 0

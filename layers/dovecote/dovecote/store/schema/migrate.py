@@ -88,7 +88,13 @@ class Migration:
 
 def known() -> list[Migration]:
     """Return the migrations of this release in order."""
-    return sorted(_files(), key=lambda migration: migration.version)
+    folder = files("dovecote.store.schema").joinpath("migrations")
+    texts = {file.name: file.read_text("utf-8") for file in folder.iterdir()}
+    return [
+        Migration(version=int(name.partition("_")[0]), name=name, text=text)
+        for name, text in sorted(texts.items())
+        if name.endswith(".sql")
+    ]
 
 
 def migrate(url: str) -> list[str]:
@@ -171,13 +177,6 @@ def _bound(connection: psycopg.Connection) -> None:
             " set lock_timeout = 0"
         ).format(milliseconds)
     )
-
-
-def _files() -> Iterator[Migration]:
-    for file in files("dovecote.store.schema").joinpath("migrations").iterdir():
-        if file.name.endswith(".sql"):
-            version = int(file.name.partition("_")[0])
-            yield Migration(version=version, name=file.name, text=file.read_text("utf-8"))
 
 
 def _applied(connection: psycopg.Connection) -> dict[int, str]:

@@ -1,17 +1,20 @@
 """Provision a database: wait for it, migrate it, make its users, publish the catalog."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import psycopg
 from psycopg import errors
 
+from dovecote.catalog.kinds import Kind
 from dovecote.catalog.publication import Publication
+from dovecote.channels import lanes
 from dovecote.core.errors import StoreError, StoreUnavailable
 from dovecote.core.ports import Clock, Log, Sleep
 from dovecote.store.database import Connection, Unanswered, translated
-from dovecote.store.schema.migrate import known, migrate_with, newest
-from dovecote.store.schema.publish import publish
+from dovecote.store.queries import execute
+from dovecote.store.schema.migrate import alone, known, migrate_with, newest
 from dovecote.store.schema.roles import make_users
 
 WAKE_SECONDS = 300.0
@@ -25,31 +28,21 @@ PAUSE_SECONDS = 2.0
 """How long to wait between two attempts to connect."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Provisioned:
+class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
     """The result: the files that were applied, and the version of the schema."""
 
     applied: Sequence[str]
     version: int
 
 
-class Provision:
+class Provision(msgspec.Struct, kw_only=True):
     """Bring a database to this release."""
 
-    def __init__(
-        self,
-        *,
-        connect: Callable[[], Connection],
-        publication: Publication,
-        clock: Clock,
-        sleep: Sleep,
-        log: Log,
-    ) -> None:
-        self._connect = connect
-        self._publication = publication
-        self._clock = clock
-        self._sleep = sleep
-        self._log = log
+    connect: Callable[[], Connection]
+    publication: Publication
+    clock: Clock
+    sleep: Sleep
+    log: Log
 
     def __call__(self, users: Mapping[str, str], seconds: float) -> Provisioned:
         """Migrate, make each function's user, and publish; `users` are names by function.
@@ -57,13 +50,13 @@ class Provision:
         This takes at most so many seconds, on the server too. Raises StoreError, ChangedMigration
         and BadUsers, whose texts repeat no row and no secret.
         """
-        deadline = self._clock() + seconds
+        deadline = self.clock() + seconds
         try:
             with self._awake(deadline) as connection:
                 connection.deadline = deadline
                 applied = migrate_with(connection, known())
                 make_users(connection, users)
-                publish(connection, self._publication)
+                publish(connection, self.publication)
                 return Provisioned(applied=applied, version=newest(connection))
         except psycopg.Error as error:
             raise _in_words(error) from None
@@ -74,15 +67,15 @@ class Provision:
         libpq describes a failed connection only in words, so every failure may be temporary: a
         database that wakes or starts, its new name, IAM on a new cluster.
         """
-        until = min(deadline, self._clock() + WAKE_SECONDS) - PAUSE_SECONDS
+        until = min(deadline, self.clock() + WAKE_SECONDS) - PAUSE_SECONDS
         while True:
             try:
-                return self._connect()
+                return self.connect()
             except psycopg.OperationalError as error:
-                if self._clock() >= until:
+                if self.clock() >= until:
                     raise
-                self._log.warning("database not there yet", error=str(translated(error)))
-            self._sleep(PAUSE_SECONDS)
+                self.log.warning("database not there yet", error=str(translated(error)))
+            self.sleep(PAUSE_SECONDS)
 
 
 def _in_words(error: psycopg.Error) -> StoreError:
@@ -92,3 +85,29 @@ def _in_words(error: psycopg.Error) -> StoreError:
     if isinstance(error, (errors.QueryCanceled, Unanswered)):
         return StoreUnavailable(": ".join(["the time ran out", *what]))
     return type(problem)(": ".join(what))
+
+
+def publish(connection: psycopg.Connection, publication: Publication) -> None:
+    """Replace the publication in the database, on an open autocommit connection."""
+    rows = [_row(kind, publication.version) for kind in publication.catalog.values()]
+    kinds = msgspec.json.encode(rows).decode()
+    routing = {
+        "allowed": [entry.lower() for entry in publication.allowed],
+        "redirect": publication.redirect,
+        "topic": publication.topic,
+    }
+    with alone(connection), connection.transaction():
+        execute(connection, "submit/publish_kinds", {"kinds": kinds})
+        execute(connection, "submit/publish_routing", routing)
+
+
+def _row(kind: Kind, version: str) -> dict[str, Any]:
+    return {
+        "kind": kind.name,
+        "version": version,
+        "channels": kind.channels,
+        "priority": lanes.PRIORITIES[kind.priority],
+        "time_to_live": kind.time_to_live,
+        "max_attempts": kind.max_attempts,
+        "required": sorted(kind.required),
+    }

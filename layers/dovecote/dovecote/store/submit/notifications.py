@@ -25,4 +25,4 @@ class PostgresNotifications(Queries):
             routes = [Route(**row) for row in rows(connection, "submit/routes", parameters)]
             return Notification(**found[0], routes=routes) if found else None
 
-        return self._database.ask(work)
+        return self.database.ask(work)

@@ -1,19 +1,22 @@
 """Store new notifications."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from dovecote.channels import lanes
-from dovecote.core.claim import Lease
+from dovecote.channels.lanes import Lane
+from dovecote.core.claim import Claim, Lease
 from dovecote.core.device import Device
 from dovecote.core.notification import NewNotification
-from dovecote.core.route import NewRoute
+from dovecote.core.route import NewRoute, Route, Status
 from dovecote.core.stored import DevicesFound, Stored
 from dovecote.store.database import Database
-from dovecote.store.raw_query import raw_rows
+from dovecote.store.queries import raw_rows
 from dovecote.store.submit.notifications import PostgresNotifications
-from dovecote.store.submit.stored_rows import StoredRows
 
 
 class PostgresSubmissions(PostgresNotifications):
@@ -35,7 +38,7 @@ class PostgresSubmissions(PostgresNotifications):
         Raises DevicesFound, with nothing stored, if one of those users has a live device.
         """
         parameters = _parameters(notification, lease, unless_devices_of)
-        ((created_at, due_at, devices, suppressed),) = self._database.ask(
+        ((created_at, due_at, devices, suppressed),) = self.database.ask(
             lambda connection: raw_rows(connection, "submit/submit", parameters)
         )
         if devices is not None:
@@ -54,8 +57,7 @@ class PostgresSubmissions(PostgresNotifications):
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""
-        found = self._rows("submit/devices", user_ids=list(user_ids))
-        return [Device(**row) for row in found]
+        return self._all(Device, "submit/devices", user_ids=list(user_ids))
 
 
 def _parameters(
@@ -98,3 +100,104 @@ def _routes_json(routes: Sequence[NewRoute]) -> str:
         for position, route in enumerate(routes)
     ]
     return msgspec.json.encode(rows).decode()
+
+
+class StoredRows(msgspec.Struct, frozen=True, kw_only=True):
+    """Computes the rows that a submit stored at `created_at`, without reading them again.
+
+    The statement returns only the times and the suppressed routes. The result equals the rows that
+    the function in schema/migrations/ wrote, to the microsecond; a test compares the two.
+
+    `suppressed` has the reasons of the routes that were stored as skipped, by their positions.
+    """
+
+    notification: NewNotification
+    token: UUID
+    default_max_attempts: int
+    created_at: datetime
+    due_at: datetime
+    suppressed: Mapping[int, str]
+
+    def stored(self) -> Stored:
+        """Return the routes, and the claims of those that submit tries at once."""
+        return Stored(
+            notification_id=self.notification.notification_id,
+            kind=self.notification.submission.kind,
+            created_at=self.created_at,
+            routes=[self._route(route) for route in self._routes],
+            claims=list(self._claims()),
+        )
+
+    @property
+    def _routes(self) -> Sequence[NewRoute]:
+        routes = self.notification.routes
+        if not self.suppressed:
+            return routes
+        return [
+            replace(route, skip=self.suppressed.get(place, route.skip))
+            for place, route in enumerate(routes)
+        ]
+
+    @property
+    def _max_attempts(self) -> int:
+        most = self.notification.max_attempts
+        return most if most > 0 else self.default_max_attempts
+
+    @property
+    def _expires_at(self) -> datetime:
+        return self.due_at + timedelta(seconds=self.notification.expires_in)
+
+    def _is_claimed(self, route: NewRoute) -> bool:
+        return route.claimed and route.skip is None and self.due_at <= self.created_at
+
+    def _route(self, route: NewRoute) -> Route:
+        claimed, skipped = self._is_claimed(route), route.skip is not None
+        return Route(
+            route_id=route.route_id,
+            channel=route.channel,
+            status=Status.SKIPPED if skipped else Status.PENDING,
+            user_id=route.user_id,
+            device_session_id=route.device_session_id,
+            resolved_email=route.resolved_email,
+            attempts=int(claimed),
+            max_attempts=self._max_attempts,
+            next_attempt_at=None if skipped else self.due_at,
+            last_attempt_at=self.created_at if claimed else None,
+            last_error=route.skip,
+            expires_at=self._expires_at,
+            published_at=None,
+            provider_message_id=None,
+        )
+
+    def _claims(self) -> Iterator[Claim]:
+        submission = self.notification.submission
+        for route in filter(self._is_claimed, self._routes):
+            yield Claim(
+                route_id=route.route_id,
+                channel=route.channel,
+                target=route.target,
+                kind=submission.kind,
+                idempotency_key=submission.idempotency_key,
+                payload=submission.payload_text,
+                traceparent=submission.traceparent,
+                user_id=route.user_id,
+                device_session_id=route.device_session_id,
+                resolved_email=route.resolved_email,
+                endpoint=route.endpoint,
+                locale=route.locale,
+                data=route.data,
+                attempts=1,
+                max_attempts=self._max_attempts,
+                claims=1,
+                counted=True,
+                lapsed=False,
+                in_doubt=False,
+                expires_in=(self._expires_at - self.created_at).total_seconds(),
+                lane=self._lane(route.channel),
+                due=self.due_at.timestamp(),
+                suppressed=None,
+                token=self.token,
+            )
+
+    def _lane(self, channel: str) -> int:
+        return Lane(channel=channel, priority=self.notification.priority, retry=False).number

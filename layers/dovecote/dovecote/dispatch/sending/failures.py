@@ -1,4 +1,7 @@
-"""The one place where an exception before a send becomes the failure of its route."""
+"""Failures by exceptions: the one place where an exception before a send fails its route.
+
+Their texts are fit to be stored and logged: no recipient, no token, nothing of the payload.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -29,3 +32,14 @@ def attempt(make: Callable[[Claim], Made], claim: Claim) -> Made | Permanent | F
     except Exception as error:  # noqa: BLE001 - one bad route never hurts its batch
         # Its message could repeat a value.
         return Permanent(error=f"cannot be sent: {type(error).__name__}", asked=False)
+
+
+def without_words(error: BaseException) -> str:
+    """Return the type of an exception and the line that raised it: its words may hold a value."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return type(error).__name__
+    place = frame.tb_frame.f_code.co_filename.rpartition("/")[2]
+    return f"{type(error).__name__} in {place}:{frame.tb_lineno}"

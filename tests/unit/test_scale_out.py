@@ -3,9 +3,9 @@
 import pytest
 
 from dovecote.core.channel_state import Backlog
-from dovecote.dispatch.runs import scale
+from dovecote.dispatch import scale_out
 
-RUN = scale.one_run(32)
+RUN = scale_out.one_run(32)
 
 
 def email(due: int, rate: float | None) -> Backlog:
@@ -18,7 +18,7 @@ def push(due: int) -> Backlog:
 
 @pytest.mark.parametrize(("concurrency", "routes"), [(1, 240), (8, 1_920), (32, 7_680)])
 def test_one_run_delivers_by_its_sends_at_once(concurrency: int, routes: int) -> None:
-    assert scale.one_run(concurrency) == routes
+    assert scale_out.one_run(concurrency) == routes
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_one_run_delivers_by_its_sends_at_once(concurrency: int, routes: int) ->
 def test_as_many_are_called_as_the_backlog_the_bound_and_the_rates_justify(
     backlogs: list[Backlog], most: int, further: int
 ) -> None:
-    assert scale.further(backlogs, run=RUN, most=most) == further
+    assert scale_out.further(backlogs, run=RUN, most=most) == further
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 100])
@@ -64,6 +64,6 @@ def test_a_backlog_that_is_counted_to_its_bound_is_worth_as_many_as_the_whole_of
     most: int,
 ) -> None:
     for due in (1, RUN, RUN + 1, 2 * RUN + 1, 99 * RUN, 99 * RUN + 1, 1_000 * RUN):
-        counted = min(due, scale.bound(RUN, most))
-        whole, seen = (scale.further([push(one)], run=RUN, most=most) for one in (due, counted))
+        counted = min(due, scale_out.bound(RUN, most))
+        whole, seen = (scale_out.further([push(one)], run=RUN, most=most) for one in (due, counted))
         assert whole == seen

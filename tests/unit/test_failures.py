@@ -2,7 +2,7 @@
 
 import re
 
-from dovecote.dispatch.sending.redaction import without_words
+from dovecote.dispatch.sending.failures import without_words
 
 
 def raised(secret: str) -> Exception:

@@ -1,1 +1,0 @@
-"""Runs of dispatch: what each kind of run does, and how many a backlog needs."""
