@@ -118,8 +118,8 @@ fix: .venv/.check ## let ruff mend what it can
 # neither ENV nor the Python that compiled a layer.
 build: .venv/.runtime .venv-sam/.sam ## what sam deploy uploads, in .aws-sam; for ENV [default]
 	@rm -f .aws-sam/.built
-	@architecture=$$($(bin)/python -m operate.parameter $(ENV) Architecture x86_64) && \
-	otlp=$$($(bin)/python -m operate.parameter $(ENV) OtlpEndpoint "") && \
+	@architecture=$$($(bin)/python -m operate.samconfig $(ENV) Architecture x86_64) && \
+	otlp=$$($(bin)/python -m operate.samconfig $(ENV) OtlpEndpoint "") && \
 	ENV=$(ENV) ARCHITECTURE=$$architecture OTLP=$$otlp PATH="$(CURDIR)/.venv-sam/bin:$$PATH" \
 		$(sam) build --no-cached --parameter-overrides Architecture=$$architecture
 	@python=$$($(bin)/python -c 'import build; print(build.find_python() or "")') && \

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, LiteralString
 
 import psycopg
+from psycopg import sql
 
 from bench.contender import ROOT, Contender
 from local.postgres import Server
@@ -205,7 +206,11 @@ class Bench:
 
     def drop(self, database: str) -> None:
         """Drop a database."""
-        self._server.drop_database(database)
+        self._execute("drop database if exists {} with (force)", database)
+
+    def _execute(self, statement: LiteralString, *names: str) -> None:
+        with psycopg.connect(self._server.url(), autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def empty(self, contender: Contender, database: str = DATABASE) -> str:
         """Make a database with a contender's tables; return its URL."""
@@ -214,8 +219,8 @@ class Bench:
             self._templates[key] = f"template_{len(self._templates)}"
             self._server.create_database(self._templates[key])
             _do(contender, "install", self._server.url(self._templates[key]))
-        self._server.drop_database(database)
-        self._server.create_database(database, self._templates[key])
+        self.drop(database)
+        self._execute("create database {} template {}", database, self._templates[key])
         return self._server.url(database)
 
     def filled(self, contender: Contender, jobs: int) -> str:

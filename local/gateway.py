@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
+from local import ACCOUNT
 from local.process import Answer
-from local.template import ACCOUNT, Route
+from local.template import Route
 from operate.console.guard import local_only
 
 MAX_BODY = 10 * 1024 * 1024
@@ -108,7 +109,7 @@ def _event(
     }
     if cookies:
         event["cookies"] = cookies
-    if query := _query(request.rel_url.raw_query_string):
+    if query := _joined(parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)):
         event["queryStringParameters"] = query
     if parameters:
         event["pathParameters"] = parameters
@@ -118,23 +119,19 @@ def _event(
 
 
 def _headers(request: web.Request) -> tuple[dict[str, str], list[str]]:
-    headers: dict[str, str] = {}
-    cookies: list[str] = []
-    for name, value in request.headers.items():
-        key = name.lower()
-        if key == "cookie":
-            cookies.extend(value.split("; "))
-        else:
-            headers[key] = f"{headers[key]},{value}" if key in headers else value
+    given = [(name.lower(), value) for name, value in request.headers.items()]
+    headers = _joined(pair for pair in given if pair[0] != "cookie")
     headers["x-amzn-trace-id"] = f"Root=1-{int(datetime.now(UTC).timestamp()):08x}-{_hex(24)}"
+    cookies = [one for name, value in given if name == "cookie" for one in value.split("; ")]
     return headers, cookies
 
 
-def _query(raw: str) -> dict[str, str]:
-    query: dict[str, str] = {}
-    for name, value in parse_qsl(raw, keep_blank_values=True):
-        query[name] = f"{query[name]},{value}" if name in query else value
-    return query
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the values by their names, those of one name joined by commas."""
+    joined: dict[str, str] = {}
+    for name, value in pairs:
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
 
 
 def _body(body: bytes) -> dict[str, Any]:

@@ -6,9 +6,7 @@ from typing import Any
 
 import yaml
 
-
-class TemplateError(Exception):
-    """The template says something that cannot be resolved; the message names it."""
+from local import LocalError
 
 
 class _Loader(yaml.SafeLoader):
@@ -74,7 +72,7 @@ class Resolver:
         }
 
     def value(self, value: Any) -> Any:
-        """Resolve a value and all that is in it; raises TemplateError."""
+        """Resolve a value and all that is in it; raises LocalError."""
         if isinstance(value, list):
             return [one for one in map(self.value, value) if one is not NO_VALUE]
         if not isinstance(value, dict):
@@ -84,19 +82,19 @@ class Resolver:
             if name in self._functions:
                 return self._functions[name](argument)
             if str(name).startswith("Fn::"):
-                raise TemplateError(f"{name} is not known to the local stack")
+                raise LocalError(f"{name} is not known to the local stack")
         resolved = {name: self.value(one) for name, one in value.items()}
         return {name: one for name, one in resolved.items() if one is not NO_VALUE}
 
     def condition(self, name: str) -> bool:
         """Tell whether a condition holds."""
         if name not in self._conditions:
-            raise TemplateError(f"condition {name} is not defined")
+            raise LocalError(f"condition {name} is not defined")
         return bool(self.value(self._conditions[name]))
 
     def _ref(self, name: str) -> Any:
         if name not in self._references:
-            raise TemplateError(f"Ref to {name}, which is no parameter and no resource")
+            raise LocalError(f"Ref to {name}, which is no parameter and no resource")
         return self._references[name]
 
     def _if(self, argument: list[Any]) -> Any:

@@ -2,13 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from types import TracebackType
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
-from local.postgres import Server, ServerError
+from local import LocalError, in_background
+from local.postgres import Server
 from operate.terminal import say
 
 LOOK_SECONDS = 0.2
@@ -16,7 +16,7 @@ AGAIN_SECONDS = 2.0
 
 
 class Keeper:
-    """A server that runs for as long as the context lasts, whatever is done to it.
+    """A server that runs on, whatever is done to it.
 
     All that is done to the server is done in one thread, since the server ends with the thread
     that started it, and starting it takes longer than an event loop may stand still.
@@ -27,29 +27,17 @@ class Keeper:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres")
         self._wake = asyncio.Event()
         self._pause_until = 0.0
-        self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        try:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """Run the server for as long as the context lasts."""
+        with self._thread:
             await self._do(self._server.start)
-        except BaseException:
-            self._thread.shutdown()
-            raise
-        self._task = asyncio.create_task(self._keep())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-        await self._do(self._server.stop)
-        self._thread.shutdown()
+            try:
+                async with in_background(self._keep()):
+                    yield self
+            finally:
+                await self._do(self._server.stop)
 
     @property
     def up(self) -> bool:
@@ -84,7 +72,7 @@ class Keeper:
         await self._do(lambda: self._server.stop("immediate"))
         try:
             await self._do(self._server.start)
-        except ServerError as error:
+        except LocalError as error:
             say(f"{' '.join(str(error).split())}; trying again", sys.stderr)
             await asyncio.sleep(AGAIN_SECONDS)
 

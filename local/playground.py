@@ -20,7 +20,7 @@ TICK_SECONDS = 1.0
 def push_targets(provider: Provider, name: str) -> dict[str, str]:
     """Set up at SNS what a user of push sets up: an application a platform, and a topic."""
     applications = [
-        provider.registry.create_application(name, platform, {}).arn for platform in ("APNS", "GCM")
+        provider.registry.create_application(name, platform) for platform in ("APNS", "GCM")
     ]
     topic = provider.registry.create_topic(f"{name}.fifo", {"FifoTopic": "true"})
     return {"PUSH_APPLICATION_ARNS": ",".join(applications), "PUSH_TOPIC_ARN": topic.arn}

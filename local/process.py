@@ -27,6 +27,7 @@ INIT_SECONDS = 10
 MAX_ANSWER = 6 * 1024 * 1024
 # Output that grandchildren hold open is waited for no longer than this.
 DRAIN_SECONDS = 1
+LONGEST_LINE = 64 * 1024 * 1024
 Sink = Callable[[str, str], None]
 
 
@@ -81,6 +82,7 @@ class FunctionProcess:
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=STDOUT,
+            limit=LONGEST_LINE,
             start_new_session=True,
         )
         self._watch = asyncio.create_task(self._attend(self._process))
@@ -148,21 +150,20 @@ class FunctionProcess:
 
     async def _forward(self, process: Process) -> None:
         assert process.stdout is not None
-        rest = b""
-        while chunk := await process.stdout.read(2**16):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                self._sink(self._function.id, line.decode(errors="replace"))
-        if rest:
-            self._sink(self._function.id, rest.decode(errors="replace"))
+        async for line in process.stdout:
+            self._sink(self._function.id, line.decode(errors="replace").removesuffix("\n"))
 
     def _api(self) -> web.Application:
         app = web.Application(client_max_size=2 * MAX_ANSWER, middlewares=[local_only])
         runtime = "/2018-06-01/runtime"
-        app.router.add_get(f"{runtime}/invocation/next", self._next)
-        app.router.add_post(f"{runtime}/invocation/{{id}}/response", self._response)
-        app.router.add_post(f"{runtime}/invocation/{{id}}/error", self._error)
-        app.router.add_post(f"{runtime}/init/error", self._init_error)
+        app.router.add_routes(
+            [
+                web.get(f"{runtime}/invocation/next", self._next),
+                web.post(f"{runtime}/invocation/{{id}}/response", self._response),
+                web.post(f"{runtime}/invocation/{{id}}/error", self._error),
+                web.post(f"{runtime}/init/error", self._init_error),
+            ]
+        )
         return app
 
     async def _next(self, _: web.Request) -> web.Response:

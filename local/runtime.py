@@ -1,10 +1,18 @@
-"""The functions of a template, each in processes of its own, as Lambda runs them."""
+"""The functions of a template, each in processes of its own, as Lambda runs and invokes them."""
 
 import asyncio
+import json
+import re
+import uuid
 from collections.abc import Mapping
+from pathlib import Path
 
+from aiohttp import web
+
+from local import ACCOUNT, REGION, LocalError
 from local.process import Answer, FunctionProcess, Sink
-from local.template import ACCOUNT, REGION, Function, Template
+from local.provider.protocol import AwsError
+from local.template import Function, Template
 
 # How many events of one function are in work at once.
 CONCURRENCY = 10
@@ -26,8 +34,8 @@ SANDBOX = {
 }
 
 
-class UnknownFunctionError(Exception):
-    """No function has this name."""
+QUALIFIER = re.compile(r":(\$LATEST|live)$")
+"""There is one version here, whichever is asked for."""
 
 
 class Runtime:
@@ -54,9 +62,9 @@ class Runtime:
         self._later: set[asyncio.Task[None]] = set()
 
     def find(self, name: str) -> str:
-        """Return the id of a function by id, name or ARN; raises UnknownFunctionError."""
+        """Return the id of a function by id, name or ARN; raises LocalError."""
         if name not in self._ids:
-            raise UnknownFunctionError(name)
+            raise LocalError(f"no function is called {name}")
         return self._ids[name]
 
     async def invoke(self, name: str, payload: bytes) -> Answer:
@@ -89,6 +97,22 @@ class Runtime:
         answer = await self._pools[function].invoke(payload)
         if answer.failed:
             self._sink(function, f"invocation failed: {answer.payload.decode(errors='replace')}")
+
+
+class Logs:
+    """The output of functions: a file for each in a directory, written line by line."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path(self, function: str) -> Path:
+        """Return the file of a function."""
+        return self.directory / f"{function}.log"
+
+    def write(self, function: str, line: str) -> None:
+        """Append a line to a function's file."""
+        with self.path(function).open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
 
 
 class _Pool:
@@ -139,6 +163,50 @@ class _Pool:
     async def _discard(self, process: FunctionProcess) -> None:
         self._all.discard(process)
         await process.kill()
+
+
+def serve_invoke(app: web.Application, runtime: Runtime) -> None:
+    """Serve Invoke under /2015-03-31/functions."""
+    path = "/2015-03-31/functions/{name}/invocations"
+    app.router.add_post(path, _Service(runtime).invoke)
+
+
+class _Service:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def invoke(self, request: web.Request) -> web.Response:
+        """Invoke a function and wait for it, or not (Event), or only look (DryRun)."""
+        name = self._found(QUALIFIER.sub("", request.match_info["name"]))
+        payload = _checked(await request.read())
+        headers = {"x-amzn-RequestId": str(uuid.uuid4())}
+        match request.headers.get("X-Amz-Invocation-Type", "RequestResponse"):
+            case "DryRun":
+                return web.Response(status=204, headers=headers)
+            case "Event":
+                self._runtime.invoke_later(name, payload)
+                return web.Response(status=202, headers=headers)
+        answer = await self._runtime.invoke(name, payload)
+        headers["X-Amz-Executed-Version"] = "$LATEST"
+        if answer.failed:
+            headers["X-Amz-Function-Error"] = "Unhandled"
+        return web.Response(body=answer.payload, content_type="application/json", headers=headers)
+
+    def _found(self, name: str) -> str:
+        try:
+            return self._runtime.find(name)
+        except LocalError:
+            message = f"Function not found: {name}"
+            raise AwsError(404, "ResourceNotFoundException", message) from None
+
+
+def _checked(payload: bytes) -> bytes:
+    try:
+        json.loads(payload or b"{}")
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise AwsError(400, "InvalidRequestContentException", message) from None
+    return payload or b"{}"
 
 
 def _environment(function: Function, overrides: Mapping[str, str]) -> dict[str, str]:

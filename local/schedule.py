@@ -3,9 +3,10 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from local.template import Schedule, TemplateError
+from local import LocalError, in_background
+from local.template import Schedule
 
 UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 
@@ -14,7 +15,7 @@ def period(expression: str) -> float:
     """Return the seconds of a rate expression."""
     match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
     if match is None:
-        raise TemplateError(f"the local stack fires rate(...) only, not {expression}")
+        raise LocalError(f"the local stack fires rate(...) only, not {expression}")
     return float(match[1]) * UNITS[match[2]]
 
 
@@ -30,10 +31,7 @@ async def firing(
     periods = [
         (schedule, period(schedule.expression) * minute / UNITS["minute"]) for schedule in schedules
     ]
-    async with AsyncExitStack() as stack:
-        for schedule, seconds in periods:
-            task = asyncio.create_task(_fire(schedule, seconds, fire))
-            stack.push_async_callback(_cancel, task)
+    async with in_background(*(_fire(schedule, seconds, fire) for schedule, seconds in periods)):
         yield
 
 
@@ -44,9 +42,3 @@ async def _fire(schedule: Schedule, seconds: float, fire: Callable[[Schedule], N
         await asyncio.sleep(max(0.0, due - clock()))
         fire(schedule)
         due += seconds
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

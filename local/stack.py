@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,25 +13,20 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from aiohttp import web
 
-from local import gateway, invoke, page, sqs
+from local import LocalError, gateway, sqs
 from local.keeper import Keeper
-from local.logs import Logs
 from local.postgres import Server
 from local.provider import Provider, create_app
-from local.queue import MessageQueue
-from local.runtime import Runtime
+from local.runtime import Logs, Runtime, serve_invoke
 from local.schedule import firing
+from local.sqs import MessageQueue
 from local.template import Function, Schedule, read_template
+from operate import ROOT
 
-ROOT = Path(__file__).parent.parent
 DATABASE = "dovecote"
 PROVISION = "ProvisionFunction"
 # Requests in work when the stack stops get this long.
 SHUTDOWN_SECONDS = 0.5
-
-
-class StackError(Exception):
-    """The stack cannot do what it is to do; the message says why, or what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +34,8 @@ class Options:
     """What a stack can be told.
 
     A port of 0 is a free one. `parameters` are the template's, `environment` overrides variables
-    of all functions, `tick_seconds` is a minute of the schedules.
+    of all functions, `tick_seconds` is a minute of the schedules, `page` adds what it serves to the
+    application of the HTTP API.
     """
 
     directory: Path  # data and logs
@@ -50,7 +46,7 @@ class Options:
     tick_seconds: float | None = None
     api_port: int = 0
     aws_port: int = 0
-    page: bool = False  # serve the page at / and below /_local/, and the console
+    page: Callable[[web.Application, "Stack"], None] | None = None
     lock_seconds: float = 1.0  # how long a PostgreSQL of the run before gets to end
     durable: bool = True  # false: the data is thrown away, so that PostgreSQL need not sync it
 
@@ -60,6 +56,8 @@ class Stack:
 
     On Linux nothing of it outlives the thread that entered the context, even if that is killed.
     """
+
+    runtime: Runtime  # from the start on
 
     def __init__(self, options: Options, provider: Provider | None = None) -> None:
         self.options = options
@@ -72,15 +70,12 @@ class Stack:
         self.api_url = ""
         self.keeper: Keeper | None = None  # of a server of the stack's own
         self.queues: dict[str, MessageQueue] = {}  # by their names in the template
-        self._runtime: Runtime | None = None
         self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        try:
+        async with self._exits:
             await self._start()
-        except BaseException:
-            await self._exits.aclose()
-            raise
+            self._exits = self._exits.pop_all()
         return self
 
     async def __aexit__(
@@ -91,35 +86,28 @@ class Stack:
     ) -> None:
         await self._exits.aclose()
 
-    @property
-    def runtime(self) -> Runtime:
-        """Return the functions."""
-        if self._runtime is None:
-            raise StackError("the stack is not started")
-        return self._runtime
-
     async def invoke(self, function: str, event: object) -> Any:
-        """Run a function on an event and return its answer; raises StackError where it failed."""
+        """Run a function on an event and return its answer; raises LocalError where it failed."""
         answer = await self.runtime.invoke(function, json.dumps(event).encode())
         document = json.loads(answer.payload)
         if answer.failed:
             message = f"{document.get('errorType')}: {document.get('errorMessage')}"
-            raise StackError(f"{function} failed, see {self.logs.path(function)}: {message}")
+            raise LocalError(f"{function} failed, see {self.logs.path(function)}: {message}")
         return document
 
     async def _start(self) -> None:
-        self._exits.enter_context(self.logs)
+        self.logs.directory.mkdir(parents=True, exist_ok=True)
         aws = self._exits.enter_context(_bind(self.options.aws_port))
         api = self._exits.enter_context(_bind(self.options.api_port))
         self.aws_url, self.api_url = _url(aws), _url(api)
         self.database_url = self.options.database_url or await self._start_database()
         functions = {one.id: self._connected(one) for one in self.template.functions.values()}
-        self._runtime = Runtime(
+        self.runtime = Runtime(
             replace(self.template, functions=functions),
             environment=self._environment(),
             sink=self.logs.write,
         )
-        self._exits.push_async_callback(self._runtime.stop)
+        self._exits.push_async_callback(self.runtime.stop)
         await self._serve_aws(aws)
         if PROVISION in functions:
             await self.invoke(PROVISION, {"users": dict(self._users)})
@@ -137,9 +125,8 @@ class Stack:
             durable=self.options.durable,
             lock_seconds=self.options.lock_seconds,
         )
-        self.keeper = await self._exits.enter_async_context(Keeper(server))
-        if not server.has_database(DATABASE):
-            server.create_database(DATABASE)
+        self.keeper = await self._exits.enter_async_context(Keeper(server).running())
+        server.create_database(DATABASE)
         self._server = server
         return server.url(DATABASE)
 
@@ -175,27 +162,17 @@ class Stack:
         }
 
     async def _serve_api(self, listener: socket.socket) -> None:
-        if not self.options.page:
+        if self.options.page is None:
             app = gateway.create_app(self.template.routes, self.runtime.invoke)
         else:
             app = web.Application(client_max_size=gateway.MAX_BODY)
-            await self._exits.enter_async_context(page.served(app, self._scene()))
+            self.options.page(app, self)
             gateway.add_routes(app, self.template.routes, self.runtime.invoke)
         await self._serve(app, listener)
 
-    def _scene(self) -> page.Scene:
-        return page.Scene(
-            provider=self.provider,
-            runtime=self.runtime,
-            keeper=self.keeper,
-            logs=self.logs,
-            database_url=self.database_url,
-            root=self.options.root,
-        )
-
     async def _serve_aws(self, listener: socket.socket) -> None:
         app = create_app(self.provider)
-        invoke.add_routes(app, self.runtime)
+        serve_invoke(app, self.runtime)
         sqs.serve(app, self.queues)
         await self._serve(app, listener)
 
@@ -228,7 +205,7 @@ def _bind(port: int) -> socket.socket:
     except OSError as error:
         why = os.strerror(error.errno or 0)
         message = f"port {port} on 127.0.0.1 cannot be had ({why}): take another port"
-        raise StackError(message) from None
+        raise LocalError(message) from None
 
 
 def _url(listener: socket.socket) -> str:

@@ -7,25 +7,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from local.intrinsic import NO_VALUE, Resolver, TemplateError, load
+from local import ACCOUNT, REGION, LocalError
+from local.intrinsic import NO_VALUE, Resolver, load
 
-REGION = "us-east-1"
-ACCOUNT = "123456789012"
 STACK = "dovecote"
 FUNCTION = "AWS::Serverless::Function"
 QUEUE = "AWS::SQS::Queue"
 SCHEMA = "Custom::Schema"
-
-__all__ = [
-    "Function",
-    "Queue",
-    "Route",
-    "Schedule",
-    "Source",
-    "Template",
-    "TemplateError",
-    "read_template",
-]
+PSEUDO_PARAMETERS = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::NoValue": NO_VALUE,
+    "AWS::NotificationARNs": [],
+    "AWS::Partition": "aws",
+    "AWS::Region": REGION,
+    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/local",
+    "AWS::StackName": STACK,
+    "AWS::URLSuffix": "amazonaws.com",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +93,7 @@ class Template:
 
 
 def read_template(path: Path, parameters: Mapping[str, str] = MappingProxyType({})) -> Template:
-    """Read a template; raises TemplateError where a value it needs cannot be resolved."""
+    """Read a template; raises LocalError where a value it needs cannot be resolved."""
     document = load(path.read_text())
     return _Reader(document, path.parent, parameters).template()
 
@@ -108,26 +106,17 @@ class _Reader:
         self._resources: dict[str, dict[str, Any]] = document.get("Resources", {})
         self._globals: dict[str, Any] = document.get("Globals", {}).get("Function", {})
         given = _parameters(document.get("Parameters", {}), parameters)
-        conditions = document.get("Conditions", {})
-        mappings = document.get("Mappings", {})
-        self._names = Resolver(
-            references={**_pseudo_parameters(), **given},
-            attributes=_unnamed,
-            conditions=conditions,
-            mappings=mappings,
-        )
+        references = {**PSEUDO_PARAMETERS, **given}
         self._resolver = Resolver(
-            references={
-                **_pseudo_parameters(),
-                **{name: self._physical(name) for name in self._resources},
-                # SAM's word for the alias of a function, which has one version here.
-                **{f"{name}.Alias": self._physical(name) for name in self._resources},
-                **given,
-            },
+            references=references,
             attributes=self._attribute,
-            conditions=conditions,
-            mappings=mappings,
+            conditions=document.get("Conditions", {}),
+            mappings=document.get("Mappings", {}),
         )
+        # A name is made of parameters alone.
+        names = {name: self._physical(name) for name in self._resources}
+        # SAM's word for the alias of a function, which has one version here.
+        references |= names | {f"{name}.Alias": physical for name, physical in names.items()}
 
     def template(self) -> Template:
         functions = {
@@ -168,7 +157,7 @@ class _Reader:
     def _property(self, own: Mapping[str, Any], name: str, default: Any = None) -> Any:
         value = self._resolver.value(own.get(name, self._globals.get(name, default)))
         if value is NO_VALUE or value is None:
-            raise TemplateError(f"a function has no {name}")
+            raise LocalError(f"a function has no {name}")
         return value
 
     def _environment(self, own: Mapping[str, Any]) -> dict[str, str]:
@@ -209,7 +198,7 @@ class _Reader:
             if queue is None or not properties.get("Enabled", True):
                 continue
             if properties["FunctionName"] not in ids:
-                raise TemplateError(f"{logical_id} is of no function of the template")
+                raise LocalError(f"{logical_id} is of no function of the template")
             yield Source(
                 queue=queue,
                 function=ids[properties["FunctionName"]],
@@ -255,12 +244,12 @@ class _Reader:
         if resource["Type"] == QUEUE:
             return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{logical_id}"
         if resource["Type"] == FUNCTION and "FunctionName" in resource["Properties"]:
-            return str(self._names.value(resource["Properties"]["FunctionName"]))
+            return str(self._resolver.value(resource["Properties"]["FunctionName"]))
         return logical_id
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
         if logical_id not in self._resources:
-            raise TemplateError(f"Fn::GetAtt of {logical_id}, which is no resource")
+            raise LocalError(f"Fn::GetAtt of {logical_id}, which is no resource")
         kind = str(self._resources[logical_id]["Type"])
         if (kind, attribute) == (FUNCTION, "Arn"):
             return _function_arn(self._physical(logical_id))
@@ -270,30 +259,13 @@ class _Reader:
         return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{logical_id}/{attribute}"
 
 
-def _unnamed(logical_id: str, attribute: str) -> str:
-    raise TemplateError(f"a name is made of {logical_id}.{attribute}, which comes after it")
-
-
-def _pseudo_parameters() -> dict[str, Any]:
-    return {
-        "AWS::AccountId": ACCOUNT,
-        "AWS::NoValue": NO_VALUE,
-        "AWS::NotificationARNs": [],
-        "AWS::Partition": "aws",
-        "AWS::Region": REGION,
-        "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/local",
-        "AWS::StackName": STACK,
-        "AWS::URLSuffix": "amazonaws.com",
-    }
-
-
 def _parameters(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
     if unknown := given.keys() - declared.keys():
-        raise TemplateError(f"the template has no parameter {min(unknown)}")
+        raise LocalError(f"the template has no parameter {min(unknown)}")
     values = {}
     for name, declaration in declared.items():
         if name not in given and "Default" not in declaration:
-            raise TemplateError(f"parameter {name} has no default: give it a value")
+            raise LocalError(f"parameter {name} has no default: give it a value")
         value = _text(given.get(name, declaration.get("Default")))
         is_list = str(declaration.get("Type", "String")).endswith(("List", ">"))
         values[name] = value.split(",") if is_list else value

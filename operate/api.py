@@ -5,17 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from operate import OperatorError
 from operate.aws import Answer
 
 Document = Mapping[str, Any]
-
-
-class Refused(Exception):
-    """The API did not answer what was asked; `remedy` says what to do."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.remedy = remedy
 
 
 class Api:
@@ -26,7 +19,7 @@ class Api:
         self._get = get
 
     def read(self, *path: str, **query: str) -> Document | None:
-        """Return the document at a path; None where there is none. Raises Refused."""
+        """Return the document at a path; None where there is none. Raises OperatorError."""
         parts = "/".join(quote(part, safe="") for part in path)
         asked = "?" + urlencode(query, safe="", quote_via=quote) if query else ""
         answer = self._get(f"{self._url}/{parts}{asked}")
@@ -38,7 +31,7 @@ class Api:
         return document
 
     def pages(self, name: str, **query: str) -> Iterator[Document]:
-        """Yield all things of a list, page by page; raises Refused."""
+        """Yield all things of a list, page by page; raises OperatorError."""
         place: dict[str, str] = {}
         while page := self.read(name, **query, **place):
             yield from page[name]
@@ -47,9 +40,9 @@ class Api:
             place = {"after": page["next"]}
 
 
-def _refused(answer: Answer) -> Refused:
+def _refused(answer: Answer) -> OperatorError:
     if answer.status == 403:
-        return Refused(
+        return OperatorError(
             "the API refuses these credentials (403)",
             "allow execute-api:Invoke on it, or attach the policy of output OperatorPolicyArn",
         )
@@ -59,7 +52,7 @@ def _refused(answer: Answer) -> Refused:
     except ValueError:
         said = []
     words = "; ".join(str(one) for one in said if one)
-    return Refused(
+    return OperatorError(
         f"the API answered {answer.status}{': ' if words else ''}{words}",
         "mend what was asked" if answer.status < 500 else "look at its logs, and ask again",
     )

@@ -1,7 +1,7 @@
 """The AWS of one environment: the only place that makes clients and signs requests."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import boto3
 from botocore.auth import SigV4Auth
@@ -35,24 +35,7 @@ def get_unsigned(url: str) -> Answer:
     return _sent(AWSRequest(method="GET", url=url))
 
 
-class Aws(Protocol):
-    """What checks reach AWS by."""
-
-    @property
-    def region(self) -> str | None:
-        """Return the region that clients are of; None where nothing names one."""
-
-    def client(self, service: str) -> Any:
-        """Return boto3's client of a service."""
-
-    def get(self, url: str) -> Answer:
-        """Return the answer to a GET that is signed for the HTTP API."""
-
-    def send(self, method: str, url: str, body: bytes = b"") -> Answer:
-        """Return the answer to a request that is signed for the HTTP API."""
-
-
-class Boto:
+class Aws:
     """AWS by boto3, in the region and by the profile of a section."""
 
     def __init__(self, section: Section) -> None:

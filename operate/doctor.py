@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from operate import ROOT, channels, trouble
-from operate.check import CREDENTIALS, STACK, Check
 from operate.checks import account, deployed, dispatching, first_send, machine, pauses
-from operate.finding import Finding, skipped
-from operate.site import Site
+from operate.finding import Finding, report, skipped
+from operate.site import CREDENTIALS, STACK, Check, Site
 
 EVENT = ROOT / "events" / "email.json"
 
@@ -66,14 +65,10 @@ def main(arguments: Sequence[str]) -> int:
     given = _given(arguments)
     event = (given.event or EVENT) if given.send else None
     site = Site(root=ROOT, environment=given.env, config=given.config_file)
-    wrongs = 0
     try:
-        for finding in examine(site, checks(event)):
-            print(finding, flush=True)
-            wrongs += finding.is_wrong
+        return report(examine(site, checks(event)))
     except KeyboardInterrupt:
         return 130
-    return 1 if wrongs else 0
 
 
 def _looked(check: Check, site: Site) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """What a check says: one line, and what to do where something is wrong."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,6 +34,15 @@ class Finding:
         """Return the line as it is printed, with its details below it."""
         line = f"{self.mark}  {self.text}" + (f" — {self.remedy}" if self.remedy else "")
         return "\n".join(map(printable, [line, *(f"      {detail}" for detail in self.details)]))
+
+
+def report(findings: Iterable[Finding]) -> int:
+    """Print findings as they come, and return the exit code: 1 where something is wrong."""
+    wrongs = 0
+    for finding in findings:
+        print(finding, flush=True)
+        wrongs += finding.is_wrong
+    return 1 if wrongs else 0
 
 
 def ok(text: str, *, details: tuple[str, ...] = ()) -> Finding:

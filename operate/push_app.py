@@ -13,10 +13,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operate import ROOT, push_credentials, trouble
-from operate.finding import Finding, ok, skipped, wrong
-from operate.push_credentials import BadCredentials, Credentials, Given
-from operate.samconfig import BadConfiguration
+from operate import ROOT, OperatorError, push_credentials, trouble
+from operate.finding import Finding, ok, report, skipped, wrong
+from operate.push_credentials import USAGE, BadCredentials, Credentials, Given
 from operate.site import Site
 
 PLATFORMS = {"apns": "APNS", "apns_sandbox": "APNS_SANDBOX", "fcm": "GCM"}
@@ -24,7 +23,16 @@ PLATFORMS = {"apns": "APNS", "apns_sandbox": "APNS_SANDBOX", "fcm": "GCM"}
 
 # What functions/feedback takes of devices; the two others say nothing that it needs.
 EVENTS = ("EventDeliveryFailure", "EventEndpointDeleted")
-USAGE = "apns: KEY= KEY_ID= TEAM_ID= BUNDLE_ID=, or CERT= KEY=; fcm: SERVICE_ACCOUNT="
+CREDENTIALS = {
+    "key": "file: Apple's .p8, or the key of --cert in PEM",
+    "key_id": "of the .p8: 10 characters",
+    "team_id": "of the Apple developer account: 10 characters",
+    "bundle_id": "of the app: org.example.app",
+    "cert": "file: APNs certificate in PEM, instead of a .p8",
+    "service_account": "file: JSON of a Firebase service account",
+}
+"""The options that are of push_credentials.Given."""
+
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
 
@@ -60,27 +68,23 @@ def main(arguments: Sequence[str]) -> int:
     """Print what was done, and return 0 where nothing is wrong."""
     given = _given(arguments)
     site = Site(root=ROOT, environment=given.env, config=given.config_file)
-    wrongs = 0
-    for finding in _made(site, given):
-        print(finding, flush=True)
-        wrongs += finding.is_wrong
-    return 1 if wrongs else 0
+    return report(_made(site, given))
 
 
 def _made(site: Site, given: argparse.Namespace) -> Iterator[Finding]:
     """Make what the command line asks for; whatever stands in the way is a finding."""
     credentials: Credentials | None = None
     try:
-        credentials = push_credentials.read(given.platform, _files(given))
+        credentials = push_credentials.read(
+            given.platform, Given(**{name: getattr(given, name) for name in CREDENTIALS})
+        )
         if not NAME.fullmatch(given.name):
             raise BadCredentials("NAME= is 1 to 256 letters, digits, dots, hyphens and underscores")
         yield from put(
             site,
             Application(platform=given.platform, name=given.name, credentials=credentials),
         )
-    except BadCredentials as error:
-        yield wrong(str(error), USAGE)
-    except BadConfiguration as error:
+    except OperatorError as error:
         yield wrong(str(error), error.remedy)
     except trouble.ERRORS as error:
         yield _refused(error, credentials)
@@ -90,14 +94,8 @@ def _put(
     client: Any, arn: str, application: Application, attributes: Mapping[str, str]
 ) -> str | None:
     """Return whether an application was updated or created; None where it cannot be created."""
-    try:
-        client.set_platform_application_attributes(
-            PlatformApplicationArn=arn, Attributes=attributes
-        )
-    except ClientError as error:
-        if trouble.code_of(error) not in {"NotFound", "NotFoundException"}:
-            raise
-    else:
+    put = client.set_platform_application_attributes
+    if trouble.unless_missing(put, PlatformApplicationArn=arn, Attributes=attributes) is not None:
         return "updated"
     if application.credentials is None:
         return None
@@ -151,17 +149,6 @@ def _refused(error: BaseException, credentials: Credentials | None) -> Finding:
     return wrong(credentials.hidden(what) if credentials else what, remedy)
 
 
-def _files(given: argparse.Namespace) -> Given:
-    return Given(
-        key=given.key,
-        key_id=given.key_id,
-        team_id=given.team_id,
-        bundle_id=given.bundle_id,
-        cert=given.cert,
-        service_account=given.service_account,
-    )
-
-
 def _given(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make push-app", description="create or update an SNS platform application"
@@ -170,12 +157,8 @@ def _given(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--config-file", type=Path, help="instead of samconfig.toml")
     parser.add_argument("--platform", required=True, choices=PLATFORMS)
     parser.add_argument("--name", required=True, help="of the application, in this region")
-    parser.add_argument("--key", help="file: Apple's .p8, or the key of --cert in PEM")
-    parser.add_argument("--key-id", help="of the .p8: 10 characters")
-    parser.add_argument("--team-id", help="of the Apple developer account: 10 characters")
-    parser.add_argument("--bundle-id", help="of the app: org.example.app")
-    parser.add_argument("--cert", help="file: APNs certificate in PEM, instead of a .p8")
-    parser.add_argument("--service-account", help="file: JSON of a Firebase service account")
+    for name, words in CREDENTIALS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", help=words)
     return parser.parse_args(arguments)
 
 

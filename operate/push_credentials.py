@@ -11,16 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from operate import OperatorError
+
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END \1-----")
 # Parts of a secret that are long enough to be one, and to be looked for in what is printed.
 _PIECE = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 _APPLE_ID = re.compile(r"[A-Z0-9]{10}")
 _BUNDLE_ID = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 KEYS = {"PRIVATE KEY", "RSA PRIVATE KEY"}
+USAGE = "apns: KEY= KEY_ID= TEAM_ID= BUNDLE_ID=, or CERT= KEY=; fcm: SERVICE_ACCOUNT="
 
 
-class BadCredentials(Exception):
+class BadCredentials(OperatorError):
     """They cannot be these; the message says which, and what they should be."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, USAGE)
 
 
 @dataclass(frozen=True, kw_only=True)

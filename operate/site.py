@@ -2,30 +2,34 @@
 
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from local.intrinsic import load
-from operate import samconfig, stack
-from operate.aws import Aws, Boto
+from operate import samconfig, trouble
+from operate.aws import Aws
+from operate.finding import Finding
 from operate.samconfig import Section
-from operate.stack import Stack
+
+# Made and never run: `sam deploy` was ended at its question.
+NEVER_RUN = "REVIEW_IN_PROGRESS"
 
 
-class Clock(Protocol):
-    """The time, and a way to let it pass."""
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A deployed stack, whatever its status."""
 
-    def now(self) -> datetime:
-        """Return the time in UTC."""
+    name: str
+    status: str
+    outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
 
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
 
-
-class WallClock:
+class Clock:
     """The time of this machine."""
 
     def now(self) -> datetime:
@@ -33,14 +37,14 @@ class WallClock:
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Let time pass."""
         time.sleep(seconds)
 
 
 class Site:
     """One environment, read and reached when something first asks.
 
-    `section` raises BadConfiguration, what reaches AWS the errors of botocore.
+    `section` raises OperatorError, what reaches AWS the errors of botocore.
     """
 
     def __init__(
@@ -49,13 +53,13 @@ class Site:
         root: Path,
         environment: str,
         config: Path | None = None,
-        reach: Callable[[Section], Aws] = Boto,
+        reach: Callable[[Section], Aws] = Aws,
         clock: Clock | None = None,
     ) -> None:
         self.root = root
         self.config = config or root / "samconfig.toml"
         self.environment = environment
-        self.clock = clock or WallClock()
+        self.clock = clock or Clock()
         self._reach = reach
 
     @cached_property
@@ -76,7 +80,7 @@ class Site:
     @cached_property
     def stack(self) -> Stack | None:
         """Return the stack, or None before the first deploy."""
-        return stack.described(self.client("cloudformation"), self.section.stack_name)
+        return read_stack(self.client("cloudformation"), self.section.stack_name)
 
     @cached_property
     def template(self) -> Mapping[str, Any]:
@@ -112,6 +116,16 @@ class Site:
         said = self.output(f"{word}FunctionName") or f"{self.section.stack_name}-{word.lower()}"
         return said.split(":")[6] if said.startswith("arn:") else said
 
+    def logged(self, word: str, since: datetime, pattern: str) -> list[Mapping[str, Any]]:
+        """Return the log events of a function that match CloudWatch's pattern."""
+        pages = self.client("logs").get_paginator("filter_log_events")
+        found = pages.paginate(
+            logGroupName=f"/aws/lambda/{self.function(word)}",
+            startTime=int(since.timestamp() * 1000),
+            filterPattern=pattern,
+        )
+        return [event for page in found for event in page.get("events", [])]
+
     def logs(self, word: str) -> str:
         """Return the command that shows what a function logged of late."""
         return self.command("logs", "tail", f"/aws/lambda/{self.function(word)}", "--since", "15m")
@@ -125,3 +139,42 @@ class Site:
     def deploy(self) -> str:
         """Return the command that deploys this environment."""
         return f"make deploy ENV={self.environment}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing to look at, and the check without which there is nothing to see."""
+
+    name: str
+    look: Callable[[Site], Iterator[Finding]]
+    after: str | None = None
+
+
+CREDENTIALS = "credentials"
+STACK = "the stack"
+"""The names of the checks that others come after."""
+
+
+def read_stack(client: Any, name: str) -> Stack | None:
+    """Return a stack, or None where it was never deployed.
+
+    CloudFormation answers ValidationError for a stack that is not there, and nothing else is
+    invalid about a name that samconfig's reader let through.
+    """
+    found = trouble.unless_missing(client.describe_stacks, "ValidationError", StackName=name)
+    if found is None:
+        return None
+    (stack,) = found["Stacks"]
+    return None if stack["StackStatus"] == NEVER_RUN else _stack(stack)
+
+
+def _stack(stack: Mapping[str, Any]) -> Stack:
+    return Stack(
+        name=stack["StackName"],
+        status=stack["StackStatus"],
+        outputs={row["OutputKey"]: row["OutputValue"] for row in stack.get("Outputs", ())},
+        parameters={
+            row["ParameterKey"]: row.get("ParameterValue", "")
+            for row in stack.get("Parameters", ())
+        },
+    )

@@ -21,5 +21,17 @@ def say(line: str, file: TextIO | None = None) -> None:
     print(printable(line), file=file or sys.stdout, flush=True)
 
 
+def say_all(text: str) -> None:
+    """Print each line of a text."""
+    for line in text.split("\n"):
+        say(line)
+
+
+def fail(program: str, why: object) -> int:
+    """Print in one line why a program ends, and return its exit code."""
+    say(f"{program}: {' '.join(str(why).split())}", sys.stderr)
+    return 1
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()

@@ -1,7 +1,8 @@
 """What AWS and the way to it refuse, in words: the one border to botocore's errors."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,6 +21,7 @@ UNKNOWN_KEYS = {
     "AuthFailure", "IncompleteSignature", "InvalidAccessKeyId", "InvalidClientTokenId",
     "InvalidSignatureException", "SignatureDoesNotMatch", "UnrecognizedClientException",
 }  # fmt: skip
+MISSING = {"NotFound", "NotFoundException", "ResourceNotFoundException"}
 THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestThrottled"}
 
 _ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
@@ -72,6 +74,19 @@ def in_words(error: BaseException) -> Words:
         if isinstance(error, types):
             return what.format(error=_plain(error)), remedy
     return _plain(error), "mend that and run it again"
+
+
+def unless_missing(call: Callable[..., Any], *codes: str, **parameters: object) -> Any:
+    """Return the answer to a call; None where AWS answers that there is no such thing.
+
+    It says so by one of `codes`, or of those of most services.
+    """
+    try:
+        return call(**parameters)
+    except ClientError as error:
+        if code_of(error) in {*MISSING, *codes}:
+            return None
+        raise
 
 
 def code_of(error: ClientError) -> str:

@@ -6,11 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from operate import ROOT, aws, story, trouble
-from operate.api import Api, Document, Refused
-from operate.samconfig import BadConfiguration
+from operate import ROOT, OperatorError, aws, story, trouble
+from operate.api import Api, Document
 from operate.site import Site
-from operate.terminal import say
+from operate.terminal import fail, say
 
 LOCAL = "http://127.0.0.1:{port}"
 
@@ -21,13 +20,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         for line in told(_api(given.env), given):
             say(line)
-    except (Refused, BadConfiguration) as error:
-        say(f"why: {error}: {error.remedy}", sys.stderr)
-        return 1
+    except OperatorError as error:
+        return fail("why", f"{error}: {error.remedy}")
     except trouble.ERRORS as error:
         what, remedy = trouble.in_words(error)
-        say(f"why: {what}: {remedy if given.env else 'is make run running?'}", sys.stderr)
-        return 1
+        return fail("why", f"{what}: {remedy if given.env else 'is make run running?'}")
     except KeyboardInterrupt:
         return 130
     return 0
@@ -102,7 +99,7 @@ def _api(environment: str | None) -> Api:
     site = Site(root=ROOT, environment=environment)
     url = site.output("ApiUrl")
     if url is None:
-        raise Refused(f"{environment} is not deployed", site.deploy)
+        raise OperatorError(f"{environment} is not deployed", site.deploy)
     return Api(url, site.aws.get)
 
 

@@ -6,21 +6,21 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import psycopg
 
-from local.demo import database, report
+from local import LocalError
+from local.demo import report
 from local.demo.case import Case, Sent, read_cases, send_all
-from local.demo.verdict import disagreements, missing
+from local.demo.routes import Route, database_of_its_own, disagreements, ended_routes, missing
 from local.playground import SETTINGS, TICK_SECONDS, push_targets
-from local.postgres import ServerError
 from local.provider import Provider
-from local.stack import ROOT, Options, Stack, StackError
-from local.template import TemplateError
-from operate.terminal import say
+from local.stack import Options, Stack
+from operate import ROOT
+from operate.terminal import fail
 
 END_SECONDS = 40
 
@@ -28,24 +28,14 @@ END_SECONDS = 40
 def main() -> int:
     """Run the demo and return its exit code."""
     try:
-        with tempfile.TemporaryDirectory(prefix="dovecote-demo-") as directory, _database() as url:
+        given = os.environ.get("DATABASE_URL")
+        database = database_of_its_own(given) if given else nullcontext()
+        with tempfile.TemporaryDirectory(prefix="dovecote-demo-") as directory, database as url:
             return asyncio.run(_demo(Path(directory), url))
-    except (ServerError, StackError, TemplateError, psycopg.Error) as error:
-        say(f"demo: {' '.join(str(error).split())}", sys.stderr)
-        return 1
+    except (LocalError, psycopg.Error) as error:
+        return fail("demo", error)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
-
-
-@contextmanager
-def _database() -> Iterator[str | None]:
-    """Make a database of the demo's own on DATABASE_URL, where that is set."""
-    given = os.environ.get("DATABASE_URL")
-    if not given:
-        yield None
-        return
-    with database.of_its_own(given) as url:
-        yield url
 
 
 async def _demo(directory: Path, database_url: str | None) -> int:
@@ -65,7 +55,7 @@ async def _demo(directory: Path, database_url: str | None) -> int:
         report.show_stack(stack, time.monotonic() - began)
         sent = await send_all(read_cases(ROOT / "events"), stack.api_url, provider)
         report.show_requests(sent)
-        routes = await database.ended_routes(stack.database_url, within=END_SECONDS)
+        routes = await ended_routes(stack.database_url, within=END_SECONDS)
         # A last tick: whatever would still be sent twice shows in the ledger.
         await asyncio.sleep(TICK_SECONDS)
         return _conclude(sent, routes, provider, time.monotonic() - began)
@@ -73,7 +63,7 @@ async def _demo(directory: Path, database_url: str | None) -> int:
 
 def _conclude(
     sent: list[tuple[Case, Sent]],
-    routes: list[database.Route],
+    routes: Sequence[Route],
     provider: Provider,
     seconds: float,
 ) -> int:

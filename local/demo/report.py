@@ -1,14 +1,14 @@
 """What the demo prints: plain text of at most 100 columns."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dovecote import channels
 from local.demo.case import Case, Sent
-from local.demo.database import Route
+from local.demo.routes import Route, destination
+from local.page.messages import shown
 from local.provider import Ledger
-from local.provider.ledger import Acceptance, Attempt, Email
+from local.provider.ledger import Acceptance, Attempt
 from local.stack import Stack
 from operate.terminal import printable, say
 
@@ -18,10 +18,13 @@ Cases = Sequence[tuple[Case, Sent]]
 
 def show_stack(stack: Stack, seconds: float) -> None:
     """Say what runs where."""
-    _say(f"Dovecote's demo: the local stack is up after {seconds:.1f} s")
-    _say(f"  HTTP API    {stack.api_url}")
-    _say(f"  AWS         {stack.aws_url} (SES v2, SNS, SQS, Lambda)")
-    _say(f"  PostgreSQL  {stack.database_url}")
+    for line in (
+        f"Dovecote's demo: the local stack is up after {seconds:.1f} s",
+        f"  HTTP API    {stack.api_url}",
+        f"  AWS         {stack.aws_url} (SES v2, SNS, SQS, Lambda)",
+        f"  PostgreSQL  {stack.database_url}",
+    ):
+        _say(line)
 
 
 def show_requests(sent: Cases) -> None:
@@ -38,13 +41,13 @@ def show_routes(sent: Cases, routes: Sequence[Route]) -> None:
     names = _names(sent)
     rows = [
         (
-            names.get(route.notification_id, ""),
-            route.notification_id[:8],
-            route.channel,
-            route.to.replace("@simulator.amazonses.com", "@…"),
-            route.status,
-            str(route.attempts),
-            route.reason or route.last_error or "",
+            names.get(route["notification_id"], ""),
+            route["notification_id"][:8],
+            route["channel"],
+            destination(route).replace("@simulator.amazonses.com", "@…"),
+            route["status"],
+            str(route["attempts"]),
+            route["reason"] or route["last_error"] or "",
         )
         for route in routes
     ]
@@ -60,9 +63,9 @@ def show_retries(sent: Cases, routes: Sequence[Route], ledger: Ledger) -> None:
         tried.setdefault(attempt.tags.get("route_id", ""), []).append(attempt)
     rows: list[tuple[str, ...]] = []
     for route in routes:
-        attempts = tried.get(route.route_id, [])
+        attempts = tried.get(route["route_id"], [])
         if len(attempts) > 1:
-            rows += _attempts(names.get(route.notification_id, ""), attempts)
+            rows += _attempts(names.get(route["notification_id"], ""), attempts)
     _table("Retries, as the provider saw them", ("event", "attempt", "after", "outcome"), rows)
 
 
@@ -76,9 +79,14 @@ def show_dead_letters(sent: Cases, routes: Sequence[Route]) -> None:
     """Show why a route will not be tried again."""
     names = _names(sent)
     rows = [
-        (names.get(route.notification_id, ""), route.kind, route.reason, route.last_error or "")
+        (
+            names.get(route["notification_id"], ""),
+            route["kind"],
+            route["reason"],
+            route["last_error"] or "",
+        )
         for route in routes
-        if route.reason is not None
+        if route["reason"] is not None
     ]
     _table("Dead letters", ("event", "kind", "reason", "last error"), rows)
 
@@ -94,10 +102,9 @@ def show_verdict(
     wrong: Sequence[str], routes: Sequence[Route], ledger: Ledger, seconds: float
 ) -> None:
     """Say whether it all agrees."""
-    counts = Counter(route.status for route in routes)
     received = sum(ledger.received.values())
     _say("")
-    _say("Routes: " + ", ".join(f"{count} {status}" for status, count in counts.most_common()))
+    _say(f"Routes: {_counted(routes)}")
     _say(f"Provider: {received} requests to send, {len(ledger.accepted)} accepted")
     if wrong:
         _say(f"FAILED after {seconds:.0f} s:")
@@ -114,14 +121,16 @@ def _remark(answer: Sent) -> str:
     if errors := answer.document.get("errors"):
         return f"{errors[0].get('pointer')}: {errors[0].get('detail')}"
     if results := answer.document.get("results"):
-        counts = Counter(result["status"] for result in results)
-        return "each: " + ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"each: {_counted(results)}"
     if routes := answer.document.get("routes"):
-        counts = Counter(route["status"] for route in routes)
-        told = ", ".join(f"{count} {status}" for status, count in counts.items())
-        return f"{answer.document['notification_id'][:8]}: {told}"
+        return f"{answer.document['notification_id'][:8]}: {_counted(routes)}"
     said = answer.document.items()
     return ", ".join(f"{name} {len(v) if isinstance(v, list) else v}" for name, v in said)
+
+
+def _counted(rows: Iterable[Route]) -> str:
+    counts = Counter(row["status"] for row in rows)
+    return ", ".join(f"{count} {status}" for status, count in counts.most_common())
 
 
 def _short(answer: Sent) -> str:
@@ -139,20 +148,9 @@ def _names(sent: Cases) -> dict[str, str]:
 
 
 def _message(row: Acceptance) -> tuple[str, ...]:
-    if isinstance(row.content, Email):
-        return str(row.sequence), row.target, row.content.subject
-    # An endpoint's ARN ends in platform, application and its own id; a topic's in the name.
-    last = row.target.rpartition(":")[2].split("/")
-    target = f"{last[1]} device {last[3][:8]}" if len(last) == 4 else f"topic {last[0]}"
-    return str(row.sequence), target, _told(row.content.payload)
-
-
-def _told(payload: str) -> str:
-    document = json.loads(payload)
-    if "aps" in document:
-        alert = document["aps"]["alert"]
-        return f"{alert['title']}: {alert['body']}"
-    return f"client event {document.get('kind', '')} {document.get('event_id', '')}"
+    message = shown(row.content)
+    text = ": ".join(part for part in (message["title"], message["body"]) if part)
+    return str(row.sequence), message["to"], text
 
 
 def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:

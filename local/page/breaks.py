@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.page.scene import Scene
-from local.provider import Acceptance, Attempt, Fault, Order
+from local import LocalError
+from local.provider import Acceptance, Fault, Order
+from local.provider.ledger import Row
+from local.stack import Stack
 
 PAUSE_SECONDS = 10
 DISPATCH = "DispatchFunction"
@@ -64,46 +66,42 @@ BREAKS: Mapping[str, Break] = {
 }
 
 
-class CannotBreakError(Exception):
-    """The button does nothing here; the message says why."""
-
-
 class Breaks:
     """What is broken now."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
         self._orders: dict[str, str] = {}  # the order's id by the button's name
         self._sent: int | None = None  # sends of the worker that is to be killed, if one is
-        scene.provider.ledger.listeners.append(self._watch)
+        stack.provider.ledger.listeners.append(self._watch)
 
     async def press(self, name: str) -> None:
-        """Break something; once more does nothing more. Raises KeyError, CannotBreakError."""
+        """Break something; once more does nothing more. Raises LocalError."""
         wanted = BREAKS[name]
         if wanted.order is not None:
             await self.release(name)
-            self._orders[name] = self._scene.provider.give(wanted.order)[0].id
+            self._orders[name] = self._stack.provider.give(wanted.order)[0].id
         elif name == KILL:
             self._sent = 0
-        elif self._scene.keeper is None:
-            raise CannotBreakError("PostgreSQL is yours (DATABASE_URL), and not stopped from here.")
+        elif self._stack.keeper is None:
+            raise LocalError("PostgreSQL is yours (DATABASE_URL), and not stopped from here.")
         else:
-            await self._scene.keeper.pause(PAUSE_SECONDS)
+            await self._stack.keeper.pause(PAUSE_SECONDS)
 
     async def release(self, name: str) -> None:
-        """Mend one thing; raises KeyError."""
+        """Mend one thing."""
         if BREAKS[name].order is not None:
-            self._scene.provider.withdraw(self._orders.pop(name, "none"))
+            self._stack.provider.withdraw(self._orders.pop(name, "none"))
         elif name == KILL:
             self._sent = None
-        elif self._scene.keeper is not None:
-            self._scene.keeper.resume()
+        elif self._stack.keeper is not None:
+            self._stack.keeper.resume()
 
     async def release_all(self) -> None:
         """Mend everything, and withdraw what others ordered of the provider."""
         for name in BREAKS:
             await self.release(name)
-        self._scene.provider.withdraw()
+        self._stack.provider.withdraw()
 
     def state(self) -> list[dict[str, Any]]:
         """Return each button, and whether it is pressed."""
@@ -123,20 +121,20 @@ class Breaks:
         if name == KILL:
             return self._sent is not None
         if name == STOP:
-            return self._scene.keeper is not None and self._scene.keeper.paused_for > 0
+            return self._stack.keeper is not None and self._stack.keeper.paused_for > 0
         return any(
-            one.id == self._orders.get(name) and not one.over for one in self._scene.provider.orders
+            one.id == self._orders.get(name) and not one.over for one in self._stack.provider.orders
         )
 
     def _used(self, name: str) -> int:
         ids = self._orders.get(name)
-        return sum(one.used for one in self._scene.provider.orders if one.id == ids)
+        return sum(one.used for one in self._stack.provider.orders if one.id == ids)
 
-    def _watch(self, row: Acceptance | Attempt | None) -> None:
+    def _watch(self, row: Row | None) -> None:
         if self._sent is None or not isinstance(row, Acceptance):
             return
         # Submit sends too, and goes on to.
-        self._sent += self._scene.runtime.busy(DISPATCH) > 0
+        self._sent += self._stack.runtime.busy(DISPATCH) > 0
         if self._sent >= SENT_BEFORE_THE_KILL:
-            self._scene.runtime.strike(DISPATCH)
+            self._stack.runtime.strike(DISPATCH)
             self._sent = None

@@ -1,7 +1,6 @@
-"""What the page reads of the database; only reads, on a connection of its own."""
+"""What the page reads of the database; only reads, each on a connection of its own."""
 
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -37,6 +36,12 @@ QUERIES: Mapping[str, str] = {
         select notification_id::text, kind, idempotency_key, payload, traceparent, deliver_at,
                created_at
         from dovecote.notifications where notification_id = %(id)s""",
+    "failures": """
+        select event.route_id::text, event.at, event.attempt, event.detail
+        from dovecote.notification_routes as route
+        join dovecote.notification_events as event using (route_id)
+        where route.notification_id = %(id)s and event.event in ('failed', 'in_doubt')
+        order by event.at""",
     "dead_letters": f"""
         select letters.*, notification.kind from ({ROUTE}) as letters
         join dovecote.notifications as notification
@@ -52,48 +57,17 @@ QUERIES: Mapping[str, str] = {
 }
 
 
-class Database:
-    """One connection, opened when it is first needed and again when it broke."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: psycopg.AsyncConnection[Row] | None = None
-        self._turn = asyncio.Lock()
-
-    async def ask(self, *questions: tuple[str, Mapping[str, Any]]) -> list[list[Row]]:
-        """Return the rows of named queries, all as of one moment; raises psycopg.Error."""
-        # Two tabs ask at once, and a connection has one transaction.
-        async with self._turn:
-            return await self._ask(questions)
-
-    async def _ask(self, questions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[list[Row]]:
-        try:
-            connection = await self._opened()
-            async with connection.transaction():
-                await connection.execute(
-                    "set transaction isolation level repeatable read, read only"
-                )
-                return [
-                    await (await connection.execute(QUERIES[name], parameters)).fetchall()
-                    for name, parameters in questions
-                ]
-        except psycopg.OperationalError:
-            await self.close()
-            raise
-
-    async def close(self) -> None:
-        """Close the connection; the next question opens another."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
-
-    async def _opened(self) -> psycopg.AsyncConnection[Row]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(
-                self._url,
-                autocommit=True,
-                connect_timeout=CONNECT_SECONDS,
-                application_name="dovecote-page",
-                row_factory=dict_row,
-            )
-        return self._connection
+async def ask(url: str, *questions: tuple[str, Mapping[str, Any]]) -> list[list[Row]]:
+    """Return the rows of named queries, all as of one moment; raises psycopg.Error."""
+    async with await psycopg.AsyncConnection.connect(
+        url,
+        connect_timeout=CONNECT_SECONDS,
+        application_name="dovecote-page",
+        row_factory=dict_row,
+    ) as connection:
+        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        await connection.set_read_only(True)
+        return [
+            await (await connection.execute(QUERIES[name], parameters)).fetchall()
+            for name, parameters in questions
+        ]

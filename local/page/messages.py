@@ -20,7 +20,7 @@ def summaries(rows: Iterable[Acceptance], notifications: Mapping[str, str]) -> l
             "channel": row.channel,
             "route_id": row.route_id,
             "notification_id": notifications.get(row.route_id or ""),
-            **_shown(row.content),
+            **shown(row.content),
         }
         for row in rows
     ]
@@ -41,7 +41,7 @@ def detail(row: Acceptance) -> Document:
             "tags": dict(content.tags),
         }
     return {
-        **_shown(content),
+        **shown(content),
         "target": content.target,
         "envelope": _pretty(content.payload),
         "attributes": dict(content.attributes),
@@ -50,7 +50,8 @@ def detail(row: Acceptance) -> Document:
     }
 
 
-def _shown(content: Email | Push) -> Document:
+def shown(content: Email | Push) -> Document:
+    """Return whom a message is for, and what they see of it first."""
     if isinstance(content, Email):
         return {"to": ", ".join(content.destination), "title": content.subject, "body": ""}
     parts = content.target.rpartition(":")[2].split("/")

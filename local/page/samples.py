@@ -1,15 +1,12 @@
 """The files of events/, as the form offers them."""
 
-import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from local.demo.case import target
+from local.demo.case import Case, read_cases, target
 from local.provider import Order
-from local.provider.order import read_orders
 
 ABOUT = re.compile(r"^\| (\S+\.json) \| ([^|]+) \|", re.MULTILINE)
 
@@ -18,31 +15,26 @@ class Samples:
     """The HTTP requests of a directory of events, and what its demo orders of the provider."""
 
     def __init__(self, directory: Path) -> None:
-        entries = yaml.safe_load((directory / "demo.yaml").read_text())
+        cases = read_cases(directory)
         about = dict(ABOUT.findall((directory / "README.md").read_text()))
-        self._orders = {
-            entry["event"]: read_orders(entry["order"]) for entry in entries if "order" in entry
-        }
-        names = dict.fromkeys(entry["event"] for entry in entries)
-        self.documents = [
-            self._document(directory / name, about.get(name, "").strip()) for name in names
-        ]
+        self._orders = {case.name: case.orders for case in cases if case.orders}
+        documents = {case.name: self._document(case, about.get(case.name, "")) for case in cases}
+        self.documents = list(documents.values())
 
-    def orders(self, name: str) -> list[Order]:
+    def orders(self, name: str) -> Sequence[Order]:
         """Return what the provider is told before the event is sent."""
-        return self._orders.get(name, [])
+        return self._orders.get(name, ())
 
-    def _document(self, path: Path, about: str) -> dict[str, Any]:
-        event = json.loads(path.read_text())
-        headers = event["headers"]
+    def _document(self, case: Case, about: str) -> dict[str, Any]:
+        headers = case.event["headers"]
         return {
-            "name": path.name,
-            "title": path.stem.replace("-", " ").capitalize(),
-            "about": about,
-            "method": event["requestContext"]["http"]["method"],
-            "path": target(event),
-            "body": event.get("body"),
+            "name": case.name,
+            "title": case.name.removesuffix(".json").replace("-", " ").capitalize(),
+            "about": about.strip(),
+            "method": case.method,
+            "path": target(case.event),
+            "body": case.event.get("body"),
             "key": headers.get("idempotency-key"),
             "traceparent": headers.get("traceparent"),
-            "ordered": path.name in self._orders,
+            "ordered": case.name in self._orders,
         }

@@ -1,10 +1,9 @@
-"""A route's story: what the database, the provider and the functions' logs tell of it, as one."""
+"""A route's story: what the database and the provider tell of it, as one."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from local.page.notes import Note
 from local.provider import Attempt
 
 Row = Mapping[str, Any]
@@ -31,12 +30,12 @@ UNHEARD = (
 )
 
 
-def story(route: Row, attempts: Iterable[Attempt], notes: Sequence[Note]) -> list[Event]:
+def story(route: Row, attempts: Sequence[Attempt], failures: Iterable[Row]) -> list[Event]:
     """Return what happened to a route, in order; the last event says how it stands."""
     events = [
         _event(route["created_at"], "plain", "Stored", _stored(route)),
         *_tries(route, attempts),
-        *(_retry(note) for note in notes if note.what == "retry"),
+        *(_retry(failure, route, attempts) for failure in failures),
     ]
     events.sort(key=lambda event: event["at"])
     return [*events, *_now(route)]
@@ -77,12 +76,12 @@ def _tries(route: Row, attempts: Iterable[Attempt]) -> Iterator[Event]:
         )
 
 
-def _retry(note: Note) -> Event:
-    wait = None
-    if note.next_attempt_at is not None:
-        wait = max(0.0, (note.next_attempt_at - note.at).total_seconds())
-    title = f"Attempt {note.attempt} failed"
-    return _event(note.at, "wait", title, note.error or "", wait=wait)
+def _retry(failure: Row, route: Row, attempts: Iterable[Attempt]) -> Event:
+    times = (datetime.fromtimestamp(attempt.time, UTC) for attempt in attempts)
+    again = min((at for at in times if at > failure["at"]), default=route["next_attempt_at"])
+    wait = None if again is None else max(0.0, (again - failure["at"]).total_seconds())
+    title = f"Attempt {failure['attempt']} failed"
+    return _event(failure["at"], "wait", title, failure["detail"] or "", wait=wait)
 
 
 def _now(route: Row) -> Iterator[Event]:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -10,24 +11,32 @@ from aiohttp import web
 from local.provider.order import StandingOrder, read_orders
 from local.provider.provider import Provider
 
+T = TypeVar("T")
+
+
+class SendRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many emails a second SES takes; null for as many as come."""
+
+    per_second: Annotated[float, msgspec.Meta(gt=0)] | None
+
 
 def add_routes(app: web.Application, provider: Provider) -> None:
     """Serve the provider's control."""
     control = _Control(provider)
-    app.router.add_get("/_provider/ledger", control.ledger)
-    app.router.add_delete("/_provider/ledger", control.forget)
-    app.router.add_get("/_provider/events", control.events)
-    app.router.add_get("/_provider/orders", control.orders)
-    app.router.add_put("/_provider/orders", control.replace_orders)
-    app.router.add_post("/_provider/orders", control.give_orders)
-    app.router.add_delete("/_provider/orders", control.withdraw_orders)
-    app.router.add_delete("/_provider/orders/{id}", control.withdraw_orders)
-    app.router.add_get("/_provider/send-rate", control.send_rate)
-    app.router.add_put("/_provider/send-rate", control.set_send_rate)
-
-
-class _SendRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    per_second: Annotated[float, msgspec.Meta(gt=0)] | None
+    app.router.add_routes(
+        [
+            web.get("/_provider/ledger", control.ledger),
+            web.delete("/_provider/ledger", control.forget),
+            web.get("/_provider/events", control.events),
+            web.get("/_provider/orders", control.orders),
+            web.put("/_provider/orders", control.replace_orders),
+            web.post("/_provider/orders", control.give_orders),
+            web.delete("/_provider/orders", control.withdraw_orders),
+            web.delete("/_provider/orders/{id}", control.withdraw_orders),
+            web.get("/_provider/send-rate", control.send_rate),
+            web.put("/_provider/send-rate", control.set_send_rate),
+        ]
+    )
 
 
 class _Control:
@@ -60,19 +69,11 @@ class _Control:
 
     async def replace_orders(self, request: web.Request) -> web.Response:
         """Put these orders in the place of all others."""
-        try:
-            orders = read_orders(json.loads(await request.read()))
-        except ValueError as error:  # msgspec.ValidationError is one
-            return _refused(error)
-        return _described(self._provider.replace(orders))
+        return _described(self._provider.replace(await _read(request, read_orders)))
 
     async def give_orders(self, request: web.Request) -> web.Response:
         """Add one order or several."""
-        try:
-            orders = read_orders(json.loads(await request.read()))
-        except ValueError as error:
-            return _refused(error)
-        return _described(self._provider.give(*orders), status=201)
+        return _described(self._provider.give(*await _read(request, read_orders)), status=201)
 
     async def withdraw_orders(self, request: web.Request) -> web.Response:
         """Withdraw one order, or all."""
@@ -86,25 +87,22 @@ class _Control:
 
     async def set_send_rate(self, request: web.Request) -> web.Response:
         """Set it, from now on."""
-        try:
-            wanted = msgspec.json.decode(await request.read(), type=_SendRate)
-        except ValueError as error:
-            return _refused(error)
-        self._provider.send_rate = wanted.per_second
+        rate = await _read(request, lambda document: msgspec.convert(document, SendRate))
+        self._provider.send_rate = rate.per_second
         return await self.send_rate(request)
 
 
-def _refused(error: ValueError) -> web.Response:
-    return web.json_response({"message": str(error)}, status=400)
+async def _read(request: web.Request, convert: Callable[[Any], T]) -> T:
+    """Return what a request holds; answer 400 where it holds something else."""
+    try:
+        return convert(json.loads(await request.read()))
+    except ValueError as error:  # msgspec.ValidationError is one
+        message = json.dumps({"message": str(error)})
+        raise web.HTTPBadRequest(text=message, content_type="application/json") from None
 
 
 def _described(orders: list[StandingOrder], status: int = 200) -> web.Response:
     body: list[dict[str, Any]] = [
-        {
-            "id": standing.id,
-            "used": standing.used,
-            **msgspec.to_builtins(standing.order),
-        }
-        for standing in orders
+        {"id": one.id, "used": one.used, **msgspec.to_builtins(one.order)} for one in orders
     ]
     return web.json_response(body, status=status)

@@ -1,120 +1,43 @@
-"""The messages that FCM's HTTP v1 API takes, as far as the provider judges them."""
+"""The messages that FCM's HTTP v1 API takes, as far as the provider judges them: see fcm.json."""
 
-import re
-from typing import Annotated, Any
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
-import msgspec
-from msgspec import Meta
-
-Duration = Annotated[str, Meta(pattern=r"^\d{1,12}(\.\d{1,9})?s\Z")]
-Texts = dict[str, str]
+import fastjsonschema
 
 MAX_WEB_PUSH_TTL = 4 * 7 * 86400
 MAX_COLLAPSE_ID_BYTES = 64
+SCHEMA = json.loads(Path(__file__).with_name("fcm.json").read_text())
+_shaped = fastjsonschema.compile(SCHEMA)
 
 
 class NotFcm(Exception):
     """FCM would refuse the message; the text names the member and repeats no value."""
 
 
-class _Notification(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    title: str = ""
-    body: str = ""
-    image: str = ""
-
-
-class _AndroidNotification(msgspec.Struct, frozen=True):
-    title: str = ""
-    body: str = ""
-    tag: str = ""
-    sound: str = ""
-    channel_id: str = ""
-
-
-class _Android(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    collapse_key: str = ""
-    priority: Annotated[str, Meta(pattern=r"(?i)^(normal|high)\Z")] = "normal"
-    ttl: Duration = "2419200s"
-    restricted_package_name: str = ""
-    data: Texts = {}
-    notification: _AndroidNotification = _AndroidNotification()
-    fcm_options: dict[str, Any] = {}
-    direct_boot_ok: bool = False
-
-
-class _Aps(msgspec.Struct, frozen=True):
-    alert: str | dict[str, Any] = ""
-    sound: str | dict[str, Any] = ""
-    badge: int = 0
-
-
-class _ApnsPayload(msgspec.Struct, frozen=True):
-    aps: _Aps = _Aps()
-
-
-class _Apns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    headers: Texts = {}
-    payload: _ApnsPayload = _ApnsPayload()
-    fcm_options: dict[str, Any] = {}
-
-
-class _Webpush(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    headers: Texts = {}
-    data: Texts = {}
-    notification: dict[str, Any] = {}
-    fcm_options: dict[str, Any] = {}
-
-
-class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message without its target, which SNS adds."""
-
-    data: Texts = {}
-    notification: _Notification = _Notification()
-    android: _Android = _Android()
-    apns: _Apns = _Apns()
-    webpush: _Webpush = _Webpush()
-    fcm_options: dict[str, Any] = {}
-
-
-class _V1(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    message: _Message = _Message()
-    validate_only: bool = False
-
-
-def check(v1_message: object) -> None:
+def check(v1_message: Any) -> None:
     """Refuse what FCM would refuse of a `fcmV1Message`; raise NotFcm."""
     try:
-        message = msgspec.convert(v1_message, _V1).message
-    except msgspec.ValidationError as error:
-        raise NotFcm(str(error)) from None
-    headers = {name.lower(): value for name, value in message.apns.headers.items()}
-    wrong = [
-        *(f"apns.headers.{name}" for name in _wrong_apns_headers(headers)),
-        *(f"webpush.headers.{name}" for name in _wrong_web_push_headers(message.webpush.headers)),
-    ]
+        _shaped(v1_message)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise NotFcm(error.message.removeprefix("data.message.")) from None
+    wrong = list(_out_of_bounds(v1_message.get("message", {})))
     if wrong:
         raise NotFcm(f"not a valid value: {', '.join(wrong)}")
 
 
-def _wrong_apns_headers(headers: Texts) -> list[str]:
-    """Return the names of the headers that APNs would refuse; names are in lower case."""
-    takes = {
-        "apns-expiration": r"\d{1,10}",
-        "apns-priority": "1|5|10",
-        "apns-push-type": "alert|background|location|voip|complication|fileprovider|mdm",
-    }
-    wrong = [
-        name
-        for name, pattern in takes.items()
-        if name in headers and not re.fullmatch(pattern, headers[name], re.ASCII)
-    ]
-    too_long = len(headers.get("apns-collapse-id", "").encode()) > MAX_COLLAPSE_ID_BYTES
-    return [*wrong, "apns-collapse-id"] if too_long else wrong
+def _out_of_bounds(message: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the headers whose bounds a schema cannot express: of bytes, and of a number's text."""
+    collapse_id = _header(message.get("apns", {}), "apns-collapse-id")
+    if len(collapse_id.encode()) > MAX_COLLAPSE_ID_BYTES:
+        yield "apns.headers.apns-collapse-id"
+    ttl = _header(message.get("webpush", {}), "ttl") or "0"
+    if not (ttl.isascii() and ttl.isdigit() and int(ttl) <= MAX_WEB_PUSH_TTL):
+        yield "webpush.headers.TTL"
 
 
-def _wrong_web_push_headers(headers: Texts) -> list[str]:
-    """Return the names of the headers that a push service would refuse."""
-    given = {name.lower(): value for name, value in headers.items()}
-    ttl = given.get("ttl", "0")
-    takes = ttl.isascii() and ttl.isdigit() and int(ttl) <= MAX_WEB_PUSH_TTL
-    return [] if takes else ["TTL"]
+def _header(part: Mapping[str, Any], wanted: str) -> str:
+    headers: Mapping[str, str] = part.get("headers", {})
+    return next((value for name, value in headers.items() if name.lower() == wanted), "")

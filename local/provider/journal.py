@@ -12,14 +12,11 @@ from typing import Any, Self
 
 import msgspec
 
+from local import LocalError
 from local.provider.ledger import Acceptance, Attempt, Email, Push, Row
 from local.provider.provider import Provider
 
 CONTENTS: Mapping[str, type[Email | Push]] = {"ses": Email, "sns": Push}
-
-
-class JournalError(Exception):
-    """The journal cannot be read; the message is one line that says what to do."""
 
 
 class Journal:
@@ -60,7 +57,7 @@ class Journal:
                 yield msgspec.json.decode(line, type=dict[str, Any])
             except msgspec.MsgspecError as error:
                 advice = "remove the directory above it to begin anew"
-                raise JournalError(f"{self._path}, line {number}: {error}; {advice}") from None
+                raise LocalError(f"{self._path}, line {number}: {error}; {advice}") from None
 
     def _recall(self, line: dict[str, Any]) -> None:
         match line:

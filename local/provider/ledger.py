@@ -24,26 +24,31 @@ class Send:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One request to send that was received, or one entry of a bulk call, and what became of it."""
+class Row:
+    """What an attempt and an acceptance have in common."""
 
     sequence: int
     time: float
     service: Service
     operation: str
     target: str
-    tags: Mapping[str, str]
-    outcome: (
-        str  # accepted, deduplicated, closed, closed_after_accepting, hung_up, a code or a status
-    )
     message_id: str | None
     route_id: str | None = None
-    call: str | None = None
 
     @property
     def channel(self) -> str:
-        """Return the channel that made the request."""
+        """Return the channel that sent the message."""
         return CHANNELS[self.service]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt(Row):
+    """One request to send that was received, or one entry of a bulk call, and what became of it."""
+
+    tags: Mapping[str, str]
+    # accepted, deduplicated, closed, closed_after_accepting, hung_up, a code or a status
+    outcome: str
+    call: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,25 +80,11 @@ class Push:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Acceptance:
-    """One row of the ledger."""
+class Acceptance(Row):
+    """One message that was accepted."""
 
-    sequence: int
-    time: float
-    service: Service
-    operation: str
     message_id: str
-    target: str
     content: Email | Push
-    route_id: str | None = None
-
-    @property
-    def channel(self) -> str:
-        """Return the channel that sent the message."""
-        return CHANNELS[self.service]
-
-
-Row = Acceptance | Attempt
 
 
 class Ledger:
@@ -113,9 +104,7 @@ class Ledger:
         """Count what was to be sent by operation, whatever became of it."""
         return Counter(attempt.operation for attempt in list(self.attempts))
 
-    def accept(
-        self, *, at: float, send: Send, message_id: str, content: Email | Push
-    ) -> Acceptance:
+    def accept(self, *, at: float, send: Send, message_id: str, content: Email | Push) -> None:
         """Write one row."""
         row = Acceptance(
             sequence=len(self.accepted) + 1,
@@ -129,7 +118,6 @@ class Ledger:
         )
         self.accepted.append(row)
         self._tell(row)
-        return row
 
     def note(self, *, at: float, send: Send, outcome: str, message_id: str | None = None) -> None:
         """Write down that a request was received, and how it ended."""

@@ -1,10 +1,9 @@
 """Orders to fail: which requests they are for, and what happens to those."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import count
 
 import msgspec
 
@@ -84,41 +83,24 @@ class StandingOrder:
         return self.order.times is not None and self.used >= self.order.times
 
 
-class OrderBook:
-    """The orders that stand, in the order in which they were given."""
+def draw(
+    orders: Iterable[StandingOrder],
+    send: Send,
+    chance: random.Random,
+    *,
+    narrow: bool | None = None,
+) -> Order | None:
+    """Return the first order that falls on a request, and count it as carried out.
 
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
-        self._ids = count(1)
-        self.standing: list[StandingOrder] = []
-
-    def give(self, orders: Sequence[Order]) -> list[StandingOrder]:
-        """Add orders."""
-        given = [StandingOrder(id=f"order-{next(self._ids)}", order=order) for order in orders]
-        self.standing = [*self.standing, *given]
-        return given
-
-    def withdraw(self, order_id: str | None = None) -> int:
-        """Remove one order, or all of them, and return how many there were."""
-        keep = [] if order_id is None else [one for one in self.standing if one.id != order_id]
-        withdrawn = len(self.standing) - len(keep)
-        self.standing = keep
-        return withdrawn
-
-    def draw(self, send: Send, *, narrow: bool | None = None) -> Order | None:
-        """Return the first order that falls on a request, and count it as carried out.
-
-        `narrow` or other orders alone, where that is said.
-        """
-        for one in self.standing:
-            if narrow not in (None, one.order.narrow):
-                continue
-            if one.over or not one.order.matches(send):
-                continue
-            if self._chance.random() < one.order.rate:
-                one.used += 1
-                return one.order
-        return None
+    Only narrow orders or only others, where `narrow` is given.
+    """
+    for one in orders:
+        if narrow not in (None, one.order.narrow) or one.over or not one.order.matches(send):
+            continue
+        if chance.random() < one.order.rate:
+            one.used += 1
+            return one.order
+    return None
 
 
 def read_orders(document: object) -> list[Order]:

@@ -5,21 +5,19 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import NoReturn
+from itertools import count
 
 from aiohttp import web
 
-from local.provider.ledger import Acceptance, Email, Ledger, Push, Send, Service
-from local.provider.order import Fault, Order, OrderBook, StandingOrder
-from local.provider.problem import AwsError
-from local.provider.rate import SendRate
+from local.provider.ledger import Acceptance, Email, Ledger, Push, Send
+from local.provider.order import Fault, Order, StandingOrder, draw
+from local.provider.protocol import AwsError, ConnectionDies
 from local.provider.registry import Registry
 from local.provider.simulator import Event, events
 
 THROTTLES = {
-    "ses": AwsError(429, "TooManyRequestsException", "Maximum sending rate exceeded."),
-    "sns": AwsError(400, "Throttling", "Rate exceeded"),
+    "ses": (429, "TooManyRequestsException", "Maximum sending rate exceeded."),
+    "sns": (400, "Throttling", "Rate exceeded"),
 }
 LINE = (
     Fault.STALL,
@@ -28,40 +26,64 @@ LINE = (
     Fault.CLOSE_AFTER_ACCEPTING,
 )
 """What happens to the connection of a call, and so to all of its entries."""
-BEFORE = (Fault.THROTTLE, Fault.ERROR, Fault.CLOSE_BEFORE_ACCEPTING)
+
+REFUSALS = (Fault.THROTTLE, Fault.ERROR)
+Drawn = Order | AwsError | None
+"""What falls on a request to send: an order, or the refusal of one that comes too fast."""
 
 
-class ConnectionDies(Exception):
-    """The connection is to be closed without an answer."""
+class SendRate:
+    """A bucket of tokens, one for each email: `per_second` come in, and it holds a second's worth.
+
+    SES counts recipients; Dovecote has one an email.
+    """
+
+    def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
+        self.per_second = per_second
+        self._clock = clock
+        # Less than one a second is a rate too, and needs room for one.
+        self._room = max(1.0, per_second)
+        self._tokens = self._room
+        self._filled_at = clock()
+
+    def admits(self) -> bool:
+        """Take a token, if there is one."""
+        now = self._clock()
+        # A clock that was set back brings nothing and takes nothing.
+        come_in = max(0.0, now - self._filled_at) * self.per_second
+        self._tokens = min(self._room, self._tokens + come_in)
+        self._filled_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
 
 
 class Provider:
     """An account at AWS: identities, platform applications, topics, orders and the ledger.
 
     With `strict`, SES sends only from identities that were created, as AWS and moto do. Who is in
-    `listeners` is told of each event of SES before the request that it is of is answered.
+    `listeners` is told of each event of SES before the request that it is of is answered. `orders`
+    are those that stand, oldest first.
     """
 
     def __init__(
         self,
         *,
-        region: str = "us-east-1",
-        account: str = "123456789012",
         strict: bool = False,
-        seed: int = 0,
         clock: Callable[[], float] = time.time,
         send_rate: float | None = None,
     ) -> None:
-        self.region = region
-        self.account = account
         self.strict = strict
         self.clock = clock
         self.identities: set[str] = set()
-        self.registry = Registry(region=region, account=account, clock=clock)
+        self.registry = Registry(clock)
         self.ledger = Ledger()
         self.events: list[Event] = []
         self.listeners: list[Callable[[Event], None]] = []
-        self._orders = OrderBook(random.Random(seed))
+        self.orders: list[StandingOrder] = []
+        self._order_numbers = count(1)
+        self._chance = random.Random(0)
         self.send_rate = send_rate
 
     @property
@@ -73,28 +95,35 @@ class Provider:
     def send_rate(self, per_second: float | None) -> None:
         self._send_rate = None if per_second is None else SendRate(per_second, self.clock)
 
-    @property
-    def orders(self) -> list[StandingOrder]:
-        """Return the orders that stand, oldest first."""
-        return self._orders.standing
-
     def give(self, *orders: Order) -> list[StandingOrder]:
         """Take orders to fail."""
-        return self._orders.give(orders)
+        given = [
+            StandingOrder(id=f"order-{next(self._order_numbers)}", order=order) for order in orders
+        ]
+        self.orders = [*self.orders, *given]
+        return given
 
     def replace(self, orders: Sequence[Order]) -> list[StandingOrder]:
         """Take these orders in place of all others."""
-        self._orders.withdraw()
-        return self._orders.give(orders)
+        self.withdraw()
+        return self.give(*orders)
 
     def withdraw(self, order_id: str | None = None) -> int:
         """Withdraw one order, or all, and return how many there were."""
-        return self._orders.withdraw(order_id)
+        kept = [] if order_id is None else [one for one in self.orders if one.id != order_id]
+        withdrawn = len(self.orders) - len(kept)
+        self.orders = kept
+        return withdrawn
 
     def forget(self) -> None:
         """Empty the ledger and the list of events; identities, devices and orders stay."""
         self.ledger.clear()
         self.events.clear()
+
+    def accept(self, send: Send, message_id: str, content: Email | Push) -> str:
+        """Write an acceptance to the ledger, and return the message's id."""
+        self.ledger.accept(at=self.clock(), send=send, message_id=message_id, content=content)
+        return message_id
 
     async def carry_out(self, request: web.Request, send: Send, process: Callable[[], str]) -> str:
         """Process a request to send as far as the orders let it, and return its message id.
@@ -102,19 +131,12 @@ class Provider:
         `process` validates the request, writes the ledger and returns the message id. Raises
         AwsError for a refusal and ConnectionDies where there will be no answer.
         """
-        self._check_rate(send)
-        order = self._orders.draw(send)
-        fault = None if order is None else order.do
-        if order is not None and fault in BEFORE:
-            self._refuse(send, order)
-        if order is not None and fault is Fault.STALL:
-            await self._stall(request, [send], order)
-        message_id = self._process(send, process, fault)
-        if fault is Fault.CLOSE_AFTER_ACCEPTING:
-            raise ConnectionDies
-        if order is not None and fault is Fault.STALL_AFTER_ACCEPTING:
-            await asyncio.sleep(order.seconds)
-        return message_id
+        drawn = self._drawn(send)
+        line = _line(drawn)
+        (result,) = await self._carried_out(request, [send], [drawn], line, lambda _: process())
+        if isinstance(result, AwsError):
+            raise result
+        return result
 
     async def carry_out_together(
         self, request: web.Request, sends: Sequence[Send], process: Callable[[int], str]
@@ -125,104 +147,90 @@ class Provider:
         `process` is told the place of the entry.
         """
         whole = self._drawn_for_call(sends)
-        results: list[Order | AwsError | None] = [self._drawn_for_entry(send) for send in sends]
-        orders = [order for order in (whole, *results) if isinstance(order, Order)]
-        line = next((order for order in orders if order.do in LINE), None)
+        drawn = [self._drawn(send, narrow=True) for send in sends]
+        line = _line(whole, *drawn)
+        return await self._carried_out(
+            request, sends, [one or whole for one in drawn], line, process
+        )
+
+    def _drawn_for_call(self, sends: Sequence[Send]) -> Order | None:
+        """Return the order that falls on a whole call; raise AwsError where that refuses it."""
+        targets = tuple(target for send in sends for target in send.targets)
+        call = replace(sends[0], targets=targets, tags={})
+        order = draw(self.orders, call, self._chance, narrow=False)
+        if order is not None and order.do in REFUSALS:
+            error = _refusal(call, order)
+            self.note(sends, error.code)
+            raise error
+        return order
+
+    def _drawn(self, send: Send, *, narrow: bool | None = None) -> Drawn:
+        """Refuse an email that comes too fast before it could use up an order."""
+        if send.service == "ses" and self._send_rate is not None and not self._send_rate.admits():
+            return AwsError(*THROTTLES["ses"])
+        order = draw(self.orders, send, self._chance, narrow=narrow)
+        return _refusal(send, order) if order is not None and order.do in REFUSALS else order
+
+    async def _carried_out(
+        self,
+        request: web.Request,
+        sends: Sequence[Send],
+        drawn: Sequence[Drawn],
+        line: Order | None,
+        process: Callable[[int], str],
+    ) -> list[str | AwsError]:
+        """Process what of a call is not refused, with what happens to its connection."""
         if line is not None and line.do is Fault.CLOSE_BEFORE_ACCEPTING:
-            self._note_all(sends, "closed")
+            self.note(sends, "closed")
             raise ConnectionDies
         if line is not None and line.do is Fault.STALL:
             await self._stall(request, sends, line)
-        answers = [
-            self._entry(send, drawn or whole, line, partial(process, place))
-            for place, (send, drawn) in enumerate(zip(sends, results, strict=True))
+        results = [
+            self._processed(send, line or one, process, place)
+            if not isinstance(one, AwsError)
+            else self._declined(send, one)
+            for place, (send, one) in enumerate(zip(sends, drawn, strict=True))
         ]
         if line is not None and line.do is Fault.CLOSE_AFTER_ACCEPTING:
             raise ConnectionDies
         if line is not None and line.do is Fault.STALL_AFTER_ACCEPTING:
             await asyncio.sleep(line.seconds)
-        return answers
+        return results
 
-    def _drawn_for_call(self, sends: Sequence[Send]) -> Order | None:
-        """Return the order that falls on a whole call; raise AwsError where that refuses it."""
-        targets = tuple(target for send in sends for target in send.targets)
-        order = self._orders.draw(replace(sends[0], targets=targets, tags={}), narrow=False)
-        if order is not None and order.do in (Fault.THROTTLE, Fault.ERROR):
-            error = _refusal("ses", order)
-            self._note_all(sends, error.code)
-            raise error
-        return order
-
-    def take_send(self) -> bool:
-        """Take one send from the account's rate, as each email does; return whether it may go."""
-        return self._send_rate is None or self._send_rate.admits()
-
-    def _drawn_for_entry(self, send: Send) -> Order | AwsError | None:
-        if not self.take_send():
-            return THROTTLES["ses"]
-        return self._orders.draw(send, narrow=True)
-
-    def _entry(
-        self,
-        send: Send,
-        drawn: Order | AwsError | None,
-        line: Order | None,
-        process: Callable[[], str],
-    ) -> str | AwsError:
-        if isinstance(drawn, Order) and drawn.do in (Fault.THROTTLE, Fault.ERROR):
-            drawn = _refusal("ses", drawn)
-        if isinstance(drawn, AwsError):
-            self.ledger.note(at=self.clock(), send=send, outcome=drawn.code)
-            return drawn
-        fault = line.do if line is not None else drawn.do if drawn is not None else None
-        try:
-            return self._process(send, process, fault)
-        except AwsError as error:
-            return error
-
-    def _note_all(self, sends: Sequence[Send], outcome: str) -> None:
+    def note(
+        self, sends: Sequence[Send], outcome: str, message_id: str | None = None, *, at: float = 0.0
+    ) -> None:
+        """Write down how requests to send ended, now or at an earlier time."""
         for send in sends:
-            self.ledger.note(at=self.clock(), send=send, outcome=outcome)
-
-    def accept(self, send: Send, message_id: str, content: Email | Push) -> None:
-        """Write an acceptance to the ledger."""
-        self.ledger.accept(at=self.clock(), send=send, message_id=message_id, content=content)
-
-    def _check_rate(self, send: Send) -> None:
-        """Refuse what comes too fast, before it could use up an order."""
-        if send.service == "ses" and not self.take_send():
-            self._decline(send, THROTTLES["ses"])
+            self.ledger.note(
+                at=at or self.clock(), send=send, outcome=outcome, message_id=message_id
+            )
 
     async def _stall(self, request: web.Request, sends: Sequence[Send], order: Order) -> None:
         began = self.clock()
         await asyncio.sleep(order.seconds)
         if request.transport is None or request.transport.is_closing():
-            for send in sends:
-                self.ledger.note(at=began, send=send, outcome="hung_up")
+            self.note(sends, "hung_up", at=began)
             raise ConnectionDies
 
-    def _refuse(self, send: Send, order: Order) -> None:
-        if order.do is Fault.CLOSE_BEFORE_ACCEPTING:
-            self.ledger.note(at=self.clock(), send=send, outcome="closed")
-            raise ConnectionDies
-        self._decline(send, _refusal(send.service, order))
+    def _declined(self, send: Send, error: AwsError) -> AwsError:
+        self.note([send], error.code)
+        return error
 
-    def _decline(self, send: Send, error: AwsError) -> NoReturn:
-        self.ledger.note(at=self.clock(), send=send, outcome=error.code)
-        raise AwsError(error.status, error.code, error.message)
-
-    def _process(self, send: Send, process: Callable[[], str], fault: Fault | None) -> str:
+    def _processed(
+        self, send: Send, order: Order | None, process: Callable[[int], str], place: int
+    ) -> str | AwsError:
         rows = len(self.ledger.accepted)
         try:
-            message_id = process()
+            message_id = process(place)
         except AwsError as error:
-            self.ledger.note(at=self.clock(), send=send, outcome=error.code)
-            raise
+            return self._declined(send, error)
         accepted = self.ledger.accepted[rows:]
         outcome = "accepted" if accepted else "deduplicated"
+        fault = None if order is None else order.do
         if fault is Fault.CLOSE_AFTER_ACCEPTING:
             outcome = "closed_after_accepting"
-        self.ledger.note(at=self.clock(), send=send, outcome=outcome, message_id=message_id)
+        self.note([send], outcome, message_id)
         for row in accepted:
             self._publish_events(row, fault)
         return message_id
@@ -230,20 +238,19 @@ class Provider:
     def _publish_events(self, row: Acceptance, fault: Fault | None) -> None:
         if row.service != "ses":
             return
-        for event in events(row, region=self.region, account=self.account, fault=fault):
+        for event in events(row, fault):
             self.events.append(event)
             for listener in self.listeners:
                 listener(event)
 
 
-def _refusal(service: Service, order: Order) -> AwsError:
+def _line(*drawn: Drawn) -> Order | None:
+    """Return the first order that falls on a connection."""
+    orders = (one for one in drawn if isinstance(one, Order))
+    return next((one for one in orders if one.do in LINE), None)
+
+
+def _refusal(send: Send, order: Order) -> AwsError:
     if order.do is Fault.ERROR:
         return AwsError(order.status, order.code, order.message)
-    return THROTTLES[service]
-
-
-def close(request: web.Request) -> web.Response:
-    """Kill the connection at once; what is returned can no longer be written."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
+    return AwsError(*THROTTLES[send.service])

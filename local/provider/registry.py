@@ -6,20 +6,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from local.provider.problem import AwsError
+from local import ACCOUNT, REGION
+from local.provider.protocol import AwsError, refuse
 
 PLATFORMS = {"ADM", "APNS", "APNS_SANDBOX", "APNS_VOIP", "BAIDU", "FCM", "GCM", "MPNS", "WNS"}
 DEDUPLICATION_SECONDS = 300
-
-
-@dataclass(kw_only=True)
-class Application:
-    """A platform application."""
-
-    arn: str
-    platform: str
-    name: str
-    attributes: dict[str, str]
+PREFIX = f"arn:aws:sns:{REGION}:{ACCOUNT}"
 
 
 @dataclass(kw_only=True)
@@ -27,8 +19,12 @@ class Endpoint:
     """One device of a platform application."""
 
     arn: str
-    application: Application
     attributes: dict[str, str]  # Token, Enabled ("true" or "false"), CustomUserData
+
+    @property
+    def platform(self) -> str:
+        """Return the platform of the endpoint's application."""
+        return self.arn.split("/")[1]
 
     @property
     def enabled(self) -> bool:
@@ -74,48 +70,42 @@ def not_found(message: str) -> AwsError:
 class Registry:
     """Applications, endpoints and topics of one account in one region."""
 
-    def __init__(self, *, region: str, account: str, clock: Callable[[], float]) -> None:
-        self._prefix = f"arn:aws:sns:{region}:{account}"
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         # AWS does not say whether a token that is created again gets the same id.
         self.endpoint_id: Callable[[str], uuid.UUID] = lambda _token: uuid.uuid4()
         self._tell: Callable[[str, Mapping[str, str]], None] = lambda _arn, _attributes: None
-        self.applications: dict[str, Application] = {}
+        self.applications: set[str] = set()
         self.endpoints: dict[str, Endpoint] = {}
         self.topics: dict[str, Topic] = {}
 
-    def create_application(
-        self, name: str, platform: str, attributes: Mapping[str, str]
-    ) -> Application:
-        """Create a platform application, or return the one that has the name."""
-        if platform not in PLATFORMS:
-            raise invalid(f"Platform Reason: {platform} is not supported")
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,256}", name):
-            raise invalid("Name Reason: must be 1 to 256 of letters, digits, _, . and -")
-        arn = f"{self._prefix}:app/{platform}/{name}"
-        known = self.applications.get(arn)
-        if known is None:
-            known = Application(arn=arn, platform=platform, name=name, attributes={})
-            self.applications[arn] = known
-        known.attributes.update(attributes)
-        return known
+    def create_application(self, name: str, platform: str) -> str:
+        """Create a platform application where there is none of the name, and return its ARN."""
+        named = re.fullmatch(r"[A-Za-z0-9_.-]{1,256}", name) is not None
+        faults = {
+            f"Platform Reason: {platform} is not supported": platform not in PLATFORMS,
+            "Name Reason: must be 1 to 256 of letters, digits, _, . and -": not named,
+        }
+        refuse(invalid, faults)
+        arn = f"{PREFIX}:app/{platform}/{name}"
+        self.applications.add(arn)
+        return arn
 
     def create_endpoint(
         self, application_arn: str, token: str, user_data: str, attributes: Mapping[str, str]
     ) -> Endpoint:
         """Create an endpoint, or return the token's own where nothing about it differs."""
-        application = self.applications.get(application_arn)
-        if application is None:
+        if application_arn not in self.applications:
             raise not_found("PlatformApplication does not exist")
         if not token:
             raise invalid("Token Reason: cannot be empty")
         wanted = {"Enabled": "true", "CustomUserData": user_data, **attributes, "Token": token}
+        prefix = f"{application_arn.replace(':app/', ':endpoint/')}/"
         for known in self.endpoints.values():
-            if known.application is application and known.attributes["Token"] == token:
+            if known.arn.startswith(prefix) and known.attributes["Token"] == token:
                 return _same(known, wanted)
-        own = self.endpoint_id(token)
-        arn = f"{self._prefix}:endpoint/{application.platform}/{application.name}/{own}"
-        endpoint = Endpoint(arn=arn, application=application, attributes=wanted)
+        arn = f"{prefix}{self.endpoint_id(token)}"
+        endpoint = Endpoint(arn=arn, attributes=wanted)
         self.endpoints[arn] = endpoint
         self._tell(arn, endpoint.attributes)
         return endpoint
@@ -135,11 +125,8 @@ class Registry:
         if ":endpoint/" not in arn:
             self.topics[arn] = Topic(arn=arn, attributes=dict(attributes))
         elif attributes:
-            _, platform, name, _ = arn.rsplit(":", 1)[1].split("/")
-            application = self.create_application(name, platform, {})
-            self.endpoints[arn] = Endpoint(
-                arn=arn, application=application, attributes=dict(attributes)
-            )
+            self.applications.add(arn.replace(":endpoint/", ":app/").rpartition("/")[0])
+            self.endpoints[arn] = Endpoint(arn=arn, attributes=dict(attributes))
         else:
             self.endpoints.pop(arn, None)
 
@@ -159,7 +146,7 @@ class Registry:
         fifo = attributes.get("FifoTopic", "").lower() == "true"
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}" + (r"\.fifo" if fifo else ""), name):
             raise invalid("Topic Name")
-        arn = f"{self._prefix}:{name}"
+        arn = f"{PREFIX}:{name}"
         if arn not in self.topics:
             self.topics[arn] = Topic(arn=arn, attributes=dict(attributes))
             self._tell(arn, attributes)

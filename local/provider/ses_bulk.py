@@ -9,11 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from local.provider.ledger import Email, Send
-from local.provider.problem import AwsError, as_json
-from local.provider.provider import ConnectionDies, Provider, close
-from local.provider.ses_message import (
+from local.provider.protocol import AwsError, answer, refuse
+from local.provider.provider import Provider
+from local.provider.ses import (
     Document,
-    answer,
     bad_request,
     check_addresses,
     check_identity,
@@ -48,12 +47,7 @@ def add_routes(app: web.Application, provider: Provider) -> None:
     """Serve SendBulkEmail."""
 
     async def send_bulk_email(request: web.Request) -> web.Response:
-        try:
-            return answer(await _carried_out(provider, request))
-        except AwsError as error:
-            return as_json(error)
-        except ConnectionDies:
-            return close(request)
+        return answer(await _carried_out(provider, request))
 
     app.router.add_post("/v2/email/outbound-bulk-emails", send_bulk_email)
 
@@ -66,15 +60,12 @@ async def _carried_out(provider: Provider, request: web.Request) -> Document:
     try:
         _check(provider, document, len(await request.read()))
     except AwsError as error:
-        for send in sends:
-            provider.ledger.note(at=provider.clock(), send=send, outcome=error.code)
+        provider.note(sends, error.code)
         raise
 
     def accept(place: int) -> str:
         email = _email(document, entries[place], sends[place])
-        message_id = new_message_id()
-        provider.accept(sends[place], message_id, email)
-        return message_id
+        return provider.accept(sends[place], new_message_id(), email)
 
     results = await provider.carry_out_together(request, sends, accept)
     return {"BulkEmailEntryResults": [_result(result) for result in results]}
@@ -83,13 +74,16 @@ async def _carried_out(provider: Provider, request: web.Request) -> Document:
 def _check(provider: Provider, document: Document, size: int) -> None:
     """Refuse what SES refuses of a call as a whole."""
     entries = document.get("BulkEmailEntries") or []
-    if not entries or len(entries) > MAX_ENTRIES:
-        raise bad_request(f"BulkEmailEntries must have 1 to {MAX_ENTRIES} entries.")
-    if size > MAX_BYTES:
-        raise bad_request("The request is too large.")
+    number = f"BulkEmailEntries must have 1 to {MAX_ENTRIES} entries."
+    refuse(
+        bad_request,
+        {
+            number: not 0 < len(entries) <= MAX_ENTRIES,
+            "The request is too large.": size > MAX_BYTES,
+        },
+    )
     source = str(document.get("FromEmailAddress") or "")
-    ours = (source, *(document.get("ReplyToAddresses") or ()))
-    check_addresses(ours, ())
+    check_addresses((source, *(document.get("ReplyToAddresses") or ())), ())
     check_identity(provider, source)
     content = _template(document).get("TemplateContent")
     if not isinstance(content, dict) or not content.get("Subject"):

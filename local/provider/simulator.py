@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from local import ACCOUNT, REGION
 from local.provider.ledger import Acceptance, Email
 from local.provider.order import Fault
 
@@ -24,14 +25,12 @@ Event = dict[str, Any]
 Told = tuple[str, str, str, dict[str, Any]]
 
 
-def events(
-    row: Acceptance, *, region: str, account: str, fault: Fault | None = None
-) -> Iterator[Event]:
+def events(row: Acceptance, fault: Fault | None = None) -> Iterator[Event]:
     """Yield what SES tells about an accepted email, in order; a rejected one goes no further."""
     email = row.content
     assert isinstance(email, Email)
-    mail = _mail(row, email, region=region, account=account)
-    resources = [f"arn:aws:ses:{region}:{account}:configuration-set/{email.configuration_set}"]
+    mail = _mail(row, email)
+    resources = [f"arn:aws:ses:{REGION}:{ACCOUNT}:configuration-set/{email.configuration_set}"]
     story = _told(row, email, fault)
     for detail_type, event_type, member, told in story:
         yield {
@@ -39,9 +38,9 @@ def events(
             "id": str(uuid.uuid4()),
             "detail-type": detail_type,
             "source": "aws.ses",
-            "account": account,
+            "account": ACCOUNT,
             "time": _timestamp(row.time),
-            "region": region,
+            "region": REGION,
             "resources": resources if email.configuration_set else [],
             "detail": {"eventType": event_type, "mail": mail, member: told},
         }
@@ -133,7 +132,7 @@ def _complaint(recipients: list[str], now: str) -> dict[str, Any]:
     }
 
 
-def _mail(row: Acceptance, email: Email, *, region: str, account: str) -> dict[str, Any]:
+def _mail(row: Acceptance, email: Email) -> dict[str, Any]:
     headers = {
         "From": email.source,
         "To": ", ".join(email.destination),
@@ -147,8 +146,8 @@ def _mail(row: Acceptance, email: Email, *, region: str, account: str) -> dict[s
     return {
         "timestamp": _timestamp(row.time),
         "source": email.source,
-        "sourceArn": f"arn:aws:ses:{region}:{account}:identity/{email.source}",
-        "sendingAccountId": account,
+        "sourceArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{email.source}",
+        "sendingAccountId": ACCOUNT,
         "messageId": row.message_id,
         "destination": list(email.destination),
         "headersTruncated": False,

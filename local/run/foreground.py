@@ -1,36 +1,26 @@
-"""Start the stack, say what runs where, and end it when asked to."""
+"""Start the stack, say what runs where, and end it when asked to; one run a directory."""
 
 import asyncio
 import json
+import os
 import signal
-import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import psycopg
 
-from local.intrinsic import TemplateError
+from local import LocalError, locked
 from local.playground import push_targets
-from local.postgres import ServerError
-from local.provider import Journal, JournalError, Provider
+from local.provider import Journal, Provider
 from local.run import settings
-from local.run.holding import HeldError, Tell, holding
-from local.run.settings import SettingError, Settings
-from local.stack import ROOT, Options, Stack, StackError
-from operate.terminal import say
+from local.stack import Options, Stack
+from operate import ROOT
+from operate.terminal import fail, say_all
 
-TROUBLE = (
-    HeldError,
-    JournalError,
-    ServerError,
-    SettingError,
-    StackError,
-    TemplateError,
-    psycopg.Error,
-    OSError,
-)
-# What SIGKILL left of a PostgreSQL may take this long to write down what it knew.
-LOCK_SECONDS = 20
+Tell = Callable[[Mapping[str, str]], None]
 
 
 def foreground() -> int:
@@ -42,9 +32,8 @@ def foreground() -> int:
             tell = kept.enter_context(holding(here.directory))
             kept.enter_context(Journal(here.directory / "provider.jsonl", provider))
             asyncio.run(_run(here, provider, tell))
-    except TROUBLE as error:
-        say(f"run: {_line(error)}", sys.stderr)
-        return 1
+    except (LocalError, psycopg.Error, OSError) as error:
+        return fail("run", _line(error))
     except KeyboardInterrupt:
         return 130
     return 0
@@ -59,7 +48,7 @@ def _line(error: BaseException) -> str:
     return line
 
 
-async def _run(here: Settings, provider: Provider, tell: Tell) -> None:
+async def _run(here: Options, provider: Provider, tell: Tell) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     # Before anything starts: a Ctrl-C in the middle of the start ends it as cleanly.
@@ -70,29 +59,19 @@ async def _run(here: Settings, provider: Provider, tell: Tell) -> None:
     await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
     if stop.is_set():
-        _say("Stopping.")
+        say_all("Stopping.")
         running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-    _say("Stopped. The data is kept, and the next make run goes on with it.")
+    say_all("Stopped. The data is kept, and the next make run goes on with it.")
 
 
-async def _serve(here: Settings, provider: Provider, tell: Tell, stop: asyncio.Event) -> None:
-    _say("Starting PostgreSQL, the provider and the functions …")
-    options = Options(
-        directory=here.directory,
-        database_url=here.database_url,
-        parameters=here.parameters,
-        environment={**push_targets(provider, "dovecote-local"), **here.environment},
-        tick_seconds=here.tick_seconds,
-        api_port=here.port,
-        aws_port=here.aws_port,
-        page=True,
-        lock_seconds=LOCK_SECONDS,
-    )
-    async with Stack(options, provider) as stack:
+async def _serve(here: Options, provider: Provider, tell: Tell, stop: asyncio.Event) -> None:
+    say_all("Starting PostgreSQL, the provider and the functions …")
+    environment = {**push_targets(provider, "dovecote-local"), **here.environment}
+    async with Stack(replace(here, environment=environment), provider) as stack:
         await _register_a_phone(stack.api_url)
-        _say(_where(stack, here))
+        say_all(_where(stack, here))
         tell({"page": stack.api_url, "aws": stack.aws_url, "database_url": stack.database_url})
         await stop.wait()
 
@@ -105,10 +84,10 @@ async def _register_a_phone(url: str) -> None:
         session.put(event["rawPath"], data=event["body"]) as answer,
     ):
         if answer.status != 200:
-            raise StackError(f"{event['rawPath']} was answered {answer.status}")
+            raise LocalError(f"{event['rawPath']} was answered {answer.status}")
 
 
-def _where(stack: Stack, here: Settings) -> str:
+def _where(stack: Stack, here: Options) -> str:
     own = "" if here.database_url is None else "  (yours, by DATABASE_URL)"
     return f"""
 Dovecote runs on this machine. Nothing of it leaves it.
@@ -125,6 +104,38 @@ Dispatch runs every {here.tick_seconds:g} s. Ctrl-C stops everything; the data i
 """
 
 
-def _say(text: str) -> None:
-    for line in text.split("\n"):
-        say(line)
+@contextmanager
+def holding(directory: Path) -> Iterator[Tell]:
+    """Hold a directory while the context lasts; what is told goes into its run.json."""
+    path = directory / "run.json"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        message = f"{directory} cannot be written ({error.strerror}): give LOCAL_DIRECTORY"
+        raise LocalError(message) from None
+    try:
+        if not locked(file):
+            raise LocalError(_who(path))
+        os.truncate(file, 0)
+        yield lambda facts: _write(file, facts)
+        os.truncate(file, 0)
+    finally:
+        os.close(file)
+
+
+def _write(file: int, facts: Mapping[str, str]) -> None:
+    text = json.dumps({**facts, "pid": os.getpid()}, indent=2) + "\n"
+    os.truncate(file, 0)
+    os.pwrite(file, text.encode(), 0)
+
+
+def _who(path: Path) -> str:
+    try:
+        known = json.loads(path.read_text())
+    except ValueError:
+        return f"a stack is just being started in {path.parent}: wait for it, or stop it"
+    return (
+        f"a stack runs in {path.parent} already: open {known['page']}, "
+        f"or stop it first (kill {known['pid']})"
+    )

@@ -2,77 +2,65 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from local import LocalError
+from local.page.site import serve
 from local.playground import SETTINGS, TICK_SECONDS
-from local.stack import ROOT
-from local.template import Template, read_template
+from local.stack import Options
+from local.template import read_template
+from operate import ROOT
 
 DIRECTORY = ".local"
 PORT = 8080
+# What the stack itself decides.
+OWN = {"DATABASE_URL", "AWS_ENDPOINT_URL", "CATALOG_PATH"}
+# What SIGKILL left of a PostgreSQL may take this long to write down what it knew.
+LOCK_SECONDS = 20
 
 
-class SettingError(Exception):
-    """A variable cannot hold; the message is one line that names it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Where the stack listens, keeps its data, and what its functions are told."""
-
-    directory: Path
-    port: int
-    aws_port: int  # 0: a free one
-    database_url: str | None
-    tick_seconds: float
-    environment: Mapping[str, str]
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """Return the template's parameters: with feedback its queue and function are part of it."""
-        if self.environment.get("EMAIL_FEEDBACK") != "on":
-            return {}
-        configuration_set = self.environment.get("EMAIL_CONFIGURATION_SET", "dovecote-local")
-        return {"EmailIdentity": "example.com", "EmailConfigurationSet": configuration_set}
-
-
-def read(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the environment; raises SettingError.
+def read(given: Mapping[str, str] = os.environ) -> Options:
+    """Read the environment; raises LocalError.
 
     Any variable of the template's functions can be given; what is not has a playground's value.
     """
-    template = read_template(ROOT / "template.yaml")
-    given = {name: environment[name] for name in _variables(template) if environment.get(name)}
-    return Settings(
-        directory=Path(environment.get("LOCAL_DIRECTORY") or DIRECTORY).absolute(),
-        port=_port("PORT", environment, PORT),
-        aws_port=_port("AWS_PORT", environment, 0),
-        database_url=environment.get("DATABASE_URL") or None,
-        tick_seconds=_seconds("TICK_SECONDS", environment, TICK_SECONDS),
-        environment={**SETTINGS, **given},
+    functions = read_template(ROOT / "template.yaml").functions.values()
+    names = {name for one in functions for name in one.environment} - OWN
+    environment = {**SETTINGS, **{name: given[name] for name in names if given.get(name)}}
+    return Options(
+        directory=Path(given.get("LOCAL_DIRECTORY") or DIRECTORY).absolute(),
+        database_url=given.get("DATABASE_URL") or None,
+        parameters=_parameters(environment),
+        environment=environment,
+        tick_seconds=_seconds("TICK_SECONDS", given, TICK_SECONDS),
+        api_port=_port("PORT", given, PORT),
+        aws_port=_port("AWS_PORT", given, 0),
+        page=serve,
+        lock_seconds=LOCK_SECONDS,
     )
 
 
-def _variables(template: Template) -> set[str]:
-    """Return what functions read, but for what the stack itself decides."""
-    names = {name for one in template.functions.values() for name in one.environment}
-    return names - {"DATABASE_URL", "AWS_ENDPOINT_URL", "CATALOG_PATH"}
+def _parameters(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the template's parameters: with feedback its queue and function are part of it."""
+    if environment.get("EMAIL_FEEDBACK") != "on":
+        return {}
+    configuration_set = environment.get("EMAIL_CONFIGURATION_SET", "dovecote-local")
+    return {"EmailIdentity": "example.com", "EmailConfigurationSet": configuration_set}
 
 
-def _port(name: str, environment: Mapping[str, str], default: int) -> int:
-    text = environment.get(name) or str(default)
+def _port(name: str, given: Mapping[str, str], default: int) -> int:
+    text = given.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and int(text) < 65536):
-        raise SettingError(f"{name} is {text}: give a number from 1 to 65535, as in {name}=8081")
+        raise LocalError(f"{name} is {text}: give a number from 1 to 65535, as in {name}=8081")
     return int(text)
 
 
-def _seconds(name: str, environment: Mapping[str, str], default: float) -> float:
-    text = environment.get(name) or str(default)
+def _seconds(name: str, given: Mapping[str, str], default: float) -> float:
+    text = given.get(name) or str(default)
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 86_400:
-        raise SettingError(f"{name} is {text}: give the seconds between two runs of dispatch")
+        raise LocalError(f"{name} is {text}: give the seconds between two runs of dispatch")
     return seconds

@@ -5,16 +5,16 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TextIO
 
-from local.sam import command, docker, report
+from local import LocalError
+from local.sam import command, docker
 from local.sam.command import Servers
-from local.sam.errors import SamError
 from local.sam.house import House, house
-from local.sam.invoke import DIRECTORY, TROUBLE, end_as_by_ctrl_c
-from operate.terminal import say
+from local.sam.invoke import DIRECTORY, program
+from operate.terminal import say, say_all
 
 PORT = 3000
 LOOK_SECONDS = 0.3
@@ -23,52 +23,45 @@ COLOUR = re.compile(r"\x1b\[\d*m")
 
 def main() -> int:
     """Serve until Ctrl-C and return the exit code."""
-    end_as_by_ctrl_c()
-    try:
-        api_port = _port(os.environ.get("PORT") or str(PORT))
-        docker.require()
-        with house(DIRECTORY) as opened:
-            _serve(opened, api_port)
-    except TROUBLE as error:
-        say(f"sam local: {' '.join(str(error).split())}", sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("sam local: stopped\n")
+    api_port = _port(os.environ.get("PORT") or str(PORT))
+    docker.require()
+    with suppress(KeyboardInterrupt), house(DIRECTORY) as opened:
+        _serve(opened, api_port)
+    sys.stderr.write("sam local: stopped\n")
     return 0
 
 
 def _port(text: str) -> int:
     # Lambda's Invoke has the next one.
     if not text.isdecimal() or not 0 < int(text) < 65535:
-        raise SamError(f"PORT is {text!r}: name one from 1 to 65534")
+        raise LocalError(f"PORT is {text!r}: name one from 1 to 65534")
     return int(text)
 
 
 def _serve(opened: House, api_port: int) -> None:
     if opened.joined:
-        raise SamError(f"{DIRECTORY} is in use by make sam-api or make invoke-…: end that first")
+        raise LocalError(f"{DIRECTORY} is in use by make sam-api or make invoke-…: end that first")
     with command.servers(opened, api_port=api_port, lambda_port=api_port + 1) as servers:
-        report.say(_where(opened, servers))
+        say_all(_where(opened, servers))
         try:
             for line in _lines(servers.logs):
-                report.say([line])
+                say(line)
         finally:
             sys.stderr.write("sam local: removing containers\n")
 
 
-def _where(opened: House, servers: Servers) -> Sequence[str]:
+def _where(opened: House, servers: Servers) -> str:
     invoke = f"{servers.lambda_url}/2015-03-31/functions/DispatchFunction/invocations"
-    return (
-        "Dovecote by sam local; the first call of a function takes some 10 s, Ctrl-C stops all.",
-        f"  HTTP API    {servers.api_url}/notifications",
-        f"  Lambda      {servers.lambda_url}",
-        f"  PostgreSQL  {opened.database_url}",
-        f"  Provider    {opened.provider_url}/_provider/ledger",
-        "The schedule does not fire here. Deliver what is due by",
-        f"  curl -d '{{}}' {invoke}",
-        "or by make invoke-schedule in another terminal, which uses this database and provider.",
-        "",
-    )
+    return f"""\
+Dovecote by sam local; the first call of a function takes some 10 s, Ctrl-C stops all.
+  HTTP API    {servers.api_url}/notifications
+  Lambda      {servers.lambda_url}
+  PostgreSQL  {opened.database_url}
+  Provider    {opened.provider_url}/_provider/ledger
+The schedule does not fire here. Deliver what is due by
+  curl -d '{{}}' {invoke}
+or by make invoke-schedule in another terminal, which uses this database and provider.
+"""
 
 
 def _lines(logs: Sequence[Path]) -> Iterator[str]:
@@ -87,4 +80,4 @@ def _news(file: TextIO) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program(main))

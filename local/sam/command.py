@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import leash
-from local.sam import ROOT, docker
-from local.sam.errors import SamError
+from local import LocalError, leash
+from local.sam import docker
 from local.sam.house import House
 from local.template import read_template
+from operate import ROOT
 
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 READY_SECONDS = 120
@@ -54,7 +54,7 @@ class Servers:
 def invoke(house: House, function: str, document: object, log: Path) -> Any:
     """Invoke a function in a container of its own and return its answer; sam's words go to a log.
 
-    An unhandled exception is an answer too, see failure(). Raises SamError where there is none.
+    An unhandled exception is an answer too, see failure(). Raises LocalError where there is none.
     """
     event = Path(house.directory, "event.json")
     event.write_text(json.dumps(document))
@@ -67,7 +67,7 @@ def invoke(house: House, function: str, document: object, log: Path) -> Any:
     try:
         return json.loads(output)
     except ValueError:
-        raise SamError(f"{function} gave no answer, see {log}: {_last_line(log)}") from None
+        raise LocalError(f"{function} gave no answer, see {log}: {_last_line(log)}") from None
 
 
 def failure(answer: Any) -> str | None:
@@ -95,7 +95,7 @@ def servers(house: House, *, api_port: int, lambda_port: int) -> Iterator[Server
 @contextmanager
 def _server(house: House, command: str, port: int) -> Iterator[Path]:
     if _listens(port):
-        raise SamError(f"port {port} on 127.0.0.1 is taken: name another with PORT=")
+        raise LocalError(f"port {port} on 127.0.0.1 is taken: name another with PORT=")
     log = Path(house.directory, f"{command}.log")
     options = ["--port", str(port), *_options(house)]
     with (
@@ -105,7 +105,7 @@ def _server(house: House, command: str, port: int) -> Iterator[Path]:
         deadline = time.monotonic() + READY_SECONDS
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise SamError(f"sam local {command} did not start, see {log}: {_last_line(log)}")
+                raise LocalError(f"sam local {command} did not start, see {log}: {_last_line(log)}")
             time.sleep(0.1)
         yield log
 
@@ -116,7 +116,7 @@ def _running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run sam local until the context ends, and see its containers off."""
     if not SAM.exists():
-        raise SamError("aws-sam-cli is not installed: run this by make, which installs it")
+        raise LocalError("aws-sam-cli is not installed: run this by make, which installs it")
     process = subprocess.Popen(
         leash.command(str(SAM), "local", *arguments, signal=signal.SIGINT),
         cwd=ROOT,

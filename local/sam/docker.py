@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 
-from local.sam.errors import SamError
+from local import LocalError
 
 IMAGE = "public.ecr.aws/lambda/python:3.13-x86_64"
 LOOPBACK = ip_network("127.0.0.0/8")
@@ -32,19 +32,19 @@ class Bridge:
 
 
 def require() -> None:
-    """Raise SamError where no Docker engine answers."""
+    """Raise LocalError where no Docker engine answers."""
     try:
         asked = _docker("version", "--format", "{{.Server.Version}}")
     except FileNotFoundError:
-        raise SamError(
+        raise LocalError(
             "sam local needs Docker: install it (Debian and Ubuntu: apt-get install docker.io);"
             " make demo and make test need none"
         ) from None
     except subprocess.TimeoutExpired:
-        raise SamError(f"Docker did not answer in {ASK_SECONDS} s: restart its engine") from None
+        raise LocalError(f"Docker did not answer in {ASK_SECONDS} s: restart its engine") from None
     if asked.returncode != 0:
         why = (asked.stderr.strip().splitlines() or ["it gives no reason"])[-1]
-        raise SamError(f"no Docker engine answers: start it (systemctl start docker); {why}")
+        raise LocalError(f"no Docker engine answers: start it (systemctl start docker); {why}")
 
 
 def has_image() -> bool:
@@ -56,7 +56,7 @@ def bridge() -> Bridge | None:
     """Return Docker's default network where this machine has an address on it, else None."""
     inspected = _docker("network", "inspect", "bridge")
     if inspected.returncode != 0:
-        raise SamError(f"Docker has no default bridge network: {inspected.stderr.strip()}")
+        raise LocalError(f"Docker has no default bridge network: {inspected.stderr.strip()}")
     configured = json.loads(inspected.stdout)[0]["IPAM"]["Config"]
     found = next((_bridge(entry) for entry in configured if ":" not in entry["Subnet"]), None)
     return found if found is not None and _is_ours(found.gateway) else None
@@ -99,5 +99,5 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 if __name__ == "__main__":
     try:
         require()
-    except SamError as error:
+    except LocalError as error:
         sys.exit(str(error))

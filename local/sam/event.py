@@ -1,17 +1,16 @@
 """A file of events/, made ready: its function, its orders to the provider, what it refers to."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from local import LocalError
 from local.demo.case import PLACEHOLDER, read_cases
 from local.provider import Order
-from local.sam import ROOT
-from local.sam.errors import SamError
 from local.template import Template, read_template
+from operate import ROOT
 
 EVENTS = ROOT / "events"
 # With an identity there is feedback, and the queue of its events.
@@ -46,16 +45,17 @@ def names() -> list[str]:
 
 
 def read_event(name: str) -> Event:
-    """Read events/<name>.json; raises SamError where there is none or no function takes it."""
+    """Read events/<name>.json; raises LocalError where there is none or no function takes it."""
     path = EVENTS / f"{name}.json"
     if name not in names():
-        raise SamError(f"events/ has no {path.name}, it has: {', '.join(names())}")
+        raise LocalError(f"events/ has no {path.name}, it has: {', '.join(names())}")
     document = _in_time(json.loads(path.read_text()), datetime.now(UTC))
+    orders = {case.name: case.orders for case in read_cases(EVENTS)}
     return Event(
         name=name,
         function=_function(document, read_template(ROOT / "template.yaml", PARAMETERS), path),
         document=document,
-        orders=_orders(path),
+        orders=orders.get(path.name, ()),
     )
 
 
@@ -70,13 +70,7 @@ def _function(document: Document, template: Template, path: Path) -> str:
     for source in template.sources:
         if source.queue.arn in arns:
             return source.function
-    raise SamError(f"events/{path.name} is of no route, schedule or queue of template.yaml")
-
-
-def _orders(path: Path) -> tuple[Order, ...]:
-    """Return what demo.yaml has the provider told before the event."""
-    cases: Mapping[str, tuple[Order, ...]] = {case.name: case.orders for case in read_cases(EVENTS)}
-    return cases.get(path.name, ())
+    raise LocalError(f"events/{path.name} is of no route, schedule or queue of template.yaml")
 
 
 def _in_time(document: Document, now: datetime) -> Document:

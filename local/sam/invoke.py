@@ -1,46 +1,55 @@
-"""Invoke one event of events/ by sam local: python -m local.sam.invoke email."""
+"""Invoke one event of events/ by sam local, and print what came of it.
 
+python -m local.sam.invoke email
+"""
+
+import json
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
-from local.intrinsic import TemplateError
-from local.postgres import ServerError
-from local.provider import JournalError
-from local.sam import ROOT, command, database, docker, event, ledger, report
-from local.sam.errors import SamError
+from local import LocalError
+from local.provider.ledger import CHANNELS
+from local.sam import command, docker, event, provider
 from local.sam.event import Event
-from local.sam.house import House, house
-from operate.terminal import say
+from local.sam.house import House, house, newest_notification
+from local.sam.provider import Row
+from operate import ROOT
+from operate.terminal import fail, say_all
 
 DIRECTORY = ROOT / ".local" / "sam"
-TROUBLE = (JournalError, SamError, ServerError, TemplateError, psycopg.Error, OSError)
+# What every line of the log has.
+SKIPPED = ("level", "location", "timestamp", "service", "request_id", "message")
 
 
 def main(arguments: list[str]) -> int:
     """Invoke an event, print what came of it, and return the exit code."""
-    end_as_by_ctrl_c()
-    try:
-        if len(arguments) != 1:
-            raise SamError(f"name one event: {', '.join(event.names())}")
-        wanted = event.read_event(arguments[0])
-        docker.require()
-        with house(DIRECTORY) as opened:
-            return _invoke(opened, wanted)
-    except TROUBLE as error:
-        say(f"sam local: {' '.join(str(error).split())}", sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    if len(arguments) != 1:
+        raise LocalError(f"name one event: {', '.join(event.names())}")
+    wanted = event.read_event(arguments[0])
+    docker.require()
+    with house(DIRECTORY) as opened:
+        return _invoke(opened, wanted)
 
 
-def end_as_by_ctrl_c() -> None:
-    """Clean up on SIGTERM too, and on SIGINT even where a shell's `&` has it ignored."""
+def program(main: Callable[[], int]) -> int:
+    """Run a program that cleans up at a signal, and return its exit code.
+
+    On SIGTERM too, and on SIGINT even where a shell's `&` has it ignored.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    try:
+        return main()
+    except (LocalError, psycopg.Error, OSError) as error:
+        return fail("sam local", error)
+    except KeyboardInterrupt:
+        return 130
 
 
 def _invoke(opened: House, wanted: Event) -> int:
@@ -48,20 +57,20 @@ def _invoke(opened: House, wanted: Event) -> int:
     log = Path(opened.directory, "invoke.log")
     where = "the house of make sam-api" if opened.joined else "a house of its own"
     sys.stderr.write(f"sam local invoke {wanted.function}, events/{wanted.name}.json, {where}\n")
-    ledger.give(opened, wanted.orders)
-    before = len(ledger.attempts(opened))
+    provider.give(opened.provider_url, wanted.orders)
+    before = len(provider.attempts(opened.provider_url))
     document = _document(opened, wanted)
     answer = command.invoke(opened, wanted.function, document, log)
-    report.show_answer(wanted.function, answer)
-    report.show_log(log.read_text(errors="replace"))
-    report.show_attempts(ledger.attempts(opened)[before:])
-    report.say(["", f"{time.monotonic() - began:.0f} s; all that sam said is in {_short(log)}"])
+    show_answer(wanted.function, answer)
+    show_log(log.read_text(errors="replace"))
+    show_attempts(provider.attempts(opened.provider_url)[before:])
+    say_all(f"\n{time.monotonic() - began:.0f} s; all that sam said is in {_short(log)}")
     return 0 if command.failure(answer) is None else 1
 
 
 def _document(opened: House, wanted: Event) -> event.Document:
     """Return the event, about the newest notification where it is about one."""
-    newest = database.newest_notification(opened.database_url) if wanted.refers else None
+    newest = newest_notification(opened.database_url) if wanted.refers else None
     return wanted.document if newest is None else wanted.about(newest)
 
 
@@ -69,5 +78,66 @@ def _short(path: Path) -> Path:
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
+def show_answer(function: str, answer: Any) -> None:
+    """Show an answer: of HTTP with its status and headers, or what else the function returned."""
+    if (why := command.failure(answer)) is not None:
+        say_all(f"{function} failed: {why}")
+        for line in answer.get("stackTrace", []):
+            say_all(line.rstrip())
+    elif isinstance(answer, dict) and "statusCode" in answer:
+        say_all(f"{function} answered {answer['statusCode']}")
+        for name, value in answer.get("headers", {}).items():
+            say_all(f"  {name}: {value}")
+        say_all(_pretty(json.loads(answer.get("body") or "null")))
+    else:
+        say_all(f"{function} returned")
+        say_all(_pretty(answer))
+
+
+def show_log(text: str) -> None:
+    """Show the lines that the function wrote, of all that is in sam's log."""
+    lines = [line for line in text.splitlines() if line.startswith("{")]
+    if lines:
+        say_all("\nLog")
+    for line in lines:
+        say_all(f"  {_logged(line)}")
+
+
+def show_attempts(rows: Sequence[Row]) -> None:
+    """Show each request to send that the provider received, and what it accepted."""
+    say_all("\nProvider")
+    for row in rows:
+        say_all(f"  {CHANNELS[row['service']]} to {_target(row)}: {row['outcome']}{_content(row)}")
+    if not rows:
+        say_all("  it was sent nothing")
+
+
+def _logged(line: str) -> str:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    if "_aws" in entry:
+        return "metrics"
+    more = ", ".join(f"{name} {value}" for name, value in entry.items() if name not in SKIPPED)
+    return f"{entry.get('level', '')} {entry.get('message', '')}: {more}".strip()
+
+
+def _target(row: Row) -> str:
+    """Return an address, or of an ARN what tells it from others."""
+    return str(row["target"]).rpartition(":")[2]
+
+
+def _content(row: Row) -> str:
+    content = row["content"]
+    if content is None:
+        return ""
+    return f", {content['subject'] if 'subject' in content else content['payload']}"
+
+
+def _pretty(document: Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(program(lambda: main(sys.argv[1:])))

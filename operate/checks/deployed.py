@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from dovecote.store.schema import migrate
 from operate.finding import Finding, ok, skipped, wrong
-from operate.site import Site
-from operate.stack import Stack
+from operate.site import Site, Stack
 
 QUEUES = {
     "FeedbackDeadLetterQueueUrl": "what functions/feedback failed on",

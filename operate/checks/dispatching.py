@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from operate import trouble
 from operate.finding import Finding, ok, wrong
@@ -26,14 +24,11 @@ NO_TALLY = {
 def schedule(site: Site) -> Iterator[Finding]:
     """Look at whether the schedule is on."""
     name = site.output("ScheduleName") or f"{site.section.stack_name}-dispatch"
-    try:
-        said = site.client("scheduler").get_schedule(Name=name, GroupName="default")
-    except ClientError as error:
-        if trouble.code_of(error) != "ResourceNotFoundException":
-            raise
+    ask = site.client("scheduler").get_schedule
+    said = trouble.unless_missing(ask, Name=name, GroupName="default")
+    if said is None:
         yield wrong(f"the schedule {name} is gone", f"{site.deploy}, or deploy under another name")
-        return
-    if said["State"] == "ENABLED":
+    elif said["State"] == "ENABLED":
         yield ok(f"the schedule {name} is on: {said['ScheduleExpression']}")
     else:
         yield wrong(
@@ -56,17 +51,7 @@ def last_run(site: Site) -> Iterator[Finding]:
 
 
 def _newest(site: Site) -> Mapping[str, Any] | None:
-    pages = site.client("logs").get_paginator("filter_log_events")
-    since = site.clock.now() - RECENT
-    events: list[Mapping[str, Any]] = [
-        event
-        for page in pages.paginate(
-            logGroupName=f"/aws/lambda/{site.function('Dispatch')}",
-            startTime=_milliseconds(since),
-            filterPattern=DISPATCHED,
-        )
-        for event in page.get("events", [])
-    ]
+    events = site.logged("Dispatch", site.clock.now() - RECENT, DISPATCHED)
     return max(events, key=lambda event: int(event["timestamp"]), default=None)
 
 
@@ -131,7 +116,3 @@ def _tally(event: Mapping[str, Any]) -> str:
         return "its log line is no JSON"
     counts = {name: value for name, value in line.items() if name not in NO_TALLY and value}
     return ", ".join(f"{value} {name}" for name, value in counts.items()) or "nothing was due"
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

@@ -1,14 +1,14 @@
 """A first send: one notification to SES's mailbox simulator, followed to the event it causes."""
 
 import json
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from operate import sample
+from operate import OperatorError
 from operate.finding import Finding, ok, skipped, wrong
-from operate.sample import BadSample
 from operate.site import Site
 
 MOST = timedelta(seconds=120)
@@ -18,14 +18,8 @@ SKEW = timedelta(seconds=60)
 ENDED = {"published", "dead_lettered", "skipped", "cancelled"}
 Route = Mapping[str, Any]
 T = TypeVar("T")
-
-
-class _Failed(Exception):
-    """A step did not come to its end, and none after it is begun."""
-
-    def __init__(self, text: str, remedy: str) -> None:
-        super().__init__(text)
-        self.remedy = remedy
+SIMULATOR = "simulator.amazonses.com"
+ANOTHER = "name another file with EVENT=, or none"
 
 
 def first_send(site: Site, event: Path | None) -> Iterator[Finding]:
@@ -37,11 +31,9 @@ def first_send(site: Site, event: Path | None) -> Iterator[Finding]:
         )
         return
     try:
-        yield from _followed(site, sample.read(event))
-    except BadSample as error:
-        yield wrong(f"first send: {error}", "name another file with EVENT=, or none")
-    except _Failed as failed:
-        yield wrong(f"first send: {failed}", failed.remedy)
+        yield from _followed(site, read_sample(event))
+    except OperatorError as error:
+        yield wrong(f"first send: {error}", error.remedy)
 
 
 def _followed(site: Site, body: Mapping[str, Any]) -> Iterator[Finding]:
@@ -62,24 +54,66 @@ def _followed(site: Site, body: Mapping[str, Any]) -> Iterator[Finding]:
             yield _event(site, route, began)
 
 
+def read_sample(path: Path) -> dict[str, Any]:
+    """Return the body of an event, or a bare body, with a key of its own; raise OperatorError."""
+    body = _body(_json(path.name, _text(path)), path)
+    recipients = body.get("recipients")
+    if not isinstance(recipients, list) or not all(isinstance(one, dict) for one in recipients):
+        raise OperatorError(f"{path.name} has no recipients", ANOTHER)
+    if strays := [place for place, one in enumerate(recipients) if not _simulated(one)]:
+        raise OperatorError(
+            f"{path.name}: /recipients/{strays[0]} has no email address of {SIMULATOR}:"
+            " a first send writes to nobody else",
+            ANOTHER,
+        )
+    return {**body, "idempotency_key": f"doctor-{uuid.uuid4()}"}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{path} cannot be read: {type(error).__name__}", ANOTHER) from None
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise OperatorError(f"{name} is no JSON: {error}", ANOTHER) from None
+
+
+def _body(document: Any, path: Path) -> dict[str, Any]:
+    if isinstance(document, dict) and "requestContext" in document:
+        document = _json(f"the body of {path.name}", document.get("body") or "")
+    if not isinstance(document, dict):
+        raise OperatorError(f"{path.name} holds no notification", ANOTHER)
+    return document
+
+
+def _simulated(recipient: dict[str, Any]) -> bool:
+    address = recipient.get("email")
+    return isinstance(address, str) and address.lower().rpartition("@")[2] == SIMULATOR
+
+
 def _submit(site: Site, body: Mapping[str, Any]) -> str:
-    """Submit by direct invocation and return the notification's id; raise _Failed."""
+    """Submit by direct invocation and return the notification's id; raise OperatorError."""
     # The output is of an alias, which the caller may be allowed to invoke and not the function.
     name = site.output("SubmitFunctionName") or site.function("Submit")
     answer = site.client("lambda").invoke(FunctionName=name, Payload=json.dumps(body).encode())
     document = json.loads(answer["Payload"].read() or b"null")
     if not isinstance(document, dict):
-        raise _Failed("submit's answer is no document", site.logs("Submit"))
+        raise OperatorError("submit's answer is no document", site.logs("Submit"))
     if "FunctionError" in answer:
         said = document.get("errorMessage") or document.get("errorType") or answer["FunctionError"]
-        raise _Failed(f"submit failed: {said}", site.logs("Submit"))
+        raise OperatorError(f"submit failed: {said}", site.logs("Submit"))
     if "notification_id" not in document:
-        raise _Failed(f"submit refused it: {_problem(document)}", "mend that, or the event")
+        raise OperatorError(f"submit refused it: {_problem(document)}", "mend that, or the event")
     return str(document["notification_id"])
 
 
 def _ended(site: Site, notification_id: str, deadline: datetime) -> Sequence[Route]:
-    """Return the routes when all have ended; raise _Failed where they do not in time."""
+    """Return the routes when all have ended; raise OperatorError where they do not in time."""
 
     def look() -> Sequence[Route] | None:
         routes = _routes(site, notification_id)
@@ -88,30 +122,30 @@ def _ended(site: Site, notification_id: str, deadline: datetime) -> Sequence[Rou
     if (ended := _awaited(site, deadline, look)) is not None:
         return ended
     told = "; ".join(_told(route) for route in _routes(site, notification_id))
-    raise _Failed(
+    raise OperatorError(
         f"no end after {MOST.total_seconds():.0f} s: {told}",
         f"dispatch tries on until the route expires; {site.logs('Dispatch')}",
     )
 
 
 def _routes(site: Site, notification_id: str) -> Sequence[Route]:
-    """Return the routes to addresses; raise _Failed where there are none."""
+    """Return the routes to addresses; raise OperatorError where there are none."""
     answer = site.aws.get(
         f"{(site.output('ApiUrl') or '').rstrip('/')}/notifications/{notification_id}"
     )
     if answer.status == 403:
-        raise _Failed(
+        raise OperatorError(
             "the API refuses these credentials (403)",
             "allow execute-api:Invoke on it, or attach the policy of output OperatorPolicyArn",
         )
     if answer.status != 200:
-        raise _Failed(
+        raise OperatorError(
             f"GET /notifications/{notification_id} answered {answer.status}",
             site.logs("Api"),
         )
     routes = [route for route in json.loads(answer.body)["routes"] if route["email"]]
     if not routes:
-        raise _Failed("its kind sends nothing to an address", "name another file with EVENT=")
+        raise OperatorError("its kind sends nothing to an address", "name another file with EVENT=")
     return routes
 
 
@@ -143,13 +177,8 @@ def _event(site: Site, route: Route, began: datetime) -> Finding:
 
 
 def _line(site: Site, route_id: str, began: datetime) -> bool | None:
-    pages = site.client("logs").get_paginator("filter_log_events")
-    found = pages.paginate(
-        logGroupName=f"/aws/lambda/{site.function('Feedback')}",
-        startTime=int((began - SKEW).timestamp() * 1000),
-        filterPattern=f'"feedback recorded" "{route_id}"',
-    )
-    return any(page.get("events") for page in found) or None
+    pattern = f'"feedback recorded" "{route_id}"'
+    return bool(site.logged("Feedback", began - SKEW, pattern)) or None
 
 
 def _awaited(site: Site, deadline: datetime, look: Callable[[], T | None]) -> T | None:

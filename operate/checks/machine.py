@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from build import find_python  # the layer's own, so that both find the same
+from operate import OperatorError
 from operate.finding import Finding, ok, wrong
-from operate.samconfig import BadConfiguration
 from operate.site import Site
 
 AUTHORITIES = Path("layers", "dovecote", "dovecote", "store", "rds-ca.pem")
@@ -55,7 +55,7 @@ def samconfig(site: Site) -> Iterator[Finding]:
     """Look for the section of the environment."""
     try:
         section = site.section
-    except BadConfiguration as error:
+    except OperatorError as error:
         yield wrong(str(error), error.remedy, stops=True)
     else:
         region = section.region or "the region of AWS_DEFAULT_REGION or the profile"

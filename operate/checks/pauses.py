@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from operate import channels
-from operate.api import Api, Document, Refused
+from operate import OperatorError, channels
+from operate.api import Api, Document
 from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
 
@@ -19,7 +19,7 @@ def paused(site: Site) -> Iterator[Finding]:
         return
     try:
         overview = Api(url, site.aws.get).read("overview")
-    except Refused as error:
+    except OperatorError as error:
         yield wrong(f"pauses cannot be read: {error}", error.remedy)
         return
     pauses = overview["paused"] if overview else []

@@ -11,21 +11,15 @@ from pathlib import Path
 
 from aiohttp import web
 
-from operate import ROOT, trouble
-from operate.console.admission import Admission
+from operate import ROOT, OperatorError, trouble
 from operate.console.guard import guard
 from operate.console.pages import Pages
-from operate.console.proxy import Proxy
-from operate.samconfig import BadConfiguration
+from operate.console.proxy import Admission, Proxy
 from operate.site import Site
-from operate.terminal import say
+from operate.terminal import fail, say_all
 
 PORT = 8484
 MAX_BODY = 64 * 1024
-
-
-class CannotServe(Exception):
-    """There is nothing to serve, or nowhere; the message says what to do."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,20 +30,17 @@ def main(arguments: Sequence[str]) -> int:
         asyncio.run(_serve(site, given.port))
     except KeyboardInterrupt:
         return 0
-    except BadConfiguration as error:
-        return _ended(f"{error}: {error.remedy}")
-    except CannotServe as error:
-        return _ended(str(error))
+    except OperatorError as error:
+        return fail("console", f"{error}: {error.remedy}")
     except trouble.ERRORS as error:
-        return _ended(": ".join(trouble.in_words(error)))
+        return fail("console", ": ".join(trouble.in_words(error)))
     return 0
 
 
 async def _serve(site: Site, port: int) -> None:
     async with serving(site, port) as address:
         caller = site.client("sts").get_caller_identity()["Arn"].rpartition(":")[2]
-        for line in _where(site, caller, address):
-            say(line)
+        say_all(_where(site, caller, address))
         await asyncio.Event().wait()
 
 
@@ -57,11 +48,11 @@ async def _serve(site: Site, port: int) -> None:
 async def serving(site: Site, port: int) -> AsyncIterator[str]:
     """Serve the console of a site's stack and yield the address that admits a browser.
 
-    Raises CannotServe, BadConfiguration and the errors of botocore.
+    Raises OperatorError and the errors of botocore.
     """
     api_url = site.output("ApiUrl")
     if api_url is None:
-        raise CannotServe(f"{site.section.stack_name} is not deployed: {site.deploy}")
+        raise OperatorError(f"{site.section.stack_name} is not deployed", site.deploy)
     listener = _bind(port)
     port = listener.getsockname()[1]
     admission = Admission()
@@ -91,24 +82,19 @@ def _bind(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
         why = os.strerror(error.errno or 0)
-        raise CannotServe(f"port {port} cannot be had ({why}): give another with PORT=") from None
+        raise OperatorError(
+            f"port {port} cannot be had ({why})", "give another with PORT="
+        ) from None
 
 
-def _where(site: Site, caller: str, address: str) -> Sequence[str]:
-    return (
-        "",
-        f"The console of {site.section.stack_name} in {site.region}:",
-        "",
-        f"  {address}",
-        "",
-        f"Keep this address to yourself: it acts as {caller} until Ctrl-C.",
-        "",
-    )
+def _where(site: Site, caller: str, address: str) -> str:
+    return f"""
+The console of {site.section.stack_name} in {site.region}:
 
+  {address}
 
-def _ended(why: str) -> int:
-    say(f"console: {why}", sys.stderr)
-    return 1
+Keep this address to yourself: it acts as {caller} until Ctrl-C.
+"""
 
 
 def _given(arguments: Sequence[str]) -> argparse.Namespace:

@@ -36,12 +36,16 @@ class Pages:
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Serve them."""
-        router.add_get(PAGE, self.index)
-        router.add_static(FILES, STATIC)
-        router.add_get("/_console/about", self.about)
-        router.add_get("/_console/templates", self.templates)
-        router.add_get("/_console/templates/{kind}", self.template)
-        router.add_get(PREVIEW, self.html)
+        router.add_routes(
+            [
+                web.get(PAGE, self.index),
+                web.static(FILES, STATIC),
+                web.get("/_console/about", self.about),
+                web.get("/_console/templates", self.templates),
+                web.get("/_console/templates/{kind}", self.template),
+                web.get(PREVIEW, self.html),
+            ]
+        )
 
     async def index(self, _: web.Request) -> web.FileResponse:
         """Return the page."""
@@ -49,12 +53,12 @@ class Pages:
 
     async def about(self, _: web.Request) -> web.Response:
         """Return the stack that this console belongs to, and the registered channels."""
-        return _json({**self._about, "channels": channels.NAMES})
+        return as_json({**self._about, "channels": channels.NAMES})
 
     async def templates(self, _: web.Request) -> web.Response:
         """Return the kinds of the checkout's catalog with their locales."""
         try:
-            return _json(self._gallery.kinds())
+            return as_json(self._gallery.kinds())
         except BadCatalog as error:
             return refused(409, f"The catalog cannot be used: {error}.")
 
@@ -64,15 +68,14 @@ class Pages:
         if isinstance(preview, web.Response):
             return preview
         html = None if preview.html is None else self._address(preview.html)
-        return _json({**msgspec.structs.asdict(preview), "html": html})
+        return as_json({**msgspec.structs.asdict(preview), "html": html})
 
     async def html(self, request: web.Request) -> web.Response:
         """Return the HTML of a kind's email, which may do nothing but be seen."""
         html = self._previews.get(request.match_info["ticket"])
         if html is None:
             return refused(404, "There is no such preview any more: open the kind again.")
-        headers = {"Content-Security-Policy": EMAIL_POLICY}
-        return web.Response(text=html, content_type="text/html", headers=headers)
+        return as_seen_html(html)
 
     def _address(self, html: str) -> str:
         """Keep the HTML of a preview, in place of the oldest, and return its address."""
@@ -93,5 +96,12 @@ class Pages:
         return preview or refused(404, "The catalog has no such kind.")
 
 
-def _json(document: Any) -> web.Response:
+def as_json(document: Any) -> web.Response:
+    """Make an answer of a document."""
     return web.Response(body=msgspec.json.encode(document), content_type="application/json")
+
+
+def as_seen_html(html: str | None) -> web.Response:
+    """Make an answer of an email's HTML, which may do nothing but be seen."""
+    headers = {"Content-Security-Policy": EMAIL_POLICY}
+    return web.Response(text=html, content_type="text/html", headers=headers)

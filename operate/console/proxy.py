@@ -1,17 +1,25 @@
-"""Pass on to a deployed API what the console asks, signed with the operator's credentials."""
+"""Pass on to a deployed API what the console asks, signed with the operator's credentials.
+
+Every user of this machine reaches a port on 127.0.0.1, so that only the page that was opened with
+the console's key may ask. The key is on the operator's terminal alone. It is no cookie, which
+browsers send to every port of a host: it is in the fragment of the printed address, which stays in
+the browser, and the page sends it in a header to this port alone.
+"""
 
 import asyncio
 import re
-from typing import Protocol
+import secrets
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from dovecote.core.parsing import query_string
 from dovecote.core.problems import Malformed
 from operate import trouble
-from operate.aws import Answer
+from operate.aws import Aws
 from operate.console.guard import refused
+from operate.console.pages import OPEN, PAGE
 
 CALLS = (
     ("GET", "/overview"),
@@ -31,19 +39,43 @@ FORBIDDEN = (
     "The API refuses these credentials (403): allow execute-api:Invoke on it, or attach the policy"
     " of the stack's output OperatorPolicyArn."
 )
+REFUSAL = (
+    "This tab has no key to the console, or the key of an earlier run: open the address that make"
+    " console printed."
+)
 
 
-class Signer(Protocol):
-    """What signs and sends a request; it may raise the errors of botocore."""
+class Admission:
+    """A key that is made once a run, and sent with each request for data."""
 
-    def send(self, method: str, url: str, body: bytes = b"") -> Answer:
-        """Return the answer to a request that is signed for the HTTP API."""
+    def __init__(self) -> None:
+        self._key = secrets.token_urlsafe(32)
+
+    @property
+    def path(self) -> str:
+        """Return the address that brings the key to the page."""
+        return f"{PAGE}#key={self._key}"
+
+    @web.middleware
+    async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse requests without the key, but for the files of the page."""
+        resource = request.match_info.route.resource
+        if (resource is not None and resource.canonical in OPEN) or self._has_key(request):
+            return await handler(request)
+        response = refused(401, REFUSAL)
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+
+    def _has_key(self, request: web.Request) -> bool:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        is_key = secrets.compare_digest(given.encode(errors="replace"), self._key.encode())
+        return is_key and scheme.lower() == "bearer"
 
 
 class Proxy:
     """The calls of an API, by the paths that they have there."""
 
-    def __init__(self, api_url: str, signer: Signer) -> None:
+    def __init__(self, api_url: str, signer: Aws) -> None:
         self._api_url = api_url.rstrip("/")
         self._signer = signer
 

@@ -9,8 +9,8 @@ import psycopg
 from psycopg import sql
 
 from local.postgres import Server, free_port
-from local.sam.database import HOST, NAME
 from local.sam.docker import Bridge
+from local.sam.house import HOST, NAME
 from tests.aws import iam
 from tests.aws.certificates import Authority
 from tests.aws.emulator import Emulator

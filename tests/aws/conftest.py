@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from local import LocalError
 from local.postgres import free_port
-from local.sam import ROOT, command, docker, ledger
+from local.sam import command, docker, provider
 from local.sam.command import Servers
-from local.sam.errors import SamError
 from local.sam.event import Document, Event, read_event
 from local.sam.house import House, house
+from operate import ROOT
 
 # What has to be sent before an event means something; the first is what it is about.
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -42,7 +43,7 @@ class Answers:
         if name not in self.given:
             before = [self.to(needed) for needed in NEEDS.get(name, ())]
             event = read_event(name)
-            ledger.give(self.house, event.orders)
+            provider.give(self.house.provider_url, event.orders)
             log = Path(self.house.directory, f"{name}.log")
             document = _document(event, before)
             self.given[name] = command.invoke(self.house, event.function, document, log)
@@ -70,7 +71,7 @@ def built() -> Mapping[str, str]:
     """The package's files by their digests, as they were built; skips without Docker."""
     try:
         docker.require()
-    except SamError as error:
+    except LocalError as error:
         pytest.skip(str(error))
     if not docker.has_image():
         pytest.skip(f"the functions' image is not here: docker pull {docker.IMAGE}")

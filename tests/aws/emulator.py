@@ -23,9 +23,10 @@ from botocore.config import Config
 
 from local import leash
 from local.postgres import free_port
-from local.sam import ROOT, docker
+from local.sam import docker
 from local.sam.command import CREDENTIALS, NO_CREDENTIALS
 from local.sam.docker import Bridge
+from operate import ROOT
 
 PYTHON = ROOT / ".venv-emulator" / "bin" / "python"
 START = Path(__file__).with_name("start_ministack.py")

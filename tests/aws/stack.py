@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.sam import ROOT
 from local.sam.command import SAM
+from operate import ROOT
 from tests.aws.certificates import Authority
 from tests.aws.emulator import Emulator
 

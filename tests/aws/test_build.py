@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import build
-from local.sam import ROOT
+from operate import ROOT
 from tests.artefacts import contents, uncompiled, without_sources
 
 pytestmark = pytest.mark.timeout(300)

@@ -18,8 +18,9 @@ import psycopg
 import pytest
 
 from dovecote.store.schema.migrate import known
-from local.sam import ROOT, docker
+from local.sam import docker
 from local.sam.event import Document, read_event
+from operate import ROOT
 from tests.aws import cluster, emulator
 from tests.aws.certificates import Authority
 from tests.aws.cluster import Cluster

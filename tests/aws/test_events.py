@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.sam import ledger
+from local.sam import provider
 from local.sam.event import names, read_event
 from local.sam.house import House
 from tests.aws.conftest import Answers, body_of
@@ -45,7 +45,7 @@ def statuses(answer: dict[str, Any]) -> list[tuple[str, str]]:
 
 def subjects(house: House, address: str) -> list[str]:
     """Return the subjects of what the provider accepted for an address."""
-    rows = ledger.attempts(house)
+    rows = provider.attempts(house.provider_url)
     return [
         row["content"]["subject"] for row in rows if row["target"] == address and row["content"]
     ]
@@ -53,7 +53,9 @@ def subjects(house: House, address: str) -> list[str]:
 
 def outcomes(house: House, address: str) -> list[str]:
     """Return how each request to send to an address ended."""
-    return [row["outcome"] for row in ledger.attempts(house) if row["target"] == address]
+    return [
+        row["outcome"] for row in provider.attempts(house.provider_url) if row["target"] == address
+    ]
 
 
 def test_no_event_is_left_out() -> None:
@@ -79,7 +81,11 @@ def test_a_replay_is_told_apart_and_sends_nothing(answers: Answers, opened: Hous
 
 def test_a_push_reaches_the_device_that_was_registered(answers: Answers, opened: House) -> None:
     assert ("push", "published") in statuses(answers.to("push"))
-    targets = [row["target"] for row in ledger.attempts(opened) if row["outcome"] == "accepted"]
+    targets = [
+        row["target"]
+        for row in provider.attempts(opened.provider_url)
+        if row["outcome"] == "accepted"
+    ]
     assert any(":endpoint/APNS/" in target for target in targets)
 
 

@@ -11,7 +11,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from local.sam import docker, ledger
+from local.sam import docker, provider
 from local.sam.command import Servers
 from local.sam.house import House
 
@@ -82,7 +82,7 @@ def test_a_notification_goes_from_submit_by_dispatch_to_published(
     emails = [route for route in read["routes"] if route["channel"] == "email"]
     assert {route["status"] for route in emails} == {"published"}
     told = {route["email"]: route["provider_message_id"] for route in emails}
-    rows = [row for row in ledger.attempts(opened) if row["target"] in ADDRESSES]
+    rows = [row for row in provider.attempts(opened.provider_url) if row["target"] in ADDRESSES]
     assert len(rows) == len(ADDRESSES)  # each once
     assert {row["target"]: row["message_id"] for row in rows} == told
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from operate.aws import Boto
+from operate.aws import Aws
 from operate.samconfig import Section
 from tests.consoles import console as serving
 from tests.e2e.browser import Console
@@ -41,7 +41,7 @@ def signed(chromium: Any, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator
     section = Section(
         environment="dev", stack_name="dovecote-dev", region=REGION, profile=None, parameters={}
     )
-    site = a_site(Boto(section), stack=a_stack(ApiUrl=run.url))
+    site = a_site(Aws(section), stack=a_stack(ApiUrl=run.url))
     with serving(site) as address:
         context = chromium.new_context(viewport={"width": 1280, "height": 900})
         tab = Console(context.new_page(), run, address)

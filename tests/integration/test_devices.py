@@ -47,9 +47,9 @@ LATER = {
 @pytest.fixture
 def functions(database_url: str, provider: Running, catalog_folder: Any) -> Iterator[Functions]:
     """The functions with a platform application to register devices at."""
-    application = provider.provider.registry.create_application("shop", "GCM", {})
+    application = provider.provider.registry.create_application("shop", "GCM")
     values = environment(
-        database_url, provider.url, catalog_folder, PUSH_APPLICATION_ARNS=application.arn
+        database_url, provider.url, catalog_folder, PUSH_APPLICATION_ARNS=application
     )
     with run_functions(values) as wired:
         yield wired

@@ -329,9 +329,9 @@ def test_denied_topics_and_devices_of_a_platform_hold_up_no_other_device(
     database_url: str, provider: Running, catalog_folder: Path, connection: Connection, denied: int
 ) -> None:
     registry = provider.provider.registry
-    application = registry.create_application("shop", "GCM", {})
+    application = registry.create_application("shop", "GCM")
     quick = {
-        "PUSH_APPLICATION_ARNS": application.arn, "BACKOFF_BASE_SECONDS": "0",
+        "PUSH_APPLICATION_ARNS": application, "BACKOFF_BASE_SECONDS": "0",
         "SEND_CONNECT_SECONDS": "1", "SEND_READ_SECONDS": "1.5", "LEASE_SECONDS": "10",
         "INLINE_ROUTES": "0",
     }  # fmt: skip

@@ -100,7 +100,7 @@ class Scene:
     def __init__(self, database_url: str, provider: Running, connection: Connection) -> None:
         self._registry = provider.provider.registry
         self._connection = connection
-        self._application = self._registry.create_application("shop", "GCM", {}).arn
+        self._application = self._registry.create_application("shop", "GCM")
         self._databases = [
             Database(
                 lambda: OwnConnection.connect(database_url, autocommit=True, prepare_threshold=None)

@@ -4,12 +4,9 @@ from collections.abc import Iterator, Mapping
 from email.utils import parseaddr
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from operate import trouble
-from operate.check import CREDENTIALS, STACK, Check
 from operate.finding import Finding, ok, skipped, wrong
-from operate.site import Site
+from operate.site import CREDENTIALS, STACK, Check, Site
 
 # What functions/feedback learns from; see dovecote.channels.email.events.KNOWN.
 EVENT_TYPES = (
@@ -39,11 +36,8 @@ def identity(site: Site) -> Iterator[Finding]:
         return
     if stray := _stray(name, site.parameter("EmailFrom")):
         yield stray
-    try:
-        said = site.client("sesv2").get_email_identity(EmailIdentity=name)
-    except ClientError as error:
-        if trouble.code_of(error) != "NotFoundException":
-            raise
+    said = trouble.unless_missing(site.client("sesv2").get_email_identity, EmailIdentity=name)
+    if said is None:
         yield _no_identity(site, name)
         return
     if site.stack is None and site.parameter("CreateEmailIdentity") == "yes":
@@ -60,12 +54,9 @@ def configuration_set(site: Site) -> Iterator[Finding]:
     if not name or site.parameter("EmailFeedback") != "on":
         yield skipped("SES's events are not asked for: EmailFeedback or email is off")
         return
-    client = site.client("sesv2")
-    try:
-        said = client.get_configuration_set_event_destinations(ConfigurationSetName=name)
-    except ClientError as error:
-        if trouble.code_of(error) != "NotFoundException":
-            raise
+    ask = site.client("sesv2").get_configuration_set_event_destinations
+    said = trouble.unless_missing(ask, ConfigurationSetName=name)
+    if said is None:
         yield wrong(f"SES has no configuration set {name}", f"create it, or {site.deploy}")
         return
     yield _destination(site, name, said.get("EventDestinations", []))

@@ -3,12 +3,9 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from botocore.exceptions import ClientError
-
 from operate import trouble
-from operate.check import CREDENTIALS, Check
 from operate.finding import Finding, ok, skipped, wrong
-from operate.site import Site
+from operate.site import CREDENTIALS, Check, Site
 
 SOON = timedelta(days=30)
 PLATFORMS = {"APNS": "apns", "APNS_SANDBOX": "apns_sandbox", "GCM": "fcm"}
@@ -36,11 +33,9 @@ CHECKS = (Check(name="push applications", look=applications, after=CREDENTIALS),
 
 
 def _application(site: Site, arn: str) -> Finding:
-    try:
-        said = site.client("sns").get_platform_application_attributes(PlatformApplicationArn=arn)
-    except ClientError as error:
-        if trouble.code_of(error) not in {"NotFound", "NotFoundException"}:
-            raise
+    ask = site.client("sns").get_platform_application_attributes
+    said = trouble.unless_missing(ask, PlatformApplicationArn=arn)
+    if said is None:
         return wrong(f"push: SNS has no application {arn}", _make(site, arn))
     return _told(site, arn, said["Attributes"])
 

@@ -21,6 +21,7 @@ const VIEWS = {
 const byId = (id) => document.getElementById(id);
 let leave = null;
 let open = false;
+let starts = 0;
 let channels = [];
 
 function address() {
@@ -60,12 +61,14 @@ function about(one) {
 
 /** Ask which stack this is; without a key say how to come by one. */
 async function start() {
+  const own = (starts += 1);
   try {
     about(await identified());
     open = true;
     go();
   } catch (refusal) {
-    locked(refusal.words);
+    // A key that came in the meantime has its own answer.
+    if (own === starts) locked(refusal.words);
   }
 }
 

@@ -10,6 +10,7 @@ import aiohttp
 import boto3
 import pytest
 
+from local.page.site import serve
 from local.provider import Running
 from local.stack import Options, Stack
 from tests.integration.test_best_effort import email_only
@@ -39,7 +40,7 @@ def test_every_port_of_the_stack_refuses_a_foreign_host(tmp_path: Path, page: bo
         directory=tmp_path / "stack",
         environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
         durable=False,
-        page=page,
+        page=serve if page else None,
     )
 
     async def scenario() -> None:

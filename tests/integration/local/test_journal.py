@@ -6,7 +6,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local.provider import Journal, JournalError, Provider, running
+from local import LocalError
+from local.provider import Journal, Provider, running
 
 
 def sns(url: str) -> object:
@@ -23,7 +24,7 @@ def sns(url: str) -> object:
 def test_acceptances_attempts_devices_and_topics_are_known_again(tmp_path: Path) -> None:
     path = tmp_path / "provider.jsonl"
     before, after = Provider(), Provider()
-    application = before.registry.create_application("app", "GCM", {}).arn
+    application = before.registry.create_application("app", "GCM")
     with Journal(path, before), running(before) as aws:
         client = sns(aws.url)
         topic = client.create_topic(Name="t.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
@@ -64,5 +65,5 @@ def test_what_was_forgotten_stays_forgotten(tmp_path: Path) -> None:
 def test_a_journal_that_cannot_be_read_says_where_and_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "provider.jsonl"
     path.write_text("{}\nno\n")
-    with pytest.raises(JournalError, match=r"provider.jsonl, line 2: .*; remove the directory"):
+    with pytest.raises(LocalError, match=r"provider.jsonl, line 2: .*; remove the directory"):
         Journal(path, Provider()).__enter__()

@@ -28,7 +28,7 @@ async def until_it_answers(server: Server) -> None:
 def test_a_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = Server(tmp_path / "postgres", durable=False)
-        async with Keeper(server) as keeper:
+        async with Keeper(server).running() as keeper:
             killed = server.pid
             assert killed is not None
             os.kill(killed, signal.SIGKILL)
@@ -43,7 +43,7 @@ def test_a_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
 def test_a_pause_ends_by_itself_or_when_it_is_told_to(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = Server(tmp_path / "postgres", durable=False)
-        async with Keeper(server) as keeper:
+        async with Keeper(server).running() as keeper:
             await keeper.pause(1)
             assert not keeper.up
             assert keeper.paused_for > 0

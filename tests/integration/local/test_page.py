@@ -5,7 +5,9 @@ from pathlib import Path
 
 import aiohttp
 
-from local.stack import ROOT, Options, Stack
+from local.page.site import serve
+from local.stack import Options, Stack
+from operate import ROOT
 
 
 def answers(tmp_path: Path, *requests: tuple[str, str, dict[str, str]]) -> list[tuple[int, str]]:
@@ -15,7 +17,7 @@ def answers(tmp_path: Path, *requests: tuple[str, str, dict[str, str]]) -> list[
         options = Options(
             directory=tmp_path / "stack",
             environment={"EMAIL_FROM": "a@example.com", "LEASE_SECONDS": "60"},
-            page=True,
+            page=serve,
             durable=False,
         )
         told = []

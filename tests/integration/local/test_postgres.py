@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.postgres import Server, ServerError
+from local import LocalError
+from local.postgres import Server
 
 ROOT = Path(__file__).parents[3]
 
@@ -72,14 +73,14 @@ def test_a_pid_file_that_names_a_living_stranger_is_stale(server: Server) -> Non
 
 
 def test_a_second_server_on_the_same_directory_is_refused(server: Server) -> None:
-    with pytest.raises(ServerError, match="another PostgreSQL server runs in"):
+    with pytest.raises(LocalError, match="another PostgreSQL server runs in"):
         Server(server.directory).start()
 
     assert ask(server, "select 1") == 1
 
 
 def test_a_running_server_cannot_be_started_again(server: Server) -> None:
-    with pytest.raises(ServerError, match="running already"):
+    with pytest.raises(LocalError, match="running already"):
         server.start()
 
 
@@ -93,7 +94,7 @@ def test_settings_are_given_to_the_server(tmp_path: Path) -> None:
 def test_a_setting_that_postgresql_does_not_know_is_an_error_that_names_it(tmp_path: Path) -> None:
     server = Server(tmp_path / "postgres", settings={"nonsense": "1"}, durable=False)
 
-    with pytest.raises(ServerError, match='unrecognized configuration parameter "nonsense"'):
+    with pytest.raises(LocalError, match='unrecognized configuration parameter "nonsense"'):
         server.start()
 
 
@@ -115,23 +116,21 @@ def test_a_directory_below_a_private_one_can_be_used(tmp_path: Path) -> None:
         assert ask(server, "select 1") == 1
 
 
-def test_a_database_is_a_copy_of_its_template(server: Server) -> None:
-    server.create_database("original")
-    ask(server, "create table kept as select 42 as answer", "original")
+def test_a_database_is_created_once_for_its_owner(server: Server) -> None:
+    ask(server, "create role ann login")
+    server.create_database("a database", owner="ann")
+    ask(server, "create table kept as select 42 as answer", "a database")
 
-    server.create_database("a copy", template="original")
+    server.create_database("a database", owner="ann")
 
-    assert ask(server, "select answer from kept", "a copy") == 42
-    assert server.has_database("a copy")
-
-
-def test_a_database_is_dropped_whoever_is_connected(server: Server) -> None:
-    server.create_database("doomed")
-    with psycopg.connect(server.url("doomed")):
-        server.drop_database("doomed")
-    server.drop_database("doomed")
-
-    assert not server.has_database("doomed")
+    assert ask(server, "select answer from kept", "a database") == 42
+    assert (
+        ask(
+            server,
+            "select pg_get_userbyid(datdba)::text from pg_database where datname = 'a database'",
+        )
+        == "ann"
+    )
 
 
 def test_a_server_stops_when_its_process_is_killed(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from local import LocalError
 from local.process import Answer
 from local.provider import Fault, Order, Provider
-from local.queue import Message, MessageQueue, failed
 from local.sam.event import read_event
+from local.sqs import Message, MessageQueue, failed
 from local.stack import Options, Stack
-from local.template import Queue, Source, TemplateError, read_template
+from local.template import Queue, Source, read_template
 
 ROOT = Path(__file__).parents[3]
 ARN = "arn:aws:sqs:us-east-1:123456789012:Events"
@@ -258,7 +259,7 @@ def test_a_source_that_is_not_enabled_is_absent(path: Path) -> None:
 def test_a_source_of_no_function_is_an_error(path: Path) -> None:
     path.write_text(TEMPLATE.replace("FunctionName: !Ref ReaderFunction", "FunctionName: nobody"))
 
-    with pytest.raises(TemplateError, match="Source is of no function"):
+    with pytest.raises(LocalError, match="Source is of no function"):
         read_template(path)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from local.runtime import Runtime, UnknownFunctionError
+from local import LocalError
+from local.runtime import Runtime
 from local.template import Function, Template
 
 Running = Callable[..., AbstractAsyncContextManager[Runtime]]
@@ -311,7 +312,7 @@ def test_a_function_is_found_by_name_and_arn(running: Running) -> None:
         async with running("def handler(event, context): return event") as runtime:
             arn = "arn:aws:lambda:us-east-1:123456789012:function:sample"
             assert (await runtime.invoke(arn, b"1")).payload == b"1"
-            with pytest.raises(UnknownFunctionError):
+            with pytest.raises(LocalError):
                 await runtime.invoke("other", b"1")
 
     asyncio.run(scenario())

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 from botocore.config import Config
 
-from local.stack import Options, Stack, StackError
+from local import LocalError
+from local.stack import Options, Stack
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE = """
@@ -135,7 +136,7 @@ def test_a_provisioning_that_fails_stops_the_stack_and_says_where_to_look(
     (options.root / "provision" / "app.py").write_text("def handler(event, context): 1 / 0")
 
     async def scenario() -> None:
-        with pytest.raises(StackError, match=r"ProvisionFunction failed, see .*ZeroDivisionError"):
+        with pytest.raises(LocalError, match=r"ProvisionFunction failed, see .*ZeroDivisionError"):
             async with Stack(options):
                 pass
 

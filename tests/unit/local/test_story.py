@@ -1,10 +1,10 @@
-"""A route's story, from what three witnesses tell."""
+"""A route's story, from what the database and the provider tell."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from local.page.notes import Notes
+import pytest
+
 from local.page.story import story
 from local.provider import Attempt
 
@@ -33,31 +33,15 @@ def attempt(seconds: float, outcome: str, message_id: str | None = None) -> Atte
     )  # fmt: skip
 
 
-def told(route_id: str, due: float) -> dict[str, Any]:
-    return {
-        "route_id": route_id,
-        "attempt": 1,
-        "error": "Throttling (429)",
-        "next_attempt_at": at(due).isoformat(),
-    }
-
-
-def noted(seconds: float, wait: float) -> Notes:
-    notes = Notes()
-    line = {
-        "message": "notification routes retry scheduled",
-        "timestamp": at(seconds).strftime("%Y-%m-%d %H:%M:%S,%f")[:23] + "+0000",
-        "routes": [told("2" * 32, seconds + 9), told(ID, seconds + wait)],
-    }
-    notes.note(json.dumps(line))
-    return notes
+def failure(seconds: float, number: int) -> dict[str, Any]:
+    return {"at": at(seconds), "attempt": number, "detail": "Throttling (429)"}
 
 
 def test_attempts_and_waits_come_in_the_order_in_which_they_happened() -> None:
     told = story(
         route("published", published_at=at(2), provider_message_id="m1", attempts=2),
         [attempt(0.1, "TooManyRequestsException"), attempt(1.9, "accepted", "m1")],
-        noted(0.2, 1.5).of(ID),
+        [failure(0.2, 1)],
     )
     assert [event["title"] for event in told] == [
         "Stored",
@@ -66,7 +50,7 @@ def test_attempts_and_waits_come_in_the_order_in_which_they_happened() -> None:
         "Send 2: SES accepted it",
         "Published",
     ]
-    assert told[2]["wait"] == 1.5
+    assert told[2]["wait"] == pytest.approx(1.7)
     assert told[-1]["detail"] == "On attempt 2"
 
 
@@ -100,8 +84,8 @@ def test_skipped_and_cancelled_routes_say_so() -> None:
     assert story(route("cancelled"), [], [])[-1]["title"] == "Cancelled"
 
 
-def test_a_line_that_is_no_note_is_passed_over() -> None:
-    notes = Notes()
-    for line in ("notification routes {", '["notification routes "]', "null", "START"):
-        notes.note(line)
-    assert notes.of(ID) == []
+def test_a_route_that_is_not_tried_again_yet_waits_until_it_is_due() -> None:
+    waiting = route("retrying", next_attempt_at=at(3))
+    told = story(waiting, [attempt(0.1, "TooManyRequestsException")], [failure(0.2, 1)])
+    assert told[2]["wait"] == pytest.approx(2.8)
+    assert told[2]["detail"] == "Throttling (429)"

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from local import LocalError
 from local.schedule import period
-from local.template import Route, TemplateError, read_template
+from local.template import Route, read_template
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
@@ -130,21 +131,21 @@ def test_a_disabled_schedule_is_absent(path: Path) -> None:
 
 
 def test_a_parameter_that_the_template_lacks_is_an_error(path: Path) -> None:
-    with pytest.raises(TemplateError, match="no parameter Colour"):
+    with pytest.raises(LocalError, match="no parameter Colour"):
         read_template(path, {"Colour": "red"})
 
 
 def test_a_parameter_without_a_value_is_an_error(path: Path) -> None:
     path.write_text(TEMPLATE.replace("{Type: String, Default: test}", "{Type: String}"))
 
-    with pytest.raises(TemplateError, match="parameter Stage has no default"):
+    with pytest.raises(LocalError, match="parameter Stage has no default"):
         read_template(path)
 
 
 def test_a_reference_to_nothing_is_an_error(path: Path) -> None:
     path.write_text(TEMPLATE.replace("EMAIL_FROM: !Ref Sender", "EMAIL_FROM: !Ref Nobody"))
 
-    with pytest.raises(TemplateError, match="Ref to Nobody"):
+    with pytest.raises(LocalError, match="Ref to Nobody"):
         read_template(path)
 
 
@@ -157,5 +158,5 @@ def test_a_rate_is_a_period(expression: str, seconds: float) -> None:
 
 
 def test_a_schedule_that_is_no_rate_is_an_error() -> None:
-    with pytest.raises(TemplateError, match="rate"):
+    with pytest.raises(LocalError, match="rate"):
         period("cron(0 8 * * ? *)")

@@ -13,8 +13,7 @@ from operate import ROOT
 from operate.aws import Answer, Aws
 from operate.finding import Finding
 from operate.samconfig import Section
-from operate.site import Site
-from operate.stack import Stack
+from operate.site import Site, Stack
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 REGION = "eu-central-1"

@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoRegionError
 
-from operate.aws import Answer, Boto
+from operate.aws import Answer, Aws
 from operate.samconfig import Section
 
 SECTION = Section(
@@ -53,7 +53,7 @@ def test_a_client_is_of_the_sections_region_whatever_the_environment_says(
     signed_in: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    aws = Boto(SECTION)
+    aws = Aws(SECTION)
     assert aws.client("sns").meta.region_name == "eu-west-1"
     assert aws.client("sns") is aws.client("sns")
 
@@ -62,7 +62,7 @@ def test_a_section_without_a_region_is_in_that_of_the_environment(
     signed_in: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    assert Boto(replace(SECTION, region=None)).region == "us-east-1"
+    assert Aws(replace(SECTION, region=None)).region == "us-east-1"
 
 
 def test_where_nothing_names_a_region_nothing_is_signed(
@@ -71,7 +71,7 @@ def test_where_nothing_names_a_region_nothing_is_signed(
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     with pytest.raises(NoRegionError):
-        Boto(replace(SECTION, region=None)).get("https://example.com")
+        Aws(replace(SECTION, region=None)).get("https://example.com")
 
 
 def test_a_get_is_signed_for_the_api_of_the_region(
@@ -80,7 +80,7 @@ def test_a_get_is_signed_for_the_api_of_the_region(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     seen: list[dict[str, str]] = []
     with serving(seen) as url:
-        answer = Boto(SECTION).get(f"{url}/notifications/1")
+        answer = Aws(SECTION).get(f"{url}/notifications/1")
     assert answer == Answer(status=404, body=b"gone")
     (headers,) = seen
     assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/")
@@ -96,9 +96,9 @@ def test_nobody_signs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: object)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(NoCredentialsError):
-        Boto(SECTION).get("https://example.com")
+        Aws(SECTION).get("https://example.com")
 
 
 def test_an_api_that_cannot_be_reached_is_botocores_error(signed_in: None) -> None:
     with pytest.raises(EndpointConnectionError):
-        Boto(SECTION).get("http://127.0.0.1:1/notifications/1")
+        Aws(SECTION).get("http://127.0.0.1:1/notifications/1")

@@ -17,7 +17,7 @@ from botocore.exceptions import NoCredentialsError
 
 from dovecote import channels
 from operate import ROOT
-from operate.aws import Answer, Boto
+from operate.aws import Answer, Aws
 from operate.console.__main__ import main
 from operate.console.gallery import Gallery
 from operate.samconfig import Section
@@ -94,7 +94,7 @@ def site(api: Api, monkeypatch: pytest.MonkeyPatch) -> Site:
     section = Section(
         environment="dev", stack_name="dovecote-dev", region=REGION, profile=None, parameters={}
     )
-    return a_site(Boto(section), stack=a_stack(ApiUrl=f"{api.url}/"))
+    return a_site(Aws(section), stack=a_stack(ApiUrl=f"{api.url}/"))
 
 
 class Browser:

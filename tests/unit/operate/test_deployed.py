@@ -6,8 +6,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from dovecote.store.schema import migrate
-from operate import stack
 from operate.checks import deployed
+from operate.site import read_stack
 from tests.unit.operate.sites import NOON, StubbedAws, a_site, a_stack, lines
 
 NEWEST = migrate.known()[-1].version
@@ -34,7 +34,7 @@ def test_a_stack_is_read_with_its_outputs_and_parameters(aws: StubbedAws) -> Non
         Parameters=[{"ParameterKey": "EmailFeedback", "ParameterValue": "on"}],
     )
     aws.answers("cloudformation", "describe_stacks", answer, {"StackName": "dovecote-dev"})
-    found = stack.described(aws.client("cloudformation"), "dovecote-dev")
+    found = read_stack(aws.client("cloudformation"), "dovecote-dev")
     assert found is not None
     assert (found.status, found.outputs) == ("CREATE_COMPLETE", {"ApiUrl": "https://a"})
     assert found.parameters == {"EmailFeedback": "on"}
@@ -42,19 +42,19 @@ def test_a_stack_is_read_with_its_outputs_and_parameters(aws: StubbedAws) -> Non
 
 def test_a_stack_that_was_never_deployed_is_none(aws: StubbedAws) -> None:
     aws.refuses("cloudformation", "describe_stacks", "ValidationError", "does not exist")
-    assert stack.described(aws.client("cloudformation"), "dovecote-dev") is None
+    assert read_stack(aws.client("cloudformation"), "dovecote-dev") is None
 
 
 def test_a_stack_whose_change_set_was_never_run_is_none(aws: StubbedAws) -> None:
     answer = described(StackStatus="REVIEW_IN_PROGRESS")
     aws.answers("cloudformation", "describe_stacks", answer)
-    assert stack.described(aws.client("cloudformation"), "dovecote-dev") is None
+    assert read_stack(aws.client("cloudformation"), "dovecote-dev") is None
 
 
 def test_a_stack_that_may_not_be_read_is_not_taken_for_none(aws: StubbedAws) -> None:
     aws.refuses("cloudformation", "describe_stacks", "AccessDenied")
     with pytest.raises(ClientError):
-        stack.described(aws.client("cloudformation"), "dovecote-dev")
+        read_stack(aws.client("cloudformation"), "dovecote-dev")
 
 
 def test_a_parameter_is_what_the_next_deploy_would_give_it(aws: StubbedAws) -> None:

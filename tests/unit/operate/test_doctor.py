@@ -14,9 +14,9 @@ from dovecote import channels
 from operate import ROOT, doctor
 from operate.aws import Answer
 from operate.checks import pauses
-from operate.doctor import Check, checks, examine
+from operate.doctor import checks, examine
 from operate.finding import Finding, ok, skipped, wrong
-from operate.site import Site
+from operate.site import Check, Site
 from tests.unit.operate.sites import StubbedAws, a_site, a_stack, lines
 
 DEV = """\

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from operate import ROOT, samconfig
-from operate.samconfig import BadConfiguration
+from operate import ROOT, OperatorError, samconfig
 
 DEV = """\
 [dev.global.parameters]
@@ -29,7 +28,7 @@ def parameters(tmp_path: Path, overrides: str) -> dict[str, str]:
 
 
 def refused(tmp_path: Path, text: str, environment: str = "dev") -> str:
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(OperatorError) as caught:
         samconfig.read(written(tmp_path, text), environment)
     assert caught.value.remedy
     return str(caught.value)
@@ -93,7 +92,7 @@ def test_what_is_missing_or_wrong_is_said(tmp_path: Path, text: str, said: str) 
 
 def test_the_sections_that_are_there_are_offered(tmp_path: Path) -> None:
     path = written(tmp_path, "version = 0.1\n[default.x]\n[prod.x]\n")
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(OperatorError) as caught:
         samconfig.read(path, "dev")
     assert "it has: default, prod" in caught.value.remedy
 
@@ -113,5 +112,5 @@ def test_the_sections_of_this_checkout_can_be_read(environment: str) -> None:
 
 
 def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
-    with pytest.raises(BadConfiguration, match="is missing"):
+    with pytest.raises(OperatorError, match="is missing"):
         samconfig.read(tmp_path / "samconfig.toml", "dev")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from operate import ROOT, sample
-from operate.sample import BadSample
+from operate import ROOT, OperatorError
+from operate.checks import first_send
 
 
 def written(tmp_path: Path, document: Any) -> Path:
@@ -22,7 +22,7 @@ def an_event(**body: Any) -> dict[str, Any]:
 
 def test_the_email_of_events_is_sent_by_default_with_a_key_of_its_own() -> None:
     path = ROOT / "events" / "email.json"
-    first, second = sample.read(path), sample.read(path)
+    first, second = first_send.read_sample(path), first_send.read_sample(path)
     assert first["kind"] == "account.password_reset"
     assert first["idempotency_key"].startswith("doctor-")
     assert first["idempotency_key"] != second["idempotency_key"]
@@ -30,7 +30,7 @@ def test_the_email_of_events_is_sent_by_default_with_a_key_of_its_own() -> None:
 
 def test_a_bare_body_will_do_as_well(tmp_path: Path) -> None:
     body = {"kind": "k", "recipients": [{"email": "bounce@SIMULATOR.amazonses.com"}]}
-    assert sample.read(written(tmp_path, body))["kind"] == "k"
+    assert first_send.read_sample(written(tmp_path, body))["kind"] == "k"
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_a_bare_body_will_do_as_well(tmp_path: Path) -> None:
     ],
 )
 def test_nobody_but_the_simulator_is_written_to(tmp_path: Path, recipients: Any) -> None:
-    with pytest.raises(BadSample, match="writes to nobody else") as caught:
-        sample.read(written(tmp_path, an_event(kind="k", recipients=recipients)))
+    with pytest.raises(OperatorError, match="writes to nobody else") as caught:
+        first_send.read_sample(written(tmp_path, an_event(kind="k", recipients=recipients)))
     assert "ann@" not in str(caught.value)
 
 
@@ -67,10 +67,10 @@ def test_nobody_but_the_simulator_is_written_to(tmp_path: Path, recipients: Any)
 def test_what_is_no_notification_is_said_to_be_none(
     tmp_path: Path, document: Any, said: str
 ) -> None:
-    with pytest.raises(BadSample, match=said):
-        sample.read(written(tmp_path, document))
+    with pytest.raises(OperatorError, match=said):
+        first_send.read_sample(written(tmp_path, document))
 
 
 def test_a_file_that_is_not_there_is_said_to_be_unreadable(tmp_path: Path) -> None:
-    with pytest.raises(BadSample, match="cannot be read: FileNotFoundError"):
-        sample.read(tmp_path / "none.json")
+    with pytest.raises(OperatorError, match="cannot be read: FileNotFoundError"):
+        first_send.read_sample(tmp_path / "none.json")

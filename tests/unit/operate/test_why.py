@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from operate import story, why
-from operate.api import Api, Refused
+from operate import OperatorError, story, why
+from operate.api import Api
 from operate.aws import Answer
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -304,7 +304,7 @@ REFUSALS = {
 @pytest.mark.parametrize(("status", "body", "words"), REFUSALS.values(), ids=REFUSALS)
 def test_what_the_api_refuses_is_said_with_what_to_do(status: int, body: bytes, words: str) -> None:
     api = Api("https://api.example.com", lambda _: Answer(status=status, body=body))
-    with pytest.raises(Refused, match=r".") as refused:
+    with pytest.raises(OperatorError, match=r".") as refused:
         lines(api, "--email", ANN)
     assert str(refused.value) == words
     assert refused.value.remedy
