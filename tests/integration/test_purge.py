@@ -103,7 +103,9 @@ def test_what_is_over_goes_with_all_that_is_told_of_it(
         {"id": route_id},
     )
     connection.execute("insert into email_deliveries values ('k', %s, 'm-1')", (str(route_id),))
-    connection.execute("insert into email_rejections values ('m-0', %s)", (route_id,))
+    connection.execute(
+        "insert into email_rejections (message_id, route_id) values ('m-0', %s)", (route_id,)
+    )
     connection.execute("insert into email_deliveries values ('k', 'of another', 'm-2')")
     assert purge(retention) == {"notifications": 1, "routes": 1, "dead_letters": 1}
     assert counts(connection) == {**dict.fromkeys(TABLES, 0), "email_deliveries": 1}

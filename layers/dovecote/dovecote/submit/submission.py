@@ -211,7 +211,8 @@ def _limit_faults(values: Mapping[str, Any], payload_text: str) -> list[Fault]:
 def fingerprint(raw: Mapping[str, Any], deliver_at: datetime | None) -> str:
     """Return the SHA-256 of the members that make two requests the same, with the time in UTC.
 
-    migrations/ has the same for a submit in SQL, and tests/vectors/ the results of both.
+    store/schema/migrations/0005_submit.sql has the same for a submit in SQL, and tests/vectors/
+    has the results of both.
     """
     members = {name: raw[name] for name in ("kind", "payload", "recipients")}
     at = None if deliver_at is None else deliver_at.astimezone(UTC).strftime(INSTANT_FORMAT)

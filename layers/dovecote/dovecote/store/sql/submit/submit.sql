@@ -1,6 +1,6 @@
 -- Store a notification and all its routes. It stores nothing if the kind and key are taken, or if
 -- one of these users has devices; in the latter case it returns the devices.
--- Safe: One statement, so all rows or none. schema/migrations/ has the function's body.
+-- Safe: One statement, so all rows or none. schema/migrations/0005_submit.sql has the function's body.
 select stored_at, due_at, devices, suppressed
 from dovecote.store_notification(
     %(notification_id)s, %(kind)s, %(idempotency_key)s, %(fingerprint)s, %(payload)s, %(traceparent)s,

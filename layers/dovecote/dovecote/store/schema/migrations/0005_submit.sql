@@ -1,46 +1,31 @@
--- Submit in the producer's own transaction, for one whose tables are in the same database:
--- `select dovecote.submit(…)` stores what the HTTP call stores. ADR 19, docs/submit-in-sql.md.
+-- Submit: the function that stores a notification with its routes, and submits in SQL, which producers call
+-- in their own transaction. ADR 14, ADR 19, docs/submit-in-sql.md.
+--
+-- Each function in PL/pgSQL pins its search_path, so that it finds no name in a schema in which a producer may
+-- create. PostgreSQL parses the other bodies once, when it creates them; a pin would only prevent inlining.
+-- ADR 29.
 
--- What it stored was not held against its kind's schema: whoever delivers it does that first.
-alter table dovecote.notifications add column unchecked boolean not null default false;
-
--- What submit has to know of the catalog. Provision publishes it.
-create table dovecote.kinds (
-    kind         text primary key,
-    -- The SHA-256 of the kinds.yaml that the kind was read from.
-    version      text not null,
-    channels     text[] not null,
-    priority     smallint not null,
-    time_to_live double precision not null,
-    max_attempts integer not null,
-    required     text[] not null
-);
-
--- And of the environment: whom mail may go to outside production, and whether there is a push topic.
-create table dovecote.routing (
-    one      boolean primary key default true check (one),
-    allowed  text[] not null,
-    redirect text not null,
-    topic    boolean not null
-);
-
--- How both submits store: the function of migration 6, which has the whole story, under a name that leaves
--- `submit` to producers. `new_unchecked` came to its parameters. Routes to suppressed addresses are stored
--- as skipped; `suppressed` has the reason of each, by its position, so that the answer is known without
--- reading, and is NULL where there is none.
-drop function dovecote.submit;
-
+-- Store a notification with all its routes, or nothing where its kind and key exist: then the results are
+-- NULL. A second submit of the same key waits on the unique index until the first has ended, at most
+-- lock_timeout. `new_routes` has the routes in their order; they are those of users without devices. If a user
+-- of `unless_devices_of` has a device, nothing is stored, and `devices` has the devices of all these users, the
+-- oldest first. Routes to suppressed addresses are stored as skipped; `suppressed` has their reasons by
+-- position, or is NULL where there are none.
+--
+-- In a function PostgreSQL parses and plans the statements once per session instead of once per submit, also
+-- behind a pooler. A later migration that changes its parameters must keep this function until no release in
+-- service calls it.
 create function dovecote.store_notification(
     new_id uuid, new_kind text, new_key text, new_fingerprint text, new_payload text,
     new_traceparent text, new_deliver_at timestamptz, new_priority smallint, new_max_attempts integer,
     new_expires_in double precision, new_token uuid, new_lease double precision, new_routes json,
     unless_devices_of text[], new_unchecked boolean default false,
     out stored_at timestamptz, out due_at timestamptz, out devices text, out suppressed text
-) language plpgsql as $$
+) language plpgsql set search_path = pg_catalog, dovecote, pg_temp as $$
 declare
     one_user text;
 begin
-    -- One by one: for an array of any length PostgreSQL would plan anew each time, which takes 50 us.
+    -- User by user: for an array of any length PostgreSQL plans again at each call, which takes 50 us.
     foreach one_user in array unless_devices_of loop
         if exists (
             select from dovecote.push_devices where user_id = one_user and dead_at is null
@@ -97,18 +82,46 @@ begin
         cross join lateral (
             select coalesce(skip, 'address is suppressed: ' || reason) as skipped
         ) as why
-        -- Only what is due is tried at once, by the database's clock.
+        -- The first attempt is made at once only for routes that are due by the database's clock.
         cross join lateral (
             select (claimed and due_at <= stored_at and skipped is null)::integer as tried
         ) as once
-        returning position, last_error
+        returning route_id, user_id, resolved_email, position, last_error
+    ), of_users as (
+        insert into dovecote.user_routes (user_id, notification_id, route_id)
+        select user_id, new_id, route_id from stored where user_id is not null
+    ), of_addresses as (
+        insert into dovecote.address_routes (address, notification_id, route_id)
+        select lower(resolved_email collate "C"), new_id, route_id
+        from stored where resolved_email is not null
     )
     select json_object_agg(position, last_error) into suppressed
     from stored where starts_with(last_error, 'address is suppressed: ');
 end $$;
 
--- A UUID of version 7 (RFC 9562), as ids.py makes them: milliseconds since 1970, then chance. One of
--- version 4 is overwritten; PostgreSQL 17 has no uuidv7().
+-- The part of the catalog that a submit in SQL reads. Provision publishes it.
+create table dovecote.kinds (
+    kind         text primary key,
+    -- The SHA-256 of the kinds.yaml with this kind.
+    version      text not null,
+    channels     text[] not null,
+    priority     smallint not null,
+    time_to_live double precision not null,
+    max_attempts integer not null,
+    required     text[] not null
+);
+
+-- The settings of the environment that a submit in SQL reads: the addresses that may receive mail outside
+-- production, and whether there is a push topic. Provision publishes them.
+create table dovecote.routing (
+    one      boolean primary key default true check (one),
+    allowed  text[] not null,
+    redirect text not null,
+    topic    boolean not null
+);
+
+-- A UUID of version 7 (RFC 9562), as core/ids.py makes them: milliseconds since 1970, then random bits. It
+-- overwrites parts of a UUID of version 4, because PostgreSQL 17 has no uuidv7().
 create function dovecote.uuid7() returns uuid language sql volatile
 return encode(
     set_bit(set_bit(
@@ -120,14 +133,15 @@ return encode(
         52, 1), 53, 1),
     'hex')::uuid;
 
--- A JSON number with the digits that were sent, spelt as General Decimal Arithmetic's
--- to-scientific-string spells them, which is what strict_json.py does. The integer -0 is 0.
-create function dovecote.json_number(spelt text) returns text language plpgsql immutable as $$
+-- A JSON number with the digits that were sent, in the notation of General Decimal Arithmetic's
+-- to-scientific-string, as core/parsing/strict_json.py writes it. The integer -0 is 0.
+create function dovecote.json_number(spelt text) returns text
+    language plpgsql immutable set search_path = pg_catalog, dovecote, pg_temp as $$
 declare
     part text[];
     digits text;
     exponent integer;
-    point integer;  -- where it goes, in digits from the left
+    point integer;  -- the position of the decimal point, in digits from the left
 begin
     if spelt ~ '^-?[1-9][0-9]{0,17}$' then
         return spelt;
@@ -157,10 +171,10 @@ begin
     end;
 end $$;
 
--- Compact JSON, its members in the order of their code points or in that in which they came. `level`
--- is at how many levels the value, an object or array, stands in the body of the HTTP call.
-create function dovecote.json_text(value json, sorted boolean, level integer)
-returns text language plpgsql stable as $$
+-- Compact JSON, its members sorted by code points or in the order in which they were sent. `level` is the
+-- nesting level of the value, an object or array, in the body of an HTTP call.
+create function dovecote.json_text(value json, sorted boolean, level integer) returns text
+    language plpgsql stable set search_path = pg_catalog, dovecote, pg_temp as $$
 begin
     if level > 64 then
         raise exception using errcode = 'VC400',
@@ -179,7 +193,7 @@ begin
     ), '') || '}';
 end $$;
 
--- A value within an object or array of that level; PostgreSQL puts this in place of its call.
+-- A value inside an object or array of that level. PostgreSQL inlines it.
 create function dovecote.json_part(value json, sorted boolean, level integer)
 returns text language sql stable
 return case json_typeof(value)
@@ -190,7 +204,8 @@ return case json_typeof(value)
     else value::text
 end;
 
--- What makes two submits of a key the same, by HTTP or in SQL: design.md, The fingerprint.
+-- The fingerprint of a submit, by HTTP or in SQL: two submits of a key with the same fingerprint are the same.
+-- docs/design.md, The fingerprint.
 create function dovecote.fingerprint(
     kind text, payload json, recipients json, deliver_at timestamptz
 ) returns text language sql stable
@@ -204,9 +219,10 @@ return encode(
         'UTF8')),
     'hex');
 
--- An address as addresses.py returns it, or NULL where it is none, or one that this cannot judge: a
--- domain beyond ASCII, a quoted local part.
-create function dovecote.mailable(address text) returns text language plpgsql immutable as $$
+-- An address as core/parsing/addresses.py returns it. NULL for anything else, and for addresses that only
+-- Python can judge: those with a domain beyond ASCII or a quoted local part.
+create function dovecote.mailable(address text) returns text
+    language plpgsql immutable set search_path = pg_catalog, dovecote, pg_temp as $$
 declare
     part text[] := regexp_match(
         address collate "C",
@@ -221,7 +237,7 @@ begin
     then
         return null;
     end if;
-    -- RFC 2142's, which are the same mailbox in whatever case.
+    -- The mailbox names of RFC 2142 do not depend on case.
     if lower(mailbox) in (
         'info', 'marketing', 'sales', 'support', 'abuse', 'noc', 'security', 'postmaster', 'hostmaster',
         'usenet', 'news', 'webmaster', 'www', 'uucp', 'ftp'
@@ -231,20 +247,24 @@ begin
     return mailbox || '@' || domain;
 end $$;
 
--- A recipient as submission.py reads it; `fault` is where and why it cannot be taken.
+-- Whether text has a control character: C0, DEL, C1, U+2028 or U+2029. People print, log and copy keys and
+-- ids. submit/submission.py refuses the same characters; tests/vectors/controls.json has examples for both.
+create function dovecote.has_controls(value text) returns boolean language sql immutable
+return value collate "C" ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]';
+
+-- Whether text is valid as an id of a producer: submit/submission.py, Identifier.
+create function dovecote.is_identifier(value text) returns boolean language sql immutable
+return length(value) <= 255
+    and not dovecote.has_controls(value)
+    and value collate "C" ~ '[^ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]';
+
+-- A recipient as submit/submission.py reads it; `fault` says where and why it is not valid.
 create type dovecote.recipient as (
     user_id text, email text, device_session_id text, locale text, data text, fault text
 );
 
--- Whether text is an id of the producer's own: submission.py, Identifier.
-create function dovecote.is_identifier(value text) returns boolean language sql immutable
-return length(value) <= 255
-    and value collate "C" !~ '[\u0001-\u001f\u007f]'
-    and value collate "C"
-        ~ '[^ \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]';
-
-create function dovecote.read_recipient(value json)
-returns dovecote.recipient language plpgsql stable as $$
+create function dovecote.read_recipient(value json) returns dovecote.recipient
+    language plpgsql stable set search_path = pg_catalog, dovecote, pg_temp as $$
 declare
     one dovecote.recipient;
 begin
@@ -285,10 +305,10 @@ begin
     return one;
 end $$;
 
--- The routes of a notification, as routing.py makes them; a test holds one to the other. In PL/pgSQL,
--- which keeps the plan.
-create function dovecote.routes_of(people dovecote.recipient[], channels text[])
-returns json language plpgsql as $$
+-- The routes of a notification, as submit/routing.py makes them; a test compares the two. In PL/pgSQL, which
+-- keeps the plan.
+create function dovecote.routes_of(people dovecote.recipient[], channels text[]) returns json
+    language plpgsql set search_path = pg_catalog, dovecote, pg_temp as $$
 begin
     return (
         select json_agg(json_build_object(
@@ -338,9 +358,9 @@ begin
     );
 end $$;
 
--- Where and why a kind cannot be sent to these people, as far as it can be told without its schema.
-create function dovecote.fault_of(people dovecote.recipient[], payload json, entry dovecote.kinds)
-returns text language plpgsql immutable as $$
+-- Where and why a kind cannot be sent to these people, as far as this is known without its schema.
+create function dovecote.fault_of(people dovecote.recipient[], payload json, entry dovecote.kinds) returns text
+    language plpgsql immutable set search_path = pg_catalog, dovecote, pg_temp as $$
 begin
     return (
         with missing as materialized (
@@ -361,10 +381,10 @@ begin
     );
 end $$;
 
--- The notification that has a key, or nothing; an error where its content was another.
+-- The notification that has a key, or nothing. An error if its content was different.
 create function dovecote.first_submit(
     its_kind text, its_key text, its_fingerprint text, out first_id uuid, out first_at timestamptz
-) language plpgsql as $$
+) language plpgsql set search_path = pg_catalog, dovecote, pg_temp as $$
 declare
     found_fingerprint text;
 begin
@@ -377,11 +397,11 @@ begin
     end if;
 end $$;
 
--- What a submit in SQL comes to: a notification that is stored, or the first one of its key.
+-- Check a submit in SQL and store it, or return the first notification of its key.
 create function dovecote.take_submit(
     its_kind text, its_key text, payload json, recipients json, its_time timestamptz, its_parent text,
     out notification_id uuid, out created_at timestamptz, out replayed boolean
-) language plpgsql as $$
+) language plpgsql set search_path = pg_catalog, dovecote, pg_temp as $$
 declare
     own_id constant uuid := dovecote.uuid7();
     own_fingerprint text;
@@ -396,6 +416,9 @@ begin
     elsif length(its_key) > 255 then
         raise exception using errcode = 'VC422',
             message = 'The idempotency key is longer than 255 characters.';
+    elsif dovecote.has_controls(its_key) then
+        raise exception using errcode = 'VC422',
+            message = 'The idempotency key must not contain control characters.';
     elsif its_kind is null or json_typeof(payload) is distinct from 'object'
         or json_typeof(recipients) is distinct from 'array' then
         raise exception using errcode = 'VC422',
@@ -431,7 +454,7 @@ begin
         raise exception using errcode = 'VC422', message = fault || '.';
     end if;
 
-    -- Whatever the catalog says by now.
+    -- A replay is answered even if the catalog has changed since.
     select * into notification_id, created_at
     from dovecote.first_submit(its_kind, its_key, own_fingerprint);
     replayed := notification_id is not null;
@@ -473,22 +496,24 @@ begin
     end if;
 end $$;
 
--- Store a notification in the caller's transaction: visible, and undone, with it. The same key with the
--- same content again, by HTTP or here, is answered as the first was. Nothing is tried at once: dispatch
--- finds the routes at its next run. Errors repeat nothing of payload and recipients.
+-- Store a notification in the caller's transaction: it becomes visible, or is rolled back, with it. A repeated
+-- key with the same content, by HTTP or here, returns the first notification. No route is sent at once:
+-- dispatch finds the routes at its next run. Errors repeat nothing of payload and recipients.
 create function dovecote.submit(
     kind text, idempotency_key text, payload json, recipients json,
     deliver_at timestamptz default null, traceparent text default null,
     out notification_id uuid, out created_at timestamptz, out replayed boolean
 ) language plpgsql security definer
--- Of nobody's own: neither what the caller could put in the way of a name, nor how it has plans made.
-set search_path = pg_catalog, pg_temp set random_page_cost = 1.1 set plan_cache_mode = force_generic_plan
+-- The caller's values of these settings have no effect.
+set search_path = pg_catalog, dovecote, pg_temp
+set random_page_cost = 1.1
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     bound constant text := current_setting('lock_timeout');
     place text;
 begin
-    -- Waits are the caller's to bound, and are bounded anyway.
+    -- Without a lock_timeout of the caller, waits end after 2 s.
     if bound = '0' then
         perform set_config('lock_timeout', '2s', true);
     end if;
@@ -501,12 +526,12 @@ begin
         );
     exception
         when untranslatable_character or invalid_text_representation then
-            -- PostgreSQL's own words repeat the text that they are about.
+            -- PostgreSQL's own message repeats the text.
             raise exception using errcode = 'VC400',
                 message = 'There is text with NUL, or with half of a surrogate pair.';
         when lock_not_available then
             get stacked diagnostics place = pg_exception_context;
-            -- What was waited for is a whole table where its first line names no row, as (0,1).
+            -- Without the position of a row, such as (0,1), in its first line the wait was for a whole table.
             if split_part(place, E'\n', 1) !~ '\(\d+,\d+\)' then
                 raise;
             end if;
@@ -519,5 +544,6 @@ begin
     end if;
 end $$;
 
--- Provision grants to the functions' users, and to the role of producers, what each may call.
+-- No function is public. Provision grants to each function's user, and to the role of producers, the functions
+-- that it calls.
 revoke all on all functions in schema dovecote from public;

@@ -1,0 +1,312 @@
+-- Notifications, their routes, and the records of what happened to each route.
+--
+-- Migrations are forward only: to change the schema, add a file with the next number.
+
+create table dovecote.notifications (
+    notification_id uuid primary key,
+    kind            text not null,
+    idempotency_key text not null,
+    fingerprint     text not null,
+    -- Text, because jsonb would change numbers and drop duplicate members.
+    payload         text not null,
+    traceparent     text,
+    deliver_at      timestamptz,
+    created_at      timestamptz not null default clock_timestamp(),
+    -- True after a submit in SQL: dispatch checks the payload against the kind's schema before it sends.
+    unchecked       boolean not null default false,
+    constraint notifications_key unique (kind, idempotency_key)
+);
+
+create table dovecote.notification_routes (
+    -- Ids grow with time. Publishing a route adds a second entry next to the first one in this index and
+    -- in the index by notification; their pages keep room for it. docs/performance.md.
+    route_id            uuid primary key with (fillfactor = 45),
+    notification_id     uuid not null references dovecote.notifications,
+    position            integer not null,
+
+    channel             text not null,
+    target              text not null,
+    user_id             text,
+    device_session_id   text,
+    resolved_email      text,
+    locale              text,
+    data                text,
+
+    priority            smallint not null,
+    -- Channel, priority, and fresh or retry in one number. A claim selects lanes by equality, so it never
+    -- scans a paused channel or a low priority. channels/lanes.py. A statement that writes the status
+    -- writes the lane too: for a generated column PostgreSQL would copy the row at each update. A route
+    -- that has ended keeps the lane of its last claim.
+    lane                smallint not null,
+    status              text not null,
+    max_attempts        integer not null,
+    attempts            integer not null default 0,
+    claims              integer not null default 0,
+    claim_token         uuid,
+    leased_until        timestamptz,
+    next_attempt_at     timestamptz,
+    last_attempt_at     timestamptz,
+    -- Set while the provider may have accepted the route: after an ambiguous answer or an expired lease.
+    -- Until then the route waits for an event of the provider.
+    doubt_until         timestamptz,
+
+    -- Set while the route waits behind the pause of an identity, application or topic: for which one, and
+    -- since when the route was due. ADR 30.
+    waiting_since       timestamptz,
+    waiting_for         text,
+    -- How often a provider refused the route where the cause may be the resource, and the first time.
+    -- 0 once the acceptance of another route has shown that the cause is this route.
+    refusals            smallint,
+    refused_at          timestamptz,
+
+    expires_at          timestamptz not null,
+    published_at        timestamptz,
+    provider_message_id text,
+    last_error          text,
+    created_at          timestamptz not null default clock_timestamp(),
+
+    constraint notification_routes_channel check (channel in ('email', 'push')),
+    constraint notification_routes_target check (
+        channel = 'email' and target = 'address' or channel = 'push' and target in ('device', 'topic')
+    ),
+    constraint notification_routes_priority check (priority between 0 and 2),
+    constraint notification_routes_lane check (
+        status not in ('pending', 'retrying')
+        or lane = (case channel when 'email' then 0 else 6 end)
+            + priority * 2
+            + (case status when 'retrying' then 1 else 0 end)
+    ),
+    constraint notification_routes_status check (
+        status in ('pending', 'retrying', 'published', 'dead_lettered', 'skipped', 'cancelled')
+    ),
+    -- The part of the life of a route that a single row can show. core/transitions.py.
+    constraint notification_routes_life check (
+        (next_attempt_at is not null) = (status in ('pending', 'retrying'))
+        and (claim_token is null) = (leased_until is null)
+        and (claim_token is null or status in ('pending', 'retrying'))
+        and (doubt_until is null or status in ('pending', 'retrying', 'dead_lettered'))
+        and (published_at is not null) = (status = 'published')
+        and attempts >= 0
+        and claims >= attempts
+    ),
+    constraint notification_routes_waiting check (
+        (waiting_since is null) = (waiting_for is null)
+        and (refused_at is null or refusals > 0)
+    )
+) with (
+    -- A claim widens its row and changes no indexed column. More than half of each page stays free, so
+    -- that the new version fits on the same page and needs no index entry.
+    fillfactor = 45,
+    -- Every delivery leaves two dead row versions: vacuum after so many of them, whatever the table's size.
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 20000,
+    autovacuum_vacuum_insert_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.05
+);
+
+-- The queue: claims read it. It has no column of leases, because a claim must not change an index entry.
+create index notification_routes_due
+    on dovecote.notification_routes (lane, next_attempt_at)
+    where status in ('pending', 'retrying');
+
+-- Finds routes that expire behind a paused channel, whose lanes no worker claims.
+create index notification_routes_expiry
+    on dovecote.notification_routes (expires_at)
+    where status in ('pending', 'retrying');
+
+-- Finds the routes that wait for one resource, the oldest first. Other routes have no entry.
+create index notification_routes_waiting
+    on dovecote.notification_routes (waiting_for, waiting_since)
+    where waiting_since is not null and status in ('pending', 'retrying');
+
+-- Finds the routes of a notification.
+create index notification_routes_notification
+    on dovecote.notification_routes (notification_id)
+    with (fillfactor = 45);
+
+-- Counts published routes by the minute. BRIN summarises ranges of pages, so publishing a route adds no
+-- entry.
+create index notification_routes_published
+    on dovecote.notification_routes
+    using brin (date_trunc('minute', published_at at time zone 'utc'))
+    with (autosummarize = on)
+    where published_at is not null;
+
+
+-- The routes of each user, and of each address in lower case. They are tables, because each publish would
+-- add an entry to an index of notification_routes. ADR 25.
+--
+-- An entry is stored with its route, and deleted with it or when its person is erased. Both happen under the
+-- lock of the route, so no foreign key is needed. An entry only says where to look: the row of the route
+-- says whose it is. Ids of notifications grow with time, so the primary keys serve pages too.
+create table dovecote.user_routes (
+    user_id         text,
+    notification_id uuid,
+    route_id        uuid,
+    primary key (user_id, notification_id, route_id)
+);
+
+create table dovecote.address_routes (
+    address         text collate "C",
+    notification_id uuid,
+    route_id        uuid,
+    primary key (address, notification_id, route_id)
+);
+
+-- Delete the entries of routes that the caller has locked, while the routes still name their people.
+-- It has the owner's rights, because purge may not read users and addresses. It finds each entry by its
+-- key, whatever the statistics say, and deletes it by its ctid, which never changes.
+create function dovecote.unlist(of_routes uuid[]) returns void
+    language sql security definer
+    set search_path = pg_catalog, dovecote, pg_temp set enable_seqscan = off
+begin atomic
+    delete from dovecote.user_routes
+    where ctid = any (array(
+        select entry.ctid
+        from unnest(of_routes) as one (id)
+        cross join lateral (
+            select user_id, notification_id
+            from dovecote.notification_routes
+            where route_id = one.id
+            limit 1
+        ) r
+        cross join lateral (
+            select e.ctid
+            from dovecote.user_routes e
+            where e.user_id = r.user_id and e.notification_id = r.notification_id and e.route_id = one.id
+            limit 1
+        ) entry
+    ));
+    delete from dovecote.address_routes
+    where ctid = any (array(
+        select entry.ctid
+        from unnest(of_routes) as one (id)
+        cross join lateral (
+            select lower(resolved_email collate "C") as address, notification_id
+            from dovecote.notification_routes
+            where route_id = one.id
+            limit 1
+        ) r
+        cross join lateral (
+            select e.ctid
+            from dovecote.address_routes e
+            where e.address = r.address and e.notification_id = r.notification_id and e.route_id = one.id
+            limit 1
+        ) entry
+    ));
+end;
+
+
+-- The history of a route beyond its own row: failed attempts, ends, actions of operators, and events of the
+-- provider. An ordinary delivery writes no event. The writer has locked the route in the same transaction,
+-- so no foreign key is needed.
+create table dovecote.notification_events (
+    route_id   uuid not null,
+    -- The claim of the send that the event is about; 0 for none.
+    claim      integer not null,
+    event      text not null,
+    -- The provider's time where it reports one, so that a repeated report is the same row.
+    at         timestamptz not null default clock_timestamp(),
+    attempt    integer,
+    reason     text,
+    detail     text,
+    message_id text,
+    primary key (route_id, claim, event, at),
+    constraint notification_events_event check (event in (
+        'failed', 'in_doubt', 'lapsed', 'dead_lettered', 'skipped', 'cancelled',
+        'settled', 'rejected', 'redriven', 'released', 'erased',
+        'delivered', 'delayed', 'bounced', 'complained'
+    ))
+);
+
+-- Counts failures by the minute.
+create index notification_events_minute
+    on dovecote.notification_events
+    using brin (date_trunc('minute', at at time zone 'utc'))
+    with (autosummarize = on);
+
+
+-- Each call that redrove dead letters or tried to, with its counts so far.
+create table dovecote.redrives (
+    redrive_id uuid primary key,
+    -- The ARN of the caller that API Gateway authorised.
+    who        text not null,
+    at         timestamptz not null default clock_timestamp(),
+    filter     jsonb not null,
+    per_second double precision,
+    most       integer not null,
+    expires_at timestamptz,
+    matched    integer not null,
+    redriven   integer not null,
+    refused    integer not null
+);
+
+create table dovecote.notification_dead_letters (
+    dead_letter_id   bigint primary key generated always as identity,
+    route_id         uuid not null references dovecote.notification_routes,
+    notification_id  uuid not null,
+    -- Copied from the notification and the route, for the filters.
+    kind             text not null,
+    channel          text not null,
+    reason           text not null,
+    error            text,
+    attempts         integer not null,
+    dead_lettered_at timestamptz not null default clock_timestamp(),
+    closed_at        timestamptz,
+    closed_as        text,
+    redrive_id       uuid references dovecote.redrives,
+    constraint notification_dead_letters_reason check (
+        reason in ('attempts', 'expired', 'permanent', 'ambiguous')
+    ),
+    constraint notification_dead_letters_closed check (
+        (closed_at is null) = (closed_as is null) and closed_as in ('settled', 'redriven')
+    )
+);
+
+-- Set the kind and channel of a new dead letter. A trigger does it with the owner's rights, so that no
+-- function's user needs to read them. It costs two reads by primary key for each dead letter.
+create function dovecote.describe_dead_letter() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, dovecote, pg_temp as $$
+begin
+    select n.kind, r.channel into strict new.kind, new.channel
+    from dovecote.notification_routes r
+    join dovecote.notifications n using (notification_id)
+    where r.route_id = new.route_id;
+    return new;
+end $$;
+
+create trigger describe before insert on dovecote.notification_dead_letters
+    for each row execute function dovecote.describe_dead_letter();
+
+-- Allows one open dead letter for each route.
+create unique index notification_dead_letters_open
+    on dovecote.notification_dead_letters (route_id)
+    where closed_at is null;
+
+-- Finds all dead letters of a route, which go with it; the foreign key needs it when a route is deleted.
+create index notification_dead_letters_route on dovecote.notification_dead_letters (route_id);
+
+-- Counts the open dead letters of the last hour, for the alarm.
+create index notification_dead_letters_recent
+    on dovecote.notification_dead_letters (dead_lettered_at)
+    where closed_at is null;
+
+-- Pages through the open dead letters of a kind, in the order of time.
+create index notification_dead_letters_kind
+    on dovecote.notification_dead_letters (kind, dead_lettered_at, dead_letter_id)
+    where closed_at is null;
+
+-- Pages through the open dead letters of a channel, in the order of time.
+create index notification_dead_letters_channel
+    on dovecote.notification_dead_letters (channel, dead_lettered_at, dead_letter_id)
+    where closed_at is null;
+
+-- Pages through the open dead letters with a reason, in the order of time.
+create index notification_dead_letters_reason
+    on dovecote.notification_dead_letters (reason, dead_lettered_at, dead_letter_id)
+    where closed_at is null;
+
+-- Finds the dead letters that a redrive closed.
+create index notification_dead_letters_redrive
+    on dovecote.notification_dead_letters (redrive_id)
+    where redrive_id is not null;
