@@ -115,7 +115,7 @@ class Deep:
         """Claim and publish a batch."""
         begun = time.perf_counter()
         lease = Lease(token=uuid.uuid4(), seconds=600)
-        claims = list(self._store.claim("push", {routes.PUSH: BATCH}, lease, {})[0])
+        claims = list(self._store.claim(routes.CHANNEL, {routes.DUE: BATCH}, lease, {})[0])
         claimed = time.perf_counter()
         with self._store.transaction() as transaction:
             ids = {claim.route_id: str(claim.route_id) for claim in claims}

@@ -9,10 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.routes import DUE
 from local.postgres import installed
 
 BATCH = 1000
-LANE = 8  # push, normal, fresh
 
 SCRIPT = """with claimed as ({claim}), told as ({claimed})
 select quote_literal(coalesce(jsonb_object_agg(route_id, route_id)::text, '{{}}')) as messages
@@ -25,7 +25,7 @@ VALUES = {
     "token": "'00000000-0000-0000-0000-00000000000:client_id'::uuid",
     "lease": "60",
     "default_max_attempts": "8",
-    "lanes": f"'{{{LANE}}}'",
+    "lanes": f"'{{{DUE}}}'",
     "limits": f"'{{{BATCH}}}'",
     "since": "'{-Infinity}'",
     "message_ids": ":messages",

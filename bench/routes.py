@@ -5,17 +5,26 @@ from typing import Any
 
 import psycopg
 
+from dovecote.channels import NAMES, lanes
 from dovecote.channels.lanes import Lane
 from dovecote.core.notification import Priority
+
+CHANNEL = NAMES[-1]
+"""The channel of the routes: push, where it is registered."""
+
+TARGETS = {"email": ("address", "'a@example.com'"), "push": ("topic", "null::text")}
+"""What the routes of each channel go to: the target, and the address as an expression."""
+
+TARGET, ADDRESS = TARGETS[CHANNEL]
 
 DEFAULTS = {
     "route_id": "uuidv7()",
     "notification_id": "notification_id",
     "position": "0",
-    "channel": "'push'",
-    "target": "'topic'",
+    "channel": f"'{CHANNEL}'",
+    "target": f"'{TARGET}'",
     "user_id": "'u-1'",
-    "resolved_email": "null::text",
+    "resolved_email": ADDRESS,
     "priority": "1",
     "status": "'pending'",
     "attempts": "0",
@@ -26,13 +35,14 @@ DEFAULTS = {
     "published_at": "null::timestamptz",
     "provider_message_id": "null::text",
 }
-"""What a route is that is new, due, and a push to the topic; each has a moment of its own."""
+"""A new route that is due now. Each row gets its own time."""
 
-LANE = """(case r.channel when 'email' then 0 else 6 end + r.priority * 2
+_FIRST = " ".join(f"when '{name}' then {lanes.of(name)[0].number}" for name in NAMES)
+LANE = f"""(case r.channel {_FIRST} end + r.priority * 2
     + case r.status when 'retrying' then 1 else 0 end)::smallint"""
-"""dovecote/lanes.py, of a route r."""
+"""The lane of a route r, as dovecote/channels/lanes.py has it."""
 
-PUSH = Lane(channel="push", priority=Priority.NORMAL, retry=False).number
+DUE = Lane(channel=CHANNEL, priority=Priority.NORMAL, retry=False).number
 
 NOTIFICATIONS = """
 insert into dovecote.notifications
@@ -87,6 +97,6 @@ def fill(connection: psycopg.Connection[Any], count: int) -> None:
 def plain() -> dict[str, Any]:
     """Return what all the rows of a COPY have in common."""
     now = datetime.now(UTC)
-    values = {"channel": "push", "target": "topic", "priority": 1, "status": "pending"}
+    values = {"channel": CHANNEL, "target": TARGET, "priority": 1, "status": "pending"}
     values |= {"max_attempts": 0, "next_attempt_at": now, "expires_at": now + timedelta(hours=72)}
-    return {**values, "lane": PUSH}
+    return {**values, "lane": DUE}

@@ -1,5 +1,6 @@
 """Catalogs of a test's own: kinds by their schemas, with templates that say little."""
 
+import json
 import shutil
 import tempfile
 from functools import cache
@@ -21,7 +22,8 @@ TEXTS = {
 }
 
 
-SHIPPED = Path(__file__).parents[1] / "layers" / "catalog" / "catalog"
+ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / "layers" / "catalog" / "catalog"
 
 
 @cache
@@ -40,12 +42,40 @@ def shipped() -> Path:
     return folder
 
 
+def checkout(folder: Path) -> Path:
+    """Return this checkout, with the catalog of `shipped`.
+
+    Where that is a copy, the checkout is a folder of links.
+    """
+    if shipped() == SHIPPED:
+        return ROOT
+    replaced = folder
+    for name in SHIPPED.relative_to(ROOT).parts:
+        replaced.mkdir(parents=True)
+        for entry in (ROOT / replaced.relative_to(folder)).iterdir():
+            if entry.name != name:
+                (replaced / entry.name).symlink_to(entry)
+        replaced = replaced / name
+    replaced.symlink_to(shipped())
+    return folder
+
+
 def _of_channels(entry: dict[str, Any]) -> dict[str, Any]:
     """Return an entry with the channels that exist, and the keys that they know."""
     sections: Any = sections_of_channels().values()
     known = {field.encode_name for one in (_Entry, *sections) for field in fields(one)}
     kept = {key: value for key, value in entry.items() if key in known}
     return {**kept, "channels": [name for name in entry["channels"] if name in NAMES]}
+
+
+def texts_of(channel: str, title: str, body: str) -> dict[str, str]:
+    """Return the texts for `write_catalog` with which a channel's message has a title and a body.
+
+    Both are templates. An email's title is its subject, and its body the one of plain text.
+    """
+    if channel == "push":
+        return {"push_json": json.dumps({"title": title, "body": body})}
+    return {"subject_txt": title, "body_txt": body}
 
 
 def write_catalog(folder: Path, kinds: dict[str, dict[str, Any]], **texts: str) -> Path:

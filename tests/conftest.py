@@ -21,6 +21,7 @@ from local.provider import Running, running
 from tests.canary import heard, kept, overheard
 from tests.catalogs import shipped
 from tests.functions import Functions, environment, run_functions
+from tests.sending import create_topic
 from tests.store import Store
 
 DEFAULT_MAX_ATTEMPTS = 5
@@ -150,8 +151,9 @@ def devices(database: Database) -> PostgresDevices:
 
 @pytest.fixture
 def provider() -> Iterator[Running]:
-    """A provider of this test's own, answering over HTTP."""
+    """A provider of this test's own, answering over HTTP, with the topic of tests."""
     with running() as one:
+        create_topic(one.provider)
         yield one
 
 

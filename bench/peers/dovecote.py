@@ -122,7 +122,7 @@ def connect_to(url: str) -> None:
     """Let wiring connect to the database; before anything else is asked of it."""
     os.environ |= {
         "DATABASE_URL": url,
-        "CATALOG_PATH": str(CATALOG),
+        "CATALOG_PATH": os.environ.get("CATALOG_PATH", str(CATALOG)),
         "EMAIL_FROM": "success@simulator.amazonses.com",
         "EMAIL_MAX_PER_SECOND": "900000",
         "PUSH_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:bench",

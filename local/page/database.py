@@ -57,17 +57,24 @@ QUERIES: Mapping[str, str] = {
 }
 
 
-async def ask(url: str, *questions: tuple[str, Mapping[str, Any]]) -> list[list[Row]]:
-    """Return the rows of named queries, all as of one moment; raises psycopg.Error."""
-    async with await psycopg.AsyncConnection.connect(
+async def connect(url: str) -> psycopg.AsyncConnection[Row]:
+    """Connect for questions that read as of one moment, that of the first."""
+    connection = await psycopg.AsyncConnection.connect(
         url,
         connect_timeout=CONNECT_SECONDS,
         application_name="dovecote-page",
         row_factory=dict_row,
-    ) as connection:
-        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-        await connection.set_read_only(True)
-        return [
-            await (await connection.execute(QUERIES[name], parameters)).fetchall()
-            for name, parameters in questions
-        ]
+    )
+    await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+    await connection.set_read_only(True)
+    return connection
+
+
+async def ask(
+    connection: psycopg.AsyncConnection[Row], *questions: tuple[str, Mapping[str, Any]]
+) -> list[list[Row]]:
+    """Return the rows of named queries; raises psycopg.Error."""
+    return [
+        await (await connection.execute(QUERIES[name], parameters)).fetchall()
+        for name, parameters in questions
+    ]

@@ -16,7 +16,7 @@ from local import LocalError
 from local.page import messages
 from local.page.agreement import agreement
 from local.page.breaks import BREAKS, Breaks
-from local.page.database import Row, ask
+from local.page.database import Row, ask, connect
 from local.page.samples import Samples
 from local.page.story import story
 from local.provider import Acceptance
@@ -91,15 +91,16 @@ class _Site:
 
     async def _of_database(self) -> dict[str, Any]:
         ledger = self._provider.ledger
-        accepted_before = list(ledger.accepted)
-        newest, routes, ends, letters, pauses = await ask(
-            self._database_url,
-            ("newest", {"limit": NOTIFICATIONS}),
-            ("newest_routes", {"limit": NOTIFICATIONS}),
-            ("ends", {}),
-            ("dead_letters", {"limit": MESSAGES}),
-            ("pauses", {}),
-        )
+        async with await connect(self._database_url) as connection:
+            accepted_before = list(ledger.accepted)
+            newest, routes, ends, letters, pauses = await ask(
+                connection,
+                ("newest", {"limit": NOTIFICATIONS}),
+                ("newest_routes", {"limit": NOTIFICATIONS}),
+                ("ends", {}),
+                ("dead_letters", {"limit": MESSAGES}),
+                ("pauses", {}),
+            )
         of_route = {row["route_id"]: row["notification_id"] for row in ends}
         return {
             "notifications": [
@@ -117,9 +118,10 @@ class _Site:
         """Return a notification with the story of each of its routes."""
         known = {"id": request.match_info["id"]}
         try:
-            found, routes, failures = await ask(
-                self._database_url, ("notification", known), ("routes", known), ("failures", known)
-            )
+            async with await connect(self._database_url) as connection:
+                found, routes, failures = await ask(
+                    connection, ("notification", known), ("routes", known), ("failures", known)
+                )
         except psycopg.DataError:
             return refused(404, "This is no notification's id.")
         except psycopg.Error:

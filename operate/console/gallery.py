@@ -1,7 +1,6 @@
-"""What each kind of the catalog says, rendered with a sample payload by Dovecote's own renderer."""
+"""The messages of each kind of the catalog, rendered with a sample payload."""
 
 import json
-from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from dovecote import channels
 from dovecote.catalog import kinds
 from dovecote.catalog.kinds import Kind, PayloadRefused
 from dovecote.catalog.rendering import Renderer
-from dovecote.channels.push.kind import Alert
 from operate.channels import part
+from operate.channels.message import Message
 
 Payload = Mapping[str, Any]
 
@@ -23,14 +22,10 @@ MADE_UP: Mapping[str, Any] = {
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """The messages of a kind in a locale; None for what its channels do not have."""
+    """The messages of a kind in a locale, by channel; a channel without a preview has none."""
 
     payload: Payload
-    subject: str | None = None
-    html: str | None = None
-    text: str | None = None
-    headers: Mapping[str, str] | None = None
-    alert: Alert | None = None
+    messages: Mapping[str, Message]
 
 
 class Gallery:
@@ -62,9 +57,13 @@ class Gallery:
         kind = catalog[name]
         payload = self._sample(kind)
         renderer = Renderer(catalog, self._folder)
-        found = [part(channel, "preview") for channel in kind.channels]
-        rendered = [one.rendered(renderer, kind, locale, payload) for one in found if one]
-        return Preview(payload=payload, **ChainMap(*rendered))
+        found = {channel: part(channel, "preview") for channel in kind.channels}
+        messages = {
+            channel: one.rendered(renderer, kind, locale, payload)
+            for channel, one in found.items()
+            if one
+        }
+        return Preview(payload=payload, messages=messages)
 
     def _sample(self, kind: Kind) -> Payload:
         """Return the schema's first example, else what an event sends, else something made up."""

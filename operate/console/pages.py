@@ -12,6 +12,7 @@ from aiohttp import web
 from dovecote import channels
 from dovecote.catalog.kinds import BadCatalog
 from dovecote.catalog.rendering import RenderError
+from operate.channels.message import Message
 from operate.console.gallery import Gallery, Preview
 from operate.console.guard import EMAIL_POLICY, refused
 
@@ -63,19 +64,25 @@ class Pages:
             return refused(409, f"The catalog cannot be used: {error}.")
 
     async def template(self, request: web.Request) -> web.Response:
-        """Return what a kind says in a locale, and the address that shows its HTML."""
+        """Return the messages of a kind in a locale; `html` is the address that shows it."""
         preview = self._preview(request)
         if isinstance(preview, web.Response):
             return preview
-        html = None if preview.html is None else self._address(preview.html)
-        return as_json({**msgspec.structs.asdict(preview), "html": html})
+        messages = {channel: self._framed(one) for channel, one in preview.messages.items()}
+        return as_json({"payload": preview.payload, "messages": messages})
 
     async def html(self, request: web.Request) -> web.Response:
-        """Return the HTML of a kind's email, which may do nothing but be seen."""
+        """Return the HTML of a message, with a policy that allows no script and no request."""
         html = self._previews.get(request.match_info["ticket"])
         if html is None:
             return refused(404, "There is no such preview any more: open the kind again.")
         return as_seen_html(html)
+
+    def _framed(self, message: Message) -> Message:
+        """Return a message with the address of its HTML in place of the HTML."""
+        if message.html is None:
+            return message
+        return msgspec.structs.replace(message, html=self._address(message.html))
 
     def _address(self, html: str) -> str:
         """Keep the HTML of a preview, in place of the oldest, and return its address."""

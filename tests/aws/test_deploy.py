@@ -29,7 +29,7 @@ from tests.aws.emulator import Emulator
 from tests.aws.stack import Stack, built_with
 
 # The first deployment and the first container of each function come with the first test.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.channels("email", "push")]
 
 DOMAIN = "example.com"
 # The stack, and the configuration set that it makes.

@@ -12,7 +12,7 @@ from local.sam.house import House
 from tests.aws.conftest import Answers, body_of
 
 # A container and its image cost ten seconds on a free machine, and some events need another.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.channels("email", "push")]
 
 # The status of each event behind HTTP; None for the schedule's, which returns the tally, and for
 # those of SQS, which return what failed.

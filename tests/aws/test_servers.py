@@ -15,7 +15,7 @@ from local.sam import docker, provider
 from local.sam.command import Servers
 from local.sam.house import House
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.channels("email", "push")]
 
 # Kept apart from the notifications of other tests by its addresses.
 ADDRESSES = [f"success+warm-{number}@simulator.amazonses.com" for number in range(10)]

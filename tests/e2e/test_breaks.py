@@ -5,6 +5,8 @@ import pytest
 from tests.e2e.browser import Seen
 from tests.runs import Run, until
 
+pytestmark = pytest.mark.channels("email", "push")
+
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 RETRYING = "Number(document.querySelector('.stage.retrying .number').textContent) > 0"

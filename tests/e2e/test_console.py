@@ -17,6 +17,8 @@ from tests.e2e.browser import Console
 from tests.runs import Run, until
 from tests.unit.operate.sites import REGION, a_site, a_stack
 
+pytestmark = pytest.mark.channels("email", "push")
+
 DEAD = "success+dead-letter@simulator.amazonses.com"
 SCRIPT = "<img src=x onerror=alert(1)>"
 VIEWS = ("overview", "dead-letters", "find", "templates")

@@ -3,8 +3,12 @@
 import json
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.e2e.browser import Seen
 from tests.runs import Run
+
+pytestmark = pytest.mark.channels("email", "push")
 
 VIEWS = ("routes", "messages-email", "messages-push", "dead-letters", "ledger")
 SCRIPT = "<img src=x onerror=alert(1)>"

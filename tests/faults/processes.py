@@ -12,14 +12,17 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from dovecote.channels import lanes
 from dovecote.feedback.record_feedback import RecordFeedback
 from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
 from dovecote.store.feedback import PostgresFeedback
 from local.page.agreement import agreement
 from local.provider import Running
+from tests.builders import CHANNEL, a_route
 from tests.faults.worker import Nursery
 from tests.functions import environment
+from tests.sending import channel_body
 
 Connection = psycopg.Connection[Any]
 
@@ -37,12 +40,6 @@ QUICK = {
     "EMAIL_CONFIGURATION_SET": "dovecote",
     "MAX_ATTEMPTS": "8",
 }
-KIND = "account.password_reset"
-PAYLOAD = {
-    "first_name": "Ann",
-    "reset_url": "https://nestbox.example/reset/1",
-    "valid_minutes": 15,
-}
 
 
 def a_nursery(
@@ -53,16 +50,21 @@ def a_nursery(
     return Nursery(directory, {**values, **QUICK, **more})
 
 
-def store_emails(
+def store_due(
     connection: Connection,
     count: int,
+    channel: str = CHANNEL,
     *,
     max_attempts: int = 8,
     priority: int = 0,
     expires_in: float = 3600,
     addresses: Sequence[str] = (),
 ) -> None:
-    """Store one due password reset with a route for each address."""
+    """Store one due notification of a channel with so many routes.
+
+    A route of email has one of the addresses, or one of its own; a route of push goes to the topic.
+    """
+    route, body = a_route(channel), channel_body(channel)
     addresses = addresses or [f"success+{n}@simulator.amazonses.com" for n in range(count)]
     connection.execute(
         "with n as (insert into dovecote.notifications"
@@ -72,15 +74,18 @@ def store_emails(
         " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
         "  target, user_id, resolved_email, priority, lane, status, max_attempts, next_attempt_at,"
         "  expires_at)"
-        " select gen_random_uuid(), notification_id, position, 'email', 'address', 'u-1',"
-        "  address, %s, %s, 'pending', %s, clock_timestamp(),"
+        " select gen_random_uuid(), notification_id, position, %s, %s, 'u-1',"
+        "  case when %s then address end, %s, %s, 'pending', %s, clock_timestamp(),"
         "  clock_timestamp() + make_interval(secs => %s)"
         " from n, unnest(%s::text[]) with ordinality as a (address, position)",
         (
-            KIND,
-            json.dumps(PAYLOAD),
+            body["kind"],
+            json.dumps(body["payload"]),
+            channel,
+            route.target,
+            route.resolved_email is not None,
             priority,
-            priority * 2,
+            lanes.of(channel)[priority * 2].number,
             max_attempts,
             expires_in,
             list(addresses),

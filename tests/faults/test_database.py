@@ -25,23 +25,16 @@ from tests.faults.processes import (
     drained,
     held_against_ledger,
     statuses,
-    store_emails,
+    store_due,
     told,
     until,
 )
 from tests.faults.storm import BOTH, EMAIL, a_notification
 from tests.faults.worker import Nursery
 from tests.functions import Answer, Functions, environment, run_functions
+from tests.sending import channel_body
 
-BODY: Mapping[str, Any] = {
-    "kind": "account.password_reset",
-    "payload": {
-        "first_name": "Ann",
-        "reset_url": "https://nestbox.example/reset/1",
-        "valid_minutes": 15,
-    },
-    "recipients": [{"email": "success+ann@simulator.amazonses.com"}],
-}
+BODY: Mapping[str, Any] = channel_body()
 
 
 @pytest.fixture
@@ -233,6 +226,8 @@ def test_two_transactions_in_each_others_way_both_come_through(
     assert connection.execute("select n from dovecote.pair").fetchall() == [(2,), (2,)]
 
 
+@pytest.mark.channels("email")
+@pytest.mark.channels("email", "push")
 @pytest.mark.skipif(
     PROGRAM is None and not os.environ.get("CI"), reason="pgbouncer is not installed here"
 )
@@ -267,7 +262,7 @@ def test_a_server_that_crashes_under_load_loses_nothing_that_was_acknowledged(
         migrate(url)
         nursery = a_nursery(tmp_path, url, provider, catalog_folder)
         with psycopg.connect(url, autocommit=True) as connection:
-            store_emails(connection, 1500)
+            store_due(connection, 1500)
         dispatchers = [nursery.begin(seconds=20) for _ in range(2)]
         codes = _submitted_over_a_crash(nursery, server)
         for worker in dispatchers:

@@ -4,6 +4,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from local.provider import Running
 from tests.faults.processes import (
     Connection,
@@ -11,7 +13,7 @@ from tests.faults.processes import (
     acceptances,
     held_against_ledger,
     live,
-    store_emails,
+    store_due,
 )
 from tests.faults.worker import Stop
 
@@ -25,7 +27,7 @@ def test_sixteen_dispatchers_deliver_ten_thousand_routes_exactly_once(
     provider: Running,
     catalog_folder: Path,
 ) -> None:
-    store_emails(connection, 10_000)
+    store_due(connection, 10_000)
     # Sixteen processes share two cores: a send may take its time.
     patient = {"SEND_CONNECT_SECONDS": "5", "SEND_READ_SECONDS": "20", "LEASE_SECONDS": "60"}
     nursery = a_nursery(tmp_path, database_url, provider, catalog_folder, **patient)
@@ -41,6 +43,7 @@ def test_sixteen_dispatchers_deliver_ten_thousand_routes_exactly_once(
     ).fetchone() == (0,)
 
 
+@pytest.mark.channels("email")
 def test_a_route_that_kills_its_worker_every_time_burns_its_own_attempts_only(
     tmp_path: Path,
     database_url: str,
@@ -50,7 +53,7 @@ def test_a_route_that_kills_its_worker_every_time_burns_its_own_attempts_only(
 ) -> None:
     addresses = [f"success+{n}@simulator.amazonses.com" for n in range(99)]
     addresses.insert(50, KILLER)
-    store_emails(connection, 100, addresses=addresses, max_attempts=4)
+    store_due(connection, 100, addresses=addresses, max_attempts=4)
     nursery = a_nursery(tmp_path, database_url, provider, catalog_folder)
     killed = 0
     deadline = time.monotonic() + 90

@@ -19,13 +19,11 @@ import pytest
 
 from local.provider import Fault, Order, Running
 from tests.faults.processes import (
-    KIND,
-    PAYLOAD,
     Connection,
     a_nursery,
     drained,
     live,
-    store_emails,
+    store_due,
     until,
 )
 from tests.faults.worker import Nursery, Worker
@@ -191,6 +189,8 @@ STEADY = {
 }
 
 
+@pytest.mark.channels("push")
+@pytest.mark.channels("email")
 @pytest.mark.parametrize("orders", STEADY.values(), ids=list(STEADY))
 @pytest.mark.parametrize("size", [1, 50], ids=["single", "bulk"])
 def test_a_killed_dispatcher_repeats_only_emails_accepted_just_before_the_kill(
@@ -202,7 +202,7 @@ def test_a_killed_dispatcher_repeats_only_emails_accepted_just_before_the_kill(
     orders: list[Order],
 ) -> None:
     nursery.environment["EMAIL_BULK_SIZE"] = str(size)
-    store_emails(connection, 6_000 if size == 1 else 20_000)
+    store_due(connection, 6_000 if size == 1 else 20_000)
     provider.provider.replace(orders)
     kills = strike(nursery, connection, provider, canary)
     assert_only_fresh_ones_are_repeated(nursery, connection, provider, kills)
@@ -211,31 +211,28 @@ def test_a_killed_dispatcher_repeats_only_emails_accepted_just_before_the_kill(
 def test_a_killed_dispatcher_repeats_only_pushes_accepted_just_before_the_kill(
     nursery: Nursery, connection: Connection, provider: Running, canary: Canary
 ) -> None:
-    store_pushes(connection, 6_000)
+    store_due(connection, 6_000, "push")
     provider.provider.replace(STEADY["40 ms, and a second for some"])
     kills = strike(nursery, connection, provider, canary)
     assert_only_fresh_ones_are_repeated(nursery, connection, provider, kills)
 
 
-def store_pushes(connection: Connection, count: int) -> None:
-    """Store due emails, then make them pushes to the topic."""
-    store_emails(connection, count)
-    connection.execute(
-        "update dovecote.notification_routes set channel = 'push', target = 'topic',"
-        " resolved_email = null, lane = lane + 6"
-    )
-
-
+KIND = "account.password_reset"
+RESET = {
+    "first_name": "Ann",
+    "reset_url": "https://nestbox.example/reset/1",
+    "valid_minutes": 15,
+}
 SHIPPED = {"order_id": "1", "carrier": "DHL", "first_name": "Ann"}
 SLOW = "success+slow@simulator.amazonses.com"
 
 
-def a_body(key: str, addresses: Sequence[str], kind: str = "account.password_reset") -> Any:
+def a_body(key: str, addresses: Sequence[str], kind: str = KIND) -> Any:
     """Return the body of a notification to so many users."""
     return {
         "kind": kind,
         "idempotency_key": key,
-        "payload": PAYLOAD if kind == KIND else SHIPPED,
+        "payload": RESET if kind == KIND else SHIPPED,
         "recipients": [
             {"user_id": f"u-{n}", "email": address} for n, address in enumerate(addresses)
         ],
@@ -259,6 +256,7 @@ SUBMITS: dict[str, tuple[str, Any]] = {
 }
 
 
+@pytest.mark.channels("email", "push")
 @pytest.mark.parametrize(("path", "body"), SUBMITS.values(), ids=list(SUBMITS))
 def test_a_killed_submit_repeats_only_messages_accepted_just_before_the_kill(
     nursery: Nursery,

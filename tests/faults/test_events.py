@@ -7,11 +7,14 @@ from pathlib import Path
 
 import aiohttp
 import psycopg
+import pytest
 
 from local.playground import SETTINGS
 from local.provider import Fault, Order, Provider
 from local.stack import Options, Stack
 from tests.functions import ROOT
+
+pytestmark = pytest.mark.channels("email", "push")
 
 RECIPIENTS = 10
 

@@ -10,6 +10,8 @@ from tests.faults.processes import Connection, a_nursery, told
 from tests.faults.storm import EMAIL, blow, reckon
 from tests.faults.worker import POINTS, SAFE, Nursery
 
+pytestmark = pytest.mark.channels("email", "push")
+
 SEED = 20261124
 
 

@@ -19,7 +19,7 @@ from tests.faults.processes import (
     acceptances,
     drained,
     statuses,
-    store_emails,
+    store_due,
     until,
 )
 from tests.faults.worker import Stop
@@ -44,7 +44,7 @@ def test_a_worker_that_was_frozen_over_the_end_of_its_lease_begins_no_send(
     catalog_folder: Path,
     taken_over: bool,
 ) -> None:
-    store_emails(connection, 5)
+    store_due(connection, 5)
     nursery = a_nursery(tmp_path, database_url, provider, catalog_folder)
     frozen = nursery.begin(stop=Stop(point="after claim", number=signal.SIGSTOP))
     until(frozen.stopped)
@@ -69,6 +69,7 @@ def test_a_worker_that_was_frozen_over_the_end_of_its_lease_begins_no_send(
     assert statuses(connection) == {"published": 5}
 
 
+@pytest.mark.channels("email")
 @pytest.mark.skipif(
     FAKETIME is None and not os.environ.get("CI"), reason="libfaketime is not installed here"
 )
@@ -81,8 +82,8 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_any_other_does(
     catalog_folder: Path,
     off: str,
 ) -> None:
-    store_emails(connection, 5)
-    store_emails(connection, 3, addresses=[FAILING, LATER, HELD])
+    store_due(connection, 5)
+    store_due(connection, 3, addresses=[FAILING, LATER, HELD])
     connection.execute(
         "update dovecote.notification_routes set"
         " next_attempt_at = clock_timestamp() + interval '30 minutes' where resolved_email = %s",

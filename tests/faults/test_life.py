@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 from psycopg.rows import dict_row
 
+from dovecote.channels import NAMES
 from dovecote.core.backoff import Backoff
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
@@ -36,6 +37,7 @@ from dovecote.store.database import Connection as Bounded
 from dovecote.store.database import Database
 from dovecote.store.people.erasure import PostgresErasure
 from tests.builders import (
+    CHANNEL,
     ScriptedChannel,
     a_deliver,
     a_dispatch,
@@ -61,7 +63,7 @@ BACKOFF = Backoff(base=33, factor=2, maximum=3600, jitter=0)
 MOST = 3  # notifications at once: the same few routes, in trouble again and again
 DUE = "next_attempt_at <= clock_timestamp() and leased_until is null"
 LAPSED = "leased_until <= clock_timestamp()"
-HOLDS = {"email": HOLD, "push": 0.0}
+HOLDS = {name: HOLD if name == CHANNEL else 0.0 for name in NAMES}
 
 TIMES = {
     "notification_routes": (
@@ -193,7 +195,7 @@ class Life(RuleBasedStateMachine):
         deliver = a_deliver(self.store, ScriptedChannel(answer=answer), lambda: self.now)
         delivery = deliver(
             held.claims,
-            channel_state=ChannelState(channel="email"),
+            channel_state=ChannelState(channel=CHANNEL),
             slots=SendSlots(room=100),
             deadline=held.until,
         )
@@ -329,7 +331,7 @@ class Life(RuleBasedStateMachine):
     def _send(self, claim: Claim, kind: str) -> Outcome:
         """Be the provider for one send; a second one must have had its reason."""
         route_id = claim.route_id
-        assert claim.resolved_email, "sent to somebody who was erased before it was claimed"
+        assert is_known(claim), "sent to a person who was erased before it was claimed"
         assert not self.known.get(route_id), "sent again, and it was known"
         earlier = [sent for sent in self.sent if sent.claim.route_id == route_id]
         live = [sent for sent in earlier if not sent.rejected]
@@ -347,7 +349,7 @@ class Life(RuleBasedStateMachine):
             case "permanent":
                 return Permanent(error="no")
             case "throttle":
-                return Throttled(resource="email", error="too fast")
+                return Throttled(resource=CHANNEL, error="too fast")
         return Ambiguous(error="no answer")
 
     def _late(self, route_id: UUID) -> bool:
@@ -447,8 +449,14 @@ class Life(RuleBasedStateMachine):
 
 
 def _accept(claim: Claim) -> Outcome:
-    assert claim.resolved_email, "sent to somebody who was erased"
+    assert is_known(claim), "sent to a person who was erased"
     return accept(claim)
+
+
+def is_known(claim: Claim) -> bool:
+    """Return whether a claim still has all that it was stored with of its person."""
+    addressed = a_route().resolved_email is not None
+    return claim.user_id is not None and (claim.resolved_email is not None) == addressed
 
 
 def assert_promises_hold(url: str, examples: int) -> None:

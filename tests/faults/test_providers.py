@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from local.provider import Fault, Order, Provider, Running, running
+from local.provider.provider import THROTTLES
+from tests.builders import CHANNEL
 from tests.faults.processes import (
     Connection,
     a_nursery,
@@ -17,13 +19,15 @@ from tests.faults.processes import (
     outcomes,
     requests,
     statuses,
-    store_emails,
+    store_due,
     until,
 )
 from tests.faults.storm import a_notification
 from tests.faults.worker import Nursery
 from tests.runs import free_port
+from tests.sending import ACCOUNT, SERVICES, create_topic
 
+THROTTLED = THROTTLES[SERVICES[CHANNEL]].code
 PAUSES = "select coalesce(sum(pauses), 0)::integer from dovecote.channel_state"
 
 
@@ -47,7 +51,7 @@ def one(connection: Connection, query: str) -> int:
         (Order(do=Fault.CLOSE_BEFORE_ACCEPTING, times=1), {"closed": 1}),
         (Order(do=Fault.ERROR, status=503, code="ServiceUnavailable"), {"ServiceUnavailable": 1}),
         # Due again in half a second, with the same attempt.
-        (Order(do=Fault.THROTTLE, times=1), {"TooManyRequestsException": 1, "accepted": 1}),
+        (Order(do=Fault.THROTTLE, times=1), {THROTTLED: 1, "accepted": 1}),
     ],
 )
 def test_an_attempt_is_one_post_whatever_becomes_of_it(
@@ -57,7 +61,7 @@ def test_an_attempt_is_one_post_whatever_becomes_of_it(
     order: Order,
     posts: dict[str, int],
 ) -> None:
-    store_emails(connection, 1)
+    store_due(connection, 1)
     provider.provider.give(order)
     # A run waits for a throttled route only where it has time for another send afterwards.
     nursery.begin(seconds=8, BACKOFF_BASE_SECONDS="60", BACKOFF_MAX_SECONDS="60",
@@ -68,16 +72,15 @@ def test_an_attempt_is_one_post_whatever_becomes_of_it(
 def test_a_paused_account_burns_no_attempt_and_makes_no_dead_letter(
     nursery: Nursery, connection: Connection, provider: Running
 ) -> None:
-    store_emails(connection, 1000, max_attempts=2)
-    code = "AccountSuspendedException"
-    provider.provider.give(Order(do=Fault.ERROR, service="ses", status=400, code=code))
+    store_due(connection, 1000, max_attempts=2)
+    provider.provider.give(Order(do=Fault.ERROR, **ACCOUNT))
     for _ in range(6):
         nursery.begin(seconds=5).answer()
     assert one(connection, PAUSES) >= 3
     assert statuses(connection) == {"pending": 1000}
     assert one(connection, "select sum(attempts) from dovecote.notification_routes") == 0
     # A whole batch was under way at the first answer, one probe went out for each pause after it.
-    assert requests(provider)[code] <= 32 + one(connection, PAUSES)
+    assert requests(provider)[ACCOUNT["code"]] <= 32 + one(connection, PAUSES)
     provider.provider.withdraw()
     drained(nursery, connection)
     assert statuses(connection) == {"published": 1000}
@@ -87,11 +90,12 @@ def test_a_paused_account_burns_no_attempt_and_makes_no_dead_letter(
     ).fetchall() == [(1,)]
 
 
+@pytest.mark.channels("email")
 def test_at_a_rate_that_ses_tells_all_is_delivered_without_a_throttle_answer(
     nursery: Nursery, connection: Connection, provider: Running
 ) -> None:
     provider.provider.send_rate = 14
-    store_emails(connection, 120, max_attempts=2)
+    store_due(connection, 120, max_attempts=2)
     nursery.environment["EMAIL_MAX_PER_SECOND"] = "auto"
     workers = [nursery.begin(seconds=60) for _ in range(4)]
     for worker in workers:
@@ -104,12 +108,14 @@ def test_at_a_rate_that_ses_tells_all_is_delivered_without_a_throttle_answer(
     assert 120 / (rows[-1].time - rows[0].time) < 16
 
 
+@pytest.mark.channels("email", "push")
+@pytest.mark.channels("email")
 @pytest.mark.parametrize("concurrency", [1, 32])
 def test_a_rate_that_is_set_too_high_is_lowered_without_a_pause(
     nursery: Nursery, connection: Connection, provider: Running, concurrency: int
 ) -> None:
     provider.provider.send_rate = 14
-    store_emails(connection, 150, max_attempts=2)
+    store_due(connection, 150, max_attempts=2)
     nursery.environment |= {"EMAIL_MAX_PER_SECOND": "40", "DISPATCH_CONCURRENCY": str(concurrency)}
     workers = [nursery.begin(seconds=60) for _ in range(3)]
     for worker in workers:
@@ -126,7 +132,7 @@ def test_pushes_flow_while_email_is_paused_behind_a_hundred_thousand_due_emails(
     nursery: Nursery, connection: Connection, provider: Running
 ) -> None:
     connection.execute("set statement_timeout = 0")
-    store_emails(connection, 100_000)
+    store_due(connection, 100_000)
     connection.execute(
         "update dovecote.channel_state set in_a_row = 1,"
         " paused_until = clock_timestamp() + interval '1 hour' where resource = 'email'"
@@ -148,11 +154,12 @@ def test_a_provider_that_is_down_for_longer_than_all_backoffs_costs_only_what_ex
 ) -> None:
     port = free_port()
     provider = Provider()
+    create_topic(provider)
     with running(provider, port=port) as up:
         nursery = a_nursery(tmp_path, database_url, up, catalog_folder)
     for priority in (2, 1, 0):
-        store_emails(connection, 60, max_attempts=4, priority=priority)
-    store_emails(connection, 5, max_attempts=4, priority=1, expires_in=2)
+        store_due(connection, 60, max_attempts=4, priority=priority)
+    store_due(connection, 5, max_attempts=4, priority=1, expires_in=2)
     # Four attempts, at most half a second apart: all would be over in two seconds.
     down_until = time.monotonic() + 8
     while time.monotonic() < down_until:
@@ -177,16 +184,18 @@ def _mean_place(connection: Connection, provider: Provider, priority: int) -> fl
     return sum(places) / len(places)
 
 
+@pytest.mark.channels("email")
+@pytest.mark.channels("email")
 def test_the_retries_of_an_outage_do_not_starve_what_is_new(
     nursery: Nursery, connection: Connection, provider: Running
 ) -> None:
-    store_emails(connection, 2000, priority=1)
+    store_due(connection, 2000, priority=1)
     connection.execute(
         "update dovecote.notification_routes"
         " set status = 'retrying', lane = lane + 1, attempts = 1, claims = 1,"
         " next_attempt_at = clock_timestamp() - interval '1 hour'"
     )
-    store_emails(connection, 100, priority=1)
+    store_due(connection, 100, priority=1)
     nursery.environment["EMAIL_MAX_PER_SECOND"] = "100"
     worker = nursery.begin(seconds=60)
     fresh = "select count(*) from dovecote.notification_routes where status = 'pending'"
@@ -200,9 +209,9 @@ def test_the_retries_of_an_outage_do_not_starve_what_is_new(
 def test_a_flood_of_one_kind_stops_no_other_priority(
     nursery: Nursery, connection: Connection, provider: Running
 ) -> None:
-    store_emails(connection, 3000, priority=1)
-    store_emails(connection, 10, priority=0)
-    store_emails(connection, 10, priority=2)
+    store_due(connection, 3000, priority=1)
+    store_due(connection, 10, priority=0)
+    store_due(connection, 10, priority=2)
     nursery.environment["EMAIL_MAX_PER_SECOND"] = "40"
     worker = nursery.begin(seconds=60)
     others = (

@@ -10,12 +10,14 @@ import psycopg
 import pytest
 
 from local.provider import Fault, Order, Running
-from tests.faults.processes import a_nursery, store_emails
+from tests.faults.processes import a_nursery, store_due
 from tests.faults.worker import Nursery
+from tests.sending import DENIED
 
 Connection = psycopg.Connection[Any]
 
 
+@pytest.mark.channels("email")
 @pytest.mark.parametrize("bulk", ["1", "50"])
 @pytest.mark.parametrize("denied", [1, 3, 20])
 def test_three_dispatchers_send_all_good_emails_within_seconds(
@@ -40,7 +42,7 @@ def test_three_dispatchers_send_all_good_emails_within_seconds(
                 whole=True,
             )
         )  # fmt: skip
-    store_emails(connection, 60, addresses=[*bad, *good], max_attempts=3)
+    store_due(connection, 60, addresses=[*bad, *good], max_attempts=3)
     began = time.monotonic()
     for worker in [nursery.begin(seconds=25) for _ in range(3)]:
         worker.answer()
@@ -64,7 +66,7 @@ def test_three_dispatchers_send_all_good_emails_within_seconds(
     )
 
 
-def test_three_dispatchers_and_a_denied_identity_burn_no_attempt(
+def test_three_dispatchers_and_a_denied_resource_burn_no_attempt(
     tmp_path: Path,
     database_url: str,
     provider: Running,
@@ -75,14 +77,14 @@ def test_three_dispatchers_and_a_denied_identity_burn_no_attempt(
         tmp_path, database_url, provider, catalog_folder,
         PAUSE_BASE_SECONDS="2", PAUSE_MAX_SECONDS="300",
     )  # fmt: skip
-    provider.provider.give(Order(do=Fault.ERROR, status=403, code="AccessDeniedException"))
-    store_emails(connection, 60, max_attempts=1)
+    provider.provider.give(Order(do=Fault.ERROR, **DENIED))
+    store_due(connection, 60, max_attempts=1)
     for worker in [nursery.begin(seconds=15) for _ in range(3)]:
         worker.answer()
     counts = "select status, attempts, count(*) from dovecote.notification_routes group by 1, 2"
     assert connection.execute(counts).fetchall() == [("pending", 0, 60)]
-    singles = Counter(row.operation for row in provider.provider.ledger.attempts)["SendEmail"]
-    assert singles <= 32 * 3
+    operations = Counter(row.operation for row in provider.provider.ledger.attempts)
+    assert operations["SendEmail"] + operations["Publish"] <= 32 * 3
     provider.provider.withdraw()
     run_until(nursery, lambda: connection.execute(counts).fetchall() == [("published", 1, 60)])
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.runs import Run, begin, free_port, running, until
 
+pytestmark = pytest.mark.channels("email", "push")
+
 # Leases that run out soon, so that what a killed worker held is soon tried again.
 QUICK = {"LEASE_SECONDS": "3", "SEND_CONNECT_SECONDS": "0.4", "SEND_READ_SECONDS": "1"}
 

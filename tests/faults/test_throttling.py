@@ -21,9 +21,11 @@ from tests.faults.processes import (
     live,
     outcomes,
     statuses,
-    store_emails,
+    store_due,
 )
 from tests.faults.worker import Nursery, Worker
+
+pytestmark = pytest.mark.channels("email")
 
 REAL_PAUSES = {"PAUSE_BASE_SECONDS": "2", "PAUSE_MAX_SECONDS": "300"}
 """The template's."""
@@ -50,7 +52,7 @@ def throttled_share(provider: Running) -> float:
 
 def drain(nursery: Nursery, connection: Connection, count: int, **environment: str) -> float:
     """Store emails, run dispatch until all are delivered, and return the seconds that it took."""
-    store_emails(connection, count, max_attempts=2)
+    store_due(connection, count, max_attempts=2)
     began = time.monotonic()
     while live(connection):
         nursery.begin(seconds=60, **environment).answer()
@@ -112,7 +114,7 @@ def test_throttle_answers_beside_server_errors_finish_without_loss_or_duplicates
     provider.provider.give(
         Order(do=Fault.ERROR, service="ses", rate=0.05, status=500), requests(0.01)
     )
-    store_emails(connection, 1000, max_attempts=8)
+    store_due(connection, 1000, max_attempts=8)
     began = time.monotonic()
     drained(nursery, connection, 60)
     assert time.monotonic() - began < 30
@@ -126,7 +128,7 @@ def test_a_limit_that_falls_and_returns_is_followed_within_seconds(
     phases = [(100.0, 15.0), (20.0, 15.0), (100.0, 30.0)]
     allowed = sum(rate * seconds for rate, seconds in phases)
     provider.provider.send_rate = phases[0][0]
-    store_emails(connection, int(allowed * 1.2), max_attempts=2)
+    store_due(connection, int(allowed * 1.2), max_attempts=2)
     nursery.environment |= {"EMAIL_MAX_PER_SECOND": "auto"}
     begun = [nursery.begin(seconds=120, EMAIL_BULK_SIZE=size) for size in ("1", "1", "50")]
     until_first_send(provider)
@@ -143,7 +145,7 @@ def test_a_rate_that_another_sender_takes_half_of_is_used(
 ) -> None:
     provider.provider.send_rate = 200
     seconds = 20.0
-    store_emails(connection, 6000, max_attempts=2)
+    store_due(connection, 6000, max_attempts=2)
     nursery.environment |= {"EMAIL_MAX_PER_SECOND": "auto"}
     with another_sender(provider, 100):
         worker = nursery.begin(seconds=120)
@@ -159,7 +161,7 @@ def test_a_limit_of_14_a_second_is_used(
 ) -> None:
     provider.provider.send_rate = 14
     count = 250
-    store_emails(connection, count, max_attempts=2)
+    store_due(connection, count, max_attempts=2)
     nursery.environment |= {"EMAIL_MAX_PER_SECOND": "auto"}
     drained(nursery, connection, 60)
     assert_each_went_out_once_at_its_first_attempt(connection, provider, count)

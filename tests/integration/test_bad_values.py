@@ -1,23 +1,24 @@
 """A value that a schema, a template or a channel cannot cope with fails its own route alone."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from dovecote.channels.push.channel import PushChannel
 from dovecote.core.claim import Claim
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.outcome import Permanent
 from dovecote.dispatch.sending.failures import attempt
 from local.provider import Running
+from tests.builders import CHANNEL
 from tests.canary import CANARY
-from tests.catalogs import write_catalog
+from tests.catalogs import texts_of, write_catalog
 from tests.functions import Functions
 from tests.integration.test_submit_in_sql import CALL, ends, published
+from tests.sending import recipient
 from tests.unit.examples import a_claim
 
 Connection = psycopg.Connection[Any]
@@ -27,7 +28,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "of.some": {"anyOf": [{"properties": {"n": {"multipleOf": 0.01}}}, {"required": ["m"]}]},
     "of.items": {"properties": {"n": {"items": {"multipleOf": 0.01}}}},
     "of.any": {"required": ["n"]},
-    "of.texts": {"required": ["n"], "channels": ["email"]},
+    "of.texts": {"required": ["n"]},
 }
 FILTERS = (
     "{% macro m() %}{{ m() }}{% endmacro %}"
@@ -60,7 +61,8 @@ def wired(database_url: str, provider: Running, tmp_path: Path) -> Iterator[Func
     catalog = write_catalog(tmp_path, {k: KINDS[k] for k in KINDS if k != "of.texts"})
     texts = {"of.texts": KINDS["of.texts"]}
     (tmp_path / "second").mkdir()
-    second = write_catalog(tmp_path / "second", texts, body_html=FILTERS)
+    files = {**texts_of(CHANNEL, "Hello", FILTERS), "body_html": FILTERS}
+    second = write_catalog(tmp_path / "second", texts, **files)
     for path in (second / "templates").iterdir():
         path.rename(catalog / "templates" / path.name)
     with (catalog / "kinds.yaml").open("a") as kinds:
@@ -70,13 +72,14 @@ def wired(database_url: str, provider: Running, tmp_path: Path) -> Iterator[Func
 
 
 def raw(kind: str, number: str, key: str = "bad") -> bytes:
-    email = {"email": f"{CANARY}@example.com"}
-    document = {"kind": kind, "idempotency_key": key, "payload": "HERE", "recipients": [email]}
+    document = {
+        "kind": kind, "idempotency_key": key, "payload": "HERE", "recipients": [recipient()],
+    }  # fmt: skip
     return json.dumps(document).replace('"HERE"', f'{{"n": {number}}}').encode()
 
 
 def submit(connection: Connection, kind: str, number: str, key: str) -> None:
-    recipients = json.dumps([{"email": f"{CANARY}@example.com"}])
+    recipients = json.dumps([recipient()])
     connection.execute(
         CALL,
         {
@@ -126,64 +129,14 @@ def test_submitted_in_sql_it_is_a_dead_letter_and_the_others_are_sent(
     ]  # fmt: skip
     _, error, reason, _ = found[0]
     assert reason == "permanent"
-    assert any(words in error for words in ("cannot be sent: ", ": multipleOf", "body.html: "))
+    assert any(
+        words in error
+        for words in ("cannot be sent: ", ": multipleOf", "body.html: ", "push.json: ")
+    )
     assert len(provider.provider.ledger.accepted) == 2
 
 
 # Whatever a channel raises.
-
-RAISED: Sequence[Exception] = [
-    OverflowError("int too large"),
-    RecursionError("maximum recursion depth exceeded"),
-    MemoryError(),
-    ArithmeticError("decimal"),
-    UnicodeEncodeError("utf-8", CANARY, 0, 1, "surrogates not allowed"),
-    KeyError(CANARY),
-    AssertionError(CANARY),
-]
-
-
-@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("method", ["resources", "prepare"])
-def test_an_exception_of_a_channel_is_the_failure_of_its_route(
-    wired: Functions,
-    connection: Connection,
-    monkeypatch: pytest.MonkeyPatch,
-    method: str,
-    error: Exception,
-) -> None:
-    """It raises for one of three pushes; the others come as far as the topic that is not there."""
-    real = getattr(PushChannel, method)
-
-    def raising(self: PushChannel, claim: Claim) -> Any:
-        if claim.user_id == "bad":
-            raise error
-        return real(self, claim)
-
-    monkeypatch.setattr(PushChannel, method, raising)
-    _pushes(connection)
-    assert wired.dispatch()["interrupted"] == 0
-    found = connection.execute(
-        "select user_id, attempts, last_error from dovecote.notification_routes"
-    ).fetchall()
-    others = "push topic is not configured"
-    own = f"cannot be sent: {type(error).__name__}"
-    assert sorted(found) == [("bad", 1, own), ("u-1", 2, others), ("u-2", 2, others)]
-
-
-def _pushes(connection: Connection) -> None:
-    for user in ("u-1", "bad", "u-2"):
-        connection.execute(
-            "with one as (insert into dovecote.notifications"
-            " (notification_id, kind, idempotency_key, fingerprint, payload)"
-            " values (gen_random_uuid(), 'of.any', %(user)s, 'f', '{\"n\": 1}')"
-            " returning notification_id)"
-            " insert into dovecote.notification_routes (route_id, notification_id, position,"
-            " channel, target, user_id, priority, lane, status, max_attempts, next_attempt_at,"
-            " expires_at) select gen_random_uuid(), notification_id, 0, 'push', 'topic', %(user)s,"
-            " 1, 8, 'pending', 2, now(), now() + interval '1 hour' from one",
-            {"user": user},
-        )
 
 
 def test_a_store_that_fails_is_not_the_route_s_failure() -> None:

@@ -9,20 +9,22 @@ from typing import Any
 import psycopg
 import pytest
 
+from dovecote import channels
 from dovecote.core.errors import StoreUnavailable
 from dovecote.store.submit.submissions import PostgresSubmissions
 from dovecote.submit import batch, work_limit
 from dovecote.wiring import submit as wiring_submit
 from local.provider import Fault, Running
+from tests.builders import CHANNEL
 from tests.functions import PROBLEM, Functions, environment, run_functions
-from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import REFUSED, assert_problem, count
+from tests.sending import channel_body, kind_of, order, recipient
 
 Connection = psycopg.Connection[Any]
 
 
 def good(key: str, **overrides: Any) -> dict[str, Any]:
-    return email_only(idempotency_key=key, **overrides)
+    return channel_body(idempotency_key=key, **overrides)
 
 
 def statuses(answer: Any) -> list[int]:
@@ -81,7 +83,7 @@ def test_one_that_is_no_good_does_not_hurt_the_others(
 def test_the_same_key_twice_is_a_replay_or_a_mismatch(
     functions: Functions, connection: Connection, provider: Running
 ) -> None:
-    other = good("key-1", recipients=[{"email": "success+bea@simulator.amazonses.com"}])
+    other = good("key-1", recipients=[recipient(2)])
     answer = functions.post_batch([good("key-1"), good("key-1"), other])
     assert statuses(answer) == [202, 202, 422]
     first, again, _ = answer.body["results"]
@@ -239,7 +241,8 @@ def test_one_whose_key_is_being_stored_is_a_409_and_the_others_are_stored(
         first.execute(
             "insert into dovecote.notifications"
             " (notification_id, kind, idempotency_key, fingerprint, payload)"
-            " values (gen_random_uuid(), 'account.password_reset', 'key-1', 'f', '{}')"
+            " values (gen_random_uuid(), %s, 'key-1', 'f', '{}')",
+            (kind_of(),),
         )
         answer = functions.post_batch([good(f"key-{number}") for number in range(3)])
         first.rollback()
@@ -257,8 +260,8 @@ def test_a_batch_ends_in_time_however_slow_its_notifications_are_stored(
             first.execute(
                 "insert into dovecote.notifications"
                 " (notification_id, kind, idempotency_key, fingerprint, payload)"
-                " values (gen_random_uuid(), 'account.password_reset', %s, 'f', '{}')",
-                (f"key-{number}",),
+                " values (gen_random_uuid(), %s, %s, 'f', '{}')",
+                (kind_of(), f"key-{number}"),
             )
         started = time.monotonic()
         answer = functions.post_batch([good(f"key-{number}") for number in range(10)])
@@ -272,9 +275,9 @@ def test_past_10_000_routes_an_answer_leaves_them_out(
     functions: Functions, connection: Connection
 ) -> None:
     """An answer that Lambda does not take would be a 500 for all that is stored."""
-    many = [{"email": f"a{number}@b.example"} for number in range(1000)]
-    data = {"reset_url": "https://nestbox.example/reset/1", "valid_minutes": 15, "first_name": "A"}
-    batch = [good(f"key-{number}", recipients=many, payload=data) for number in range(12)]
+    field = channels.get(CHANNEL).address_field
+    many = [{field: recipient(number)[field]} for number in range(1000)]
+    batch = [good(f"key-{number}", recipients=many) for number in range(12)]
     answer = functions.post_batch(
         json.dumps({"notifications": batch}, separators=(",", ":")).encode()
     )
@@ -306,11 +309,12 @@ def test_messages_are_stored_each_once_and_what_is_stored_is_done(
     assert len(provider.provider.ledger.accepted) == 2
 
 
+@pytest.mark.parametrize("field", sorted(recipient()))
 def test_what_can_never_be_taken_is_named_for_the_dead_letter_queue_and_in_the_log(
-    functions: Functions, connection: Connection, capsys: pytest.CaptureFixture[str]
+    functions: Functions, connection: Connection, capsys: pytest.CaptureFixture[str], field: str
 ) -> None:
     secret = "hunter2hunter2"
-    poison = json.dumps(good("key-2", recipients=[{"email": secret}]))
+    poison = json.dumps(good("key-2", recipients=[{field: f"{secret}\n"}]))
     answer = functions.submit_messages(json.dumps(good("key-1")), poison, "{" + secret, "\ud800")
     assert answer == {
         "batchItemFailures": [{"itemIdentifier": f"message-{number}"} for number in (1, 2, 3)]
@@ -322,7 +326,7 @@ def test_what_can_never_be_taken_is_named_for_the_dead_letter_queue_and_in_the_l
         ("message-1", 422, "ERROR"), ("message-2", 400, "ERROR"), ("message-3", 400, "ERROR"),
     ]  # fmt: skip
     assert untaken[0]["problem"] == "The notification is invalid."
-    assert untaken[0]["errors"][0].startswith("/recipients/0/email: ")
+    assert untaken[0]["errors"][0].startswith(f"/recipients/0/{field}: ")
     assert secret not in json.dumps(lines)
 
 

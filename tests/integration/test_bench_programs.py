@@ -10,12 +10,19 @@ import pytest
 from bench import routes
 from bench.contender import DOVECOTE, DOVECOTE_BULK
 from bench.measure import Program, programs
+from tests.catalogs import shipped
 
 DEADLINE_SECONDS = 30.0
 LEFT, DONE, STORED = (
     question.encode() for question in (DOVECOTE.left, DOVECOTE.done, DOVECOTE.stored)
 )
 STORED_IN_BULK = DOVECOTE_BULK.stored.encode()
+
+
+@pytest.fixture(autouse=True)
+def catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the programs read the catalog of the registered channels."""
+    monkeypatch.setenv("CATALOG_PATH", str(shipped()))
 
 
 def run(url: str, order: str, *numbers: int, until: Callable[[Program], bool]) -> None:
@@ -48,11 +55,13 @@ def test_it_drains(
     assert connection.execute(DONE).fetchone() == (published,)
 
 
+@pytest.mark.channels("email", "push")
 def test_it_enqueues_one_by_one(database_url: str, connection: psycopg.Connection[Any]) -> None:
     run(database_url, "enqueue", 3, until=lambda program: program.handled == 3)
     assert connection.execute(STORED).fetchone() == (3 + 1,)
 
 
+@pytest.mark.channels("push")
 def test_it_enqueues_in_bulk(database_url: str, connection: psycopg.Connection[Any]) -> None:
     run(database_url, "bulk", 2, 5, until=lambda program: program.handled == 10)
     assert connection.execute(STORED_IN_BULK).fetchone() == ((2 + 1) * 5,)

@@ -20,7 +20,8 @@ def test_a_route_of_the_bench_lies_in_its_lane(
     routes.fill(connection, 1)
     differing = {
         "channel": f"'{lane.channel}'",
-        "target": "'address'" if lane.channel == "email" else "'topic'",
+        "target": f"'{routes.TARGETS[lane.channel][0]}'",
+        "resolved_email": routes.TARGETS[lane.channel][1],
         "priority": str(lanes.PRIORITIES[lane.priority]),
         "status": "'retrying'" if lane.retry else "'pending'",
         "user_id": "'u-2'",
@@ -35,7 +36,7 @@ def test_a_route_of_the_bench_lies_in_its_lane(
 
 def test_the_bench_claims_what_it_filled(connection: psycopg.Connection[Any], store: Store) -> None:
     routes.fill(connection, 3)
-    assert len(fresh(store, {routes.PUSH: 10}, Lease(token=uuid4(), seconds=60))) == 3
+    assert len(fresh(store, {routes.DUE: 10}, Lease(token=uuid4(), seconds=60))) == 3
 
 
 def test_what_the_bench_copies_is_claimed_too(
@@ -48,4 +49,4 @@ def test_what_the_bench_copies_is_claimed_too(
     target = f"copy dovecote.notification_routes ({', '.join(row)}) from stdin"
     with connection.cursor().copy(target.encode()) as copy:
         copy.write_row(list(row.values()))
-    assert len(fresh(store, {routes.PUSH: 10}, Lease(token=uuid4(), seconds=60))) == 1
+    assert len(fresh(store, {routes.DUE: 10}, Lease(token=uuid4(), seconds=60))) == 1

@@ -1,4 +1,4 @@
-"""Heart 4: right after the notification is stored, and never to be seen by its producer."""
+"""Heart 4: submit sends right after it stored; a failure of this never reaches the producer."""
 
 import time
 from collections.abc import Iterator
@@ -9,33 +9,19 @@ import psycopg
 import pytest
 
 from dovecote.wiring import observability, submit
-from local.provider import Fault, Order, Running
-from tests.canary import CANARY
+from local.provider import Fault, Running
 from tests.functions import Functions, environment, run_functions
-from tests.integration.test_http import a_body
+from tests.sending import channel_body, order
 
 Connection = psycopg.Connection[Any]
 STATE = "select status, attempts, claims, claim_token is not null from dovecote.notification_routes"
-
-
-def email_only(**overrides: Any) -> dict[str, Any]:
-    payload = {
-        "first_name": f"{CANARY} Ann",
-        "reset_url": "https://nestbox.example/reset/1",
-        "valid_minutes": 15,
-    }
-    return a_body(kind="account.password_reset", payload=payload) | overrides
-
-
-def order(provider: Running, fault: Fault, **more: Any) -> None:
-    provider.provider.give(Order(do=fault, **more))
 
 
 def test_a_failure_is_answered_202_and_retried_by_dispatch(
     functions: Functions, connection: Connection, provider: Running
 ) -> None:
     order(provider, Fault.ERROR, times=1)
-    answer = functions.post(email_only())
+    answer = functions.post(channel_body())
     (route,) = answer.body["routes"]
     assert (answer.status, route["status"], route["attempts"]) == (202, "retrying", 1)
     assert route["next_attempt_at"] is not None
@@ -48,14 +34,14 @@ def test_a_connection_that_dies_is_one_post_and_a_202(
     functions: Functions, provider: Running
 ) -> None:
     order(provider, Fault.CLOSE_BEFORE_ACCEPTING, times=1)
-    assert functions.post(email_only()).body["routes"][0]["status"] == "retrying"
+    assert functions.post(channel_body()).body["routes"][0]["status"] == "retrying"
     assert len(provider.provider.ledger.attempts) == 1
 
 
 def test_a_stall_is_answered_within_the_budget(functions: Functions, provider: Running) -> None:
     order(provider, Fault.STALL, seconds=20)
     started = time.monotonic()
-    answer = functions.post(email_only())
+    answer = functions.post(channel_body())
     assert time.monotonic() - started < 4
     assert (answer.status, answer.body["routes"][0]["status"]) == (202, "retrying")
     assert len(provider.provider.ledger.attempts) <= 1
@@ -73,7 +59,7 @@ def test_dispatch_cannot_take_what_submit_is_trying(
         return real([], **more)
 
     submit.submit()._best_effort._deliver = meanwhile  # type: ignore[assignment]
-    functions.post(email_only())
+    functions.post(channel_body())
     assert seen == [(0, [("pending", 1, 1, True)])]
 
 
@@ -86,7 +72,7 @@ def test_a_broken_machinery_is_a_202_and_logged_at_debug_only(
     submit.submit()._best_effort._deliver = broken  # type: ignore[assignment]
     observability.logger().setLevel("DEBUG")
     caplog.set_level("DEBUG")
-    answer = functions.post(email_only())
+    answer = functions.post(channel_body())
     assert (answer.status, answer.body["routes"][0]["status"]) == (202, "pending")
     (record,) = [record for record in caplog.records if record.name == "dovecote"]
     assert record.levelname == "DEBUG"
@@ -97,8 +83,7 @@ def test_a_broken_machinery_is_a_202_and_logged_at_debug_only(
 def test_only_as_many_routes_are_tried_at_once_as_the_setting_says(
     functions: Functions, connection: Connection, provider: Running
 ) -> None:
-    recipients = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(5)]
-    functions.post(email_only(recipients=recipients))
+    functions.post(channel_body(count=5))
     assert len(provider.provider.ledger.accepted) == 2
     assert connection.execute(
         "select status, count(*) from dovecote.notification_routes group by 1 order by 1"
@@ -106,7 +91,7 @@ def test_only_as_many_routes_are_tried_at_once_as_the_setting_says(
 
 
 def test_what_is_not_due_yet_is_not_tried(functions: Functions, provider: Running) -> None:
-    answer = functions.post(email_only(deliver_at="2999-01-01T00:00:00Z"))
+    answer = functions.post(channel_body(deliver_at="2999-01-01T00:00:00Z"))
     (route,) = answer.body["routes"]
     assert (route["status"], route["attempts"]) == ("pending", 0)
     assert provider.provider.ledger.attempts == []
@@ -120,6 +105,6 @@ def without(database_url: str, provider: Running, catalog_folder: Path) -> Itera
 
 
 def test_zero_turns_it_off(without: Functions, provider: Running) -> None:
-    assert without.post(email_only()).body["routes"][0]["attempts"] == 0
+    assert without.post(channel_body()).body["routes"][0]["attempts"] == 0
     assert provider.provider.ledger.attempts == []
     assert without.dispatch()["published"] == 1

@@ -14,12 +14,15 @@ from typing import Any
 
 import aiohttp
 import psycopg
+import pytest
 
 from local.playground import SETTINGS, push_targets
 from local.provider import Fault, Order, Provider
 from local.stack import Options, Stack
 from tests.canary import CANARY, heard, kept
 from tests.functions import PROBLEM
+
+pytestmark = pytest.mark.channels("email", "push")
 
 USER = f"{CANARY}-user"
 TOKEN = f"{CANARY}0" * 9

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,6 +25,7 @@ from dovecote.dispatch.sending.sender import Sender
 from dovecote.store.database import Database
 from dovecote.store.dispatch.claims import PostgresClaimed
 from tests.builders import (
+    CHANNEL,
     RecordingLog,
     ScriptedChannel,
     a_dispatch,
@@ -112,7 +114,7 @@ def test_the_oldest_of_a_lane_comes_first(store: Store, connection: Connection) 
         "update dovecote.notification_routes"
         " set next_attempt_at = clock_timestamp() - position * interval '1 second'"
     )
-    number = lanes.Lane(channel="email", priority=Priority.NORMAL, retry=False).number
+    number = lanes.Lane(channel=CHANNEL, priority=Priority.NORMAL, retry=False).number
     picked = {claim.route_id for claim in fresh(store, {number: 5}, a_lease())}
     oldest = connection.execute(
         "select route_id from dovecote.notification_routes where position >= 15"
@@ -121,14 +123,12 @@ def test_the_oldest_of_a_lane_comes_first(store: Store, connection: Connection) 
 
 
 def test_a_claim_takes_no_more_of_a_lane_than_it_names(store: Store) -> None:
-    store_routes(store, 30, "email")
-    store_routes(store, 30, "push")
-    email, push = (
-        lanes.Lane(channel=channel, priority=Priority.NORMAL, retry=False).number
-        for channel in ("email", "push")
-    )
-    got = Counter(claim.lane for claim in fresh(store, {email: 7, push: 3}, a_lease()))
-    assert got == {email: 7, push: 3}
+    for channel, priority in product(NAMES, Priority):
+        store_routes(store, 30, channel, priority=priority)
+    new = (lane.number for lane in lanes.ALL if not lane.retry)
+    quotas = {number: most for most, number in enumerate(new, 3)}
+    got = Counter(claim.lane for claim in fresh(store, quotas, a_lease()))
+    assert got == quotas
 
 
 def test_the_database_and_the_code_number_the_lanes_alike(
@@ -219,11 +219,11 @@ def test_retries_do_not_starve_new_work_and_low_priorities_move(
         "update dovecote.notification_routes set status = 'retrying', lane = lane + 1"
         " where position % 2 = 0"
     )
-    claims = fresh(store, lanes.shares("email", 100, middle), a_lease())
+    claims = fresh(store, lanes.shares(CHANNEL, 100, middle), a_lease())
     by_lane = Counter(claim.lane for claim in claims)
-    of_email = {lane.number: lane for lane in lanes.ALL if lane.channel == "email"}
-    assert set(by_lane) == set(of_email)
-    retries = sum(count for number, count in by_lane.items() if of_email[number].retry)
+    of_channel = {lane.number: lane for lane in lanes.ALL if lane.channel == CHANNEL}
+    assert set(by_lane) == set(of_channel)
+    retries = sum(count for number, count in by_lane.items() if of_channel[number].retry)
     assert retries <= len(claims) / 2
 
 
@@ -314,6 +314,7 @@ def test_a_lapsed_lease_is_claimed_only_when_its_hold_is_over(
     ).fetchone() == (True, True)
 
 
+@pytest.mark.channels("email", "push")
 def test_a_lapsed_lease_is_claimed_along_its_own_channel_alone(store: Store) -> None:
     store_routes(store, 1, "push")
     claim_all(store, seconds=0)
@@ -468,10 +469,10 @@ def test_what_was_claimed_before_the_store_failed_is_delivered(
 ) -> None:
     store_routes(store, 50)
     claim, calls = store.claim, iter([True, False])
-    emails = {lane.number for lane in lanes.of("email")}
+    first = {lane.number for lane in lanes.of(CHANNEL)}
 
     def once(channel: str, quotas: Any, lease: Lease, since: Any) -> Any:
-        if not emails & set(quotas) or next(calls, True):
+        if not first & set(quotas) or next(calls, True):
             return claim(channel, quotas, lease, since)
         raise StoreUnavailable("gone")
 
@@ -491,8 +492,8 @@ def test_a_store_out_of_reach_ends_the_line_of_each_channel_and_the_tally_says_s
     monkeypatch.setattr(store, "claim", gone)
     log = RecordingLog()
     tally = a_dispatch(store, ScriptedChannel(), log=log)(forever)
-    assert (tally["claimed"], tally["interrupted"]) == (0, 2)
-    assert sorted(line[2]["channel"] for line in log.lines) == ["email", "push"]
+    assert (tally["claimed"], tally["interrupted"]) == (0, len(NAMES))
+    assert sorted(line[2]["channel"] for line in log.lines) == sorted(NAMES)
     assert {line[:2] for line in log.lines} == {("error", "database out of reach")}
 
 
@@ -508,7 +509,7 @@ def test_concurrent_claims_share_the_work_and_none_exceeds_its_limit(
     store: Store, database_url: str
 ) -> None:
     store_routes(store, 900)
-    number = lanes.Lane(channel="email", priority=Priority.NORMAL, retry=False).number
+    number = lanes.Lane(channel=CHANNEL, priority=Priority.NORMAL, retry=False).number
     claims: list[list[UUID]] = []
 
     def work() -> None:

@@ -12,8 +12,9 @@ from dovecote.core.parsing import identifiers, queries
 from dovecote.core.problems import Invalid
 from dovecote.submit import submission
 from tests.functions import Functions
-from tests.integration.test_http import a_body, assert_problem
+from tests.integration.test_http import assert_problem
 from tests.integration.test_submit_in_sql import count, submit, wired
+from tests.sending import a_body
 
 Connection = psycopg.Connection[Any]
 

@@ -10,12 +10,15 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 
+from dovecote.channels import NAMES
+from dovecote.channels.lanes import Lane
+from dovecote.core.notification import Priority
 from dovecote.core.transitions import Refusal
 from dovecote.operations.dead_letters import BATCH, DeadLetters
 from dovecote.store.database import Database
 from dovecote.store.operations.dead_letters import PostgresDeadLetters
 from dovecote.store.statements import statement
-from tests.builders import ScriptedChannel, a_dispatch, a_redrive, forever
+from tests.builders import CHANNEL, ScriptedChannel, a_dispatch, a_redrive, a_route, forever
 from tests.functions import Answer, Functions
 from tests.integration.test_http import assert_problem
 from tests.integration.test_plans import nodes
@@ -30,7 +33,7 @@ def make(
     connection: Connection,
     count: int,
     *,
-    channel: str = "email",
+    channel: str = CHANNEL,
     kind: str = "order.shipped",
     reason: str = "attempts",
     ago: str = "1 hour",
@@ -44,13 +47,19 @@ def make(
         "  returning notification_id),"
         " r as (insert into dovecote.notification_routes (route_id, notification_id, position,"
         "  channel, target, priority, lane, status, max_attempts, attempts, claims, expires_at)"
-        "  select uuidv7(), notification_id, i, %(channel)s,"
-        "   case %(channel)s when 'email' then 'address' else 'topic' end, 1,"
-        "   case %(channel)s when 'email' then 3 else 9 end, 'dead_lettered', 8, 1, 1,"
+        "  select uuidv7(), notification_id, i, %(channel)s, %(target)s, 1, %(lane)s,"
+        "   'dead_lettered', 8, 1, 1,"
         "   now() + %(expires_in)s::interval"
         "  from n, generate_series(1, %(count)s) i returning route_id, notification_id, position)"
         " select route_id, notification_id, position from r order by position",
-        {"kind": kind, "channel": channel, "expires_in": expires_in, "count": count},
+        {
+            "kind": kind,
+            "channel": channel,
+            "target": a_route(channel).target,
+            "lane": Lane(channel=channel, priority=Priority.NORMAL, retry=True).number,
+            "expires_in": expires_in,
+            "count": count,
+        },
     ).fetchall()
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -108,14 +117,27 @@ def test_dead_letters_are_paged_newest_first(functions: Functions, connection: C
 
 def test_each_filter_finds_its_own(functions: Functions, connection: Connection) -> None:
     old = make(connection, 1, ago="3 days")
-    push = make(connection, 1, channel="push", ago="2 hours")
+    refused = make(connection, 1, reason="permanent", ago="2 hours")
     other = make(connection, 1, kind="account.password_reset", reason="expired")
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
-    assert routes_of(find(functions, channel="push")) == push
+    assert routes_of(find(functions, reason="permanent")) == refused
     assert routes_of(find(functions, kind="account.password_reset")) == other
     assert routes_of(find(functions, reason="expired")) == other
     assert routes_of(find(functions, to=yesterday)) == old
-    assert routes_of(find(functions, **{"from": yesterday})) == other + push
+    assert routes_of(find(functions, **{"from": yesterday})) == other + refused
+    assert routes_of(find(functions, channel=CHANNEL, reason="attempts", to=yesterday)) == old
+    assert routes_of(find(functions, kind="order.shipped", reason="expired")) == []
+
+
+@pytest.mark.channels("email", "push")
+def test_a_channel_filter_finds_its_own(functions: Functions, connection: Connection) -> None:
+    old = make(connection, 1, channel="email", ago="3 days")
+    push = make(connection, 1, channel="push", ago="2 hours")
+    expired = make(connection, 1, channel="email", reason="expired")
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    assert routes_of(find(functions, channel="push")) == push
+    assert routes_of(find(functions, channel="email")) == expired + old
+    assert routes_of(find(functions, **{"from": yesterday})) == expired + push
     assert routes_of(find(functions, channel="email", reason="attempts", to=yesterday)) == old
     assert routes_of(find(functions, channel="push", reason="expired")) == []
 
@@ -129,7 +151,7 @@ def test_what_was_redriven_or_settled_is_found_no_more(
 
 
 REFUSED_QUERIES = {
-    "channel": ("fax", "channel: must be one of: email, push"),
+    "channel": ("fax", f"channel: must be one of: {', '.join(NAMES)}"),
     "reason": ("bad luck", "reason: must be one of: attempts, expired, permanent, ambiguous"),
     "from": ("yesterday", "from: must be a time with an offset"),
     "to": ("2026-11-24T00:00:00", "to: must be a time with an offset"),
@@ -191,13 +213,20 @@ def test_a_page_is_read_along_the_index_of_its_filter_beside_many(connection: Co
 
 
 def test_a_dry_run_counts_and_changes_nothing(functions: Functions, connection: Connection) -> None:
-    make(connection, 3)
-    make(connection, 2, channel="push")
-    answer = redrive(functions, {"filter": {"channel": "email"}, "dry_run": True})
-    assert (answer.status, answer.body) == (200, {"matched": 3})
-    assert redrive(functions, {"filter": {}, "dry_run": True}).body == {"matched": 5}
+    for count, channel in enumerate(NAMES, 2):
+        make(connection, count, channel=channel)
+    make(connection, 3, reason="permanent")
+    for count, channel in enumerate(NAMES[1:], 3):
+        dry = {"filter": {"channel": channel}, "dry_run": True}
+        assert redrive(functions, dry).body == {"matched": count}
+    answer = redrive(functions, {"filter": {"channel": CHANNEL}, "dry_run": True})
+    assert (answer.status, answer.body) == (200, {"matched": 5})
+    only = {"filter": {"reason": "permanent"}, "dry_run": True}
+    assert redrive(functions, only).body == {"matched": 3}
+    every = 3 + sum(range(2, 2 + len(NAMES)))
+    assert redrive(functions, {"filter": {}, "dry_run": True}).body == {"matched": every}
     assert row(connection, "select count(*) from dovecote.redrives") == (0,)
-    assert len(routes_of(find(functions))) == 5
+    assert len(routes_of(find(functions))) == every
 
 
 def test_what_matches_is_redriven_and_the_rest_is_left(
@@ -373,7 +402,7 @@ def test_a_redrive_is_on_record_with_who_asked_for_what(
     connection: Connection, database_url: str, functions: Functions
 ) -> None:
     make(connection, 2)
-    event = {"channel": "email", "from": "2026-01-01T00:00:00Z"}
+    event = {"channel": CHANNEL, "from": "2026-01-01T00:00:00Z"}
     first = redrive(functions, {"filter": event, "per_second": 5, "limit": 10}).body
     (single,) = make(connection, 1)
     assert functions.call("POST", f"/dead-letters/{single}/redrive").status == 202

@@ -16,6 +16,7 @@ EVENTS = sorted(path.name for path in (ROOT / "events").glob("*.json"))
 SCRIPT = yaml.safe_load((ROOT / "events" / "demo.yaml").read_text())
 
 
+@pytest.mark.channels("email", "push")
 def test_the_demo_ends_well_and_shows_each_end_of_a_route() -> None:
     path = os.pathsep.join((str(ROOT / "layers" / "dovecote"), str(ROOT)))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "HOME": os.environ["HOME"]}
@@ -32,6 +33,7 @@ def test_the_demo_ends_well_and_shows_each_end_of_a_route() -> None:
     assert "The provider's ledger and the database agree to the row." in demo.stdout
 
 
+@pytest.mark.channels("email", "push")
 def test_no_password_is_printed_or_stands_on_a_command_line(tmp_path: Path) -> None:
     path = os.pathsep.join((str(ROOT / "layers" / "dovecote"), str(ROOT)))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "HOME": os.environ["HOME"]}
@@ -65,12 +67,14 @@ def test_every_event_of_the_api_is_sent_by_the_demo() -> None:
     assert {entry["event"] for entry in SCRIPT} | others == set(EVENTS)
 
 
+@pytest.mark.channels("email", "push")
 @pytest.mark.parametrize("name", [entry["event"] for entry in SCRIPT if entry["expect"] == 422])
 def test_a_bad_event_is_refused(functions: Functions, name: str) -> None:
     event = json.loads((ROOT / "events" / name).read_text())
     assert functions.post(event["body"].encode(), event["headers"]).status == 422
 
 
+@pytest.mark.channels("email", "push")
 def test_the_batch_s_event_is_answered_as_it_says(functions: Functions) -> None:
     event = json.loads((ROOT / "events" / "batch.json").read_text())
     answer = functions.post_batch(event["body"].encode(), event["headers"])
@@ -78,6 +82,7 @@ def test_the_batch_s_event_is_answered_as_it_says(functions: Functions) -> None:
     assert answer.body["results"][3]["replayed"] is True
 
 
+@pytest.mark.channels("email", "push")
 def test_the_queue_s_event_is_stored(functions: Functions) -> None:
     event = json.loads((ROOT / "events" / "queue.json").read_text())
     assert functions.invoke_submit(event) == {"batchItemFailures": []}

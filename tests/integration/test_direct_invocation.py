@@ -7,22 +7,25 @@ from typing import Any
 import psycopg
 
 from local.provider import Running
-from tests.integration.test_bulk import address, kinds, wired
+from tests.catalogs import write_catalog
+from tests.functions import environment, run_functions
+from tests.sending import recipient
 
 Connection = psycopg.Connection[Any]
-__all__ = ["kinds"]
 
 BODY = (
     '{"kind":"news.sent","idempotency_key":"numbers","payload":{"name":"Ann","a":12.50,'
     '"b":0.1234567890123456789,"c":123456789012345678901234567890},'
-    f'"recipients":[{{"email":"{address(1)}"}}]}}'
+    f'"recipients":{json.dumps([recipient()])}}}'
 )
 
 
 def test_numbers_lose_digits_and_then_are_another_body_than_by_http(
-    database_url: str, provider: Running, kinds: Path, connection: Connection
+    database_url: str, provider: Running, tmp_path: Path, connection: Connection
 ) -> None:
-    with wired(database_url, provider, kinds) as functions:
+    catalog = write_catalog(tmp_path, {"news.sent": {}})
+    values = environment(database_url, provider.url, catalog, INLINE_ROUTES="0")
+    with run_functions(values) as functions:
         # Lambda's runtime reads an event with json.loads.
         stored = functions.invoke_submit(json.loads(BODY))
         assert "notification_id" in stored, stored

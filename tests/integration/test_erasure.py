@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
 
+from dovecote.channels import NAMES
 from dovecote.core.claim import Claim
 from dovecote.core.feedback import Feedback, Verdict
 from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome, Result
@@ -23,9 +23,9 @@ from dovecote.store.people.erasure import PostgresErasure
 from dovecote.store.queries import rows
 from dovecote.store.statements import statement
 from dovecote.wiring import api
-from dovecote.wiring.settings import load
 from local.provider import Fault, Running
 from tests.builders import (
+    CHANNEL,
     ScriptedChannel,
     a_dispatch,
     a_finaliser,
@@ -41,15 +41,13 @@ from tests.builders import (
     stored,
 )
 from tests.functions import Functions, environment, run_functions
-from tests.integration.test_best_effort import order
-from tests.integration.test_delivering import applications, pushing, register
-from tests.integration.test_feedback import HOLDS
 from tests.integration.test_http import assert_problem
-from tests.integration.test_roles import as_user, names, users
+from tests.sending import PERMANENT, order, recipient
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
-__all__ = ["applications", "names", "pushing", "users"]
+HOLDS = dict.fromkeys(NAMES, 0.0) | {CHANNEL: 300.0}
+ADDRESSED = "email" in recipient()
 
 ANN, BEN = "success+ann@simulator.amazonses.com", "success+ben@simulator.amazonses.com"
 CANARY = "canary-7f3a"
@@ -57,14 +55,18 @@ NOTHING = {"erased": 0, "in_flight": 0, "devices": 0, "remaining": False}
 PERSON = "user_id, device_session_id, resolved_email, locale, data, last_error"
 
 
+def person(user_id: str, address: str, **more: Any) -> dict[str, Any]:
+    """Return a recipient with the fields that the registered channels know."""
+    fields = {"user_id": user_id, "email": address}
+    return {field: fields[field] for field in recipient()} | more
+
+
 def a_body(**overrides: Any) -> dict[str, Any]:
     body = {
         "kind": "order.shipped",
         "idempotency_key": "order-1",
         "payload": {"order_id": CANARY, "carrier": "DHL"},
-        "recipients": [
-            {"user_id": "u-1", "email": ANN, "locale": "de", "data": {"first_name": CANARY}}
-        ],
+        "recipients": [person("u-1", ANN, locale="de", data={"first_name": CANARY})],
     }
     return body | overrides
 
@@ -87,10 +89,6 @@ def people(database_url: str) -> Iterator[PostgresErasure]:
 
 
 USER = "/users?user_id=u-1"
-
-
-def recipient(email: str) -> str:
-    return f"/recipients?email={quote(email, safe='')}"
 
 
 def erase(functions: Functions, path: str, **expected: Any) -> None:
@@ -127,28 +125,35 @@ def stored_text(connection: Connection) -> str:
 # Who is erased from what.
 
 
-@pytest.mark.parametrize("path", [USER, recipient(ANN), recipient(ANN.upper())])
 def test_a_person_is_erased_from_all_that_is_stored(
-    functions: Functions, connection: Connection, provider: Running, path: str
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
-    order(
-        provider, Fault.ERROR, status=400, code="BadRequestException", message=f"no {ANN}", times=1
-    )
-    body = a_body(recipients=[{"email": ANN, "data": {"first_name": CANARY}}])
-    if path == USER:
-        body["recipients"][0]["user_id"] = "u-1"
-    functions.post(body)
+    one = person("u-1", ANN, data={"first_name": CANARY})
+    erase_all_of(USER, one, len(NAMES), functions, connection, provider)
+    assert suppressed(connection) == ({key_of(ANN): (None, "erased")} if ADDRESSED else {})
+
+
+def erase_all_of(
+    path: str,
+    one: dict[str, Any],
+    routes: int,
+    functions: Functions,
+    connection: Connection,
+    provider: Running,
+) -> None:
+    """Refuse a message to a recipient, who is then erased by a path; find nothing left of them."""
+    order(provider, Fault.ERROR, times=1, **PERMANENT | {"message": f"no {ANN}"})
+    functions.post(a_body(recipients=[one]))
     said = f"= 'said of {ANN}'"
     connection.execute(f"update notification_dead_letters set error {said}".encode())  # noqa: S608
     connection.execute(f"update notification_events set detail {said}".encode())  # noqa: S608
     connection.execute(
-        f"update notification_routes set last_error {said} where channel = 'email'".encode()  # noqa: S608
+        f"update notification_routes set last_error {said} where channel = %s".encode(),  # noqa: S608
+        (CHANNEL,),
     )
-    routes = 2 if path == USER else 1
     erase(functions, path, erased=routes)
     text = stored_text(connection)
     assert not [word for word in (CANARY, ANN, "u-1") if word in text]
-    assert suppressed(connection) == {key_of(ANN): (None, "erased")}
     noted = fetched(connection, "select count(*) from notification_events where event = 'erased'")
     assert noted == [(routes,)]
     erase(functions, path)
@@ -157,18 +162,21 @@ def test_a_person_is_erased_from_all_that_is_stored(
     )
 
 
-def test_what_is_still_to_be_sent_is_cancelled_and_a_replay_mails_nobody(
+def test_what_is_still_to_be_sent_is_cancelled_and_a_replay_sends_to_nobody(
     idle: Functions, connection: Connection, provider: Running
 ) -> None:
     first = idle.post(a_body())
-    erase(idle, USER, erased=2)
+    erase(idle, USER, erased=len(NAMES))
     again = idle.post(a_body())
     assert again.status == 202
     assert again.headers["idempotent-replayed"] == "true"
     assert again.body["notification_id"] == first.body["notification_id"]
-    email, push = again.body["routes"]
-    assert (email["status"], email["email"], email["user_id"]) == ("cancelled", None, None)
-    assert (push["status"], push["last_error"]) == ("skipped", None)
+    first_route, *others = again.body["routes"]
+    erased = (first_route["status"], first_route["email"], first_route["user_id"])
+    assert erased == ("cancelled", None, None)
+    assert [(one["status"], one["last_error"]) for one in others] == [
+        ("skipped", None) for _ in NAMES[1:]
+    ]
     idle.dispatch()
     assert provider.provider.ledger.accepted == []
 
@@ -177,15 +185,15 @@ def test_others_of_the_same_notification_keep_theirs_and_its_payload(
     idle: Functions, connection: Connection, provider: Running
 ) -> None:
     named = {"data": {"first_name": "N"}}
-    two = [{"user_id": "u-1", "email": ANN, **named}, {"user_id": "u-2", "email": BEN, **named}]
+    two = [person("u-1", ANN, **named), person("u-2", BEN, **named)]
     assert idle.post(a_body(recipients=two)).status == 202
-    erase(idle, USER, erased=2)
+    erase(idle, USER, erased=len(NAMES))
     ((payload,),) = fetched(connection, "select payload from notifications")
     assert CANARY in payload
     assert idle.dispatch()["published"] == 1
     (accepted,) = provider.provider.ledger.accepted
-    assert BEN in str(accepted)
-    erase(idle, "/users?user_id=u-2", erased=2)
+    assert (BEN if ADDRESSED else "u-2") in str(accepted)
+    erase(idle, "/users?user_id=u-2", erased=len(NAMES))
     assert fetched(connection, "select payload from notifications") == [("{}",)]
 
 
@@ -213,25 +221,6 @@ def test_two_erasures_of_one_notification_at_once_leave_no_payload(
 def waiting_for_a_lock(connection: Connection) -> None:
     while not fetched(connection, "select 1 from pg_stat_activity where wait_event_type = 'Lock'"):
         time.sleep(0.01)
-
-
-@pytest.mark.parametrize("path", [USER, recipient(ANN.upper())])
-def test_an_erased_route_is_found_neither_by_its_user_nor_by_its_address(
-    idle: Functions, connection: Connection, path: str
-) -> None:
-    spelt = [ANN, ANN.title(), BEN]
-    people = [{"user_id": "u-1", "email": e, "data": {"first_name": "N"}} for e in spelt]
-    assert idle.post(a_body(recipients=people)).status == 202
-    erase(idle, path, erased=6 if path == USER else 2)
-    assert misfiled(connection) == []
-    assert fetched(connection, "table address_routes") == fetched(
-        connection,
-        "select lower(resolved_email), notification_id, route_id from notification_routes"
-        " where resolved_email is not null",
-    )
-    for query in ("user_id=u-1", f"email={ANN.replace('+', '%2B')}"):
-        found = idle.call("GET", f"/notifications?{query}").body["notifications"]
-        assert ANN not in json.dumps(found).lower()
 
 
 def test_what_another_erasure_takes_is_passed_by_and_does_not_end_this_one(
@@ -266,34 +255,6 @@ def test_what_is_submitted_during_an_erasure_is_there_as_a_whole_and_erased_by_t
     assert misfiled(connection) == []
     assert people.erase_user("u-1", 100).routes == 2
     assert misfiled(connection) == fetched(connection, "table user_routes") == []
-
-
-# Suppressions.
-
-
-def test_an_address_that_another_user_has_too_is_not_suppressed_with_the_user(
-    idle: Functions, connection: Connection
-) -> None:
-    idle.post(a_body())
-    other = [{"user_id": "u-2", "email": ANN, "data": {"first_name": "N"}}]
-    assert idle.post(a_body(idempotency_key="2", recipients=other)).status == 202
-    erase(idle, USER, erased=2)
-    assert suppressed(connection) == {}
-    erase(idle, recipient(ANN), erased=1)
-    assert suppressed(connection) == {key_of(ANN): (None, "erased")}
-
-
-def test_what_was_known_of_a_suppressed_address_goes_with_it(
-    idle: Functions, connection: Connection
-) -> None:
-    connection.execute(
-        "insert into suppressions (address_hash, email, reason, route_id, message_id)"
-        " values (%s, %s, 'bounced', gen_random_uuid(), 'm-1')",
-        (key_of(ANN), ANN),
-    )
-    erase(idle, recipient(ANN))
-    assert suppressed(connection) == {key_of(ANN): (None, "erased")}
-    assert fetched(connection, "select route_id, message_id from suppressions") == [(None, None)]
 
 
 # In flight.
@@ -463,37 +424,6 @@ def test_an_event_settles_what_was_in_flight_and_brings_nobody_back(
     assert row(connection, f"status, {PERSON}")[:6] == (status, *[None] * 5)
 
 
-# Devices.
-
-
-def test_the_devices_of_a_user_go_at_sns_and_here(
-    pushing: Functions, connection: Connection, provider: Running
-) -> None:
-    assert register(pushing, "phone", "apns", "a" * 64) == 200
-    assert register(pushing, "tablet", "fcm", "b" * 64) == 200
-    assert pushing.post(a_body()).status == 202
-    assert len(provider.provider.registry.endpoints) == 2
-    erase(pushing, USER, erased=3, devices=2)
-    assert fetched(connection, "select from push_devices") == []
-    assert len(provider.provider.registry.endpoints) == 0
-    erase(pushing, USER)
-
-
-def test_where_sns_is_out_of_reach_nothing_is_erased_and_the_call_may_be_repeated(
-    pushing: Functions, connection: Connection, database_url: str, catalog_folder: Path
-) -> None:
-    assert register(pushing, "phone", "apns", "a" * 64) == 200
-    assert pushing.post(a_body()).status == 202
-    arns = load().of("push").push_application_arns
-    values = environment(
-        database_url, "http://127.0.0.1:9", catalog_folder, PUSH_APPLICATION_ARNS=arns
-    )
-    with run_functions(values) as cut_off:
-        assert_problem(cut_off.call("DELETE", USER), 503)
-    assert fetched(connection, "select count(user_id) from notification_routes") == [(2,)]
-    erase(pushing, USER, erased=2, devices=1)
-
-
 # Large, wrong, and as its own user.
 
 
@@ -565,29 +495,3 @@ def test_what_names_nobody_is_refused_in_words_that_repeat_nothing(
     value = path.rpartition("=")[2]
     assert len(value) < 3 or value not in json.dumps(answer.body)
     assert suppressed(connection) == {}
-
-
-def test_api_erases_as_its_own_user_and_logs_nothing_of_whom(
-    connection: Connection,
-    users: dict[str, str],
-    database_url: str,
-    idle: Functions,
-    provider: Running,
-    catalog_folder: Path,
-    applications: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    idle.post(a_body())
-    anonymous = [{"email": BEN, "data": {"first_name": CANARY}}]
-    idle.post(a_body(idempotency_key="2", recipients=anonymous))
-    url = as_user(connection, database_url, users["Api"])
-    arns = ",".join((applications["APNS"], applications["GCM"]))
-    values = environment(url, provider.url, catalog_folder, PUSH_APPLICATION_ARNS=arns)
-    with run_functions(values) as functions:
-        assert register(functions, "phone", "apns", "a" * 64) == 200
-        erase(functions, USER, erased=2, devices=1)
-        erase(functions, recipient(BEN), erased=1)
-    printed = capsys.readouterr().out
-    assert printed.count('"message":"person erased"') == 2
-    assert not [word for word in (ANN, BEN, "u-1", CANARY) if word in printed]
-    assert CANARY not in stored_text(connection)

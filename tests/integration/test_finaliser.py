@@ -1,4 +1,4 @@
-"""Heart 1 to 3: one finaliser, inside its caller's transaction, the same for both channels."""
+"""One finaliser, inside its caller's transaction, the same for every channel."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ import pytest
 
 from dovecote.channels import NAMES
 from dovecote.core.claim import Claim
-from dovecote.core.device import Device
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.notification import Cancellation
 from dovecote.core.outcome import (
@@ -26,9 +25,9 @@ from dovecote.core.outcome import (
     Unreachable,
 )
 from dovecote.store.database import Database
-from dovecote.store.people.devices import PostgresDevices
 from tests.builders import (
     ADDRESS,
+    CHANNEL,
     RecordingLog,
     a_finaliser,
     a_notification,
@@ -44,7 +43,7 @@ from tests.store import Store
 from tests.unit.examples import TRACEPARENT
 
 Connection = psycopg.Connection[Any]
-both_channels = pytest.mark.parametrize("channel", NAMES)
+each_channel = pytest.mark.parametrize("channel", NAMES)
 HOLDS = dict.fromkeys(NAMES, 300.0)
 
 
@@ -75,7 +74,7 @@ def dead_letters(connection: Connection) -> list[Any]:
     ).fetchall()
 
 
-@both_channels
+@each_channel
 def test_success_publishes_and_clears_the_next_attempt(
     store: Store, connection: Connection, channel: str
 ) -> None:
@@ -93,7 +92,7 @@ def test_success_publishes_and_clears_the_next_attempt(
     assert published is not None
 
 
-@both_channels
+@each_channel
 def test_failure_below_max_attempts_arms_the_next_attempt_by_the_database_clock(
     store: Store, connection: Connection, channel: str
 ) -> None:
@@ -110,7 +109,7 @@ def test_failure_below_max_attempts_arms_the_next_attempt_by_the_database_clock(
     assert dead_letters(connection) == []
 
 
-@both_channels
+@each_channel
 def test_failure_at_max_attempts_dead_letters_with_a_row(
     store: Store, connection: Connection, channel: str
 ) -> None:
@@ -122,7 +121,7 @@ def test_failure_at_max_attempts_dead_letters_with_a_row(
     assert dead_letters(connection) == [(claim.route_id, "attempts", "no luck", 1)]
 
 
-@both_channels
+@each_channel
 def test_a_permanent_refusal_dead_letters_at_the_first_attempt(
     store: Store, connection: Connection, channel: str
 ) -> None:
@@ -132,15 +131,15 @@ def test_a_permanent_refusal_dead_letters_at_the_first_attempt(
     assert dead_letters(connection) == [(claim.route_id, "permanent", "MessageRejected", 1)]
 
 
-@both_channels
+@each_channel
 @pytest.mark.parametrize(
     "outcome",
     [
         NotBegun(),
         # behind what has never paused
-        NotBegun(behind="email/example.com"),
+        NotBegun(behind=f"{CHANNEL}/example.com"),
         # behind what is well again
-        NotBegun(behind="email/example.org"),
+        NotBegun(behind=f"{CHANNEL}/example.org"),
     ],
     ids=str,
 )
@@ -148,8 +147,8 @@ def test_what_was_not_begun_is_given_back_with_its_attempt_and_due_as_before(
     store: Store, connection: Connection, channel: str, outcome: Outcome
 ) -> None:
     connection.execute(
-        "insert into dovecote.channel_state (resource, channel)"
-        " values ('email/example.org', 'email')"
+        "insert into dovecote.channel_state (resource, channel) values (%s, %s)",
+        (f"{CHANNEL}/example.org", CHANNEL),
     )
     claim = claim_one(store, channel)
     settle(store, claim, outcome, RecordingLog())
@@ -159,7 +158,7 @@ def test_what_was_not_begun_is_given_back_with_its_attempt_and_due_as_before(
     assert row(connection, claim, "next_attempt_at = created_at") == (True,)
 
 
-@both_channels
+@each_channel
 @pytest.mark.parametrize("kind", [Throttled, Unavailable])
 def test_what_is_throttled_or_unavailable_is_given_back_with_its_attempt(
     store: Store,
@@ -177,17 +176,17 @@ def test_what_is_throttled_or_unavailable_is_given_back_with_its_attempt(
 def test_a_throttled_route_is_due_again_soon_and_waits_since_it_was_first_due(
     store: Store, connection: Connection
 ) -> None:
-    claim = claim_one(store, "email")
+    claim = claim_one(store, CHANNEL)
     connection.execute(
         "update dovecote.notification_routes set next_attempt_at = next_attempt_at - interval '1 h'"
     )
-    settle(store, claim, Throttled(resource="email", error="fast"), RecordingLog())
+    settle(store, claim, Throttled(resource=CHANNEL, error="fast"), RecordingLog())
     assert row(
         connection,
         claim,
         "waiting_for, waiting_since < clock_timestamp() - interval '59 minutes',"
         " next_attempt_at > clock_timestamp()",
-    ) == ("email", True, True)
+    ) == (CHANNEL, True, True)
     assert store.gauges().oldest_due_seconds == pytest.approx(3600, abs=60)
 
 
@@ -198,7 +197,7 @@ DOUBT = (
 )
 
 
-@both_channels
+@each_channel
 @pytest.mark.parametrize("max_attempts", [3, 1])
 def test_an_ambiguous_answer_is_in_doubt_for_the_hold_and_due_after_it(
     store: Store, connection: Connection, channel: str, max_attempts: int
@@ -212,7 +211,7 @@ def test_an_ambiguous_answer_is_in_doubt_for_the_hold_and_due_after_it(
     assert dead_letters(connection) == []
 
 
-@both_channels
+@each_channel
 def test_without_feedback_an_ambiguous_answer_is_a_failure(
     store: Store, connection: Connection, channel: str
 ) -> None:
@@ -224,7 +223,7 @@ def test_without_feedback_an_ambiguous_answer_is_a_failure(
     assert hold is None
 
 
-@both_channels
+@each_channel
 def test_the_last_straw_of_an_outage_is_in_doubt_and_burns_no_attempt(
     store: Store, connection: Connection, channel: str
 ) -> None:
@@ -238,7 +237,7 @@ def test_the_last_straw_of_an_outage_is_in_doubt_and_burns_no_attempt(
 
 
 def test_what_is_in_doubt_cannot_be_cancelled(store: Store) -> None:
-    claim = claim_one(store, "email")
+    claim = claim_one(store, CHANNEL)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
     assert cancel(store, claim) == Cancellation(cancelled=0, in_flight=1, ended=0)
 
@@ -246,7 +245,7 @@ def test_what_is_in_doubt_cannot_be_cancelled(store: Store) -> None:
 def test_a_hold_outlasts_the_time_of_its_route_which_then_ends_as_ambiguous(
     store: Store, connection: Connection
 ) -> None:
-    claim = claim_one(store, "email", expires_in=10)
+    claim = claim_one(store, CHANNEL, expires_in=10)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
     assert row(connection, claim, "next_attempt_at >= doubt_until - interval '1 s'") == (True,)
     assert claim_all(store) == []
@@ -274,7 +273,7 @@ def test_a_hold_outlasts_the_time_of_its_route_which_then_ends_as_ambiguous(
 def test_an_outcome_that_is_certain_ends_the_doubt(
     store: Store, connection: Connection, outcome: Outcome, status: str
 ) -> None:
-    claim = claim_one(store, "email")
+    claim = claim_one(store, CHANNEL)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
     pass_the_hold(connection)
     (again,) = claim_all(store)
@@ -284,12 +283,12 @@ def test_an_outcome_that_is_certain_ends_the_doubt(
 
 
 @pytest.mark.parametrize(
-    "outcome", [NotBegun(), Throttled(resource="email", error="fast")], ids=["not begun", "fast"]
+    "outcome", [NotBegun(), Throttled(resource=CHANNEL, error="fast")], ids=["not begun", "fast"]
 )
 def test_what_is_given_back_stays_in_doubt(
     store: Store, connection: Connection, outcome: Outcome
 ) -> None:
-    claim = claim_one(store, "email")
+    claim = claim_one(store, CHANNEL)
     settle_with_feedback(store, claim, Ambiguous(error="lost"))
     pass_the_hold(connection)
     (again,) = claim_all(store)
@@ -306,7 +305,7 @@ def pass_the_hold(connection: Connection) -> None:
     )
 
 
-@both_channels
+@each_channel
 def test_a_route_with_nobody_to_deliver_to_is_skipped_and_its_attempt_not_counted(
     store: Store, connection: Connection, channel: str
 ) -> None:
@@ -322,35 +321,6 @@ def test_a_route_with_nobody_to_deliver_to_is_skipped_and_its_attempt_not_counte
     assert (level, message) == ("info", "notification routes skipped")
     (told,) = fields["routes"]
     assert (told["route_id"], told["error"]) == (str(claim.route_id), "device is dead")
-
-
-def test_the_device_of_a_disabled_endpoint_is_dead_until_it_registers_anew(
-    store: Store, devices: PostgresDevices
-) -> None:
-    own = [
-        Device(user_id="u-1", device_session_id=s, platform="fcm", token=s, endpoint=f"arn:{s}")
-        for s in ("phone", "tablet")
-    ]
-    for device in own:
-        devices.put(device)
-    claim = claim_one(store, "push")
-    settle(store, claim, Permanent(error="no", dead_endpoint="arn:phone"), RecordingLog())
-    assert [(d.device_session_id, d.dead) for d in store.devices(["u-1"])] == [
-        ("phone", True), ("tablet", False),
-    ]  # fmt: skip
-    devices.put(own[0])
-    assert not any(device.dead for device in store.devices(["u-1"]))
-
-
-def test_a_late_worker_too_tells_of_a_dead_device(store: Store, devices: PostgresDevices) -> None:
-    devices.put(
-        Device(user_id="u-1", device_session_id="d", platform="fcm", token="t", endpoint="arn:d")
-    )
-    store_routes(store, 1, "push")
-    (late,) = claim_all(store, seconds=0)
-    assert claim_lapsed(store, "push") is not None
-    settle(store, late, Permanent(error="no", dead_endpoint="arn:d"), RecordingLog())
-    assert [device.dead for device in store.devices(["u-1"])] == [True]
 
 
 @pytest.mark.parametrize("max_attempts", [0, -1])
@@ -371,13 +341,13 @@ def test_a_route_without_max_attempts_falls_back_to_the_default_of_five(
 def test_a_retry_is_due_at_the_latest_when_the_route_expires(
     store: Store, connection: Connection
 ) -> None:
-    claim = claim_one(store, "email", expires_in=10)
+    claim = claim_one(store, CHANNEL, expires_in=10)
     settle(store, claim, Failed(error="no luck"), RecordingLog())
     assert row(connection, claim, "next_attempt_at = expires_at") == (True,)
 
 
 def test_the_finaliser_never_commits_by_itself(store: Store, connection: Connection) -> None:
-    claim = claim_one(store, "email", max_attempts=1)
+    claim = claim_one(store, CHANNEL, max_attempts=1)
     results = [Result(claim=claim, outcome=Failed(error="no luck"))]
     with pytest.raises(ZeroDivisionError), store.transaction() as transaction:
         assert a_finaliser().finalise(transaction, results).tally.total() / 0
@@ -454,7 +424,7 @@ def traced_claim(store: Store, channel: str, max_attempts: int) -> Claim:
     return claim_one(store, channel, submission=submission, max_attempts=max_attempts)
 
 
-@both_channels
+@each_channel
 def test_each_log_line_has_its_fields_and_nothing_of_the_recipient(
     store: Store, connection: Connection, channel: str
 ) -> None:
@@ -521,7 +491,7 @@ BROKEN_ROWS = {
 }
 
 
-@both_channels
+@each_channel
 @pytest.mark.parametrize("assignment", BROKEN_ROWS.values(), ids=BROKEN_ROWS)
 def test_the_check_constraint_refuses(
     store: Store, connection: Connection, channel: str, assignment: str

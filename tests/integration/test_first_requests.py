@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from dovecote import channels
 from dovecote.catalog.compile import compile_catalog
 from local.provider import Running
+from tests.builders import CHANNEL
 from tests.functions import ROOT, environment
 
 WORKER = """
@@ -40,7 +40,7 @@ SENDING = {
     "boto3",
     "botocore.auth",
     "botocore.client",
-    "dovecote.channels.email.channel",
+    *(f"dovecote.channels.{name}.channel" for name in channels.NAMES),
     "urllib3",
 }
 CATALOG = {"dovecote.catalog.kinds", "email_validator", "fastjsonschema", "jinja2", "yaml"}
@@ -74,8 +74,8 @@ class Starts:
         return told["answer"], set(told["loaded"])
 
     def stored(self) -> tuple[str, set[str]]:
-        """Store one email; return its notification and what submit loaded."""
-        event = an_event("email")
+        """Store a notification of the first channel; return its id and what submit loaded."""
+        event = an_event(CHANNEL)
         event["headers"]["idempotency-key"] = str(uuid.uuid4())
         answer, loaded = self.first("submit", event, INLINE_ROUTES="0")
         assert answer["statusCode"] == 202, answer
@@ -91,7 +91,7 @@ def starts(database_url: str, provider: Running, catalog_folder: Path, tmp_path:
     """Functions with the catalog as it is built."""
     built = shutil.copytree(catalog_folder, tmp_path / "catalog")
     assert compile_catalog(built, channels.sections())
-    return Starts(environment(database_url, provider.url, built))
+    return Starts(environment(database_url, provider.url, built, INLINE_BUDGET_SECONDS="8"))
 
 
 def test_a_submit_that_tries_nothing_at_once_loads_no_client(starts: Starts) -> None:
@@ -102,29 +102,11 @@ def test_a_submit_that_tries_nothing_at_once_loads_no_client(starts: Starts) -> 
     assert not loaded & PARSING, "the catalog is compiled, with its templates"
 
 
-def test_a_submit_of_templates_that_do_more_parses_none(starts: Starts) -> None:
-    event = an_event("email")
-    recipient = {
-        "email": "success+ann@simulator.amazonses.com",
-        "data": {"first_name": "Ann", "unsubscribe_token": "0123456789abcdef"},
-    }
-    article = {"title": "t", "summary": "s", "url": "https://example.com"}
-    body = {
-        "kind": "digest.weekly",
-        "payload": {"week": "16 November", "articles": [article]},
-        "recipients": [recipient],
-    }
-    answer, loaded = starts.first("submit", event | {"body": json.dumps(body)}, INLINE_ROUTES="0")
-    assert answer["statusCode"] == 202, answer
-    assert "jinja2.runtime" in loaded
-    assert not loaded & PARSING
-
-
 def test_a_submit_from_a_catalog_that_was_not_compiled_reads_yaml(
     starts: Starts, catalog_folder: Path
 ) -> None:
     answer, loaded = starts.first(
-        "submit", an_event("email"), CATALOG_PATH=str(catalog_folder), INLINE_ROUTES="0"
+        "submit", an_event(CHANNEL), CATALOG_PATH=str(catalog_folder), INLINE_ROUTES="0"
     )
     assert answer["statusCode"] == 202, answer
     assert "yaml" in loaded
@@ -132,7 +114,7 @@ def test_a_submit_from_a_catalog_that_was_not_compiled_reads_yaml(
 
 
 def test_a_submit_that_tries_at_once_loads_a_client_and_no_dispatcher(starts: Starts) -> None:
-    answer, loaded = starts.first("submit", an_event("email"))
+    answer, loaded = starts.first("submit", an_event(CHANNEL))
     assert [route["status"] for route in json.loads(answer["body"])["routes"]] == ["published"]
     assert not loaded & {
         "dovecote.dispatch.dispatch",
@@ -171,18 +153,3 @@ def test_a_look_at_devices_loads_no_client_no_catalog_and_no_spans(starts: Start
     answer, loaded = starts.first("api", an_event("devices"))
     assert json.loads(answer["body"]) == {"devices": []}
     assert not loaded & (SENDING | CATALOG | SPANS | LOG)
-
-
-def test_feedback_loads_no_client_no_catalog_and_no_spans(
-    starts: Starts, connection: psycopg.Connection[Any]
-) -> None:
-    starts.stored()
-    row = connection.execute("select route_id from dovecote.notification_routes").fetchone()
-    assert row is not None
-    tags = {"route_id": [str(row[0])], "claim": ["1"], "kind": ["account-password_reset"]}
-    detail = {"eventType": "Delivery", "mail": {"messageId": "message-1", "tags": tags}}
-    body = {"source": "aws.ses", "detail-type": "Email Delivered", "detail": detail}
-    record = {"messageId": "1", "body": json.dumps(body)}
-    answer, loaded = starts.first("feedback", {"Records": [record]})
-    assert answer == {"batchItemFailures": []}
-    assert not loaded & (SENDING | CATALOG | SPANS)

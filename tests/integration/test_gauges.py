@@ -17,6 +17,7 @@ from dovecote.operations.gauges import RETURN_SECONDS, Gauges, ReadGauges
 from dovecote.wiring import observability
 from local.provider import Fault, Running
 from tests.builders import (
+    CHANNEL,
     RecordingLog,
     ScriptedChannel,
     a_dispatch,
@@ -26,8 +27,8 @@ from tests.builders import (
     store_routes,
 )
 from tests.functions import Functions, environment, run_functions
-from tests.integration.test_best_effort import email_only, order
 from tests.integration.test_http import unreachable
+from tests.sending import channel_body, order
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
@@ -56,7 +57,7 @@ def test_an_empty_queue_is_well(store: Store) -> None:
 def test_the_oldest_due_route_is_of_any_lane_claimed_or_not(
     store: Store, connection: Connection
 ) -> None:
-    store_routes(store, 3, "push")
+    store_routes(store, 3, channels.NAMES[-1])
     make_due(connection, "90 s")
     store_routes(store, 2)
     assert 90 <= store.gauges().oldest_due_seconds < 100
@@ -92,7 +93,10 @@ def test_open_dead_letters_of_the_last_hour_are_counted(
 
 @pytest.mark.parametrize(
     ("resource", "shown"),
-    [("email", ["email"]), ("push", ["push"]), ("email/example.com", []), ("push/topic", [])],
+    [
+        *((name, [name]) for name in channels.NAMES),
+        *((f"{name}/example.com", []) for name in channels.NAMES),
+    ],
 )
 def test_a_pause_of_a_channel_as_a_whole_is_shown(
     store: Store, connection: Connection, resource: str, shown: list[str]
@@ -151,10 +155,11 @@ GAUGES = {
 def test_a_run_emits_its_tally_and_gauges_in_one_line_and_the_pauses_in_one_line_a_channel(
     functions: Functions, connection: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    functions.post(email_only(deliver_at="2999-01-01T00:00:00Z"))
+    functions.post(channel_body(deliver_at="2999-01-01T00:00:00Z"))
     make_due(connection, "90 s")
     connection.execute(
-        "update channel_state set paused_until = now() + interval '1 hour' where resource = 'email'"
+        "update channel_state set paused_until = now() + interval '1 hour' where resource = %s",
+        (CHANNEL,),
     )
     capsys.readouterr()
     assert set(functions.dispatch()) == set(TALLY)
@@ -162,7 +167,9 @@ def test_a_run_emits_its_tally_and_gauges_in_one_line_and_the_pauses_in_one_line
     assert units_of(line) == TALLY | GAUGES
     assert re.fullmatch("[0-9a-f]{32}", line["trace_id"])
     assert line["oldest_due_seconds"][0] >= 90
-    assert {name: one["paused"] for name, one in own.items()} == {"email": [1], "push": [0]}
+    assert {name: one["paused"] for name, one in own.items()} == {
+        name: [int(name == CHANNEL)] for name in channels.NAMES
+    }
     assert all(units_of(one) == {"paused": "Count"} for one in own.values())
     assert {one["trace_id"] for one in own.values()} == {line["trace_id"]}
     assert {one["service"] for one in (line, *own.values())} == {"dovecote"}
@@ -182,13 +189,13 @@ def test_a_run_emits_what_channels_answered_how_often_was_tried_and_how_long_it_
 ) -> None:
     order(provider, Fault.ERROR, times=1)
     order(provider, Fault.STALL, seconds=0.3, times=1)
-    functions.post(email_only())
-    functions.post(email_only(idempotency_key="another", deliver_at="2000-01-01T00:00:00Z"))
+    functions.post(channel_body())
+    functions.post(channel_body(idempotency_key="another", deliver_at="2000-01-01T00:00:00Z"))
     capsys.readouterr()
     functions.dispatch()
     _, own = by_channel(capsys.readouterr().out)
-    assert units_of(own["push"]) == {"paused": "Count"}
-    line = own["email"]
+    line = own.pop(CHANNEL)
+    assert [units_of(other) for other in own.values()] == [{"paused": "Count"}] * len(own)
     assert set(units_of(line)) == {"paused", "ambiguous", "delivered", *SAMPLED}
     assert (line["paused"], line["ambiguous"], line["delivered"]) == ([0], [1], [2])
     assert sorted(line["attempts_to_success"]) == [1, 2]
@@ -202,22 +209,22 @@ def test_a_run_emits_what_channels_answered_how_often_was_tried_and_how_long_it_
 def test_submit_emits_what_its_tries_came_to_once_in_a_while(
     functions: Functions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    functions.post(email_only())
+    functions.post(channel_body())
     assert metrics_of(capsys.readouterr().out) == []
     monkeypatch.setattr(observability, "EMIT_SECONDS", 0)
-    functions.post(email_only(idempotency_key="another"))
-    functions.post(email_only(idempotency_key="later", deliver_at="2999-01-01T00:00:00Z"))
+    functions.post(channel_body(idempotency_key="another"))
+    functions.post(channel_body(idempotency_key="later", deliver_at="2999-01-01T00:00:00Z"))
     whole, own = by_channel(capsys.readouterr().out)
     assert whole == []
-    assert own.keys() == {"email"}
-    assert own["email"]["delivered"] == [2]
-    assert set(units_of(own["email"])) == {"delivered", *SAMPLED}
+    assert own.keys() == {CHANNEL}
+    assert own[CHANNEL]["delivered"] == [2]
+    assert set(units_of(own[CHANNEL])) == {"delivered", *SAMPLED}
 
 
 def test_a_run_without_a_database_emits_its_tally_and_leaves_the_gauges_out(
     unreachable: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert unreachable.dispatch()["interrupted"] == 2
+    assert unreachable.dispatch()["interrupted"] == len(channels.NAMES)
     printed = capsys.readouterr().out
     (line,) = metrics_of(printed)
     assert units_of(line) == TALLY
@@ -265,4 +272,4 @@ def test_two_stacks_share_no_metrics_and_no_logs(
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert {line["service"] for line in lines} == {name or "dovecote"}
         whole, own = by_channel("\n".join(map(json.dumps, lines)))
-        assert (len(whole), len(own)) == (1, 2)
+        assert (len(whole), len(own)) == (1, len(channels.NAMES))

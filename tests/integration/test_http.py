@@ -16,22 +16,12 @@ from dovecote import channels
 from dovecote.aws import openapi
 from dovecote.store.database import Database
 from local.provider import Running
-from tests.builders import ADDRESS, a_lease, a_notification, a_submission
-from tests.canary import CANARY
-from tests.functions import PROBLEM, ROOT, Answer, Functions, environment, run_functions
+from tests.builders import ADDRESS, CHANNEL, a_lease, a_notification, a_submission
+from tests.functions import PROBLEM, Answer, Functions, environment, run_functions
+from tests.sending import OTHERS, UNREACHED, a_body, channel_body, recipient
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
-
-
-def a_body(**overrides: Any) -> dict[str, Any]:
-    body = {
-        "kind": "order.shipped",
-        "idempotency_key": "order-1234-shipped",
-        "payload": {"order_id": "1234", "carrier": f"{CANARY} post"},
-        "recipients": [{"user_id": "u-1", "email": ADDRESS, "data": {"first_name": "Ann"}}],
-    }
-    return body | overrides
 
 
 def count(connection: Connection) -> int:
@@ -55,12 +45,14 @@ def test_a_notification_is_stored_tried_and_answered_202(
     assert answer.headers["location"] == f"/notifications/{answer.body['notification_id']}"
     assert "idempotent-replayed" not in answer.headers
     assert answer.body["kind"] == "order.shipped"
-    email, push = answer.body["routes"]
-    assert (email["channel"], email["status"], email["attempts"]) == ("email", "published", 1)
-    assert email["next_attempt_at"] is None
-    assert (push["status"], push["last_error"]) == ("skipped", "user has no device")
+    route, *others = answer.body["routes"]
+    assert (route["channel"], route["status"], route["attempts"]) == (CHANNEL, "published", 1)
+    assert route["next_attempt_at"] is None
+    assert [(other["channel"], other["status"], other["last_error"]) for other in others] == [
+        (name, "skipped", UNREACHED[name]) for name in OTHERS
+    ]
     (accepted,) = provider.provider.ledger.accepted
-    assert accepted.message_id == email["provider_message_id"]
+    assert accepted.message_id == route["provider_message_id"]
     assert count(connection) == 1
 
 
@@ -119,12 +111,7 @@ def test_the_same_key_of_another_kind_is_another_notification(
     functions: Functions, connection: Connection
 ) -> None:
     functions.post(a_body())
-    reset = {
-        "first_name": "Ann",
-        "reset_url": "https://nestbox.example/r/1",
-        "valid_minutes": 15,
-    }
-    assert functions.post(a_body(kind="account.password_reset", payload=reset)).status == 202
+    assert functions.post(channel_body()).status == 202
     assert count(connection) == 2
 
 
@@ -144,17 +131,8 @@ def test_the_same_key_while_the_first_is_being_stored_is_a_409(
     assert functions.post(a_body()).status == 202
 
 
-LOCKS = {
-    "the emails on record, as an index is built": "email_deliveries in share mode",
-    "the devices, as a column is added": "push_devices in access exclusive mode",
-    "the routes, as an index is built": "notification_routes in share mode",
-}
-
-
-@pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS)
-def test_a_table_that_is_locked_for_long_keeps_no_producer_waiting(
-    functions: Functions, database_url: str, lock: str
-) -> None:
+def assert_no_producer_waits(functions: Functions, database_url: str, lock: str) -> None:
+    """Submit while a table is locked: the answer comes soon."""
     with psycopg.connect(database_url) as other:
         other.execute(f"lock table dovecote.{lock}".encode())
         started = time.monotonic()
@@ -165,6 +143,12 @@ def test_a_table_that_is_locked_for_long_keeps_no_producer_waiting(
         assert answer.body["routes"][0]["status"] == "pending"
     else:
         assert_problem(answer, 503)
+
+
+def test_routes_that_are_locked_as_an_index_is_built_keep_no_producer_waiting(
+    functions: Functions, database_url: str
+) -> None:
+    assert_no_producer_waits(functions, database_url, "notification_routes in share mode")
 
 
 REFUSED: dict[str, tuple[bytes | dict[str, Any], int, str | None]] = {
@@ -181,7 +165,7 @@ REFUSED: dict[str, tuple[bytes | dict[str, Any], int, str | None]] = {
     "invalid UTF-8": (b'{"kind": "\xff"}', 400, None),
     # 413: too much
     "2 MiB": (json.dumps(a_body(payload={"order_id": "x" * 2**21})).encode(), 413, None),
-    "1,001 recipients": (a_body(recipients=[{"email": ADDRESS}] * 1001), 413, None),
+    "1,001 recipients": (a_body(recipients=[recipient()] * 1001), 413, None),
     # 422: it can be read, and something cannot be taken
     "an unknown kind": (a_body(kind="order.lost"), 422, "/kind"),
     "a payload against the schema": (
@@ -235,24 +219,6 @@ def test_two_different_keys_are_a_400(functions: Functions, connection: Connecti
     assert count(connection) == 0
 
 
-def test_a_push_payload_that_no_phone_takes_is_a_422(
-    functions: Functions, connection: Connection
-) -> None:
-    payload = {
-        "first_name": "Ann",
-        "author": "Bea",
-        "thread_title": "A thread",
-        "excerpt": "\U0001f54a" * 400,
-        "comment_url": "https://nestbox.example/c/" + "x" * 1500,
-        "unsubscribe_token": "t" * 32,
-    }
-    answer = functions.post(
-        a_body(kind="comment.mention", payload=payload, recipients=[{"user_id": "u-1"}])
-    )
-    assert_problem(answer, 422)
-    assert count(connection) == 0
-
-
 def test_attachments_are_refused_in_words(functions: Functions) -> None:
     (error,) = functions.post(a_body(attachments=[])).body["errors"]
     assert error == {"pointer": "/attachments", "detail": "is not supported"}
@@ -300,20 +266,15 @@ def test_a_database_out_of_reach_interrupts_dispatch_which_says_so(
     unreachable: Functions, capsys: pytest.CaptureFixture[str], provider: Running
 ) -> None:
     tally = unreachable.dispatch()
-    assert (tally["claimed"], tally["interrupted"]) == (0, 2)  # the line of each channel
-    assert capsys.readouterr().out.count('"message":"database out of reach"') == 2
+    assert (tally["claimed"], tally["interrupted"]) == (0, len(channels.NAMES))
+    printed = capsys.readouterr().out
+    assert printed.count('"message":"database out of reach"') == len(channels.NAMES)
     assert provider.provider.ledger.attempts == []
-
-
-def test_a_database_out_of_reach_brings_an_event_again(unreachable: Functions) -> None:
-    batch = json.loads((ROOT / "events" / "feedback.json").read_text())
-    answer = unreachable.feedback(*[record["body"] for record in batch["Records"]])
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
 
 
 def test_a_direct_invocation_takes_as_many_letters_as_http(functions: Functions) -> None:
     letters = "\u044f" * 300_000
-    body = a_body(recipients=[{"email": ADDRESS, "data": {"first_name": letters}}])
+    body = a_body(recipients=[recipient(data={"first_name": letters})])
     direct = functions.invoke_submit(body)
     assert direct["status"] == 422
     assert functions.post(json.dumps(body, ensure_ascii=False).encode()).status == 422
@@ -333,7 +294,7 @@ def test_a_notification_can_be_read_with_its_routes(functions: Functions) -> Non
     routes = [{**route, "delivery": None} for route in answer.body["routes"]]
     assert routes == [{**route, "delivery": None} for route in posted["routes"]]
     assert [[event["event"] for event in history] for history in histories] == [
-        ["submitted", "published"], ["submitted", "skipped"],
+        ["submitted", "published"], *[["submitted", "skipped"]] * len(OTHERS),
     ]  # fmt: skip
     assert answer.body["idempotency_key"] == "order-1234-shipped"
 
@@ -357,9 +318,10 @@ def test_a_scheduled_notification_can_be_cancelled(functions: Functions, provide
     posted = functions.post(a_body(deliver_at="2999-01-01T00:00:00Z")).body
     path = f"/notifications/{posted['notification_id']}"
     assert posted["routes"][0]["status"] == "pending"
-    assert functions.call("DELETE", path).body == {"cancelled": 1, "in_flight": 0, "ended": 1}
-    # Whoever had no answer to the first call asks again.
-    assert functions.call("DELETE", path).body == {"cancelled": 1, "in_flight": 0, "ended": 1}
+    cancelled = {"cancelled": 1, "in_flight": 0, "ended": len(OTHERS)}
+    assert functions.call("DELETE", path).body == cancelled
+    # A client that got no answer repeats the call.
+    assert functions.call("DELETE", path).body == cancelled
     assert functions.call("GET", path).body["routes"][0]["status"] == "cancelled"
     assert functions.dispatch()["claimed"] == 0
     assert provider.provider.ledger.attempts == []
@@ -398,8 +360,9 @@ def test_a_cancel_tells_what_became_of_each_route(
         "update dovecote.notification_routes set attempts = 1, claims = 1,"  # noqa: S608
         f" {stands} where status = 'pending'".encode()
     )
-    # Of the two routes one was skipped at once.
-    told = {"cancelled": 0, "in_flight": 0, **counts, "ended": 1 + counts.get("ended", 0)}
+    # The routes of the other channels were skipped at once.
+    ended = len(OTHERS) + counts.get("ended", 0)
+    told = {"cancelled": 0, "in_flight": 0, **counts, "ended": ended}
     path = f"/notifications/{posted['notification_id']}"
     assert functions.call("DELETE", path).body == told
     assert functions.call("DELETE", path).body == told

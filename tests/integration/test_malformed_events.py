@@ -9,11 +9,20 @@ import psycopg
 import pytest
 
 from local.provider import Running
+from tests.builders import CHANNEL
 from tests.canary import CANARY
 from tests.functions import Functions, environment, http_event, run_functions
 from tests.integration.test_batch import good
+from tests.sending import EVENTS, recipient
 
 Connection = psycopg.Connection[Any]
+PAYLOAD = good("key")["payload"]
+PATTERNED, BOUNDED = {
+    "email": ("reset_url", "valid_minutes"),
+    "push": ("order_id", "minutes"),
+}[CHANNEL]
+"""The member of PAYLOAD that has a pattern, and the one that has a maximum of 60."""
+
 HTTP = {"version": "2.0", "routeKey": "POST /notifications", "requestContext": {}}
 NOT_SQS: dict[str, Any] = {
     "null": None,
@@ -124,7 +133,7 @@ def test_messages_that_cannot_be_named_are_a_problem_and_stay_in_the_queue(
 def test_a_malformed_message_is_named_and_the_others_are_taken(
     functions: Functions, connection: Connection, name: str, message: dict[str, Any]
 ) -> None:
-    well = json.dumps(good("key") if name == "submit" else {"source": "other", "detail": {}})
+    well = json.dumps(good("key") if name == "submit" else EVENTS[CHANNEL])
     records = [
         {"eventSource": "aws:sqs", "messageId": "bad", **message},
         {"eventSource": "aws:sqs", "messageId": "well", "body": well},
@@ -206,9 +215,7 @@ LARGE: dict[str, dict[str, Any]] = {
     "a payload with unknown members": {"payload": unknown(1800)},
     "a payload with a long member": {"payload": {"x" * 60_000: 1}},
     "a long member of each recipient's data": {
-        "recipients": [
-            {"email": "a@example.com", "data": {f"{n}{'x' * 900}": 1}} for n in range(1000)
-        ]
+        "recipients": [recipient(data={f"{n}{'x' * 900}": 1}) for n in range(1000)]
     },
     "recipients that are numbers": {"recipients": [5] * 1000},
     "recipients without an address": {"recipients": [{}] * 1000},
@@ -253,21 +260,19 @@ def test_the_problems_of_a_batch_are_small_together(functions: Functions) -> Non
 
 SECRETS: dict[str, dict[str, Any]] = {
     "a member of the body": {"hunter2": 1},
-    "a member of a recipient": {"recipients": [{"email": "a@example.com", "hunter2": 1}]},
+    "a member of a recipient": {"recipients": [recipient(hunter2=1)]},
     "a member of the payload": {"payload": {"https://e.com/reset?t=hunter2": 1}},
-    "a value of the payload": {"payload": {"first_name": ["hunter2"]}},
-    "a value against a pattern": {
-        "payload": {"first_name": "A", "reset_url": "hunter2", "valid_minutes": 9}
-    },
+    "a value of the payload": {"payload": {**PAYLOAD, PATTERNED: ["hunter2"]}},
+    "a value against a pattern": {"payload": {**PAYLOAD, PATTERNED: "hunter2!"}},
     "a member of data": {
-        "recipients": [{"email": "a@example.com", "data": {"https://e.com?t=hunter2": 1}}]
+        "recipients": [recipient(data={"https://e.com?t=hunter2": 1})]
     },
     "a value of data": {
-        "recipients": [{"email": "a@example.com", "data": {"reset_url": "hunter2"}}]
+        "recipients": [recipient(data={PATTERNED: "hunter2!"})]
     },
     "an address": {"recipients": [{"email": "hunter2"}]},
     "an id": {"recipients": [{"user_id": "hunter2\n"}]},
-    "a locale": {"recipients": [{"email": "a@example.com", "locale": "hunter2 x"}]},
+    "a locale": {"recipients": [recipient(locale="hunter2 x")]},
     "a time": {"deliver_at": "hunter2"},
     "a kind": {"kind": "hunter2"},
 }  # fmt: skip
@@ -293,17 +298,17 @@ def test_a_log_line_has_no_word_of_a_message(
     ("members", "logged"),
     [
         ({"payload": {"hunter2": 1}}, "/payload: required"),
-        ({"payload": good("k")["payload"] | {"hunter2": 1}}, "/payload: additionalProperties"),
+        ({"payload": PAYLOAD | {"hunter2": 1}}, "/payload: additionalProperties"),
         (
-            {"payload": good("k")["payload"] | {"valid_minutes": 99}},
-            "/payload/valid_minutes: maximum",
+            {"payload": PAYLOAD | {BOUNDED: 99}},
+            f"/payload/{BOUNDED}: maximum",
         ),
-        ({"payload": good("k")["payload"] | {"reset_url": "x"}}, "/payload/reset_url: pattern"),
+        ({"payload": PAYLOAD | {PATTERNED: "!x"}}, f"/payload/{PATTERNED}: pattern"),
         ({"hunter2": 1}, "/*: is not a known member"),
         ({"recipients": [{"hunter2": 1}]}, "/recipients/0/*: is not a known member"),
         (
-            {"recipients": [{"email": "a@example.com", "data": {"reset_url": "x"}}]},
-            "/recipients/0/data/reset_url: pattern",
+            {"recipients": [recipient(data={PATTERNED: "!x"})]},
+            f"/recipients/0/data/{PATTERNED}: pattern",
         ),
     ],
 )  # fmt: skip
@@ -320,7 +325,7 @@ def test_a_log_line_names_the_rule_and_the_place(
 
 
 def test_a_producer_is_told_its_own_member_and_value(functions: Functions) -> None:
-    answer = functions.post({**good("key"), "payload": good("key")["payload"] | {"colour": 1}})
+    answer = functions.post({**good("key"), "payload": PAYLOAD | {"colour": 1}})
     assert "colour" in answer.body["errors"][0]["detail"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from dovecote.core.errors import StoreFailed
 from dovecote.store.database import Database
 from dovecote.store.schema.migrate import ChangedMigration, Migration, known, migrate, migrate_with
-from tests.builders import ADDRESS, claim_all, store_routes
+from tests.builders import ADDRESS, a_notification, a_route, claim_all, store_routes, stored
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
@@ -117,7 +117,7 @@ def test_an_error_of_the_store_repeats_nothing_of_the_row(
         " add constraint nobody check (resolved_email is null)"
     )
     with pytest.raises(StoreFailed) as caught:
-        store_routes(store, 1)
+        stored(store, a_notification([a_route(resolved_email=ADDRESS)]))
     printed = "".join(traceback.format_exception(caught.value))
     assert "CheckViolation 23514 nobody" in printed
     assert ADDRESS not in printed

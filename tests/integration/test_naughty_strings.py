@@ -15,15 +15,14 @@ import pytest
 import yaml
 
 from dovecote.aws import openapi
-from dovecote.core.parsing.addresses import BadAddress, normalised
 from dovecote.core.parsing.identifiers import is_identifier
 from local.provider import Running
-from local.provider.ledger import Email
+from local.provider.ledger import Email, Push
 from tests.functions import PROBLEM, Answer, Functions, environment, run_functions
 from tests.naughty import KIND, STRINGS, free_catalog
+from tests.sending import recipient
 
 Connection = psycopg.Connection[Any]
-ADDRESS = "success+ann@simulator.amazonses.com"
 LATER = "2999-01-01T00:00:00Z"
 
 
@@ -40,7 +39,7 @@ def a_note(number: int, **overrides: Any) -> dict[str, Any]:
         "kind": KIND,
         "idempotency_key": f"key-{number}",
         "payload": {"text": "A note."},
-        "recipients": [{"email": ADDRESS}],
+        "recipients": [recipient()],
         "deliver_at": LATER,
     }
     return body | overrides
@@ -91,12 +90,16 @@ def test_as_a_value_of_the_payload(
     assert {string: json.loads(payloads[taken[string]])["text"] for string in taken} == {
         string: string for string in taken
     }
-    shown = [row.content.text for row in provider.provider.ledger.accepted if is_email(row.content)]
+    shown = [text_of(row.content) for row in provider.provider.ledger.accepted]
     assert sorted(shown) == sorted(taken)
 
 
-def is_email(content: object) -> bool:
-    return isinstance(content, Email)
+def text_of(content: Email | Push) -> str | None:
+    """Return the text of an email, or that of the payload in a client event."""
+    if isinstance(content, Email):
+        return content.text
+    text: str = json.loads(content.message)["payload"]["text"]
+    return text
 
 
 def has_controls(string: str) -> bool:
@@ -137,7 +140,7 @@ def test_as_a_user_and_a_device(note: Functions, connection: Connection) -> None
     bodies = {
         string: a_note(
             number,
-            recipients=[{"email": ADDRESS, "user_id": string, "device_session_id": string}],
+            recipients=[recipient(user_id=string, device_session_id=string)],
         )
         for number, string in enumerate(STRINGS)
     }
@@ -148,31 +151,6 @@ def test_as_a_user_and_a_device(note: Functions, connection: Connection) -> None
     for string, notification_id in taken.items():
         (route,) = note.call("GET", f"/notifications/{notification_id}").body["routes"]
         assert route["user_id"] == string
-
-
-def is_address(string: str) -> bool:
-    try:
-        normalised(string)
-    except BadAddress:
-        return False
-    return True
-
-
-AROUND = ("{}", "{}@example.com", "ann@{}", "ann@{}.example.com", '"{}"@example.com')
-
-
-@pytest.mark.parametrize("around", AROUND)
-def test_as_an_address(note: Functions, connection: Connection, around: str) -> None:
-    addresses = [around.format(string) for string in STRINGS]
-    bodies = {
-        address: a_note(number, recipients=[{"email": address}])
-        for number, address in enumerate(addresses)
-    }
-    taken = sent(note, bodies)
-    assert taken.keys() == {address for address in bodies if is_address(address)}
-    mailed = stored(connection, "r.resolved_email")
-    for address, notification_id in taken.items():
-        assert mailed[notification_id] == normalised(address)
 
 
 def test_as_a_name_in_the_body(note: Functions) -> None:

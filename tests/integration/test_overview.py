@@ -6,13 +6,24 @@ from typing import Any
 import psycopg
 import pytest
 
+from dovecote.channels import NAMES
+from dovecote.channels.lanes import Lane
 from dovecote.core.claim import Claim
+from dovecote.core.notification import Priority
 from dovecote.core.outcome import Ambiguous, Failed, Outcome
 from dovecote.store.database import Connection as Opened
 from dovecote.store.database import Database
 from dovecote.store.operations.overview import LANES, PostgresOverview
 from dovecote.store.statements import statement
-from tests.builders import ScriptedChannel, a_dispatch, claim_all, forever, store_routes
+from tests.builders import (
+    CHANNEL,
+    ScriptedChannel,
+    a_dispatch,
+    a_route,
+    claim_all,
+    forever,
+    store_routes,
+)
 from tests.functions import Functions
 from tests.integration.test_plans import crowd, nodes
 from tests.store import Store
@@ -34,7 +45,7 @@ def counts(overview: PostgresOverview, most: int = 100) -> dict[tuple[str, str],
         (one["channel"], one["status"]): tuple(one[name] for name in COUNTS)
         for one in overview.overview(most).live
     }
-    assert len(found) == 4
+    assert len(found) == 2 * len(NAMES)
     return {where: numbers for where, numbers in found.items() if numbers[0]}
 
 
@@ -44,7 +55,7 @@ def test_an_empty_stack_is_told_as_one(functions: Functions) -> None:
     assert answer.body["counted_to"] == 10_000
     assert (answer.body["paused"], answer.body["dead_letters"]) == ([], [])
     assert {(one["channel"], one["status"]) for one in answer.body["live"]} == {
-        (channel, status) for channel in ("email", "push") for status in ("pending", "retrying")
+        (channel, status) for channel in NAMES for status in ("pending", "retrying")
     }
     assert not any(one[name] for one in answer.body["live"] for name in COUNTS)
     assert len(answer.body["minutes"]) == 60
@@ -53,6 +64,7 @@ def test_an_empty_stack_is_told_as_one(functions: Functions) -> None:
     )
 
 
+@pytest.mark.channels("email", "push")
 def test_live_routes_are_told_by_channel_status_and_how_they_stand(
     store: Store, connection: Connection, overview: PostgresOverview
 ) -> None:
@@ -117,11 +129,12 @@ def test_pauses_and_open_dead_letters_are_told_with_their_errors_and_reasons(
 ) -> None:
     store_routes(store, 3, max_attempts=1)
     a_dispatch(store, ScriptedChannel(answer=lambda _: Failed(error="no luck")))(forever)
-    store.pause("email/example.com", "throttled", base=60, most=300, jitter=1)
+    resource = f"{CHANNEL}/example.com"
+    store.pause(resource, "throttled", base=60, most=300, jitter=1)
     told = overview.overview(100)
     (paused,) = told.paused
     assert (paused["resource"], paused["channel"], paused["error"]) == (
-        "email/example.com", "email", "throttled",
+        resource, CHANNEL, "throttled",
     )  # fmt: skip
     assert [(one["reason"], one["open"]) for one in told.dead_letters] == [("attempts", 3)]
     connection.execute(
@@ -154,7 +167,11 @@ def test_what_was_published_long_ago_and_what_is_due_are_not_read_in_full(
     # that of an index even where it leaves the table alone.
     connection.execute("alter table notification_routes set (autovacuum_enabled = off)")
     connection.execute("alter index notification_routes_published set (autosummarize = off)")
-    done = {"channel": "push", "target": "topic", "lane": 8, "status": "published", "due_in": None}
+    lane = Lane(channel=CHANNEL, priority=Priority.NORMAL, retry=False).number
+    done = {
+        "channel": CHANNEL, "target": a_route().target, "lane": lane, "status": "published",
+        "due_in": None,
+    }  # fmt: skip
     due = {**done, "status": "pending", "due_in": "-1 minute"}
     crowd(connection, 200_000, done)
     connection.execute(

@@ -4,7 +4,6 @@ import random
 import threading
 from datetime import datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,6 +18,7 @@ from dovecote.store.database import Database
 from dovecote.wiring import delivery
 from local.provider import Running
 from tests.builders import (
+    CHANNEL,
     RecordingLog,
     ScriptedChannel,
     a_dispatch,
@@ -26,30 +26,29 @@ from tests.builders import (
     forever,
     store_routes,
 )
-from tests.functions import Functions, environment, run_functions
-from tests.integration.test_best_effort import email_only
+from tests.functions import Functions
+from tests.sending import channel_body
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
-EMAIL = "email"
 
 
 @pytest.fixture
 def paced(store: Store) -> Store:
-    """The store, with one email a second: slow enough for a busy machine to keep its slots."""
-    store.set_rate(EMAIL, 1)
+    """The store, with one send a second: slow enough for a busy machine to keep its slots."""
+    store.set_rate(CHANNEL, 1)
     return store
 
 
 @pytest.fixture
 def quick(store: Store) -> Store:
-    """The store, with ten emails a second."""
-    store.set_rate(EMAIL, 10)
+    """The store, with ten sends a second."""
+    store.set_rate(CHANNEL, 10)
     return store
 
 
 def pause(store: Store) -> None:
-    assert store.pause(EMAIL, "e", base=2, most=300, jitter=1)
+    assert store.pause(CHANNEL, "e", base=2, most=300, jitter=1)
 
 
 def pass_the_pause(connection: Connection) -> None:
@@ -66,11 +65,11 @@ def later(connection: Connection, seconds: float, column: str = "next_slot_at") 
 
 
 def test_a_channel_without_a_rate_has_none(store: Store) -> None:
-    assert [store.channel_state(channel).rate for channel in NAMES] == [None, None]
+    assert [store.channel_state(channel).rate for channel in NAMES] == [None] * len(NAMES)
 
 
 def test_the_first_slot_is_now_and_each_other_one_later(paced: Store) -> None:
-    slots = paced.reserve(EMAIL, 5, 20)
+    slots = paced.reserve(CHANNEL, 5, 20)
     assert (slots.room, slots.wait) == (5, 0)
     assert slots.spacing == pytest.approx(1)
 
@@ -80,13 +79,13 @@ def test_a_free_line_is_never_waited_for(paced: Store, connection: Connection) -
     waits = set()
     for _ in range(300):
         connection.execute(free)
-        waits.add(paced.reserve(EMAIL, 1, 20).wait)
+        waits.add(paced.reserve(CHANNEL, 1, 20).wait)
     assert waits == {0}
 
 
 def test_the_next_to_reserve_comes_after_the_last(paced: Store) -> None:
-    first = paced.reserve(EMAIL, 5, 20)
-    second = paced.reserve(EMAIL, 5, 20)
+    first = paced.reserve(CHANNEL, 5, 20)
+    second = paced.reserve(CHANNEL, 5, 20)
     assert 3 < second.wait <= 5
     assert second.slots == after(first, 5)
 
@@ -97,36 +96,36 @@ def after(slots: SendSlots, seconds: float) -> datetime:
 
 
 def test_nothing_is_reserved_beyond_the_horizon(paced: Store) -> None:
-    assert paced.reserve(EMAIL, 100, 20).room == 20
-    assert paced.reserve(EMAIL, 100, 20).room <= 2  # for the time that passed
-    none = paced.reserve(EMAIL, 100, 10)
+    assert paced.reserve(CHANNEL, 100, 20).room == 20
+    assert paced.reserve(CHANNEL, 100, 20).room <= 2  # for the time that passed
+    none = paced.reserve(CHANNEL, 100, 10)
     assert (none.room, none.wait > 10) == (0, True)
 
 
 def test_what_passed_unused_is_not_made_up_for(paced: Store, connection: Connection) -> None:
-    paced.reserve(EMAIL, 20, 20)
+    paced.reserve(CHANNEL, 20, 20)
     later(connection, 3600)
-    slots = paced.reserve(EMAIL, 100, 20)
+    slots = paced.reserve(CHANNEL, 100, 20)
     assert (slots.room, slots.wait) == (20, 0)
 
 
 def test_a_slow_rate_has_room_for_one(store: Store) -> None:
-    store.set_rate(EMAIL, 0.1)
-    slots = store.reserve(EMAIL, 100, 2)
+    store.set_rate(CHANNEL, 0.1)
+    slots = store.reserve(CHANNEL, 100, 2)
     assert (slots.room, slots.wait, slots.spacing) == (1, 0, pytest.approx(10))
-    assert store.reserve(EMAIL, 100, 2).room == 0
+    assert store.reserve(CHANNEL, 100, 2).room == 0
 
 
 def test_many_at_once_never_overlap(database_url: str, store: Store) -> None:
     rate = 500.0
-    store.set_rate(EMAIL, rate)
+    store.set_rate(CHANNEL, rate)
     reserved: list[SendSlots] = []
 
     def work(seed: int) -> None:
         chance = random.Random(seed)
         with psycopg.connect(database_url, autocommit=True) as own:
             mine = Store(Database(lambda: own), default_max_attempts=5)
-            reserved.extend(mine.reserve(EMAIL, chance.randint(1, 40), 2) for _ in range(25))
+            reserved.extend(mine.reserve(CHANNEL, chance.randint(1, 40), 2) for _ in range(25))
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
     for thread in threads:
@@ -156,23 +155,23 @@ def assert_apart(reserved: list[SendSlots], spacing: timedelta) -> None:
 def test_what_is_not_used_of_the_last_reservation_is_the_next_one_s(
     paced: Store,
 ) -> None:
-    slots = paced.reserve(EMAIL, 10, 20)
-    paced.release_slots(EMAIL, slots, 4)
-    assert paced.reserve(EMAIL, 1, 20).slots == after(slots, -3)
+    slots = paced.reserve(CHANNEL, 10, 20)
+    paced.release_slots(CHANNEL, slots, 4)
+    assert paced.reserve(CHANNEL, 1, 20).slots == after(slots, -3)
 
 
 def test_what_is_given_back_after_another_reserved_stays_unused(paced: Store) -> None:
-    first = paced.reserve(EMAIL, 10, 20)
-    second = paced.reserve(EMAIL, 5, 20)
-    paced.release_slots(EMAIL, first, 10)
-    assert paced.reserve(EMAIL, 1, 20).slots == after(second, 1)
+    first = paced.reserve(CHANNEL, 10, 20)
+    second = paced.reserve(CHANNEL, 5, 20)
+    paced.release_slots(CHANNEL, first, 10)
+    assert paced.reserve(CHANNEL, 1, 20).slots == after(second, 1)
 
 
 def test_slots_are_given_back_once(paced: Store) -> None:
-    slots = paced.reserve(EMAIL, 10, 20)
+    slots = paced.reserve(CHANNEL, 10, 20)
     for _ in range(3):
-        paced.release_slots(EMAIL, slots, 2)
-    assert paced.reserve(EMAIL, 1, 20).slots == after(slots, -1)
+        paced.release_slots(CHANNEL, slots, 2)
+    assert paced.reserve(CHANNEL, 1, 20).slots == after(slots, -1)
 
 
 def test_a_run_gives_back_what_it_found_nothing_for(store: Store, connection: Connection) -> None:
@@ -181,7 +180,8 @@ def test_a_run_gives_back_what_it_found_nothing_for(store: Store, connection: Co
     # three sends of a tenth of a second, of twenty that were reserved, twice
     assert connection.execute(
         "select next_slot_at < clock_timestamp() + interval '0.3 seconds'"
-        " from dovecote.channel_state where resource = 'email'"
+        " from dovecote.channel_state where resource = %s",
+        (CHANNEL,),
     ).fetchone() == (True,)
 
 
@@ -196,10 +196,10 @@ def congest(
     store: Store, *, pace: float = 10, accepted_share: float = 0.8, probing: bool = False
 ) -> float | None:
     """Have a batch find congestion; return what the channel is slowed down to."""
-    since = store.channel_state(EMAIL).throttling.since
+    since = store.channel_state(CHANNEL).throttling.since
     congested = Congested(pace=pace, accepted_share=accepted_share, probing=probing, since=since)
     counts = {**NONE, "accepted_requests": 5, "throttled_requests": 3}
-    return store.record_throttling(EMAIL, counts, congested)
+    return store.record_throttling(CHANNEL, counts, congested)
 
 
 def pace_after(store: Store, connection: Connection, seconds: float) -> float:
@@ -209,7 +209,7 @@ def pace_after(store: Store, connection: Connection, seconds: float) -> float:
         " slowed_at = clock_timestamp() - make_interval(secs => %s)",
         (seconds,),
     )
-    return 1 / store.reserve(EMAIL, 1, 2).spacing
+    return 1 / store.reserve(CHANNEL, 1, 2).spacing
 
 
 def test_congestion_lowers_the_pace_by_the_share_that_was_refused(
@@ -228,7 +228,7 @@ def test_the_pace_returns_to_what_worked_then_probes_and_outgrows_the_rate(
 
 
 def test_a_fast_pace_returns_within_seconds(store: Store, connection: Connection) -> None:
-    store.set_rate(EMAIL, 100)
+    store.set_rate(CHANNEL, 100)
     congest(store, pace=100, accepted_share=0.9)
     assert pace_after(store, connection, 3) == pytest.approx(90, rel=0.01)
     assert pace_after(store, connection, 4) == pytest.approx(100, rel=0.01)
@@ -244,9 +244,9 @@ def test_the_pace_falls_no_lower_than_one_in_two_seconds(quick: Store) -> None:
 
 
 def test_a_rate_below_that_is_kept(store: Store) -> None:
-    store.set_rate(EMAIL, 0.25)
+    store.set_rate(CHANNEL, 0.25)
     congest(store, pace=0.25)
-    assert store.reserve(EMAIL, 1, 2).spacing >= 4
+    assert store.reserve(CHANNEL, 1, 2).spacing >= 4
 
 
 def test_a_refused_probe_keeps_what_worked_before(quick: Store) -> None:
@@ -256,23 +256,27 @@ def test_a_refused_probe_keeps_what_worked_before(quick: Store) -> None:
 
 def test_of_workers_that_met_the_same_congestion_one_lowers_the_pace(quick: Store) -> None:
     batch = Congested(pace=10, accepted_share=0.8, probing=False, since=None)
-    slowed = [quick.record_throttling(EMAIL, NONE, batch) for _ in range(3)]
+    slowed = [quick.record_throttling(CHANNEL, NONE, batch) for _ in range(3)]
     assert slowed == [pytest.approx(8), None, None]
 
 
 def test_nothing_is_sent_for_half_a_second_after_congestion(quick: Store) -> None:
     congest(quick)
-    assert 0.3 < quick.reserve(EMAIL, 1, 2).wait <= 0.5
+    assert 0.3 < quick.reserve(CHANNEL, 1, 2).wait <= 0.5
 
 
 def test_refusals_are_counted_for_all_workers_and_wear_off_with_acceptances(
     quick: Store,
 ) -> None:
-    quick.record_throttling(EMAIL, {**NONE, "throttled_requests": 2, "throttled_entries": 1}, None)
-    found = quick.channel_state(EMAIL).throttling
+    quick.record_throttling(
+        CHANNEL, {**NONE, "throttled_requests": 2, "throttled_entries": 1}, None
+    )
+    found = quick.channel_state(CHANNEL).throttling
     assert (found.requests, found.entries, found.limited) == (2, 1, False)
-    quick.record_throttling(EMAIL, {**NONE, "accepted_requests": 25, "accepted_entries": 50}, None)
-    found = quick.channel_state(EMAIL).throttling
+    quick.record_throttling(
+        CHANNEL, {**NONE, "accepted_requests": 25, "accepted_entries": 50}, None
+    )
+    found = quick.channel_state(CHANNEL).throttling
     assert (found.requests, found.entries) == (1, 0)
 
 
@@ -280,23 +284,23 @@ def test_a_channel_without_a_rate_is_paced_while_it_is_slowed_down(
     store: Store, connection: Connection
 ) -> None:
     congest(store, pace=50)
-    assert store.channel_state(EMAIL).is_paced
+    assert store.channel_state(CHANNEL).is_paced
     assert pace_after(store, connection, 3) == pytest.approx(40, rel=0.02)
     later(connection, 3600, "slowed_at")
-    assert not store.channel_state(EMAIL).is_paced
-    assert store.reserve(EMAIL, 7, 2) == SendSlots(room=7)
+    assert not store.channel_state(CHANNEL).is_paced
+    assert store.reserve(CHANNEL, 7, 2) == SendSlots(room=7)
 
 
 def test_a_pause_leaves_the_rate_as_it_is(quick: Store) -> None:
     pause(quick)
-    assert quick.reserve(EMAIL, 1, 2).spacing == pytest.approx(0.1)
+    assert quick.reserve(CHANNEL, 1, 2).spacing == pytest.approx(0.1)
 
 
 def test_a_trial_that_has_no_slot_yet_is_left_to_another(
     store: Store, connection: Connection
 ) -> None:
     store_routes(store, 1)
-    store.set_rate(EMAIL, 1)
+    store.set_rate(CHANNEL, 1)
     pause(store)
     pass_the_pause(connection)
     connection.execute(
@@ -305,19 +309,19 @@ def test_a_trial_that_has_no_slot_yet_is_left_to_another(
     found: list[set[str]] = []
 
     def sleep(_seconds: float) -> None:
-        found.append(set(store.channel_state(EMAIL).recovering))
+        found.append(set(store.channel_state(CHANNEL).recovering))
         later(connection, 5)
 
     channel = ScriptedChannel()
     assert a_dispatch(store, channel, sleep=sleep, rate=1)(forever)["published"] == 1
-    assert found == [{EMAIL}]
+    assert found == [{CHANNEL}]
 
 
 # The rate.
 
 
 class Provider:
-    """Says how many emails a second it takes, or is out of reach."""
+    """Says how many sends a second it takes, or is out of reach."""
 
     def __init__(self, rate: float | None) -> None:
         self.rate = rate
@@ -349,11 +353,11 @@ def rates(
     log: RecordingLog | None = None,
 ) -> Rates:
     channels = channels_of(Rated(provider), rate=fixed)
-    channels["email"].rate_from_provider = fixed is None
+    channels[CHANNEL].rate_from_provider = fixed is None
     return Rates(store=store, channels=channels, log=log or RecordingLog())
 
 
-def rate_of(using: Rates, store: Store, channel: str = EMAIL) -> float | None:
+def rate_of(using: Rates, store: Store, channel: str = CHANNEL) -> float | None:
     """Ask for the rate as a batch does, and return what is kept of it."""
     said = using.of(store.channel_state(channel))
     assert store.channel_state(channel).rate == said
@@ -405,32 +409,21 @@ def test_a_rate_that_was_never_known_is_none(store: Store) -> None:
     assert rate_of(rates(store, Provider(None)), store) is None
 
 
-def test_push_has_no_rate(store: Store) -> None:
+def test_the_rate_of_one_channel_is_not_one_of_the_others(store: Store) -> None:
     provider = Provider(14)
-    assert rate_of(rates(store, provider, fixed=7), store, "push") is None
-    assert rate_of(rates(store, provider), store, "push") is None
+    for other in NAMES[1:]:
+        assert rate_of(rates(store, provider, fixed=7), store, other) is None
+        assert rate_of(rates(store, provider), store, other) is None
     assert provider.asked == 0
-
-
-def test_emails_leave_no_faster_than_the_rate_says(
-    database_url: str, provider: Running, catalog_folder: Path
-) -> None:
-    values = environment(
-        database_url, provider.url, catalog_folder, EMAIL_MAX_PER_SECOND="20", INLINE_ROUTES="0"
-    )
-    with run_functions(values) as functions:
-        recipients = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(15)]
-        functions.post(email_only(recipients=recipients))
-        assert functions.dispatch()["published"] == 15
-    times = sorted(row.time for row in provider.provider.ledger.accepted)
-    assert times[-1] - times[0] >= 14 * 0.05 / 2  # the first may have been late
 
 
 def test_submit_leaves_to_dispatch_what_the_rate_has_no_room_for_at_once(
     functions: Functions, provider: Running, store: Store, connection: Connection
 ) -> None:
-    store.set_rate(EMAIL, 0.1)
-    first, second = (functions.post(email_only(idempotency_key=key)) for key in ("first", "second"))
+    store.set_rate(CHANNEL, 0.1)
+    first, second = (
+        functions.post(channel_body(idempotency_key=key)) for key in ("first", "second")
+    )
     assert first.body["routes"][0]["status"] == "published"
     (route,) = second.body["routes"]
     assert (second.status, route["status"], route["attempts"]) == (202, "pending", 0)
@@ -439,10 +432,10 @@ def test_submit_leaves_to_dispatch_what_the_rate_has_no_room_for_at_once(
     assert functions.dispatch()["published"] == 1
 
 
-def test_submit_takes_a_slot_for_each_email_that_it_tries_and_no_more(
+def test_submit_takes_a_slot_for_each_route_that_it_tries_and_no_more(
     functions: Functions, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.set_rate(EMAIL, 100)
+    store.set_rate(CHANNEL, 100)
     own = delivery.dispatch_store()
     reserve, wanted = own.reserve, []
 
@@ -451,16 +444,6 @@ def test_submit_takes_a_slot_for_each_email_that_it_tries_and_no_more(
         return reserve(channel, count, horizon)
 
     monkeypatch.setattr(own, "reserve", asked)
-    everybody = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(5)]
-    functions.post(email_only(idempotency_key="one"))
-    functions.post(email_only(idempotency_key="many", recipients=everybody))
-    assert wanted == [(EMAIL, 1), (EMAIL, 2)]
-
-
-def test_the_rate_of_the_account_is_the_one_that_ses_says(
-    database_url: str, provider: Running, catalog_folder: Path, store: Store
-) -> None:
-    with run_functions(environment(database_url, provider.url, catalog_folder)) as functions:
-        functions.dispatch()
-    assert store.channel_state(EMAIL).rate is not None
-    assert not store.channel_state(EMAIL).rate_is_old
+    functions.post(channel_body(idempotency_key="one"))
+    functions.post(channel_body(idempotency_key="many", count=5))
+    assert wanted == [(CHANNEL, 1), (CHANNEL, 2)]

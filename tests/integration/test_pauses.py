@@ -23,6 +23,7 @@ from dovecote.dispatch.sending.circuit_breaker import MOST_REFUSED, CircuitBreak
 from dovecote.store.database import Database
 from local.provider import Fault, Running
 from tests.builders import (
+    CHANNEL,
     RecordingLog,
     ScriptedChannel,
     a_dispatch,
@@ -38,20 +39,21 @@ from tests.builders import (
     stored,
 )
 from tests.functions import Functions
-from tests.integration.test_best_effort import email_only, order
+from tests.sending import channel_body, kind_of, order
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
-EMAIL, PUSH, SHOP, NEWS = "email", "push", "email/shop.example", "email/news.example"
-FAST = Throttled(resource=EMAIL, error="fast")
-PAUSED = Unavailable(resource=EMAIL, error="paused")
-OFF = Unavailable(resource=EMAIL, error="off")
+SHOP, NEWS = f"{CHANNEL}/shop.example", f"{CHANNEL}/news.example"
+HOLDS = dict.fromkeys(NAMES, 0.0)
+FAST = Throttled(resource=CHANNEL, error="fast")
+PAUSED = Unavailable(resource=CHANNEL, error="paused")
+OFF = Unavailable(resource=CHANNEL, error="off")
 DENIED = Unavailable(resource=SHOP, error="AccessDenied")
 
 
 def pause(
     store: Store,
-    resource: str = EMAIL,
+    resource: str = CHANNEL,
     *,
     base: float = 2,
     most: float = 300,
@@ -68,7 +70,7 @@ def pass_the_pause(connection: Connection) -> None:
     )
 
 
-def state(connection: Connection, resource: str = EMAIL) -> Sequence[Any]:
+def state(connection: Connection, resource: str = CHANNEL) -> Sequence[Any]:
     row = connection.execute(
         "select * from dovecote.channel_state where resource = %s", (resource,)
     ).fetchone()
@@ -77,7 +79,7 @@ def state(connection: Connection, resource: str = EMAIL) -> Sequence[Any]:
 
 
 def has_failures(store: Store) -> tuple[int, set[uuid.UUID]]:
-    channel_state = store.channel_state(EMAIL)
+    channel_state = store.channel_state(CHANNEL)
     return channel_state.unreached, set(channel_state.unanswered)
 
 
@@ -92,23 +94,23 @@ def test_the_channels_stand_well_at_first(store: Store) -> None:
 def test_a_pause_is_told_to_all_who_look(store: Store) -> None:
     told = pause(store, base=100)
     assert told is not None
-    assert (told.resource, told.in_a_row) == (EMAIL, 1)
+    assert (told.resource, told.in_a_row) == (CHANNEL, 1)
     assert 99 < told.seconds <= 100
-    channel_state = store.channel_state(EMAIL)
-    assert (channel_state.paused, channel_state.recovering) == ({EMAIL}, set())
+    channel_state = store.channel_state(CHANNEL)
+    assert (channel_state.paused, channel_state.recovering) == ({CHANNEL}, set())
     assert 90 < channel_state.paused_for <= 100
-    assert store.channel_state(PUSH).paused == set()
+    assert [store.channel_state(other).paused for other in NAMES[1:]] == [set()] * len(NAMES[1:])
 
 
 def test_a_pause_of_one_identity_is_not_one_of_its_channel(store: Store) -> None:
     told = pause(store, SHOP, base=100)
     assert told is not None
     assert (told.resource, told.in_a_row) == (SHOP, 1)
-    channel_state = store.channel_state(EMAIL)
+    channel_state = store.channel_state(CHANNEL)
     assert (channel_state.paused, channel_state.paused_for) == ({SHOP}, 0)
 
 
-@pytest.mark.parametrize("resource", [EMAIL, SHOP])
+@pytest.mark.parametrize("resource", [CHANNEL, SHOP])
 def test_a_second_pause_while_it_is_paused_changes_nothing(
     store: Store, connection: Connection, resource: str
 ) -> None:
@@ -118,7 +120,7 @@ def test_a_second_pause_while_it_is_paused_changes_nothing(
     assert state(connection, resource) == before
 
 
-@pytest.mark.parametrize("resource", [EMAIL, SHOP])
+@pytest.mark.parametrize("resource", [CHANNEL, SHOP])
 def test_pauses_in_a_row_double_up_to_the_most(
     store: Store, connection: Connection, resource: str
 ) -> None:
@@ -134,7 +136,7 @@ def test_pauses_in_a_row_double_up_to_the_most(
 
 
 def test_a_pause_has_its_jitter_beyond_the_most_too(store: Store) -> None:
-    told = [pause(store, r, base=400, most=300, jitter=1.2) for r in (EMAIL, SHOP)]
+    told = [pause(store, r, base=400, most=300, jitter=1.2) for r in (CHANNEL, SHOP)]
     assert [round(one.seconds) for one in told if one] == [360, 360]
 
 
@@ -146,10 +148,10 @@ def test_pauses_in_a_row_have_no_end_and_no_overflow(store: Store, connection: C
 
 
 def test_of_many_that_pause_it_at_once_one_does(store: Store, database_url: str) -> None:
-    for resource in (EMAIL, SHOP):
+    for resource in (CHANNEL, SHOP):
         told = at_once(database_url, lambda own, resource=resource: pause(own, resource))
         assert [one is not None for one in sorted(told, key=bool)] == [False] * 7 + [True]
-        assert store.channel_state(EMAIL).paused >= {resource}
+        assert store.channel_state(CHANNEL).paused >= {resource}
 
 
 # After it.
@@ -157,22 +159,22 @@ def test_of_many_that_pause_it_at_once_one_does(store: Store, database_url: str)
 
 def test_what_is_paused_is_not_tried(store: Store) -> None:
     pause(store)
-    assert not store.acquire_probe(EMAIL, 10)
+    assert not store.acquire_probe(CHANNEL, 10)
 
 
 def test_what_has_never_paused_is_not_tried(store: Store) -> None:
-    assert not store.acquire_probe(EMAIL, 10)
+    assert not store.acquire_probe(CHANNEL, 10)
     assert not store.acquire_probe(SHOP, 10)
 
 
 def test_after_its_pause_it_is_one_s_to_try(store: Store, connection: Connection) -> None:
     pause(store)
     pass_the_pause(connection)
-    assert store.channel_state(EMAIL).recovering == {EMAIL}
-    assert store.acquire_probe(EMAIL, 100)
-    assert not store.acquire_probe(EMAIL, 100)
-    channel_state = store.channel_state(EMAIL)
-    assert (channel_state.paused, channel_state.recovering) == ({EMAIL}, set())
+    assert store.channel_state(CHANNEL).recovering == {CHANNEL}
+    assert store.acquire_probe(CHANNEL, 100)
+    assert not store.acquire_probe(CHANNEL, 100)
+    channel_state = store.channel_state(CHANNEL)
+    assert (channel_state.paused, channel_state.recovering) == ({CHANNEL}, set())
     assert 90 < channel_state.paused_for <= 100
 
 
@@ -181,7 +183,7 @@ def test_of_many_that_would_try_it_at_once_one_may(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    may = at_once(database_url, lambda own: own.acquire_probe(EMAIL, 10))
+    may = at_once(database_url, lambda own: own.acquire_probe(CHANNEL, 10))
     assert Counter(may) == {True: 1, False: 7}
 
 
@@ -190,9 +192,9 @@ def test_who_tried_it_and_was_not_heard_of_leaves_it_to_another(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    assert store.acquire_probe(EMAIL, 0)
-    assert store.channel_state(EMAIL).recovering == {EMAIL}
-    assert store.acquire_probe(EMAIL, 10)
+    assert store.acquire_probe(CHANNEL, 0)
+    assert store.channel_state(CHANNEL).recovering == {CHANNEL}
+    assert store.acquire_probe(CHANNEL, 10)
 
 
 def test_who_had_nothing_to_try_it_with_leaves_it_to_another(
@@ -200,10 +202,10 @@ def test_who_had_nothing_to_try_it_with_leaves_it_to_another(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    assert store.acquire_probe(EMAIL, 10)
-    store.release_probe(EMAIL)
-    assert store.channel_state(EMAIL).recovering == {EMAIL}
-    assert store.acquire_probe(EMAIL, 10)
+    assert store.acquire_probe(CHANNEL, 10)
+    store.release_probe(CHANNEL)
+    assert store.channel_state(CHANNEL).recovering == {CHANNEL}
+    assert store.acquire_probe(CHANNEL, 10)
 
 
 def test_what_answers_is_well_again_and_its_next_pause_is_the_first(
@@ -212,9 +214,9 @@ def test_what_answers_is_well_again_and_its_next_pause_is_the_first(
     for _ in range(3):
         pause(store)
         pass_the_pause(connection)
-    store.acquire_probe(EMAIL, 10)
-    assert store.resume(EMAIL)
-    channel_state = store.channel_state(EMAIL)
+    store.acquire_probe(CHANNEL, 10)
+    assert store.resume(CHANNEL)
+    channel_state = store.channel_state(CHANNEL)
     assert (channel_state.paused, channel_state.recovering, channel_state.paused_for) == (
         set(),
         set(),
@@ -230,25 +232,25 @@ def test_what_fails_while_it_is_tried_pauses_for_longer(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    store.acquire_probe(EMAIL, 10)
+    store.acquire_probe(CHANNEL, 10)
     told = pause(store)
     assert told is not None
     assert (told.in_a_row, round(told.seconds)) == (2, 4)
     pass_the_pause(connection)
-    assert store.acquire_probe(EMAIL, 10)
+    assert store.acquire_probe(CHANNEL, 10)
 
 
 def test_what_was_sent_before_a_pause_does_not_end_it(store: Store, connection: Connection) -> None:
     pause(store)
     before = state(connection)
-    assert not store.resume(EMAIL)
+    assert not store.resume(CHANNEL)
     assert state(connection) == before
 
 
 def test_nothing_is_known_of_a_resource_that_never_paused(store: Store) -> None:
     assert not store.resume(SHOP)
     store.release_probe(SHOP)
-    assert store.channel_state(EMAIL).paused == set()
+    assert store.channel_state(CHANNEL).paused == set()
 
 
 # What failed in a row.
@@ -256,22 +258,22 @@ def test_nothing_is_known_of_a_resource_that_never_paused(store: Store) -> None:
 
 def test_what_failed_in_a_row_is_counted_for_all_workers(store: Store) -> None:
     first, second = uuid.uuid4(), uuid.uuid4()
-    store.record_failures(EMAIL, unreached=1, unanswered=[first])
-    store.record_failures(EMAIL, unreached=1, unanswered=[second, first])
+    store.record_failures(CHANNEL, unreached=1, unanswered=[first])
+    store.record_failures(CHANNEL, unreached=1, unanswered=[second, first])
     assert has_failures(store) == (2, {first, second})
-    assert store.channel_state(PUSH).unreached == 0
+    assert [store.channel_state(other).unreached for other in NAMES[1:]] == [0] * len(NAMES[1:])
 
 
 def test_no_more_routes_are_remembered_than_tell_an_outage(store: Store) -> None:
-    store.record_failures(EMAIL, unreached=0, unanswered=[uuid.uuid4() for _ in range(1000)])
-    assert len(store.channel_state(EMAIL).unanswered) == 100
+    store.record_failures(CHANNEL, unreached=0, unanswered=[uuid.uuid4() for _ in range(1000)])
+    assert len(store.channel_state(CHANNEL).unanswered) == 100
 
 
 def test_an_answer_and_a_pause_begin_the_count_anew(store: Store, connection: Connection) -> None:
-    store.record_failures(EMAIL, unreached=2, unanswered=[uuid.uuid4()])
-    assert store.resume(EMAIL)
+    store.record_failures(CHANNEL, unreached=2, unanswered=[uuid.uuid4()])
+    assert store.resume(CHANNEL)
     assert has_failures(store) == (0, set())
-    store.record_failures(EMAIL, unreached=2, unanswered=[uuid.uuid4()])
+    store.record_failures(CHANNEL, unreached=2, unanswered=[uuid.uuid4()])
     pause(store)
     assert has_failures(store) == (0, set())
 
@@ -287,10 +289,10 @@ def learn(store: Store, breaker: CircuitBreaker, log: RecordingLog | None = None
 def answered(store: Store, *outcomes: Outcome, probing: Sequence[str] = ()) -> CircuitBreaker:
     """Return the breaker of a batch, one route an outcome, through the account and the shop."""
     store_routes(store, len(outcomes))
-    breaker = CircuitBreaker(store.channel_state(EMAIL), probing)
+    breaker = CircuitBreaker(store.channel_state(CHANNEL), probing)
     claims = claim_all(store)
     recorded = [
-        breaker.record(*one) for one in zip(claims, [(EMAIL, SHOP)] * 99, outcomes, strict=False)
+        breaker.record(*one) for one in zip(claims, [(CHANNEL, SHOP)] * 99, outcomes, strict=False)
     ]
     for claim, outcome in zip(claims, recorded, strict=True):
         breaker.decide(claim, outcome)
@@ -304,10 +306,10 @@ def test_the_first_of_what_a_batch_heard_is_told_and_logged(
     breaker = answered(store, PAUSED, OFF, DENIED)
     learn(store, breaker, log)
     learn(store, breaker, log)  # by another worker, while it is paused
-    assert store.channel_state(EMAIL).paused == {EMAIL, SHOP}
+    assert store.channel_state(CHANNEL).paused == {CHANNEL, SHOP}
     message = ("warning", "notification channel paused")
     assert log.lines == [
-        (*message, {"resource": EMAIL, "seconds": 2.0, "in_a_row": 1, "error": "paused"}),
+        (*message, {"resource": CHANNEL, "seconds": 2.0, "in_a_row": 1, "error": "paused"}),
         (*message, {"resource": SHOP, "seconds": 2.0, "in_a_row": 1, "error": "AccessDenied"}),
     ]
 
@@ -317,11 +319,11 @@ def test_what_was_tried_and_answered_is_resumed_and_logged(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    store.acquire_probe(EMAIL, 10)
+    store.acquire_probe(CHANNEL, 10)
     log = RecordingLog()
-    learn(store, answered(store, Failed(error="Unknown (400)"), probing=[EMAIL]), log)
-    assert store.channel_state(EMAIL).paused == set()
-    assert log.lines == [("info", "notification channel resumed", {"resource": EMAIL})]
+    learn(store, answered(store, Failed(error="Unknown (400)"), probing=[CHANNEL]), log)
+    assert store.channel_state(CHANNEL).paused == set()
+    assert log.lines == [("info", "notification channel resumed", {"resource": CHANNEL})]
 
 
 def test_what_was_tried_and_not_asked_is_left_to_another(
@@ -329,10 +331,10 @@ def test_what_was_tried_and_not_asked_is_left_to_another(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    store.acquire_probe(EMAIL, 10)
+    store.acquire_probe(CHANNEL, 10)
     log = RecordingLog()
-    learn(store, answered(store, Failed(error="no name", asked=False), probing=[EMAIL]), log)
-    assert store.channel_state(EMAIL).recovering == {EMAIL}
+    learn(store, answered(store, Failed(error="no name", asked=False), probing=[CHANNEL]), log)
+    assert store.channel_state(CHANNEL).recovering == {CHANNEL}
     assert log.lines == []
 
 
@@ -341,9 +343,9 @@ def test_a_channel_whose_trial_was_refused_for_one_identity_is_well(
 ) -> None:
     pause(store)
     pass_the_pause(connection)
-    store.acquire_probe(EMAIL, 10)
-    learn(store, answered(store, DENIED, probing=[EMAIL]))
-    channel_state = store.channel_state(EMAIL)
+    store.acquire_probe(CHANNEL, 10)
+    learn(store, answered(store, DENIED, probing=[CHANNEL]))
+    channel_state = store.channel_state(CHANNEL)
     assert (channel_state.paused, channel_state.recovering) == ({SHOP}, set())
 
 
@@ -363,9 +365,9 @@ def test_a_channel_whose_trial_was_refused_for_one_identity_is_well(
 def test_what_a_batch_counted_is_added_unless_it_had_an_answer(
     store: Store, outcomes: list[Outcome], unreached: int, unanswered: int
 ) -> None:
-    store.record_failures(EMAIL, unreached=1, unanswered=[uuid.uuid4(), uuid.uuid4()])
+    store.record_failures(CHANNEL, unreached=1, unanswered=[uuid.uuid4(), uuid.uuid4()])
     learn(store, answered(store, *outcomes))
-    channel_state = store.channel_state(EMAIL)
+    channel_state = store.channel_state(CHANNEL)
     assert (channel_state.unreached, len(channel_state.unanswered)) == (unreached, unanswered)
 
 
@@ -459,7 +461,7 @@ def test_however_often_an_identity_pauses_its_routes_keep_their_attempts(
     assert routes(connection) == {("shop", "pending", 0): 3}
     a_dispatch(store, TwoSenders())(forever)
     assert routes(connection) == {("shop", "published", 1): 3}
-    assert store.channel_state(EMAIL).paused | store.channel_state(EMAIL).recovering == set()
+    assert store.channel_state(CHANNEL).paused | store.channel_state(CHANNEL).recovering == set()
 
 
 def make_due(connection: Connection) -> None:
@@ -517,6 +519,7 @@ def test_the_first_answer_of_a_paused_account_stops_the_batch_and_one_route_prob
     ]  # fmt: skip
 
 
+@pytest.mark.channels("email", "push")
 def test_a_pause_of_one_channel_holds_up_no_other(store: Store, connection: Connection) -> None:
     pause(store, base=300)
     store_routes(store, 5)
@@ -534,7 +537,7 @@ def test_a_worker_does_not_try_what_another_one_tries(store: Store, connection: 
     store_routes(store, 1)
     pause(store)
     pass_the_pause(connection)
-    assert store.acquire_probe(EMAIL, 89)
+    assert store.acquire_probe(CHANNEL, 89)
     channel = ScriptedChannel()
     assert a_dispatch(store, channel)(forever)["claimed"] == 0
     assert channel.asked == []
@@ -562,7 +565,7 @@ def test_a_trial_for_which_nothing_is_due_is_left_to_another(
     pause(store)
     pass_the_pause(connection)
     assert a_dispatch(store, ScriptedChannel())(forever)["claimed"] == 0
-    assert store.channel_state(EMAIL).recovering == {EMAIL}
+    assert store.channel_state(CHANNEL).recovering == {CHANNEL}
 
 
 def test_a_provider_that_is_not_there_costs_two_routes_an_attempt_and_pauses(
@@ -577,7 +580,7 @@ def test_a_provider_that_is_not_there_costs_two_routes_an_attempt_and_pauses(
         ("order.shipped", "retrying", 1): 2,
         ("order.shipped", "pending", 0): 8,
     }
-    assert store.channel_state(EMAIL).paused == {EMAIL}
+    assert store.channel_state(CHANNEL).paused == {CHANNEL}
 
 
 def run_without_waiting(store: Store, channel: ScriptedChannel, **more: Any) -> None:
@@ -594,7 +597,7 @@ def test_what_failed_in_a_row_counts_over_batches_and_workers(
     assert has_failures(store) == (2, set())
     store_routes(store, 1)
     run_without_waiting(store, channel, batch_size=1)
-    assert store.channel_state(EMAIL).paused == {EMAIL}
+    assert store.channel_state(CHANNEL).paused == {CHANNEL}
     assert routes(connection) == {
         ("order.shipped", "retrying", 1): 2,
         ("order.shipped", "pending", 0): 1,
@@ -615,12 +618,12 @@ def test_five_routes_without_an_answer_pause_their_channel_and_the_last_keeps_it
 ) -> None:
     store_routes(store, 10)
     channel = ScriptedChannel(answer=lambda _: Ambiguous(error="lost"))
-    run_without_waiting(store, channel, holds={"email": hold, "push": 0.0})
+    run_without_waiting(store, channel, holds=HOLDS | {CHANNEL: hold})
     assert len(channel.asked) == 5
     expected = Counter({("order.shipped", "retrying", 1): 4, ("order.shipped", "pending", 0): 5})
     expected[last] += 1
     assert routes(connection) == expected
-    assert store.channel_state(EMAIL).paused == {EMAIL}
+    assert store.channel_state(CHANNEL).paused == {CHANNEL}
 
 
 def test_one_route_that_gets_no_answer_pauses_nothing_and_ends(
@@ -632,25 +635,25 @@ def test_one_route_that_gets_no_answer_pauses_nothing_and_ends(
         a_dispatch(store, channel)(forever)
         make_due(connection)
     assert routes(connection) == {("order.shipped", "dead_lettered", 8): 1}
-    assert store.channel_state(EMAIL).paused == set()
+    assert store.channel_state(CHANNEL).paused == set()
 
 
 # By the functions.
 
 
-def test_a_throttled_email_is_answered_202_and_sent_soon_at_its_first_attempt(
+def test_a_throttled_route_is_answered_202_and_sent_soon_at_its_first_attempt(
     functions: Functions, connection: Connection, store: Store, provider: Running
 ) -> None:
     order(provider, Fault.THROTTLE, times=1)
-    answer = functions.post(email_only())
+    answer = functions.post(channel_body())
     assert answer.status == 202
     (route,) = answer.body["routes"]
     assert (route["status"], route["attempts"], route["last_error"]) == ("pending", 0, None)
-    assert store.channel_state(EMAIL).paused == set()
+    assert store.channel_state(CHANNEL).paused == set()
     time.sleep(0.75)  # a throttled route is due again in 0.25 to 0.75 s
     tally = functions.dispatch()
     assert (tally["claimed"], tally["published"]) == (1, 1)
-    assert routes(connection) == {("account.password_reset", "published", 1): 1}
+    assert routes(connection) == {(kind_of(), "published", 1): 1}
 
 
 def test_a_run_waits_for_its_last_route_where_that_was_throttled(
@@ -662,7 +665,7 @@ def test_a_run_waits_for_its_last_route_where_that_was_throttled(
     tally = a_dispatch(store, channel, clock=time.monotonic)(forever)
     assert (tally["published"], tally["given_back"]) == (5, 1)
     assert routes(connection) == {("order.shipped", "published", 1): 5}
-    assert store.channel_state(EMAIL).paused == set()
+    assert store.channel_state(CHANNEL).paused == set()
 
 
 def test_a_provider_that_throttles_all_is_paused_for_longer_each_time(
@@ -674,8 +677,8 @@ def test_a_provider_that_throttles_all_is_paused_for_longer_each_time(
 
     def sleep(_seconds: float) -> None:
         """Let the pause and the delays be over."""
-        if EMAIL in store.channel_state(EMAIL).paused:
-            pauses.append(store.channel_state(EMAIL).paused_for)
+        if CHANNEL in store.channel_state(CHANNEL).paused:
+            pauses.append(store.channel_state(CHANNEL).paused_for)
             pass_the_pause(connection)
         make_due(connection)
         time.sleep(0.01)
@@ -690,39 +693,12 @@ def test_a_provider_that_throttles_all_is_paused_for_longer_each_time(
     assert routes(connection) == {("order.shipped", "pending", 0): 40}
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "message", "resource"),
-    [
-        # the account
-        (429, "TooManyRequestsException", "Daily message quota exceeded.", EMAIL),
-        (400, "SendingPausedException", "paused", EMAIL),
-        (403, "ExpiredTokenException", "expired", EMAIL),
-        # the identity of the sender
-        (403, "AccessDeniedException", "not authorized", "email/example.com"),
-    ],
-)
-def test_what_the_account_or_the_identity_cannot_do_is_not_the_email_s_fault(
-    functions: Functions,
-    connection: Connection,
-    store: Store,
-    provider: Running,
-    status: int,
-    code: str,
-    message: str,
-    resource: str,
-) -> None:
-    order(provider, Fault.ERROR, status=status, code=code, message=message)
-    assert functions.post(email_only()).body["routes"][0]["status"] == "pending"
-    assert routes(connection) == {("account.password_reset", "pending", 0): 1}
-    assert store.channel_state(EMAIL).paused == {resource}
-
-
 def test_submit_tries_nothing_behind_a_pause_nor_right_after_it(
     functions: Functions, connection: Connection, store: Store, provider: Running
 ) -> None:
     pause(store)
     for key in ("behind", "after"):
-        answer = functions.post(email_only(idempotency_key=key))
+        answer = functions.post(channel_body(idempotency_key=key))
         (route,) = answer.body["routes"]
         assert (answer.status, route["status"], route["attempts"]) == (202, "pending", 0)
         pass_the_pause(connection)
@@ -733,6 +709,7 @@ def test_submit_tries_nothing_behind_a_pause_nor_right_after_it(
 # What expires behind a pause.
 
 
+@pytest.mark.channels("email", "push")
 def test_what_expires_behind_a_paused_channel_ends_without_a_send(
     store: Store, connection: Connection
 ) -> None:
@@ -767,7 +744,7 @@ def test_what_expires_in_doubt_behind_a_paused_channel_ends_when_its_hold_is_ove
     connection.execute("update dovecote.notification_routes set expires_at = created_at")
     pause(store, base=300)
     hold = 60.0 if held else 0.0
-    holds = {"email": hold, "push": 0.0}
+    holds = HOLDS | {CHANNEL: hold}
     a_dispatch(store, ScriptedChannel(), holds=holds)(forever)
     assert reasons(connection) == expected
 

@@ -20,8 +20,8 @@ from dovecote.store.statements import statement
 from local.provider import Running
 from tests.builders import RecordingLog, enter_people, forever, misfiled, redrive_one
 from tests.functions import Functions, environment, run_functions
-from tests.integration.test_best_effort import email_only
 from tests.integration.test_roles import as_user, names, users
+from tests.sending import channel_body
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
@@ -294,7 +294,7 @@ def test_an_event_of_what_is_being_purged_leaves_nothing_on_record(
 def test_a_replay_after_the_purge_is_a_new_notification(
     connection: Connection, functions: Functions
 ) -> None:
-    first = functions.post(email_only())
+    first = functions.post(channel_body())
     connection.execute(
         "alter table notification_routes drop constraint"
         " notification_routes_notification_id_fkey;"
@@ -306,7 +306,7 @@ def test_a_replay_after_the_purge_is_a_new_notification(
     enter_people(connection)
     assert functions.purge()["notifications"] == 1
     assert misfiled(connection) == []
-    again = functions.post(email_only())
+    again = functions.post(channel_body())
     assert again.status == 202
     assert "idempotent-replayed" not in again.headers
     assert again.body["notification_id"] != first.body["notification_id"]

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from dovecote.store.database import Connection, Database
-from tests.builders import a_lease, a_notification, a_route
+from tests.builders import CHANNEL, a_lease, a_notification, a_route
 from tests.store import Store
 
 Ask = Callable[[Store], object]
@@ -25,10 +25,10 @@ ONE_STATEMENT: dict[str, Ask] = {
     "devices": lambda store: store.devices(["u-1"]),
     "find": lambda store: store.find("order.shipped", "unknown"),
     "claim, and how its channel stands": (
-        lambda store: store.claim("email", {0: 1}, a_lease(), {})
+        lambda store: store.claim(CHANNEL, {0: 1}, a_lease(), {})
     ),
-    "channel_state": lambda store: store.channel_state("email"),
-    "set_rate": lambda store: store.set_rate("email", 10.0),
+    "channel_state": lambda store: store.channel_state(CHANNEL),
+    "set_rate": lambda store: store.set_rate(CHANNEL, 10.0),
     "publish": lambda store: store.publish(uuid4(), {uuid4(): "m-1"}, [("k", uuid4(), "m-1")]),
     "accepted": lambda store: store.accepted([]),
 }

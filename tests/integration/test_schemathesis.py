@@ -20,6 +20,8 @@ from local.stack import Options, Stack
 from local.template import read_template
 from tests.functions import ROOT
 
+pytestmark = pytest.mark.channels("email", "push")
+
 CASES = int(os.environ.get("SCHEMATHESIS_CASES", "500"))
 SEED = os.environ.get("SCHEMATHESIS_SEED", "1")
 HERE = Path(__file__).with_name("schemathesis")

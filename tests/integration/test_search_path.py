@@ -26,11 +26,12 @@ from dovecote.store.schema.roles import FUNCTIONS, make_users
 from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment
 from local.provider import Running
+from tests.builders import ADDRESS, CHANNEL
 from tests.conftest import create_database, drop_database, named
 from tests.functions import Functions, environment
-from tests.integration.test_http import ADDRESS, a_body
 from tests.integration.test_roles import RUNS, acting, as_user, names, plan, users, users_of
 from tests.integration.test_submit_in_sql import producer, submit, wired
+from tests.sending import a_body, channel_body
 
 Connection = psycopg.Connection[Any]
 __all__ = ["names", "producer", "users", "wired"]
@@ -195,9 +196,8 @@ def test_the_functions_do_their_work_beside_the_attacker(
 ) -> None:
     posted = functions.post(a_body())
     assert posted.status == 202
-    email = {"kind": "account.password_reset", "idempotency_key": "later"}
-    payload = {"first_name": "Ann", "reset_url": "https://nestbox.example/1", "valid_minutes": 5}
-    later = functions.post(a_body(**email, payload=payload, deliver_at="2099-01-01T00:00:00Z"))
+    body = channel_body(idempotency_key="later", deliver_at="2099-01-01T00:00:00Z")
+    later = functions.post(body)
     assert later.status == 202
     functions.dispatch()
     bodies = [json.dumps(event) for event in provider.provider.events]
@@ -218,7 +218,7 @@ def test_the_functions_do_their_work_beside_the_attacker(
         assert functions.call(method, path).status < 300, (method, path)
     functions.purge()
     published = connection.execute(
-        "select distinct status from dovecote.notification_routes where channel = 'email'"
+        "select distinct status from dovecote.notification_routes where channel = %s", (CHANNEL,)
     )
     assert set(published.fetchall()) == {("published",), ("cancelled",)}
 

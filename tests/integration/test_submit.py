@@ -30,12 +30,18 @@ from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 
+DEVICE_ROUTES = [
+    a_route("push", target=Target.DEVICE, device_session_id='d"\\,{}')
+    for name in NAMES
+    if name == "push"
+]
 ROUTES = [
     a_route(claimed=True),
-    a_route("push", claimed=True),
+    a_route(NAMES[-1], claimed=True),
     a_route(locale="de-AT", data='{"first_name":"\N{GRINNING FACE}"}'),
     a_route(skip="recipient has no email", resolved_email=None),
-    a_route("push", target=Target.DEVICE, device_session_id='d"\\,{}'),
+    a_route(NAMES[-1], device_session_id='d"\\,{}'),
+    *DEVICE_ROUTES,
 ]
 NOTIFICATIONS = {
     "due": a_notification(ROUTES),
@@ -74,8 +80,8 @@ def test_each_route_of_a_person_is_entered_skipped_or_not(
         a_route(resolved_email="Ann@Example.com"),
         a_route(resolved_email="ann@example.com", user_id=None),
         a_route(resolved_email="ann@example.com", skip="not allowed here"),
-        a_route("push"),
-        a_route("push", user_id=None, skip="recipient has no user_id"),
+        a_route(NAMES[-1], resolved_email=None),
+        a_route(NAMES[-1], user_id=None, resolved_email=None, skip="recipient has no user_id"),
     ]
     notification = a_notification(routes)
     stored(store, notification)

@@ -12,12 +12,14 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import errors, sql
 
+from dovecote import channels
 from dovecote.catalog.kinds import BadCatalog
-from dovecote.channels.email.planning import NOT_ALLOWED
+from dovecote.channels import NAMES
 from dovecote.core.parsing.addresses import BadAddress, normalised
 from dovecote.core.parsing.identifiers import is_identifier
 from dovecote.store.people.devices import PostgresDevices
@@ -26,11 +28,12 @@ from dovecote.store.schema.roles import PRODUCER, BadUsers, make_users
 from dovecote.wiring import provision
 from dovecote.wiring.settings import from_environment
 from local.provider import Running
-from tests.builders import misfiled
+from tests.builders import CHANNEL, misfiled
+from tests.catalogs import write_catalog
 from tests.functions import Functions, environment, run_functions
-from tests.integration.test_http import ADDRESS, a_body
 from tests.integration.test_roles import acting, as_user, names, users
 from tests.integration.test_submit import a_device
+from tests.sending import a_body, kind_of, recipient
 
 Connection = psycopg.Connection[Any]
 
@@ -126,8 +129,8 @@ addresses = st.sampled_from(
 people = st.fixed_dictionaries(
     {},
     optional={
+        **({"email": addresses | st.none()} if "email" in recipient() else {}),
         "user_id": st.sampled_from(["u-1", "u-2", "u-3", "ü 4"]) | st.none(),
-        "email": addresses | st.none(),
         "device_session_id": st.sampled_from(["d-1", "d-2", "gone"]) | st.none(),
         "locale": st.sampled_from(["de", "de-AT", "en_US"]) | st.none(),
         "data": st.sampled_from([{}, {"first_name": "Bo\u0308"}]) | st.none(),
@@ -204,19 +207,10 @@ def test_rows_that_are_alike_are_some(wired: Functions, connection: Connection) 
     submit(connection, idempotency_key="k")
     notification, routes = rows(connection, "k")
     assert notification is not None
-    assert [route["channel"] for route, *_ in routes] == ["email", "push"]
-    assert (count(connection, "user_routes"), count(connection, "address_routes")) == (2, 1)
-
-
-def test_what_follows_the_settings_follows_them(
-    database_url: str, connection: Connection, catalog_folder: Path
-) -> None:
-    for rule, status in (("production", "pending"), ("to some alone", "skipped")):
-        with published(database_url, catalog_folder, **RULES[rule]):
-            submit(connection, idempotency_key=rule)
-            (((route, *_), _),) = (rows(connection, rule)[1],)
-            assert route["status"] == status
-    assert route["last_error"] == NOT_ALLOWED
+    assert [route["channel"] for route, *_ in routes] == list(NAMES)
+    assert count(connection, "user_routes") == len(NAMES)
+    fields = [channel.address_field for channel in channels.every().values()]
+    assert count(connection, "address_routes") == sum(field != "user_id" for field in fields)
 
 
 local_parts = st.text("abzAZ09.!#$%&'*+/=?^_`{|}~-\" @ü", min_size=1, max_size=66)
@@ -325,7 +319,7 @@ def test_it_is_there_with_the_producer_s_own_row_and_gone_with_it(
         submit(producer)
     assert producer.execute("select count(*) from shop.orders").fetchone() == (1,)
     assert count(connection) == 1
-    assert count(connection, "notification_routes") == 2
+    assert count(connection, "notification_routes") == len(NAMES)
 
 
 def test_many_are_submitted_by_one_statement(producer: Connection, connection: Connection) -> None:
@@ -447,7 +441,7 @@ def test_the_caller_s_lock_timeout_is_left_as_it_is(
 # What is refused.
 
 CANARY = "hunter2-canary"
-ANN = {"email": ADDRESS, "data": {"first_name": CANARY}}
+ANN = recipient(data={"first_name": CANARY})
 DEEP = '{"a": ' * 63 + '"' + CANARY + '"' + "}" * 63
 REFUSED: Mapping[str, tuple[dict[str, Any], str, str]] = {
     "no key": ({"idempotency_key": ""}, "VC400", "There is no idempotency key."),
@@ -482,7 +476,7 @@ REFUSED: Mapping[str, tuple[dict[str, Any], str, str]] = {
         "VC422", "/recipients/0: payload and data lack first_name, order_id.",
     ),
     "one that a single recipient lacks": (
-        {"recipients": [ANN, {"email": ADDRESS}]},
+        {"recipients": [ANN, recipient()]},
         "VC422", "/recipients/1: payload and data lack first_name.",
     ),
     "nobody to reach": (
@@ -519,19 +513,6 @@ def test_what_cannot_be_taken_is_refused_in_words_that_repeat_nothing_of_it(
     for text in (told.message_primary, told.message_detail, told.message_hint, told.context):
         assert CANARY not in (text or "")
     assert count(connection) == 0
-
-
-def test_more_routes_than_an_answer_holds_are_refused(
-    wired: Functions, connection: Connection
-) -> None:
-    connection.execute(
-        "insert into dovecote.push_devices (user_id, device_session_id, platform, token, endpoint)"
-        " select 'u-1', i::text, 'fcm', 't', i::text from generate_series(1, 11) i"
-    )
-    people = [{"user_id": "u-1", "data": {"first_name": "Ann"}}] * 1000
-    with pytest.raises(psycopg.Error, match="more than 10000 routes") as refused:
-        submit(connection, recipients=people)
-    assert refused.value.sqlstate == "VC413"
 
 
 @pytest.mark.parametrize("sent", ["not-a-traceparent", "00-" + "0" * 32 + "-" + "1" * 16 + "-01"])
@@ -618,20 +599,28 @@ def test_provision_publishes_the_catalog_and_takes_back_what_is_gone(
 ) -> None:
     with published(database_url, catalog_folder):
         pass
-    row = connection.execute("select * from dovecote.kinds where kind = 'order.arriving'")
+    row = connection.execute("select * from dovecote.kinds where kind = %s", (kind_of(),))
     version = provision.publication(
         from_environment(environment(database_url, "", catalog_folder))
     ).version
+    entry = yaml.safe_load((catalog_folder / "kinds.yaml").read_text())["kinds"][kind_of()]
+    seconds = 60.0 * int(entry["time_to_live"].removesuffix("m"))
     assert row.fetchone() == (
-        "order.arriving", version, ["push"], 0, 1200.0, 4, ["carrier", "minutes", "order_id"],
+        kind_of(), version, [CHANNEL], 0, seconds, 4, sorted(entry["schema"]["required"]),
     )  # fmt: skip
-    (tmp_path / "kinds.yaml").write_text(
-        "kinds: {order.arriving: {channels: [email], schema: {type: object}}}"
-    )
-    with published(database_url, tmp_path, EMAIL_ALLOW="@Example.com", PUSH_TOPIC_ARN=TOPIC):
+    with published(database_url, write_catalog(tmp_path, {kind_of(): {"channels": [NAMES[-1]]}})):
         pass
     kinds = connection.execute("select kind, channels, required from dovecote.kinds").fetchall()
-    assert kinds == [("order.arriving", ["email"], [])]
+    assert kinds == [(kind_of(), [NAMES[-1]], [])]
+
+
+@pytest.mark.channels("email", "push")
+def test_provision_publishes_the_rules_of_routing(
+    database_url: str, connection: Connection, catalog_folder: Path
+) -> None:
+    more = {"EMAIL_ALLOW": "@Example.com", "PUSH_TOPIC_ARN": TOPIC}
+    with published(database_url, catalog_folder, **more):
+        pass
     rule = connection.execute("select allowed, redirect, topic from dovecote.routing").fetchall()
     assert rule == [(["@example.com"], "", True)]
 
@@ -655,11 +644,11 @@ def ends(connection: Connection) -> list[Any]:
 def test_what_fits_its_schema_is_delivered_by_dispatch(
     wired: Functions, connection: Connection, provider: Running
 ) -> None:
-    submit(connection, recipients=[{"email": ADDRESS, "data": {"first_name": "Ann"}}])
+    submit(connection, recipients=[recipient(data={"first_name": "Ann"})])
     assert not provider.provider.ledger.accepted  # nothing is tried at once
     assert wired.dispatch()["published"] == 1
     assert len(provider.provider.ledger.accepted) == 1
-    assert [row[0] for row in ends(connection)] == ["published", "skipped"]
+    assert [row[0] for row in ends(connection)] == ["published", *["skipped"] * len(NAMES[1:])]
 
 
 @pytest.mark.parametrize(
@@ -681,9 +670,9 @@ def test_what_does_not_fit_it_is_a_dead_letter_at_its_first_attempt_and_not_sent
     words: str,
 ) -> None:
     payload = {"order_id": "1234", "carrier": "D" * 30_000 if len(str(data)) > 9999 else "DHL"}
-    submit(connection, payload=payload, recipients=[{"email": ADDRESS, "data": data}])
+    submit(connection, payload=payload, recipients=[recipient(data=data)])
     assert wired.dispatch()["dead_lettered"] == 1
-    (status, error, reason, attempts), _ = ends(connection)
+    (status, error, reason, attempts), *_ = ends(connection)
     assert (status, reason, attempts) == ("dead_lettered", "permanent", 1)
     assert words in error
     assert CANARY not in error

@@ -15,27 +15,22 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from dovecote.wiring import observability
 from local.provider import Fault, Running
 from tests.functions import Functions, environment, run_functions
-from tests.integration.test_best_effort import email_only, order
-from tests.integration.test_delivering import TRACEPARENT, applications, sent_pushes
+from tests.sending import channel_body, order
+from tests.unit.examples import TRACEPARENT
 
-__all__ = ["applications"]
 TRACE = re.compile("[0-9a-f]{32}")
-ARRIVING = {"order_id": "1", "carrier": "DHL", "minutes": 20}
 TRACES = [f"{number:032x}" for number in range(1, 4)]
 
 
 @pytest.fixture
-def later(
-    database_url: str, provider: Running, catalog_folder: Path, applications: dict[str, str]
-) -> Iterator[Functions]:
-    """The functions, of which submit tries nothing at once and pushes go to a topic."""
+def later(database_url: str, provider: Running, catalog_folder: Path) -> Iterator[Functions]:
+    """The functions, of which submit sends nothing at once."""
     values = environment(
         database_url,
         provider.url,
         catalog_folder,
         BACKOFF_BASE_SECONDS="0",
         INLINE_ROUTES="0",
-        PUSH_TOPIC_ARN=applications["topic"],
     )
     with run_functions(values) as wired:
         yield wired
@@ -46,7 +41,7 @@ def traceparent(trace: str) -> dict[str, str]:
 
 
 def post(functions: Functions, headers: Mapping[str, str], **body: Any) -> None:
-    document = email_only(**body)
+    document = channel_body(**body)
     assert functions.post(json.dumps(document).encode(), headers).status == 202
 
 
@@ -93,57 +88,24 @@ def test_a_batch_has_one_span_of_its_run_linked_to_the_traces_of_its_producers(
     spans = export.taken()
     (run,) = named(spans, "notification.dispatch")
     (batch,) = named(spans, "notification.deliver")
-    (call,) = named(spans, "notification.attempt")
     assert links_of(batch) > set(TRACES)
     assert len(batch.links) == 4  # the malformed one was given a trace by submit
-    assert {trace_of(one) for one in (run, batch, call)} == {trace_of(run)}
+    assert {trace_of(one) for one in (run, batch)} == {trace_of(run)}
     assert batch.parent is not None
-    assert call.parent is not None
-    assert (batch.parent.span_id, call.parent.span_id) == (
-        run.context and run.context.span_id,
-        batch.context and batch.context.span_id,
-    )
+    assert batch.parent.span_id == (run.context and run.context.span_id)
 
 
 def test_a_trace_is_stored_and_continued_by_a_retry(
     functions: Functions, export: Export, connection: psycopg.Connection[Any], provider: Running
 ) -> None:
     order(provider, Fault.ERROR, times=1)
-    functions.post(json.dumps(email_only()).encode(), {"traceparent": TRACEPARENT})
+    functions.post(json.dumps(channel_body()).encode(), {"traceparent": TRACEPARENT})
     assert functions.dispatch()["published"] == 1
     attempts = named(export.taken(), "notification.attempt")
     assert list(map(trace_of, attempts)) == [TRACEPARENT[3:35]] * 2
     assert connection.execute("select traceparent from dovecote.notifications").fetchone() == (
         TRACEPARENT,
     )
-
-
-def test_each_push_of_a_batch_continues_its_own_producer_s_trace(
-    later: Functions, provider: Running
-) -> None:
-    pushed = {"kind": "order.arriving", "recipients": [{"user_id": "u-1"}], "payload": ARRIVING}
-    for key, trace in zip("abc", TRACES, strict=True):
-        post(later, traceparent(trace), idempotency_key=key, **pushed)
-    assert later.dispatch()["published"] == 3
-    events = [json.loads(push.message) for push in sent_pushes(provider)]
-    assert {event["request_id"]: event["trace_id"] for event in events} == dict(
-        zip("abc", TRACES, strict=True)
-    )
-
-
-def test_a_push_of_a_producer_without_a_trace_has_its_run_s(
-    later: Functions,
-    connection: psycopg.Connection[Any],
-    provider: Running,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    post(later, {}, kind="order.arriving", recipients=[{"user_id": "u-1"}], payload=ARRIVING)
-    connection.execute("update dovecote.notifications set traceparent = null")
-    capsys.readouterr()
-    assert later.dispatch()["published"] == 1
-    (push,) = sent_pushes(provider)
-    told = {line["trace_id"] for line in lines(capsys.readouterr().out)}
-    assert told == {json.loads(push.message)["trace_id"]}
 
 
 def test_where_nobody_takes_spans_there_is_one_for_the_invocation_alone(later: Functions) -> None:
@@ -187,7 +149,7 @@ def test_a_request_s_lines_name_its_caller_s_trace(
     nowhere = "postgresql://nobody@127.0.0.1:1/none"
     values = environment(nowhere, provider.url, catalog_folder)
     with run_functions(values) as functions:
-        body = json.dumps(email_only()).encode()
+        body = json.dumps(channel_body()).encode()
         assert functions.post(body, traceparent(TRACES[1])).status == 503
         assert functions.post(body, {"traceparent": "00-malformed"}).status == 503
     first, second = lines(capsys.readouterr().out)

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from dovecote.channels import NAMES
 from dovecote.core.errors import StoreUnavailable
 from dovecote.core.ports import NotInvoked
 from dovecote.dispatch.dispatch import TALLY
@@ -22,15 +23,16 @@ from dovecote.store.database import Database
 from dovecote.submit.wake_up import WakeUp
 from dovecote.wiring import clients
 from local.provider import Fault, Running
-from tests.builders import RecordingLog, forever
+from tests.builders import CHANNEL, RecordingLog, forever
 from tests.functions import Functions, environment, run_functions
-from tests.integration.test_best_effort import email_only, order
+from tests.integration.passing_time import RESOURCES
 from tests.integration.test_scale_out import NAME, Calls, Lambda
+from tests.sending import channel_body, order, recipient
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
 CALL = (NAME, '{"source": "submit"}')
-EMAILS = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(5)]
+RECIPIENTS = [recipient(number) for number in range(1, 6)]
 
 
 # The second.
@@ -47,9 +49,9 @@ def test_of_many_submits_at_once_one_a_second_has_the_call(database_url: str) ->
             lambda: StoreConnection.connect(database_url, autocommit=True, prepare_threshold=None)
         )
         store = Store(database, default_max_attempts=5)
-        store.wake_up(["push"])  # the connection is there from now on
+        store.wake_up([])  # the connection is there from now on
         while (began := time.monotonic()) < ends:
-            if store.wake_up(["email"]):
+            if store.wake_up([CHANNEL]):
                 taken.append(time.monotonic())
             slowest[0] = max(slowest[0], time.monotonic() - began)
         database.close()
@@ -69,25 +71,26 @@ def test_nobody_waits_for_who_has_the_row(store: Store, connection: Connection) 
     with connection.transaction():
         connection.execute("select from dovecote.handover for update")
         began = time.monotonic()
-        assert not store.wake_up(["email"])
+        assert not store.wake_up([CHANNEL])
         assert time.monotonic() - began < 0.5
-    assert store.wake_up(["email"])
+    assert store.wake_up([CHANNEL])
 
 
 def test_a_second_is_over_after_a_second(store: Store) -> None:
-    assert store.wake_up(["email"])
-    assert not store.wake_up(["email"])
+    assert store.wake_up([CHANNEL])
+    assert not store.wake_up([CHANNEL])
     time.sleep(SECOND)
-    assert store.wake_up(["email"])
+    assert store.wake_up([CHANNEL])
 
 
 def test_for_a_channel_that_pauses_nobody_is_called(store: Store, connection: Connection) -> None:
     connection.execute(
         "update dovecote.channel_state set paused_until = now() + interval '1 minute'"
-        " where resource = 'email'"
+        " where resource = %s",
+        (CHANNEL,),
     )
-    assert not store.wake_up(["email"])
-    assert store.wake_up(["email", "push"])
+    assert not store.wake_up([CHANNEL])
+    assert store.wake_up(NAMES) == (len(NAMES) > 1)
 
 
 # Submit.
@@ -125,19 +128,17 @@ class Case:
 
 PAUSED = (
     "update dovecote.channel_state set paused_until = now() + interval '1 minute'"
-    " where resource = 'email'"
+    " where resource = %s"
 )
 CASES = [
     Case("all are published at once", 0),
-    Case("more than are tried at once", 1, {"recipients": EMAILS}),
+    Case("more than are tried at once", 1, {"recipients": RECIPIENTS}),
     Case("none is tried at once", 1, settings={"INLINE_ROUTES": "0"}),
-    Case("for later", 0, {"deliver_at": "2999-01-01T00:00:00Z", "recipients": EMAILS}),
+    Case("for later", 0, {"deliver_at": "2999-01-01T00:00:00Z", "recipients": RECIPIENTS}),
     Case("a failure is due later", 0, fault=Fault.ERROR),
     Case("a throttled route is due again at once", 1, fault=Fault.THROTTLE),
-    Case("a channel that pauses", 0, {"recipients": EMAILS}, sql=PAUSED),
-    Case("a rate without room", 1, {"recipients": EMAILS[:2]}, {"EMAIL_MAX_PER_SECOND": "1"},
-         sql="update dovecote.channel_state set rate = 1 where resource = 'email'"),
-    Case("nobody to call", 0, {"recipients": EMAILS}, {"DISPATCH_FUNCTION": ""}),
+    Case("a channel that pauses", 0, {"recipients": RECIPIENTS}, sql=PAUSED),
+    Case("nobody to call", 0, {"recipients": RECIPIENTS}, {"DISPATCH_FUNCTION": ""}),
 ]  # fmt: skip
 
 
@@ -149,16 +150,16 @@ def test_dispatch_is_called_for_what_is_left_and_due(
     if case.fault is not None:
         order(provider, case.fault)
     if case.sql:
-        connection.execute(case.sql.encode())
+        connection.execute(case.sql.encode(), (CHANNEL,))
     with wired(aws, **case.settings) as functions:
-        assert functions.post(email_only(**case.body)).status == 202
+        assert functions.post(channel_body(**case.body)).status == 202
     assert aws.calls == [CALL] * case.calls
 
 
 def test_a_batch_calls_dispatch_once_and_in_the_end(wired: Wired) -> None:
     aws = Lambda()
     with wired(aws, INLINE_ROUTES="0") as functions:
-        answer = functions.post_batch([email_only(idempotency_key=str(n)) for n in range(50)])
+        answer = functions.post_batch([channel_body(idempotency_key=str(n)) for n in range(50)])
         assert [result["status"] for result in answer.body["results"]] == [202] * 50
     assert aws.calls == [CALL]
 
@@ -166,7 +167,7 @@ def test_a_batch_calls_dispatch_once_and_in_the_end(wired: Wired) -> None:
 def test_the_same_key_again_calls_nobody(wired: Wired) -> None:
     aws = Lambda()
     with wired(aws, INLINE_ROUTES="0") as functions:
-        body = email_only()
+        body = channel_body()
         functions.post(body)
         time.sleep(SECOND)
         assert functions.post(body).headers["idempotent-replayed"] == "true"
@@ -177,7 +178,7 @@ def test_a_submit_within_the_second_leaves_it_to_the_one_before(wired: Wired) ->
     aws = Lambda()
     with wired(aws, INLINE_ROUTES="0") as functions:
         for _ in range(5):
-            functions.post(email_only(idempotency_key=str(time.time())))
+            functions.post(channel_body(idempotency_key=str(time.time())))
     assert len(aws.calls) == 1
 
 
@@ -186,17 +187,17 @@ def test_a_call_that_fails_is_a_202_and_one_warning(
     wired: Wired, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
     with wired(Lambda(error), INLINE_ROUTES="0") as functions:
-        assert functions.post(email_only()).status == 202
+        assert functions.post(channel_body()).status == 202
     assert capsys.readouterr().out.count("dispatch not woken up") == 1
 
 
 def test_a_slow_lambda_is_waited_for_half_a_second_at_most(wired: Wired) -> None:
     with wired(Lambda(seconds=3), INLINE_ROUTES="0") as functions:
         functions.post(
-            email_only(deliver_at="2999-01-01T00:00:00Z")
+            channel_body(deliver_at="2999-01-01T00:00:00Z")
         )  # connected, and all is loaded
         began = time.monotonic()
-        assert functions.post(email_only(idempotency_key="another")).status == 202
+        assert functions.post(channel_body(idempotency_key="another")).status == 202
         assert 0.4 < time.monotonic() - began < 1
 
 
@@ -204,10 +205,10 @@ def test_it_takes_no_more_than_is_left_of_the_budget(wired: Wired, provider: Run
     order(provider, Fault.STALL, seconds=20, times=1)  # half of the budget is spent on that
     with wired(Lambda(seconds=3), INLINE_ROUTES="1", INLINE_BUDGET_SECONDS="0.6") as functions:
         functions.post(
-            email_only(deliver_at="2999-01-01T00:00:00Z")
+            channel_body(deliver_at="2999-01-01T00:00:00Z")
         )  # connected, and all is loaded
         began = time.monotonic()
-        body = email_only(recipients=EMAILS, idempotency_key="another")
+        body = channel_body(recipients=RECIPIENTS, idempotency_key="another")
         assert functions.post(body).status == 202
         assert time.monotonic() - began < 1
 
@@ -232,7 +233,7 @@ def test_a_database_out_of_reach_is_one_warning_and_no_call() -> None:
             executor=executor,
             clock=time.monotonic,
             log=log,
-        )(["email"], 1.0)
+        )([CHANNEL], 1.0)
     assert calls == []
     assert [line[:2] for line in log.lines] == [("warning", "dispatch not woken up")]
 
@@ -263,14 +264,14 @@ def test_a_called_run_keeps_others_from_being_called_and_looks_again_after_a_sec
 
     def submit() -> None:
         time.sleep(SECOND + 0.1)  # the second of the call is over
-        refused.append(store.wake_up(["email"]))
+        refused.append(store.wake_up([CHANNEL]))
 
     def sleep(seconds: float) -> None:
-        refused.append(store.wake_up(["email"]))
+        refused.append(store.wake_up([CHANNEL]))
         time.sleep(seconds)
 
-    runs = Runs([submit, lambda: refused.append(store.wake_up(["email"]))])
-    assert store.wake_up(["email"])
+    runs = Runs([submit, lambda: refused.append(store.wake_up([CHANNEL]))])
+    assert store.wake_up([CHANNEL])
     tally = WokenRun(wake_ups=store, dispatch=runs, sleep=sleep, log=RecordingLog())(forever)
     # While it runs and until it looks again nobody calls; from its last look on the next may.
     assert refused == [False, False, True]
@@ -288,7 +289,7 @@ def test_without_time_or_a_database_it_does_not_look_again(
     )
     assert len(runs.began) == 1
     time.sleep(SECOND)
-    assert store.wake_up(["email"])
+    assert store.wake_up([CHANNEL])
 
 
 def test_a_handover_that_cannot_be_kept_is_said_and_the_run_is_done() -> None:
@@ -303,7 +304,7 @@ def test_the_function_takes_over_what_submit_left(
 ) -> None:
     aws = Lambda()
     with wired(aws) as functions:
-        functions.post(email_only(recipients=EMAILS))
+        functions.post(channel_body(recipients=RECIPIENTS))
         assert functions.dispatch({"source": "submit"})["published"] == 3
     assert len(provider.provider.ledger.accepted) == 5
     kept = connection.execute("select taken_until < clock_timestamp() from dovecote.handover")
@@ -314,9 +315,9 @@ def test_the_function_takes_over_what_submit_left(
 def test_what_waits_for_a_short_pause_of_its_identity_is_handed_over(
     wired: Wired, store: Store, seconds: float, calls: list[Any]
 ) -> None:
-    store.pause("email/example.com", "e", base=seconds, most=300, jitter=1)
+    store.pause(RESOURCES[CHANNEL], "e", base=seconds, most=300, jitter=1)
     aws = Lambda()
     with wired(aws) as functions:
-        (route,) = functions.post(email_only()).body["routes"]
-    assert (route["status"], route["waiting_for"]) == ("pending", "email/example.com")
+        (route,) = functions.post(channel_body()).body["routes"]
+    assert (route["status"], route["waiting_for"]) == ("pending", RESOURCES[CHANNEL])
     assert aws.calls == calls

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,14 +11,16 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 
 from dovecote.catalog.kinds import BadCatalog
 from dovecote.core.parsing.settings import BadSettings
 from dovecote.wiring import clients, observability
 from dovecote.wiring.settings import load
 from local.provider import Fault, Order, Running
+from tests.builders import CHANNEL
 from tests.functions import Context, environment, run_functions
-from tests.integration.test_http import a_body
+from tests.sending import a_body, channel_body
 from tests.unit.examples import TRACEPARENT
 
 
@@ -118,16 +121,10 @@ def test_each_line_of_the_log_names_the_callers_trace_or_its_own(
 def test_a_failed_send_is_one_post(
     database_url: str, provider: Running, catalog_folder: Path
 ) -> None:
-    """The SDK would send a stalled, closed or 5xx SendEmail three times."""
+    """The SDK would repeat a request that stalled, was closed or got a 5xx."""
     provider.provider.give(Order(do=Fault.ERROR, status=503, times=1))
     with run_functions(environment(database_url, provider.url, catalog_folder)) as functions:
-        functions.post(
-            a_body(
-                recipients=[
-                    {"email": "success@simulator.amazonses.com", "data": {"first_name": "Ann"}}
-                ]
-            )
-        )
+        functions.post(channel_body())
     assert len(provider.provider.ledger.attempts) == 1
 
 
@@ -150,58 +147,37 @@ def test_a_wrong_catalog_stops_a_function_naming_the_place(
         functions.post(a_body())
 
 
-RESET = json.loads((Path(__file__).parents[2] / "events" / "email.json").read_text())["body"]
+def break_template(folder: Path) -> None:
+    """Let a template of order.shipped use a variable that its schema does not have."""
+    name, at = {"email": ("body.txt", ""), "push": ("push.json", '": "')}[CHANNEL]
+    path = folder / "templates" / "order-shipped" / name
+    path.write_text(path.read_text().replace(at, f"{at}{{{{ nobody }}}}", 1))
+
+
+def break_schema(folder: Path) -> None:
+    """Let the schema of order.shipped have a keyword with a value of another type."""
+    path = folder / "kinds.yaml"
+    document = yaml.safe_load(path.read_text())
+    schema = document["kinds"]["order.shipped"]["schema"]
+    schema["properties"]["order_id"]["maxLength"] = "one"
+    path.write_text(yaml.safe_dump(document))
 
 
 @pytest.mark.parametrize(
-    ("file", "change", "place"),
-    [
-        ("templates/digest-weekly/body.txt", ("", "{{ nobody }}"), "nobody"),
-        ("kinds.yaml", ("minItems: 1", "minItems: one"), "digest.weekly: schema: "),
-    ],
+    ("break_it", "place"), [(break_template, "nobody"), (break_schema, "order.shipped: schema: ")]
 )
 def test_what_is_wrong_with_a_kind_stops_it_where_it_is_used_and_no_other(
     database_url: str,
     provider: Running,
     catalog_folder: Path,
     tmp_path: Path,
-    file: str,
-    change: tuple[str, str],
+    break_it: Callable[[Path], None],
     place: str,
 ) -> None:
     folder = tmp_path / "catalog"
     shutil.copytree(catalog_folder, folder)
-    text = (folder / file).read_text()
-    (folder / file).write_text(text.replace(change[0], change[1], 1))
-    digest = {
-        **a_body(kind="digest.weekly"),
-        "payload": {
-            "week": "16 November",
-            "articles": [{"title": "t", "summary": "s", "url": "https://example.com"}],
-            "unsubscribe_token": "0123456789abcdef",
-        },
-        "recipients": [{"email": "success@simulator.amazonses.com", "data": {"first_name": "Ann"}}],
-    }
+    break_it(folder)
     with run_functions(environment(database_url, provider.url, folder)) as functions:
         with pytest.raises(BadCatalog, match=place):
-            functions.post(digest)
-        reset = json.loads(RESET)
-        assert functions.post({**reset, "idempotency_key": "reset-1"}).status == 202
-
-
-def test_a_template_that_went_wrong_after_its_routes_were_stored_is_a_failure_in_words(
-    database_url: str, provider: Running, catalog_folder: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "catalog"
-    shutil.copytree(catalog_folder, folder)
-    values = environment(database_url, provider.url, folder, INLINE_ROUTES="0")
-    with run_functions(values) as functions:
-        stored = functions.post({**json.loads(RESET), "idempotency_key": "reset-1"}).body
-    (folder / "templates/account-password_reset/body.txt").write_text("{{ first_name")
-    with run_functions(values) as functions:
-        assert functions.dispatch()["retrying"] == 1
-        (route,) = functions.call("GET", f"/notifications/{stored['notification_id']}").body[
-            "routes"
-        ]
-    assert route["last_error"].startswith("templates/account-password_reset/body.txt: line 1")
-    assert provider.provider.ledger.attempts == []
+            functions.post(a_body())
+        assert functions.post(channel_body()).status == 202

@@ -6,10 +6,12 @@ from typing import Any
 from dovecote.catalog.kinds import Kind
 from dovecote.catalog.rendering import Renderer
 from dovecote.channels.push import alert
+from operate.channels.message import Message
 
 
 def rendered(
     renderer: Renderer, kind: Kind, locale: str | None, payload: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Return the alert; raise RenderError."""
-    return {"alert": alert.render(renderer, kind, locale, payload)}
+) -> Message:
+    """Return the title and the body; raise RenderError."""
+    one = alert.render(renderer, kind, locale, payload)
+    return Message(title=one.title, text=one.body)

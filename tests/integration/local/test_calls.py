@@ -10,21 +10,13 @@ import aiohttp
 import psycopg
 import pytest
 
-from local.stack import Options, Stack
-from tests.faults.processes import store_emails
-from tests.integration.test_best_effort import email_only
+from local.stack import Stack
+from tests.faults.processes import store_due
+from tests.sending import channel_body
+from tests.stacks import a_stack
 
 SCHEDULED = {"source": "schedule"}
 NOTHING_DUE = "select from dovecote.notification_routes where next_attempt_at is not null limit 1"
-
-
-def options(tmp_path: Path, **environment: str) -> Options:
-    return Options(
-        directory=tmp_path / "stack",
-        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>", **environment},
-        durable=False,
-        tick_seconds=3600,
-    )
 
 
 async def ended(stack: Stack, seconds: float) -> None:
@@ -58,13 +50,10 @@ def test_a_notification_does_not_wait_for_the_schedule(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with (
-            Stack(options(tmp_path)) as stack,
+            a_stack(tmp_path) as stack,
             aiohttp.ClientSession(stack.api_url) as session,
         ):
-            recipients = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(40)]
-            async with session.post(
-                "/notifications", json=email_only(recipients=recipients)
-            ) as answer:
+            async with session.post("/notifications", json=channel_body(count=40)) as answer:
                 assert answer.status == 202
             await ended(stack, 20)
             (tally,) = await tallies(stack, 1)
@@ -84,10 +73,10 @@ def test_schedules_that_overlap_call_dispatchers_for_a_backlog_and_send_nothing_
     """
 
     async def scenario() -> None:
-        here = options(tmp_path, DISPATCH_CONCURRENCY="1", MAX_DISPATCHERS=str(most))
-        async with Stack(here) as stack:
+        settings = {"DISPATCH_CONCURRENCY": "1", "MAX_DISPATCHERS": str(most)}
+        async with a_stack(tmp_path, settings) as stack:
             with psycopg.connect(stack.database_url, autocommit=True) as connection:
-                store_emails(connection, 700)
+                store_due(connection, 700)
             await asyncio.gather(*(stack.invoke("DispatchFunction", SCHEDULED) for _ in range(2)))
             found = await tallies(stack, least)
             assert least <= len(found) <= 2 * most
@@ -112,9 +101,12 @@ def test_where_lambda_does_not_answer_the_notification_is_stored_and_the_schedul
     tmp_path: Path,
 ) -> None:
     async def scenario() -> None:
-        here = options(tmp_path, INLINE_ROUTES="0", DISPATCH_FUNCTION="nobody:live")
-        async with Stack(here) as stack, aiohttp.ClientSession(stack.api_url) as session:
-            async with session.post("/notifications", json=email_only()) as answer:
+        settings = {"INLINE_ROUTES": "0", "DISPATCH_FUNCTION": "nobody:live"}
+        async with (
+            a_stack(tmp_path, settings) as stack,
+            aiohttp.ClientSession(stack.api_url) as session,
+        ):
+            async with session.post("/notifications", json=channel_body()) as answer:
                 assert answer.status == 202
             log = await line_of(stack.logs.path("SubmitFunction"), "dispatch not woken up")
             assert "ResourceNotFoundException" in log

@@ -3,14 +3,15 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import psycopg
 
-from local.stack import Options, Stack
-from tests.integration.test_best_effort import email_only
+from tests.builders import ADDRESS
+from tests.sending import channel_body, recipient
+from tests.stacks import a_stack
 
-ANN = "success+ann@simulator.amazonses.com"
 LONG_AGO = """
 with old as (
     insert into dovecote.notifications
@@ -27,13 +28,6 @@ where status = 'published'
 
 
 def test_a_person_is_erased_over_http_and_what_is_over_is_purged(tmp_path: Path) -> None:
-    options = Options(
-        directory=tmp_path / "stack",
-        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
-        durable=False,
-        tick_seconds=3600,
-    )
-
     async def erased(session: aiohttp.ClientSession, path: str) -> dict[str, Any]:
         async with session.delete(path) as answer:
             assert answer.status == 200
@@ -41,14 +35,15 @@ def test_a_person_is_erased_over_http_and_what_is_over_is_purged(tmp_path: Path)
             return document
 
     async def scenario() -> None:
-        async with Stack(options) as stack, aiohttp.ClientSession(stack.api_url) as session:
-            recipients = [{"user_id": "Ann/1", "email": ANN, "data": {"first_name": "Ann"}}]
-            async with session.post("/notifications", json=email_only(recipients=recipients)) as ok:
+        async with a_stack(tmp_path) as stack, aiohttp.ClientSession(stack.api_url) as session:
+            body = channel_body(recipients=[recipient(user_id="Ann/1")])
+            async with session.post("/notifications", json=body) as ok:
                 assert ok.status == 202
                 path = ok.headers["Location"]
             nothing = {"erased": 0, "in_flight": 0, "devices": 0, "remaining": False}
             assert await erased(session, "/users?user_id=Ann%2F1") == {**nothing, "erased": 1}
-            assert await erased(session, f"/recipients?email={ANN.replace('+', '%2B')}") == nothing
+            address = quote(ADDRESS, safe="")
+            assert await erased(session, f"/recipients?email={address}") == nothing
             async with session.get(path) as answer:
                 (route,) = (await answer.json())["routes"]
                 assert (route["user_id"], route["email"]) == (None, None)

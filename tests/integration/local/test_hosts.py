@@ -10,10 +10,9 @@ import aiohttp
 import boto3
 import pytest
 
-from local.page.site import serve
 from local.provider import Running
-from local.stack import Options, Stack
-from tests.integration.test_best_effort import email_only
+from tests.sending import channel_body
+from tests.stacks import a_stack
 
 FOREIGN = (
     "rebound.example", "rebound.example:80", "127.0.0.1.rebound.example", "localhost.example",
@@ -36,16 +35,12 @@ def listening() -> set[int]:
 @pytest.mark.parametrize("page", [False, True], ids=["without a page", "with a page"])
 def test_every_port_of_the_stack_refuses_a_foreign_host(tmp_path: Path, page: bool) -> None:
     before = listening()
-    options = Options(
-        directory=tmp_path / "stack",
-        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
-        durable=False,
-        page=serve if page else None,
-    )
 
     async def scenario() -> None:
-        async with Stack(options) as stack, aiohttp.ClientSession() as session:
-            async with session.post(f"{stack.api_url}/notifications", json=email_only()) as stored:
+        here = a_stack(tmp_path, tick_seconds=60, page=page)
+        async with here as stack, aiohttp.ClientSession() as session:
+            url = f"{stack.api_url}/notifications"
+            async with session.post(url, json=channel_body()) as stored:
                 assert stored.status == 202
             ports = listening() - before
             # The HTTP API, the AWS endpoint, and the runtime API of submit's process at least.

@@ -12,8 +12,8 @@ from local import gateway
 from local.process import Answer
 from local.template import Route
 from tests.functions import Functions
-from tests.integration.test_best_effort import email_only
 from tests.integration.test_http import count
+from tests.sending import channel_body
 
 Connection = psycopg.Connection[Any]
 ROUTES = [Route(method="POST", path="/notifications", function="submit")]
@@ -30,7 +30,7 @@ def post(functions: Functions, *keys: str, **members: Any) -> tuple[int, dict[st
         app = gateway.create_app(ROUTES, invoke)
         async with TestClient(TestServer(app)) as client:
             headers = [("Idempotency-Key", key) for key in keys]
-            body = email_only(**{"idempotency_key": None, **members})
+            body = channel_body(**{"idempotency_key": None, **members})
             async with client.post("/notifications", json=body, headers=headers) as answer:
                 return answer.status, await answer.json(content_type=None)
 

@@ -22,6 +22,8 @@ from local.playground import SETTINGS, push_targets
 from local.provider import Provider
 from local.stack import Options, Stack
 
+pytestmark = pytest.mark.channels("email", "push")
+
 NUMBERS = count(1)
 LATER = "2999-01-01T00:00:00Z"
 

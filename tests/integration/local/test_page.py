@@ -5,23 +5,17 @@ from pathlib import Path
 
 import aiohttp
 
-from local.page.site import serve
-from local.stack import Options, Stack
 from operate import ROOT
+from tests.stacks import a_stack
 
 
 def answers(tmp_path: Path, *requests: tuple[str, str, dict[str, str]]) -> list[tuple[int, str]]:
     """Send requests to a stack with its page; return their status and policy."""
 
     async def scenario() -> list[tuple[int, str]]:
-        options = Options(
-            directory=tmp_path / "stack",
-            environment={"EMAIL_FROM": "a@example.com", "LEASE_SECONDS": "60"},
-            page=serve,
-            durable=False,
-        )
         told = []
-        async with Stack(options) as stack, aiohttp.ClientSession(stack.api_url) as session:
+        stack = a_stack(tmp_path, {"LEASE_SECONDS": "60"}, tick_seconds=60, page=True)
+        async with stack, aiohttp.ClientSession(stack.api_url) as session:
             for method, path, headers in requests:
                 own = {name: text.replace("SELF", stack.api_url) for name, text in headers.items()}
                 async with session.request(method, path, headers=own) as answer:

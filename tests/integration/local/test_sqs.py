@@ -14,8 +14,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.sam.event import read_event
-from local.stack import Options, Stack
-from tests.integration.test_best_effort import email_only
+from local.stack import Stack
+from tests.sending import channel_body
+from tests.stacks import a_stack
 
 
 def client(stack: Stack) -> Any:
@@ -30,7 +31,7 @@ def client(stack: Stack) -> Any:
 
 
 def a_message(key: str, **overrides: Any) -> str:
-    return json.dumps(email_only(idempotency_key=key, **overrides))
+    return json.dumps(channel_body(idempotency_key=key, **overrides))
 
 
 def stored(stack: Stack) -> list[tuple[str, str | None]]:
@@ -44,16 +45,6 @@ async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not await asyncio.to_thread(holds):
             await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> Options:
-    return Options(
-        directory=tmp_path / "stack",
-        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
-        durable=False,
-        tick_seconds=3600,
-    )
 
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -73,10 +64,10 @@ def send(stack: Stack) -> str:
 
 
 def test_what_is_sent_is_stored_and_poison_is_dead_after_ten_tries_and_hurts_nobody(
-    options: Options,
+    tmp_path: Path,
 ) -> None:
     async def scenario() -> None:
-        async with Stack(options) as stack:
+        async with a_stack(tmp_path) as stack:
             queue = stack.queues["SubmitQueue"]
             queue._visibility_seconds = 0.05
             poison = await asyncio.to_thread(send, stack)
@@ -93,7 +84,7 @@ def test_what_is_sent_is_stored_and_poison_is_dead_after_ten_tries_and_hurts_nob
     asyncio.run(scenario())
 
 
-def test_a_queue_that_is_none_is_told_as_sqs_does(options: Options) -> None:
+def test_a_queue_that_is_none_is_told_as_sqs_does(tmp_path: Path) -> None:
     def send(stack: Stack) -> None:
         with closing(client(stack)) as sqs:
             with pytest.raises(sqs.exceptions.QueueDoesNotExist):
@@ -104,7 +95,7 @@ def test_a_queue_that_is_none_is_told_as_sqs_does(options: Options) -> None:
                 sqs.list_queues()
 
     async def scenario() -> None:
-        async with Stack(options) as stack:
+        async with a_stack(tmp_path) as stack:
             await asyncio.to_thread(send, stack)
 
     asyncio.run(scenario())

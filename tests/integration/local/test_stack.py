@@ -14,11 +14,16 @@ import boto3
 import psycopg
 import pytest
 from botocore.config import Config
+from psycopg.types.json import Json
 
 from local import LocalError
 from local.stack import Options, Stack
+from tests.builders import CHANNEL
+from tests.sending import EVENTS, channel_body
+from tests.stacks import a_stack
 
 ROOT = Path(__file__).parents[3]
+JSON = ("payload", "recipients")
 TEMPLATE = """
 Globals:
   Function:
@@ -145,11 +150,12 @@ def test_a_provisioning_that_fails_stops_the_stack_and_says_where_to_look(
 
 async def users_of(stack: Stack) -> set[str]:
     """Return the users that functions are connected as, when each that serves has had an event."""
+    record = {"messageId": "message-1", "body": json.dumps(EVENTS[CHANNEL])}
+    await stack.invoke("FeedbackFunction", {"Records": [record]})
     for function, name in (
-        ("SubmitFunction", "email"),
+        ("SubmitFunction", CHANNEL),
         ("ApiFunction", "get"),
         ("DispatchFunction", "schedule"),
-        ("FeedbackFunction", "feedback"),
         ("PurgeFunction", "schedule"),
     ):
         await stack.invoke(function, json.loads((ROOT / "events" / f"{name}.json").read_text()))
@@ -162,15 +168,8 @@ async def users_of(stack: Stack) -> set[str]:
 
 
 def test_each_function_of_dovecote_is_a_user_of_its_own(tmp_path: Path) -> None:
-    dovecote = Options(
-        directory=tmp_path / "stack",
-        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
-        durable=False,
-        tick_seconds=3600,
-    )
-
     async def scenario() -> None:
-        async with Stack(dovecote) as stack:
+        async with a_stack(tmp_path) as stack:
             assert await users_of(stack) == {
                 "dovecote_submit", "dovecote_api", "dovecote_dispatch", "dovecote_feedback",
                 "dovecote_purge",
@@ -181,26 +180,19 @@ def test_each_function_of_dovecote_is_a_user_of_its_own(tmp_path: Path) -> None:
 
 def submitted_by_a_producer(url: str) -> None:
     """Submit in SQL as a user who may do nothing else."""
+    body = channel_body()
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("create role shop login password 'x'; grant dovecote_producer to shop")
     with psycopg.connect(url, user="shop", password="x") as own:
         own.execute(
-            "select dovecote.submit('order.shipped', 'order-1',"
-            " json_build_object('order_id', '1', 'carrier', 'DHL', 'first_name', 'Ann'),"
-            " json_build_array(json_build_object('email', 'ann@example.com')))"
+            "select dovecote.submit(%(kind)s, %(idempotency_key)s, %(payload)s, %(recipients)s)",
+            {name: Json(value) if name in JSON else value for name, value in body.items()},
         )
 
 
 def test_what_a_producer_submits_in_sql_is_delivered_by_the_schedule(tmp_path: Path) -> None:
-    dovecote = Options(
-        directory=tmp_path / "stack",
-        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
-        durable=False,
-        tick_seconds=0.5,
-    )
-
     async def scenario() -> None:
-        async with Stack(dovecote) as stack:
+        async with a_stack(tmp_path, tick_seconds=0.5) as stack:
             await asyncio.to_thread(submitted_by_a_producer, stack.database_url)
             async with asyncio.timeout(30):
                 while not stack.provider.ledger.accepted:
@@ -212,15 +204,8 @@ def test_what_a_producer_submits_in_sql_is_delivered_by_the_schedule(tmp_path: P
 def test_on_a_server_of_somebody_else_s_all_are_its_owner(
     tmp_path: Path, empty_database_url: str
 ) -> None:
-    dovecote = Options(
-        directory=tmp_path / "stack",
-        database_url=empty_database_url,
-        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
-        tick_seconds=3600,
-    )
-
     async def scenario() -> None:
-        async with Stack(dovecote) as stack:
+        async with a_stack(tmp_path, database_url=empty_database_url) as stack:
             assert await users_of(stack) == {urlsplit(empty_database_url).username}
 
     asyncio.run(scenario())

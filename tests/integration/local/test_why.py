@@ -12,13 +12,14 @@ import aiohttp
 import psycopg
 
 from local.provider import Fault, Order
-from local.stack import Options, Stack
-from tests.builders import ADDRESS
+from local.stack import Stack
+from tests.builders import CHANNEL
+from tests.canary import CANARY
 from tests.functions import ROOT
-from tests.integration.test_best_effort import email_only
+from tests.sending import PERMANENT, channel_body, kind_of
+from tests.stacks import a_stack
 
-ANN = ADDRESS
-SECRET = "https://nestbox.example/reset/canary-7f3a"
+SECRET = next(text for text in channel_body()["payload"].values() if CANARY in str(text))
 
 
 def why(stack: Stack, **asked: str) -> str:
@@ -46,27 +47,29 @@ async def asked(
 
 
 async def refused(stack: Stack, session: aiohttp.ClientSession, key: str) -> Any:
-    """Submit an email that SES refuses for good."""
-    stack.provider.give(Order(do=Fault.ERROR, status=400, code="BadRequestException", times=1))
-    payload = {**email_only()["payload"], "reset_url": SECRET}
-    body = email_only(idempotency_key=key, payload=payload)
+    """Submit a notification that the provider refuses for good."""
+    stack.provider.give(Order(do=Fault.ERROR, times=1, **PERMANENT))
+    body = channel_body(idempotency_key=key)
     return await asked(session, "POST", "/notifications", 202, json=body)
 
 
 async def find_out(stack: Stack, session: aiohttp.ClientSession, posted: list[Any]) -> None:
-    """Find what Ann should have got, and be told why she did not."""
-    found = await asked(session, "GET", "/notifications", 200, params={"email": ANN})
-    ids = [one["notification_id"] for one in found["notifications"]]
-    assert ids == [one["notification_id"] for one in reversed(posted)]
+    """Find the notifications to Ann by each of her ids, and why she got none."""
+    (ann,) = channel_body()["recipients"]
+    for name, value in ann.items():
+        found = await asked(session, "GET", "/notifications", 200, params={name: value})
+        ids = [one["notification_id"] for one in found["notifications"]]
+        assert ids == [one["notification_id"] for one in reversed(posted)]
     told = await asyncio.to_thread(why, stack, user="u-1")
     assert told.count("not delivered: the provider refused it") == 3
     assert SECRET not in told
-    assert told.endswith(f"{ANN} is not suppressed\nuser u-1 has no device\n")
+    suppression = f"{ann['email']} is not suppressed\n" if "email" in ann else ""
+    assert told.endswith(f"{suppression}user u-1 has no device\n")
 
 
 async def redrive(session: aiohttp.ClientSession) -> None:
     """Count the dead letters, redrive them, and look at the record."""
-    path, filter_ = "/dead-letters/redrive", {"channel": "email", "reason": "permanent"}
+    path, filter_ = "/dead-letters/redrive", {"channel": CHANNEL, "reason": "permanent"}
     dry = await asked(session, "POST", path, 200, json={"filter": filter_, "dry_run": True})
     assert dry == {"matched": 3}
     done = await asked(session, "POST", path, 202, json={"filter": filter_, "per_second": 100})
@@ -78,22 +81,15 @@ async def redrive(session: aiohttp.ClientSession) -> None:
 
 
 def test_ann_who_got_nothing_is_told_why_and_gets_it_after_a_redrive(tmp_path: Path) -> None:
-    options = Options(
-        directory=tmp_path / "stack",
-        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
-        durable=False,
-        tick_seconds=3600,
-    )
-
     async def scenario() -> None:
-        async with Stack(options) as stack, aiohttp.ClientSession(stack.api_url) as session:
+        async with a_stack(tmp_path) as stack, aiohttp.ClientSession(stack.api_url) as session:
             posted = [await refused(stack, session, f"reset-{n}") for n in range(3)]
             await find_out(stack, session, posted)
             await redrive(session)
             await asyncio.sleep(0.1)  # the last of them is due 0.02 s after the first
             await stack.invoke("DispatchFunction", {})
             assert len(stack.provider.ledger.accepted) == 3
-            told = await asyncio.to_thread(why, stack, kind="account.password_reset", key="reset-1")
+            told = await asyncio.to_thread(why, stack, kind=kind_of(), key="reset-1")
             assert "redriven: a fresh set of attempts" in told
             assert "=> accepted by the provider" in told
             route_id = posted[0]["routes"][0]["route_id"]
@@ -114,15 +110,9 @@ update dovecote.notification_events set detail = %(text)s || E'\\nforged';
 
 def test_what_is_stored_cannot_act_on_the_terminal(tmp_path: Path) -> None:
     """By HTTP none of it can be submitted: it is as an older release may have stored it."""
-    options = Options(
-        directory=tmp_path / "stack",
-        environment={"EMAIL_FROM": "Dovecote <dovecote@example.com>"},
-        durable=False,
-        tick_seconds=3600,
-    )
 
     async def scenario() -> None:
-        async with Stack(options) as stack, aiohttp.ClientSession(stack.api_url) as session:
+        async with a_stack(tmp_path) as stack, aiohttp.ClientSession(stack.api_url) as session:
             posted = await refused(stack, session, "reset-1")
             with psycopg.connect(stack.database_url) as connection:
                 psycopg.ClientCursor(connection).execute(SPOILT, {"text": HOSTILE})

@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -22,6 +23,8 @@ from operate.console.__main__ import main
 from operate.console.gallery import Gallery
 from operate.samconfig import Section
 from operate.site import Site
+from tests.builders import CHANNEL
+from tests.catalogs import checkout, texts_of, write_catalog
 from tests.consoles import console
 from tests.unit.operate.sites import REGION, StubbedAws, a_site, a_stack
 
@@ -87,14 +90,16 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture
-def site(api: Api, monkeypatch: pytest.MonkeyPatch) -> Site:
+def site(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Site:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", CREDENTIALS.access_key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIALS.secret_key)
     monkeypatch.setenv("AWS_SESSION_TOKEN", str(CREDENTIALS.token))
     section = Section(
         environment="dev", stack_name="dovecote-dev", region=REGION, profile=None, parameters={}
     )
-    return a_site(Aws(section), stack=a_stack(ApiUrl=f"{api.url}/"))
+    site = a_site(Aws(section), stack=a_stack(ApiUrl=f"{api.url}/"))
+    site.root = checkout(tmp_path / "checkout")
+    return site
 
 
 class Browser:
@@ -367,55 +372,30 @@ def test_each_kind_is_shown_in_each_locale_with_a_payload_that_its_schema_takes(
             path = f"/_console/templates/{one['kind']}?locale={locale}"
             status, _, preview = browser.ask("GET", path)
             assert status == 200
-            sends_email = "email" in one["channels"]
-            assert bool(preview["subject"]) == bool(preview["html"]) == sends_email
-            assert bool(preview["alert"]) == ("push" in one["channels"])
+            assert list(preview["messages"]) == one["channels"]
+            assert all(shown["title"] and shown["text"] for shown in preview["messages"].values())
             assert "sample" not in preview["payload"].values()
 
 
-def test_a_preview_is_in_its_locale_and_its_html_may_do_nothing(browser: Browser) -> None:
+def test_a_preview_is_in_its_locale(browser: Browser) -> None:
     browser.open()
     path = "/_console/templates/order.shipped"
-    subjects = [browser.ask("GET", path + q)[2]["subject"] for q in ("", "?locale=de")]
-    assert subjects[0] != subjects[1]
-    assert "unterwegs" in subjects[1]
-    address = browser.ask("GET", f"{path}?locale=de")[2]["html"]
-    browser.key = ""  # a frame sends none
-    status, headers, html = browser.ask("GET", address)
-    assert status == 200
-    assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
-    assert b"unterwegs" in html
-    assert browser.ask("GET", f"{address[:-1]}")[0] == 404
-    browser.open()
-    assert browser.ask("GET", "/_console/templates/order.arriving")[2]["html"] is None
+    found = [browser.ask("GET", path + query)[2] for query in ("", "?locale=de")]
+    plain, german = (preview["messages"][CHANNEL]["title"] for preview in found)
+    assert plain != german
+    assert "unterwegs" in german
     assert browser.ask("GET", "/_console/templates/nothing")[0] == 404
 
 
-def test_a_preview_is_shown_until_32_others_were_opened(browser: Browser) -> None:
-    browser.open()
-    path = "/_console/templates/order.shipped"
-    addresses = [browser.ask("GET", path)[2]["html"] for _ in range(33)]
-    assert len(set(addresses)) == 33
-    assert [browser.ask("GET", one)[0] for one in (addresses[0], *addresses[1:])] == [404] + [
-        200
-    ] * 32
-
-
 def test_a_sample_is_an_example_of_the_schema_an_event_or_made_up(tmp_path: Any) -> None:
-    folder = tmp_path / "catalog"
-    (folder / "templates" / "a").mkdir(parents=True)
-    (folder / "templates" / "a" / "push.json").write_text('{"title": "{{ x }}", "body": "{{ n }}"}')
-    schema: dict[str, Any] = {
-        "type": "object", "required": ["x", "n"], "properties": {"n": {"type": "integer"}},
-    }  # fmt: skip
+    schema: dict[str, Any] = {"required": ["x", "n"], "properties": {"n": {"type": "integer"}}}
 
     def shown() -> tuple[str, str]:
-        kind = {"channels": ["push"], "template": "a", "schema": schema}
-        (folder / "kinds.yaml").write_text(json.dumps({"kinds": {"order.arriving": kind}}))
+        texts = texts_of(CHANNEL, "{{ x }}", "{{ n }}")
+        folder = write_catalog(tmp_path / "catalog", {"order.arriving": schema}, **texts)
         preview = Gallery(folder, ROOT / "events").preview("order.arriving", None)
         assert preview is not None
-        assert preview.alert is not None
-        return preview.alert.title, preview.alert.body
+        return preview.messages[CHANNEL].title, preview.messages[CHANNEL].text
 
     assert shown() == ("sample", "5")
     schema["examples"] = [{"x": "no n"}, {"x": "example", "n": 7}]

@@ -30,29 +30,11 @@ def test_where_nothing_is_paused_that_is_one_good_line(aws: StubbedAws) -> None:
     assert aws.asked == ["https://api.example.com/overview"]
 
 
-def test_a_pause_is_reported_with_its_error_and_what_waits(aws: StubbedAws) -> None:
-    (line,) = found(aws, PAUSE)
-    assert line.startswith(
-        "!!  email/example.com is paused, 4 in a row: AccessDeniedException (403): not"
-        " authorized; 54 routes wait behind it, the oldest for 540 s — allow ses:SendEmail"
-    )
-    assert "identity/*" in line
-    assert "make deploy ENV=dev" in line
-
-
 @pytest.mark.parametrize(
     ("pause", "remedy"),
     [
         ({"error": "TooManyRequestsException (429): fast", "resource": "email"}, "at the provider"),
         ({"error": None}, "at the provider"),
-        (
-            {
-                "error": "AuthorizationError (403): no",
-                "channel": "push",
-                "resource": "push/APNS/shop",
-            },
-            "allow sns:Publish",
-        ),
     ],
 )
 def test_the_remedy_depends_on_the_error(

@@ -47,12 +47,15 @@ function entry(one, chosen) {
 }
 
 function shown(one, locale, preview) {
+  const messages = Object.values(preview.messages);
+  const pages = messages.filter((message) => message.html);
+  const alerts = messages.filter((message) => !message.html);
   return [
-    el("h3", {}, preview.subject ?? preview.alert?.title ?? one.kind),
+    el("h3", {}, [...pages, ...alerts][0]?.title ?? one.kind),
     locales(one, locale),
-    preview.html ? bodies(one, preview) : null,
-    preview.alert ? phone(preview.alert.title, preview.alert.body, Date.now()) : null,
-    headers(preview.headers ?? {}),
+    ...pages.map((message) => bodies(one, message)),
+    ...alerts.map((message) => phone(message.title, message.text, Date.now())),
+    ...messages.map((message) => headers(message.headers)),
     el(
       "div",
       {},
@@ -70,17 +73,17 @@ function locales(one, chosen) {
   return el("p", { class: "locales" }, links);
 }
 
-function bodies(one, preview) {
+function bodies(one, message) {
   const frame = el("iframe", {
     title: `The email of ${one.kind} as it looks`,
-    src: preview.html,
+    src: message.html,
     sandbox: "",
   });
   return el(
     "div",
     { class: "bodies" },
     el("figure", {}, el("figcaption", {}, "HTML"), frame),
-    el("figure", {}, el("figcaption", {}, "Text"), el("pre", { tabindex: "0" }, preview.text)),
+    el("figure", {}, el("figcaption", {}, "Text"), el("pre", { tabindex: "0" }, message.text)),
   );
 }
 

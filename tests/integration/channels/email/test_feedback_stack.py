@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 
 from local.provider import Fault, Order
-from local.stack import Options, Stack
+from local.stack import Stack
+from tests.stacks import a_stack
 
 BOUNCE = "bounce+ann@simulator.amazonses.com"
 SUPPRESSION = f"/suppressions?email={BOUNCE.replace('+', '%2B')}"
@@ -24,18 +25,10 @@ RESET = {
 @asynccontextmanager
 async def listening(tmp_path: Path) -> AsyncIterator[tuple[Stack, aiohttp.ClientSession]]:
     """Run a stack whose emails are told of, and a client of its HTTP API."""
-    options = Options(
-        directory=tmp_path / "stack",
-        parameters={"EmailIdentity": "example.com", "EmailConfigurationSet": "events"},
-        environment={
-            "EMAIL_FROM": "Dovecote <dovecote@example.com>",
-            "EMAIL_CONFIGURATION_SET": "events",
-            "EMAIL_FEEDBACK": "on",
-        },
-        durable=False,
-        tick_seconds=0.5,
-    )
-    async with Stack(options) as stack, aiohttp.ClientSession(stack.api_url) as session:
+    parameters = {"EmailIdentity": "example.com", "EmailConfigurationSet": "events"}
+    settings = {"EMAIL_CONFIGURATION_SET": "events", "EMAIL_FEEDBACK": "on"}
+    here = a_stack(tmp_path, settings, tick_seconds=0.5, parameters=parameters)
+    async with here as stack, aiohttp.ClientSession(stack.api_url) as session:
         yield stack, session
 
 

@@ -30,8 +30,8 @@ from tests.builders import (
 )
 from tests.conftest import DEFAULT_MAX_ATTEMPTS
 from tests.functions import Answer, Functions
-from tests.integration.test_best_effort import email_only
-from tests.integration.test_http import a_body, assert_problem
+from tests.integration.test_http import assert_problem
+from tests.sending import a_body, channel_body
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
@@ -145,7 +145,7 @@ def test_a_route_to_a_suppressed_address_is_stored_as_skipped_and_answered_so(
 ) -> None:
     suppress(functions, ADDRESS.upper())
     others = [{"email": f"success+{n}@simulator.amazonses.com"} for n in range(2)]
-    body = email_only(recipients=[{"email": ADDRESS}, *others])
+    body = channel_body("email", recipients=[{"email": ADDRESS}, *others])
     answer = functions.post(body)
     assert answer.status == 202
     assert [route["status"] for route in answer.body["routes"]] == [
@@ -171,6 +171,7 @@ ROUTES = [
 ]
 
 
+@pytest.mark.channels("email", "push")
 @pytest.mark.parametrize("deliver_at", [None, datetime(2999, 1, 1, tzinfo=UTC)])
 def test_what_is_answered_of_suppressed_addresses_is_what_is_stored(
     store: Store, functions: Functions, deliver_at: datetime | None
@@ -190,6 +191,7 @@ def test_what_is_answered_of_suppressed_addresses_is_what_is_stored(
     assert tried == ([] if deliver_at else [ROUTES[1].route_id, ROUTES[2].route_id])
 
 
+@pytest.mark.channels("email", "push")
 def test_a_route_whose_address_is_suppressed_before_it_is_claimed_is_skipped_without_a_send(
     store: Store, functions: Functions, connection: Connection
 ) -> None:
@@ -225,7 +227,7 @@ def test_what_is_on_record_as_accepted_is_published_whatever_became_of_its_addre
 def skipped_for_it(functions: Functions) -> str:
     """Let an address be suppressed, and something skipped for it; return the notification."""
     suppress(functions)
-    return str(functions.post(email_only()).body["notification_id"])
+    return str(functions.post(channel_body("email")).body["notification_id"])
 
 
 def released(functions: Functions) -> int:
@@ -273,7 +275,7 @@ def test_what_is_to_be_delivered_later_is_released_for_then(
     functions: Functions, connection: Connection
 ) -> None:
     suppress(functions)
-    functions.post(email_only(deliver_at=LATER))
+    functions.post(channel_body("email", deliver_at=LATER))
     assert released(functions) == 1
     assert functions.dispatch()["claimed"] == 0
 
@@ -286,7 +288,7 @@ def test_without_release_what_was_skipped_stays_so(
         assert functions.call("DELETE", PATH + query).body == {"released": 0}
     assert states(connection) == [("skipped", 0, "address is suppressed: manual")]
     assert (
-        functions.post(email_only(idempotency_key="anew")).body["routes"][0]["status"]
+        functions.post(channel_body("email", idempotency_key="anew")).body["routes"][0]["status"]
         == "published"
     )
 

@@ -12,17 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.wiring import dispatch
 from local.provider import Fault, Order, Running
-from tests.functions import Functions, environment, run_functions
-from tests.integration.test_bulk import ROUTES, address, kinds, post, wired
-from tests.integration.test_http import ADDRESS
+from tests.builders import ADDRESS
+from tests.integration.channels.email.test_bulk import ROUTES, address, kinds, post, wired
+from tests.integration.passing_time import BACKLOG, PAUSES, drain, run_behind_pauses, statuses
 
 Connection = psycopg.Connection[Any]
 __all__ = ["kinds"]
 
-BACKLOG = 60
-PAUSES = {"PAUSE_BASE_SECONDS": "2", "PAUSE_MAX_SECONDS": "300"}
 UNVERIFIED = (
     "Email address is not verified. The following identities failed the check in region US-EAST-1: "
 )
@@ -32,42 +29,10 @@ PAUSED = (
 )
 
 
-def let_pauses_end(connection: Connection) -> None:
-    """Move the end of every pause to now, and the routes behind it with it."""
-    connection.execute(
-        "update dovecote.channel_state set paused_until = clock_timestamp(),"
-        " trying_until = least(trying_until, clock_timestamp()) where paused_until is not null"
-    )
-    connection.execute(
-        "update dovecote.notification_routes set next_attempt_at = clock_timestamp()"
-        " where next_attempt_at > clock_timestamp()"
-    )
-
-
-def run_behind_pauses(connection: Connection, rounds: int) -> None:
-    """Run dispatch as often as the schedule would between pauses."""
-    for _ in range(rounds):
-        dispatch.dispatch()(lambda: 16.0)
-        let_pauses_end(connection)
-
-
-def statuses(connection: Connection) -> Counter[Any]:
-    """Count the routes by status and attempts."""
-    return Counter(
-        connection.execute("select status, attempts from dovecote.notification_routes").fetchall()
-    )
-
-
 def errors(connection: Connection) -> set[str]:
     """Return the errors that paused a resource."""
     rows = connection.execute("select error from dovecote.channel_state where error is not null")
     return {error for (error,) in rows}
-
-
-def drain(connection: Connection) -> None:
-    for _ in range(10):
-        let_pauses_end(connection)
-        dispatch.dispatch()(lambda: 30.0)
 
 
 SENDERS = "Email address is not verified: the sender's"
@@ -170,54 +135,6 @@ def test_a_sender_that_is_not_verified_stops_no_other_sender(
     assert statuses(connection) == {("pending", 0): BACKLOG, ("published", 1): BACKLOG}
     sent = {row.target for row in provider.provider.ledger.accepted}
     assert sent == {address(number, "news") for number in range(BACKLOG)}
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "words"),
-    [
-        (404, "NotFound", "Topic does not exist"),
-        (404, "NotFound", "it is gone"),
-        (400, "InvalidParameter", "Invalid parameter: TopicArn Reason: no such topic"),
-        (400, "KMSDisabled", "null (Service: AWSKMS; Status Code: 400)"),
-        (403, "AuthorizationError", "User: x is not authorized to perform: SNS:Publish"),
-    ],
-)
-def test_a_topic_that_is_gone_burns_no_attempt_of_a_backlog(
-    database_url: str,
-    provider: Running,
-    catalog_folder: Path,
-    connection: Connection,
-    status: int,
-    code: str,
-    words: str,
-) -> None:
-    topic = provider.provider.registry.create_topic("gateway", {})
-    values = environment(
-        database_url, provider.url, catalog_folder, PUSH_TOPIC_ARN=topic.arn, INLINE_ROUTES="0",
-        **PAUSES,
-    )  # fmt: skip
-    with run_functions(values) as functions:
-        _post_pushes(functions)
-        provider.provider.give(
-            Order(do=Fault.ERROR, service="sns", status=status, code=code, message=words)
-        )
-        run_behind_pauses(connection, rounds=4)
-        assert statuses(connection) == {("pending", 0): BACKLOG}
-        provider.provider.withdraw()
-        drain(connection)
-    assert statuses(connection) == {("published", 1): BACKLOG}
-    assert len(provider.provider.ledger.accepted) == BACKLOG
-
-
-def _post_pushes(functions: Functions) -> None:
-    body = {
-        "kind": "order.arriving",
-        "idempotency_key": "arriving",
-        "payload": {"order_id": "1234", "carrier": "DHL", "minutes": 5},
-        "recipients": [{"user_id": f"u-{number}"} for number in range(BACKLOG)],
-    }
-    answer = functions.post(body)
-    assert answer.status == 202, answer.body
 
 
 def test_the_words_of_a_provider_reach_neither_the_database_nor_the_log(

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,8 +14,9 @@ import psycopg
 import pytest
 
 from local.provider import Fault, Order, Running
-from tests.functions import Context, Functions, environment, run_functions
+from tests.functions import Functions, environment, run_functions
 from tests.infrastructure.reading import resolver, resources
+from tests.integration.passing_time import QUICK, lasting, pass_seconds, run, run_until
 from tests.unit.examples import catalog_folder as a_catalog
 
 Connection = psycopg.Connection[Any]
@@ -46,30 +46,11 @@ def kinds(tmp_path: Path) -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class Lasting(Context):
-    """Lambda's context of a run that has so many seconds from now."""
-
-    ends: float = 0.0
-
-    def get_remaining_time_in_millis(self) -> int:
-        return max(0, round((self.ends - time.monotonic()) * 1000))
-
-
-def lasting(seconds: float) -> Lasting:
-    return Lasting(ends=time.monotonic() + seconds)
-
-
 def wired(
     database_url: str, provider: Running, kinds: Path, **more: str
 ) -> AbstractContextManager[Functions]:
     """Wire the functions with the template's real pauses, and sends of a second at most."""
-    quick = {
-        "INLINE_ROUTES": "0", "BACKOFF_BASE_SECONDS": "0", "BACKOFF_JITTER": "0",
-        "PAUSE_BASE_SECONDS": "2", "PAUSE_MAX_SECONDS": "300",
-        "SEND_CONNECT_SECONDS": "1", "SEND_READ_SECONDS": "1.5", "LEASE_SECONDS": "10",
-    }  # fmt: skip
-    return run_functions(environment(database_url, provider.url, kinds, **(quick | more)))
+    return run_functions(environment(database_url, provider.url, kinds, **(QUICK | more)))
 
 
 @pytest.fixture(params=["1", "50"], ids=["singly", "in bulk"])
@@ -119,54 +100,6 @@ def states(connection: Connection) -> dict[str, tuple[str, int]]:
 
 def summary(connection: Connection) -> Counter[tuple[str, str, int]]:
     return Counter((name[:4], *state) for name, state in states(connection).items())
-
-
-def pass_seconds(connection: Connection, seconds: float) -> None:
-    connection.execute(
-        "update dovecote.notification_routes set next_attempt_at = next_attempt_at - g.by,"
-        "  waiting_since = waiting_since - g.by, refused_at = refused_at - g.by,"
-        "  expires_at = expires_at - g.by"
-        " from (select make_interval(secs => %s) as by) g",
-        (seconds,),
-    )
-    connection.execute(
-        "update dovecote.channel_state set paused_until = paused_until - g.by,"
-        "  trying_until = trying_until - g.by, proven_at = proven_at - g.by"
-        " from (select make_interval(secs => %s) as by) g",
-        (seconds,),
-    )
-
-
-def pass_time(connection: Connection) -> float:
-    """Move time on to when the next pause ends or the next route is due; return the seconds."""
-    row = connection.execute(
-        "select extract(epoch from least("
-        "  (select min(next_attempt_at) from dovecote.notification_routes"
-        "   where next_attempt_at is not null),"
-        "  (select min(greatest(paused_until, trying_until)) from dovecote.channel_state"
-        "   where greatest(paused_until, trying_until) > clock_timestamp())"
-        " ) - clock_timestamp())"
-    ).fetchone()
-    seconds = 0.0 if row is None or row[0] is None else max(0.0, float(row[0]))
-    pass_seconds(connection, seconds)
-    return seconds
-
-
-def run(functions: Functions, seconds: float = 6.4) -> dict[str, int]:
-    """Run dispatch with less time than it takes to wait for a pause of 2 s."""
-    return functions.dispatch(context=lasting(seconds))
-
-
-def run_until(functions: Functions, connection: Connection, seconds: float) -> float:
-    """Run dispatch at once whenever something is due, for so many seconds of its time."""
-    passed = 0.0
-    while passed < seconds:
-        claimed = run(functions)["claimed"]
-        moved = pass_time(connection)
-        passed += moved
-        if not moved and not claimed:
-            return passed
-    return passed
 
 
 def places(where: str, denied: int) -> list[str]:
@@ -324,47 +257,6 @@ def test_submits_of_denied_recipients_hold_up_no_good_ones(
     }
 
 
-@pytest.mark.parametrize("denied", [1, 3, 20])
-def test_denied_topics_and_devices_of_a_platform_hold_up_no_other_device(
-    database_url: str, provider: Running, catalog_folder: Path, connection: Connection, denied: int
-) -> None:
-    registry = provider.provider.registry
-    application = registry.create_application("shop", "GCM")
-    quick = {
-        "PUSH_APPLICATION_ARNS": application, "BACKOFF_BASE_SECONDS": "0",
-        "SEND_CONNECT_SECONDS": "1", "SEND_READ_SECONDS": "1.5", "LEASE_SECONDS": "10",
-        "INLINE_ROUTES": "0",
-    }  # fmt: skip
-    values = environment(database_url, provider.url, catalog_folder, **quick)
-    users = [f"bad-{n:02}" for n in range(denied)] + [f"good{n:02}" for n in range(60 - denied)]
-    with run_functions(values) as functions:
-        for user in users:
-            device = {"user_id": user, "device_session_id": "phone", "platform": "fcm"}
-            body = json.dumps({**device, "token": f"token-of-{user}"}).encode()
-            assert functions.call("PUT", "/devices", body).status == 200
-            if user.startswith("bad"):
-                provider.provider.give(
-                    Order(
-                        do=Fault.ERROR, service="sns", status=403, code="AuthorizationError",
-                        address=f"token-of-{user}", message="not authorized",
-                    )
-                )  # fmt: skip
-        body = {
-            "kind": "order.shipped", "idempotency_key": "push",
-            "payload": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
-            "recipients": [{"user_id": user} for user in users],
-        }  # fmt: skip
-        assert functions.post(body).status == 202
-        run_until(functions, connection, 60)
-    found = connection.execute(
-        "select left(user_id, 4), status, attempts, count(*) from dovecote.notification_routes"
-        " where channel = 'push' group by 1, 2, 3 order by 1"
-    ).fetchall()
-    assert [row for row in found if row[0] == "good"] == [("good", "published", 1, 60 - denied)]
-    (bad,) = [row for row in found if row[0] == "bad-"]
-    assert (bad[1], bad[3]) == ("dead_lettered", denied)
-
-
 # What waits is counted, and an alarm goes off.
 
 
@@ -427,92 +319,19 @@ def test_the_alarm_goes_off_while_an_identity_is_denied_and_not_for_one_recipien
         assert waiting[-1] == (0, 0)
 
 
-def test_the_overview_counts_what_waits_behind_each_pause(
+def test_a_waiting_email_is_erased_by_its_address_and_waits_no_more(
     stack: Functions, provider: Running, connection: Connection
-) -> None:
-    deny_all(provider)
-    post(stack, [f"name{n:02}" for n in range(COUNT)])
-    run(stack)
-    pass_a_minute(connection)
-    overview = stack.call("GET", "/overview").body
-    (paused,) = overview["paused"]
-    assert (paused["resource"], paused["waiting"]) == (IDENTITY, COUNT)
-    assert 60 <= paused["oldest_waiting_seconds"] < 80
-    assert "AccessDenied" in paused["error"]
-    (live,) = [one for one in overview["live"] if one["live"]]
-    assert (live["channel"], live["due"]) == ("email", COUNT)
-    assert 60 <= live["oldest_due_seconds"] < 80
-
-
-def test_a_waiting_route_is_shown_with_the_resource_it_waits_for(
-    stack: Functions, provider: Running, connection: Connection
-) -> None:
-    deny_all(provider)
-    post(stack, ["name00"])
-    (before,) = read(stack)
-    assert (before["waiting_for"], before["waiting_since"]) == (None, None)
-    run(stack)
-    (route,) = read(stack)
-    assert (route["waiting_for"], route["waiting_since"]) == (IDENTITY, before["next_attempt_at"])
-    assert route["next_attempt_at"] > before["next_attempt_at"]
-    assert "AccessDenied" in route["last_error"]
-    provider.provider.withdraw()
-    run_until(stack, connection, 60)
-    (after,) = read(stack)
-    assert (after["status"], after["waiting_for"], after["last_error"]) == ("published", None, None)
-
-
-def read(stack: Functions) -> list[dict[str, Any]]:
-    query = f"/notifications?email={address('name00').replace('+', '%2B')}"
-    (found,) = stack.call("GET", query).body["notifications"]
-    return list(found["routes"])
-
-
-@pytest.mark.parametrize("end", ["cancel", "expire", "erase"])
-def test_a_waiting_route_ends_in_each_way_and_waits_no_more(
-    stack: Functions, provider: Running, connection: Connection, end: str
 ) -> None:
     deny_all(provider)
     post(stack, [f"name{n:02}" for n in range(5)])
     run(stack)
     run_until(stack, connection, 60)
-    notification = connection.execute(
-        "select notification_id from dovecote.notifications"
-    ).fetchone()
-    assert notification is not None
-    if end == "cancel":
-        assert stack.call("DELETE", f"/notifications/{notification[0]}").body["cancelled"] == 5
-    elif end == "erase":
-        for n in range(5):
-            query = urlencode({"email": address(f"name{n:02}")})
-            answer = stack.call("DELETE", f"/recipients?{query}")
-            assert (answer.status, answer.body["erased"]) == (200, 1)
-    else:
-        connection.execute(
-            "update dovecote.notification_routes set expires_at = clock_timestamp(),"
-            " next_attempt_at = least(next_attempt_at, clock_timestamp())"
-        )
-        run(stack)
+    for n in range(5):
+        query = urlencode({"email": address(f"name{n:02}")})
+        answer = stack.call("DELETE", f"/recipients?{query}")
+        assert (answer.status, answer.body["erased"]) == (200, 1)
     found = connection.execute(
         "select distinct status, waiting_since, waiting_for, refusals, refused_at"
         " from dovecote.notification_routes"
     ).fetchall()
-    status = "dead_lettered" if end == "expire" else "cancelled"
-    assert found == [(status, None, None, None, None)]
-    if end == "expire":
-        ids = [r for (r,) in connection.execute("select route_id from notification_routes")]
-        until = json.dumps({"expires_at": "2999-01-01T00:00:00Z"}).encode()
-        assert stack.call("POST", f"/dead-letters/{ids[0]}/redrive", until).status == 202
-
-
-def test_what_waits_ends_in_time_though_its_pause_outlasts_it(
-    stack: Functions, provider: Running, connection: Connection
-) -> None:
-    deny_all(provider)
-    post(stack, [f"name{n:02}" for n in range(COUNT)])
-    connection.execute(
-        "update dovecote.notification_routes set expires_at = clock_timestamp() + interval '5 min'"
-    )
-    run_until(stack, connection, 310)
-    run(stack)
-    assert summary(connection)["name", "dead_lettered", 0] == COUNT
+    assert found == [("cancelled", None, None, None, None)]

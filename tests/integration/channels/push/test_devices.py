@@ -49,7 +49,11 @@ def functions(database_url: str, provider: Running, catalog_folder: Any) -> Iter
     """The functions with a platform application to register devices at."""
     application = provider.provider.registry.create_application("shop", "GCM")
     values = environment(
-        database_url, provider.url, catalog_folder, PUSH_APPLICATION_ARNS=application
+        database_url,
+        provider.url,
+        catalog_folder,
+        PUSH_APPLICATION_ARNS=application,
+        PUSH_TOPIC_ARN="",
     )
     with run_functions(values) as wired:
         yield wired

@@ -15,7 +15,7 @@ from dovecote.wiring import dispatch
 from local.provider import Fault, Order, Running
 from local.provider.ledger import Email
 from tests.functions import Functions, environment, run_functions
-from tests.integration.test_best_effort import order
+from tests.sending import order
 from tests.unit.examples import catalog_folder as a_catalog
 
 Connection = psycopg.Connection[Any]

@@ -1,67 +1,18 @@
-"""One suite for the provider and for moto: what boto3 sees must be the same.
-
-Moto is the judge of whatever it implements. What it lacks, or does otherwise than AWS, is tested
-on the provider alone, in tests/integration/local/test_provider.py; SendBulkEmail, which moto does
-not have at all, in test_provider_bulk.py beside it.
-"""
+"""What boto3 sees of SNS must be the same at the provider and at moto."""
 
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from dovecote.channels.push.endpoints import SnsEndpoints
 from dovecote.channels.push.kind import Alert
 from dovecote.channels.push.message import ClientEvent, Expiry, attributes, envelope
-from local.provider import Provider, running
+from tests.integration.channels.conformance import aws, refusal
 
-SENDER = "shop@example.com"
-RECIPIENT = "success+ann@simulator.amazonses.com"
-
-
-@contextmanager
-def the_provider() -> Iterator[str]:
-    with running(Provider(strict=True)) as server:
-        yield server.url
-
-
-@contextmanager
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        yield "http://{}:{}".format(*server.get_host_and_port())
-    finally:
-        server.stop()
-
-
-@pytest.fixture(scope="module", params=[the_provider, moto])
-def aws(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Any]]:
-    start: Callable[[], AbstractContextManager[str]] = request.param
-    with start() as url:
-        yield lambda service: boto3.client(
-            service,
-            endpoint_url=url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-
-
-@pytest.fixture(scope="module")
-def ses(aws: Callable[[str], Any]) -> Iterator[Any]:
-    client = aws("sesv2")
-    client.create_email_identity(EmailIdentity=SENDER)
-    yield client
-    client.close()
+__all__ = ["aws"]
 
 
 @pytest.fixture(scope="module")
@@ -85,77 +36,6 @@ def endpoint(sns: Any, application: str, request: pytest.FixtureRequest) -> str:
         PlatformApplicationArn=application, Token=f"token of {request.node.name}"
     )
     return str(created["EndpointArn"])
-
-
-def email(**changes: Any) -> dict[str, Any]:
-    parts = {
-        "Subject": {"Data": "Your order"},
-        "Body": {"Html": {"Data": "<p>It is on its way.</p>"}, "Text": {"Data": "On its way."}},
-    }
-    message = {
-        "FromEmailAddress": SENDER,
-        "Destination": {"ToAddresses": [RECIPIENT]},
-        "Content": {"Simple": parts},
-    }
-    return {**message, **changes}
-
-
-def refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, int]:
-    """Return the code and the HTTP status of the error that a call must end in."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    response = caught.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
-
-
-# SES v2
-
-
-def test_an_email_from_a_verified_identity_gets_a_message_id(ses: Any) -> None:
-    answer = ses.send_email(**email())
-
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
-    assert len(answer["MessageId"]) == 60
-
-
-def test_every_email_gets_a_message_id_of_its_own(ses: Any) -> None:
-    ids = {ses.send_email(**email())["MessageId"] for _ in range(3)}
-
-    assert len(ids) == 3
-
-
-def test_a_sender_with_a_display_name_is_verified_by_its_address(ses: Any) -> None:
-    assert ses.send_email(**email(FromEmailAddress=f"Dovecote Shop <{SENDER}>"))["MessageId"]
-
-
-def test_an_unverified_sender_is_rejected(ses: Any) -> None:
-    code, status = refusal(ses.send_email, **email(FromEmailAddress="who@example.org"))
-
-    assert (code, status) == ("MessageRejected", 400)
-
-
-def test_a_recipient_without_a_domain_is_refused(ses: Any) -> None:
-    # moto answers with the code of SES v1 (InvalidParameterValue), AWS with BadRequestException
-    _, status = refusal(ses.send_email, **email(Destination={"ToAddresses": ["nobody@"]}))
-
-    assert status == 400
-
-
-def test_an_email_to_51_recipients_is_refused(ses: Any) -> None:
-    # moto: MessageRejected, AWS: BadRequestException
-    _, status = refusal(ses.send_email, **email(Destination={"ToAddresses": [RECIPIENT] * 51}))
-
-    assert status == 400
-
-
-def test_an_identity_is_known_once_it_was_created(ses: Any) -> None:
-    assert ses.get_email_identity(EmailIdentity=SENDER)["IdentityType"] == "EMAIL_ADDRESS"
-
-
-def test_an_unknown_identity_is_not_found(ses: Any) -> None:
-    code, _ = refusal(ses.get_email_identity, EmailIdentity="who@example.org")
-
-    assert code == "NotFoundException"
 
 
 # SNS platform endpoints
