@@ -122,8 +122,7 @@ build: .venv/.runtime .venv-sam/.sam ## what sam deploy uploads, in .aws-sam; fo
 	otlp=$$($(bin)/python -m operate.samconfig $(ENV) OtlpEndpoint "") && \
 	ENV=$(ENV) ARCHITECTURE=$$architecture OTLP=$$otlp PATH="$(CURDIR)/.venv-sam/bin:$$PATH" \
 		$(sam) build --no-cached --parameter-overrides Architecture=$$architecture
-	@python=$$($(bin)/python -c 'import build; print(build.find_python() or "")') && \
-	$(bin)/python -m dovecote.wiring.catalog compile --python "$$python" .aws-sam/build/CatalogLayer/catalog
+	@$(bin)/python -m dovecote.wiring.catalog compile .aws-sam/build/CatalogLayer/catalog
 
 deploy: build ## bring the stack of ENV to this checkout: docs/deploy.md
 	$(sam) deploy --config-file $(CURDIR)/samconfig.toml --config-env $(ENV)

@@ -184,7 +184,7 @@ def measured(python: str, rounds: int, layer: Path | None) -> list[dict[str, Sta
             migrate(server.url())
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 connection.execute("create table public.startup_comparison (body text not null)")
-            catalog = _catalog(Path(place, "catalog"), python)
+            catalog = _catalog(Path(place, "catalog"))
             values = _environment(server.url(), provider.url, catalog)
             bench = Bench(python=python, layer=built, environment=values)
             bench.round()  # fills the caches of the file system
@@ -198,10 +198,10 @@ def _built(layer: Path) -> Path:
     return layer
 
 
-def _catalog(folder: Path, python: str) -> Path:
+def _catalog(folder: Path) -> Path:
     """Copy and compile the catalog, as `make build` does."""
     shutil.copytree(ROOT / "layers" / "catalog" / "catalog", folder)
-    compile_catalog(folder, channels.sections(), python)
+    compile_catalog(folder, channels.sections())
     return folder
 
 

@@ -17,12 +17,11 @@ from dovecote.channels.base import Prepared, Reply
 from dovecote.core.backoff import Backoff
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.dead_letter import Redrive
-from dovecote.core.notification import Cancellation, NewNotification, Priority, Submission
+from dovecote.core.notification import Cancellation, NewNotification, Priority, Stored, Submission
 from dovecote.core.outcome import Delivered, Outcome
 from dovecote.core.parsing import strict_json
 from dovecote.core.ports import Clock, Sleep
 from dovecote.core.route import NewRoute, Target
-from dovecote.core.stored import Stored
 from dovecote.core.transitions import Refusal
 from dovecote.dispatch.deliver import Deliver
 from dovecote.dispatch.dispatch import Dispatch

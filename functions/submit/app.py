@@ -49,7 +49,7 @@ def submit_batch(request: Http | None, event: Any, traceparent: str | None) -> R
     """Store many notifications, each with its key in its body and a result of its own."""
     from dovecote.wiring import submit as use_cases  # noqa: PLC0415 - the first request loads it
 
-    submit = use_cases.submit_batch()
+    submit = use_cases.submit().batch
     parsed = submission.parse_batch(body(request, event), traceparent=traceparent)
     return responses.batch_response(submit(parsed))
 
@@ -67,7 +67,7 @@ def submit_messages(event: Any, log: Log) -> BatchResponse:
         return sqs.all_failed(malformed)
     from dovecote.wiring import submit as use_cases  # noqa: PLC0415 - the first request loads it
 
-    submit = use_cases.submit_batch()
+    submit = use_cases.submit().batch
     parents = [record.attribute("traceparent") for record in records]
     with observability.tracing().span("notification.submit", *parents):
         parsed = [

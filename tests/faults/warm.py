@@ -11,8 +11,7 @@ import dovecote.dispatch.finalise
 import dovecote.dispatch.services
 import dovecote.operations.gauges
 import dovecote.submit.build_notification
-import dovecote.submit.preview
-import dovecote.submit.routing
+import dovecote.submit.checking
 import dovecote.submit.submit  # noqa: F401
 from dovecote.channels import NAMES
 from dovecote.wiring import clients

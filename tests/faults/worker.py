@@ -23,7 +23,7 @@ from typing import Any
 
 from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Claim
-from dovecote.core.stored import Stored
+from dovecote.core.notification import Stored
 from dovecote.dispatch.ports import Claimed
 from dovecote.wiring import clients, delivery
 from tests.functions import Context, load

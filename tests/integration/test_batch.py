@@ -12,7 +12,7 @@ import pytest
 from dovecote import channels
 from dovecote.core.errors import StoreUnavailable
 from dovecote.store.submit.submissions import PostgresSubmissions
-from dovecote.submit import batch, work_limit
+from dovecote.submit import checking, submit
 from dovecote.wiring import submit as wiring_submit
 from local.provider import Fault, Running
 from tests.builders import CHANNEL
@@ -161,7 +161,7 @@ def test_what_is_tried_at_once_is_nobody_else_s_however_long_the_others_are_stor
     connection.execute("truncate dovecote.notification_routes cascade")
     functions.post_batch([good("key-1")])
     alone, batched = seen
-    assert batched == alone + batch.STORING_SECONDS + work_limit.MOST_SECONDS
+    assert batched == alone + submit.STORING_SECONDS + checking.MOST_SECONDS
 
 
 def test_a_direct_invocation_takes_the_same_batch(
@@ -254,7 +254,7 @@ def test_a_batch_ends_in_time_however_slow_its_notifications_are_stored(
     functions: Functions, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of these waits for a lock as long as the database lets it, 2 s: all of them for 20."""
-    monkeypatch.setattr(batch, "STORING_SECONDS", 3.0)
+    monkeypatch.setattr(submit, "STORING_SECONDS", 3.0)
     with psycopg.connect(database_url) as first:
         for number in range(10):
             first.execute(

@@ -11,7 +11,7 @@ import pytest
 
 from dovecote.core.errors import StoreUnavailable
 from dovecote.store.database import Database
-from dovecote.submit import build_notification, submission, work_limit
+from dovecote.submit import build_notification, checking, submission
 from local.provider import Running
 from tests.canary import CANARY
 from tests.catalogs import write_catalog
@@ -99,7 +99,7 @@ def test_no_more_than_100_faults_are_looked_for(submitting: Functions) -> None:
 def test_a_slow_schema_ends_in_time(
     submitting: Functions, monkeypatch: pytest.MonkeyPatch, connection: Connection
 ) -> None:
-    monkeypatch.setattr(work_limit, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(checking, "MOST_SECONDS", 0.0)
     answer = submitting.post(text(body("of.all")))
     assert answer.status == 413
     assert "0 seconds of work" in answer.body["detail"]

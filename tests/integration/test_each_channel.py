@@ -27,7 +27,7 @@ from pathlib import Path
 
 import dovecote
 from dovecote import channels
-from dovecote.catalog.check import check
+from dovecote.catalog.compile import check
 
 for module in pkgutil.walk_packages(dovecote.__path__, "dovecote."):
     if module.name != "dovecote.aws.otlp":  # its exporter is optional

@@ -12,9 +12,8 @@ from dovecote.channels import NAMES, lanes
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.device import Device
 from dovecote.core.errors import StoreFailed
-from dovecote.core.notification import NewNotification, Priority
+from dovecote.core.notification import DevicesFound, NewNotification, Priority
 from dovecote.core.route import Target
-from dovecote.core.stored import DevicesFound
 from dovecote.store.people.devices import PostgresDevices
 from tests.builders import (
     a_lease,

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from dovecote import channels
 from dovecote.aws import openapi
@@ -22,10 +23,8 @@ LANE = 12
 """The first lane of the third channel."""
 
 
-def sms() -> object:
-    """Return a channel with a name of its own, and the parts of the first one."""
-    parts: Any = type(channels.get(NAMES[0]))
-    return type("Sms", (parts,), {"name": "sms"})()
+SMS = replace(channels.get(channels.NAMES[0]), name="sms")
+"""A channel with a name of its own, and the parts of the first one."""
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def third(connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(module, "NAMES", NAMES)
     monkeypatch.setattr(channels, "NUMBERS", {**channels.NUMBERS, "sms": 2})
     folder = ModuleType("dovecote.channels.sms")
-    monkeypatch.setattr(folder, "CHANNEL", sms(), raising=False)
+    monkeypatch.setattr(folder, "CHANNEL", SMS, raising=False)
     monkeypatch.setitem(sys.modules, folder.__name__, folder)
     for table, constraints in {
         "channel_state": ["channel_state_channel"],

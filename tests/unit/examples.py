@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import Any, ClassVar, NamedTuple, cast
 from unittest.mock import Mock
 from uuid import UUID, uuid4
 
@@ -16,7 +16,7 @@ from dovecote.catalog.kinds import Kind, load
 from dovecote.catalog.rendering import Renderer
 from dovecote.catalog.sections import Section, Sections
 from dovecote.channels import NAMES
-from dovecote.channels.definition import Tools
+from dovecote.channels.base import Tools
 from dovecote.core.backoff import Backoff
 from dovecote.core.claim import Claim
 from dovecote.core.notification import Notification, Priority
@@ -60,7 +60,7 @@ ENTRY: dict[str, Any] = {
 }
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class Letter(Section, frozen=True, kw_only=True):
     """What a kind says to a channel of texts, with a template of its own in the entry."""
 
     files: ClassVar[Mapping[str, type[msgspec.Struct] | None]] = dict.fromkeys(
@@ -68,9 +68,6 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     )
 
     footer: str | None = None
-
-    def checked(self) -> Self:
-        return self
 
     def lines(self) -> Iterator[tuple[str, str]]:
         if self.footer is not None:
@@ -92,16 +89,10 @@ class Beep(msgspec.Struct, forbid_unknown_fields=True):
     body: str
 
 
-class Pager(msgspec.Struct, frozen=True):
+class Pager(Section, frozen=True):
     """What a kind says to a channel of JSON: no key, and a file of templates."""
 
     files: ClassVar[Mapping[str, type[msgspec.Struct] | None]] = {"push.json": Beep}
-
-    def checked(self) -> Self:
-        return self
-
-    def lines(self) -> Iterator[tuple[str, str]]:
-        yield from ()
 
 
 SECTIONS: Sections = {"letter": Letter, "pager": Pager}

@@ -15,8 +15,7 @@ from dovecote.core.device import Device
 from dovecote.core.notification import NewNotification, Recipient, Submission
 from dovecote.core.problems import Invalid
 from dovecote.core.route import NewRoute
-from dovecote.submit.build_notification import BuildNotification
-from dovecote.submit.routing import Routing
+from dovecote.submit.build_notification import BuildNotification, Routing
 from dovecote.submit.submission import parse
 from tests.unit.examples import KIND, SECTIONS, a_body, a_route, catalog_folder
 
@@ -78,7 +77,7 @@ def a_plan(
         catalog=load(catalog_folder(folder), SECTIONS),
         preview=preview,
         routing=Routing({name: Planner() for name in SECTIONS}),
-        user_devices=Devices(*sessions),
+        submissions=Devices(*sessions),
         new_id=uuid.uuid4,
         clock=time.monotonic,
     )

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovecote.catalog.check import check
-from dovecote.catalog.compile import compile_catalog
+from dovecote.catalog.compile import check, compile_catalog
 from dovecote.catalog.kinds import BadCatalog, Kind, PayloadRefused, load
 from dovecote.channels import NAMES, sections
 from dovecote.core.notification import Priority
@@ -326,7 +325,7 @@ def test_a_compiled_catalog_is_the_one_that_was_read(shipped: Path) -> None:
     before = set(shipped.rglob("*"))
     assert compile_catalog(shipped, sections())
     made = {path.name for path in set(shipped.rglob("*")) - before}
-    assert made == {"kinds.json", "templates.msgpack"}
+    assert made == {"kinds.json", "templates.json"}
     assert load(shipped, sections()) == KINDS
     with pytest.raises(PayloadRefused):
         load(shipped, sections())["order.shipped"].check({})
@@ -340,7 +339,7 @@ def test_what_is_compiled_is_not_read_again(shipped: Path, monkeypatch: pytest.M
 
 def test_to_compile_twice_changes_nothing(shipped: Path) -> None:
     assert compile_catalog(shipped, sections())
-    paths = [shipped / name for name in ("kinds.json", "templates.msgpack")]
+    paths = [shipped / name for name in ("kinds.json", "templates.json")]
     once = [path.read_bytes() for path in paths]
     assert compile_catalog(shipped, sections())
     assert [path.read_bytes() for path in paths] == once

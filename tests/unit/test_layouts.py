@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dovecote.catalog import kinds
-from dovecote.catalog.check import check
+from dovecote.catalog.compile import check
 from dovecote.catalog.kinds import BadCatalog
 from dovecote.catalog.rendering import RenderError
 from tests.unit.examples import KIND, SECTIONS, Beep, Rendered, a_renderer, catalog_folder, rendered
@@ -121,7 +121,7 @@ def test_lines_and_json_files_use_partials_too(tmp_path: Path) -> None:
     assert [one.line(kind, *own, values) for own in kind.sections["letter"].lines()] == [
         "to hello-Ann"
     ]
-    assert one.texts(kind, None, "push.json", Beep, values)["title"] == "hello-Ann"
+    assert one.texts(kind, None, "push.json", Beep, values).title == "hello-Ann"
 
 
 def test_null_in_a_partial_is_named(tmp_path: Path) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-import build
 from dovecote import channels
 from dovecote.catalog.compile import compile_catalog
-from dovecote.catalog.kinds import BadCatalog, Kind, load
+from dovecote.catalog.kinds import Kind, load
 from dovecote.catalog.rendering import Renderer
 from dovecote.catalog.templates import compiling, precompiled
 from dovecote.catalog.templates.precompiled import CompiledTemplates
@@ -50,7 +49,8 @@ escaped = "body.html" not in files or "&lt;Ann&gt;" in text
 print("jinja2.parser" in sys.modules, escaped, "unterwegs" in text, "A-1" in text)
 if len(sys.argv) > 3:
     from jinja2 import Environment
-    from dovecote.catalog.templates import compiling
+    from dovecote.catalog.templates import light_jinja
+    light_jinja.complete()
     print(Environment().from_string("{{ 1 + 1 }}").render())
 """
 
@@ -133,39 +133,18 @@ def test_a_template_that_was_edited_since_is_compiled_anew(shipped: Path, name: 
     assert renderings(shipped) == changed
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"\x80"])
+@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"[]"])
 def test_a_file_that_cannot_be_read_is_ignored(shipped: Path, content: bytes) -> None:
     before = renderings(shipped)
     (shipped / precompiled.FILE).write_bytes(content)
     assert renderings(shipped) == before
 
 
-@pytest.mark.parametrize("change", [{"magic": "00"}, {"form": -1}])
-def test_the_code_of_another_python_or_another_dovecote_is_ignored(
-    shipped: Path, change: dict[str, Any]
-) -> None:
+def test_the_code_of_another_dovecote_is_ignored(shipped: Path) -> None:
     before = renderings(shipped)
     assert compile_catalog(shipped, channels.sections())
     path = shipped / precompiled.FILE
-    found = msgspec.msgpack.decode(path.read_bytes(), type=CompiledTemplates)
-    broken = {key: msgspec.structs.replace(one, code=b"") for key, one in found.templates.items()}
-    path.write_bytes(
-        msgspec.msgpack.encode(msgspec.structs.replace(found, templates=broken, **change))
-    )
+    found = msgspec.json.decode(path.read_bytes(), type=CompiledTemplates)
+    broken = {key: msgspec.structs.replace(one, code="") for key, one in found.templates.items()}
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(found, templates=broken, form=-1)))
     assert renderings(shipped) == before
-
-
-def test_the_code_is_that_of_the_python_that_is_named(shipped: Path) -> None:
-    python = build.find_python()
-    if python is None:
-        pytest.skip("needs a Python 3.13")
-    assert compile_catalog(shipped, channels.sections(), python)
-    found = msgspec.msgpack.decode(
-        (shipped / precompiled.FILE).read_bytes(), type=CompiledTemplates
-    )
-    assert found.magic == build.MAGIC
-
-
-def test_a_python_that_cannot_compile_is_reported(shipped: Path) -> None:
-    with pytest.raises(BadCatalog, match="cannot compile"):
-        compile_catalog(shipped, channels.sections(), "/bin/false")

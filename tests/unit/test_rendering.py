@@ -56,7 +56,7 @@ def test_html_is_escaped_and_text_is_not(tmp_path: Path) -> None:
 
 def test_a_push_is_not_escaped(tmp_path: Path) -> None:
     one, kind = renderer(tmp_path)
-    expected = {"title": "Hello", "body": f'It is {MARKUP}"'}
+    expected = Beep(title="Hello", body=f'It is {MARKUP}"')
     assert one.texts(kind, None, "push.json", Beep, {"name": MARKUP + '"'}) == expected
 
 
@@ -97,7 +97,7 @@ def test_the_nearest_locale_speaks(tmp_path: Path, locale: str | None, expected:
             templates[name.replace("/", f"/{folder}/")] = text.replace("Hello", word)
     one, kind = a_renderer(catalog_folder(tmp_path, templates=templates))
     assert rendered(one, kind, locale, {"name": "Ann"}).text == f"{expected} Ann"
-    assert one.texts(kind, locale, "push.json", Beep, {"name": "Ann"})["title"] == expected
+    assert one.texts(kind, locale, "push.json", Beep, {"name": "Ann"}).title == expected
 
 
 # What cannot be rendered.
@@ -197,7 +197,7 @@ def test_each_template_is_compiled_once(tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("Ann", "Bob", "Eve"):
         assert rendered(one, kind, None, {"name": name}).html == f"{name}"
         assert one.line(kind, "footer", "{{ name|trim }}", {"name": name}) == name
-        assert name in one.texts(kind, None, "push.json", Beep, {"name": name})["body"]
+        assert name in one.texts(kind, None, "push.json", Beep, {"name": name}).body
     files = [f"greeting-sent/{name}" for name in ("subject.txt", "body.html", "body.txt")]
     # the line, and the title and body of push.json have no name
     assert compiled == [*files, None, None, None]

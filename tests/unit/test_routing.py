@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from dovecote.core.device import Device
 from dovecote.core.notification import Recipient
 from dovecote.core.route import NewRoute
-from dovecote.submit.routing import Routing
+from dovecote.submit.build_notification import Routing
 from tests.unit.examples import a_kind, a_route
 
 BOTH = ("fax", "pager")

@@ -5,7 +5,7 @@ from typing import Any
 
 from dovecote.catalog.kinds import Kind
 from dovecote.catalog.rendering import Renderer
-from dovecote.channels.push import alert
+from dovecote.channels.push.kind import FILE, Alert
 from operate.channels.message import Message
 
 
@@ -13,5 +13,5 @@ def rendered(
     renderer: Renderer, kind: Kind, locale: str | None, payload: Mapping[str, Any]
 ) -> Message:
     """Return the title and the body; raise RenderError."""
-    one = alert.render(renderer, kind, locale, payload)
+    one = renderer.texts(kind, locale, FILE, Alert, payload)
     return Message(title=one.title, text=one.body)

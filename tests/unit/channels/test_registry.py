@@ -11,7 +11,7 @@ import pytest
 
 from dovecote import channels
 from dovecote.catalog.kinds import _Entry
-from dovecote.channels.definition import ChannelDefinition
+from dovecote.channels import ChannelDefinition
 from dovecote.core.feedback import BadEvent
 
 PACKAGE = Path(channels.__file__).parent
@@ -26,7 +26,7 @@ print(*sorted(name for name in sys.modules if name.startswith("dovecote.")))
 
 
 @pytest.fixture(params=channels.NAMES)
-def channel(request: pytest.FixtureRequest) -> ChannelDefinition[Any]:
+def channel(request: pytest.FixtureRequest) -> ChannelDefinition:
     """A channel of the registry."""
     return channels.get(request.param)
 
@@ -50,7 +50,7 @@ def test_a_channel_has_the_name_of_its_folder(name: str) -> None:
 
 
 def test_the_settings_are_frozen_variables_with_defaults_that_are_well(
-    channel: ChannelDefinition[Any],
+    channel: ChannelDefinition,
 ) -> None:
     settings = channel.settings()()
     settings.check()
@@ -65,17 +65,17 @@ def test_no_two_channels_share_a_setting_or_a_key_of_a_kind(pair: tuple[str, str
     assert not keys(one.section()) & keys(other.section())
 
 
-def test_the_keys_of_a_kind_are_not_those_of_every_kind(channel: ChannelDefinition[Any]) -> None:
+def test_the_keys_of_a_kind_are_not_those_of_every_kind(channel: ChannelDefinition) -> None:
     assert not keys(channel.section()) & keys(_Entry)
 
 
-def test_a_channel_needs_template_files(channel: ChannelDefinition[Any]) -> None:
+def test_a_channel_needs_template_files(channel: ChannelDefinition) -> None:
     assert channel.section().files
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"detail": {}}'])
 def test_a_document_that_no_provider_sends_is_a_bad_event(
-    channel: ChannelDefinition[Any], text: str
+    channel: ChannelDefinition, text: str
 ) -> None:
     with pytest.raises(BadEvent):
         channel.events(text)

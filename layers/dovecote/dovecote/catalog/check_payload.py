@@ -1,6 +1,7 @@
 """Hold the payload of a claim against its kind's schema, where a submit in SQL could not."""
 
 from dovecote.catalog.kinds import Catalog, PayloadRefused
+from dovecote.catalog.rendering import variables
 from dovecote.core.claim import Claim
 from dovecote.core.notification import MAX_PAYLOAD_BYTES
 from dovecote.core.parsing import strict_json
@@ -21,11 +22,9 @@ class CheckPayload:
         kind = self._catalog.get(claim.kind)
         if kind is None:
             return None
-        payload = strict_json.reread(claim.payload)
-        if claim.data is not None:
-            payload |= strict_json.reread(claim.data)
-            if len(strict_json.text(payload).encode()) > MAX_PAYLOAD_BYTES:
-                return "payload is larger than 64 KiB with the recipient's data"
+        payload = variables(claim)
+        if claim.data and len(strict_json.text(payload).encode()) > MAX_PAYLOAD_BYTES:
+            return "payload is larger than 64 KiB with the recipient's data"
         try:
             kind.check(payload)
         except PayloadRefused as refused:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
 
 from dovecote.catalog.sections import Section, Sections, divided
 from dovecote.core.notification import Priority
@@ -19,9 +18,9 @@ from dovecote.core.problems import pointer
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-_Kind = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\Z", max_length=128)]
-_Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]\Z")]
-_Folder = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z")]
+_Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\Z", max_length=128)]
+_Duration = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]\Z")]
+_Folder = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z")]
 
 
 def _refuse(reference: str) -> Any:
@@ -148,12 +147,12 @@ class _Schema(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
-    channels: Annotated[list[str], Meta(min_length=1)]
+    channels: Annotated[list[str], msgspec.Meta(min_length=1)]
     schema: dict[str, Any]
     template: _Folder | None = None
     priority: Priority = Priority.NORMAL
     time_to_live: _Duration = "72h"
-    max_attempts: Annotated[int, Meta(ge=0)] = 0
+    max_attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 def load(folder: Path, sections: Sections) -> Catalog:

@@ -19,9 +19,9 @@ from dovecote.core.parsing import strict_json
 
 if TYPE_CHECKING:
     from dovecote.catalog.templates.folder import Templates
-    from dovecote.catalog.templates.jinja import JinjaTemplate
 
 _Made = TypeVar("_Made")
+_Shape = TypeVar("_Shape", bound=msgspec.Struct)
 
 
 class RenderError(CannotBeSent):
@@ -39,9 +39,7 @@ class Renderer:
         self._catalog = catalog
         self._catalog_folder = folder
         self._folder = folder / "templates"
-        self._template = cache(self._load)
-        self._file = cache(self._read_file)
-        self._members = cache(self._read_members)
+        self._read = cache(self._units_of_file)
         self._locales = cache(self._subfolders)
         self._used = cache(self._variables)
         self._checked: set[str] = set()
@@ -49,28 +47,28 @@ class Renderer:
     def text(self, kind: Kind, locale: str | None, name: str, variables: Mapping[str, Any]) -> str:
         """Render a template file; raise RenderError, or BadCatalog where a template is wrong."""
         self._check(kind)
-        return self._render(self._file(f"{self.folder(kind, locale)}/{name}"), variables)
+        return self._render(self._unit(kind, locale, name), variables)
 
     def check_text(
         self, kind: Kind, locale: str | None, name: str, variables: Mapping[str, Any]
     ) -> None:
         """Raise what `text` would raise; a template that only prints variables is not rendered."""
         self._check(kind)
-        unit = self._file(f"{self.folder(kind, locale)}/{name}")
-        _tried(self._template(unit).check, variables, unit)
+        unit = self._unit(kind, locale, name)
+        _tried(self._templates.template(unit).check, variables, unit)
 
     def texts(
         self,
         kind: Kind,
         locale: str | None,
         name: str,
-        shape: type[msgspec.Struct],
+        shape: type[_Shape],
         variables: Mapping[str, Any],
-    ) -> dict[str, str]:
+    ) -> _Shape:
         """Render the members of a JSON file of templates; raise as `text` does."""
         self._check(kind)
-        units = self._members(f"{self.folder(kind, locale)}/{name}", shape)
-        return {key: self._render(unit, variables) for key, unit in units.items()}
+        units = self._read(f"{self.folder(kind, locale)}/{name}", shape)
+        return shape(**{key: self._render(unit, variables) for key, unit in units.items()})
 
     def line(self, kind: Kind, key: str, text: str, variables: Mapping[str, Any]) -> str:
         """Render a template that stands in a kind's entry under a key; raise RenderError."""
@@ -88,7 +86,7 @@ class Renderer:
     def _variables(self, name: str, folder: str) -> tuple[frozenset[str], frozenset[str]]:
         kind = self._catalog[name]
         self._check(kind)
-        used = [self._template(unit) for unit in self._units(kind, folder)]
+        used = [self._templates.template(unit) for unit in self._units(kind, folder)]
         none = frozenset[str]()
         return none.union(*(one.names for one in used)), none.union(*(one.reads for one in used))
 
@@ -122,7 +120,9 @@ class Renderer:
     def _check_unit(self, kind: Kind, unit: Unit) -> None:
         """Check that a template uses variables that the schema requires, or copes without."""
         uses = self._templates.uses(unit)
-        optional = uses.names - uses.needed - kind.properties - self._templates.globals
+        optional = (
+            uses.names - uses.needed - kind.properties - self._templates.sandbox.globals.keys()
+        )
         missing = sorted((uses.needed | optional) - kind.required)
         if missing:
             needed = [name for name in missing if name in uses.needed]
@@ -158,9 +158,7 @@ class Renderer:
         for name, shape in _files(kind).items():
             place = f"{folder}/{name}"
             try:
-                yield from (
-                    [self._file(place)] if shape is None else self._members(place, shape).values()
-                )
+                yield from self._read(place, shape).values()
             except FileNotFoundError:
                 raise BadCatalog(f"templates/{place}: is missing; {kind.name} needs it") from None
             except (UnicodeDecodeError, msgspec.MsgspecError) as error:
@@ -169,23 +167,22 @@ class Renderer:
             for key, text in section.lines():
                 yield _line(kind, key, text)
 
-    def _read_file(self, name: str) -> Unit:
-        source = (self._folder / name).read_text("utf-8")
-        return Unit(place=f"templates/{name}", name=name, source=source)
+    def _unit(self, kind: Kind, locale: str | None, name: str) -> Unit:
+        return self._read(f"{self.folder(kind, locale)}/{name}", None)[""]
 
-    def _read_members(self, name: str, shape: type[msgspec.Struct]) -> Mapping[str, Unit]:
-        source = (self._folder / name).read_bytes()
+    def _units_of_file(self, name: str, shape: type[msgspec.Struct] | None) -> Mapping[str, Unit]:
+        """Return the templates of a JSON file by its members, or that of another file by ""."""
+        place, source = f"templates/{name}", (self._folder / name).read_text("utf-8")
+        if shape is None:
+            return {"": Unit(place=place, name=name, source=source)}
         members = msgspec.structs.asdict(msgspec.json.decode(source, type=shape))
         return {
-            key: Unit(place=f"templates/{name}: {key}", name=None, source=text)
+            key: Unit(place=f"{place}: {key}", name=None, source=text)
             for key, text in members.items()
         }
 
-    def _load(self, unit: Unit) -> "JinjaTemplate":
-        return self._templates.template(unit)
-
     def _render(self, unit: Unit, variables: Mapping[str, Any]) -> str:
-        return _tried(self._template(unit).render, variables, unit)
+        return _tried(self._templates.template(unit).render, variables, unit)
 
     @cached_property
     def _templates(self) -> "Templates":

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, ClassVar, Protocol, Self, cast
+from typing import Any, ClassVar, Self
 
 import msgspec
 
 
-class Section(Protocol):
-    """The keys of one channel in a kind's entry, as a msgspec.Struct of these keys.
+class Section(msgspec.Struct, frozen=True):
+    """The keys of one channel in a kind's entry.
 
     `files` are the template files that the channel needs in each folder of a kind. A file with a
     struct is a JSON object of templates by the struct's fields.
@@ -18,9 +18,11 @@ class Section(Protocol):
 
     def checked(self) -> Self:
         """Return this section, normalised; raise BadCatalog or BadAddress."""
+        return self
 
     def lines(self) -> Iterable[tuple[str, str]]:
         """Return the templates that stand in the entry, each with its key."""
+        return ()
 
 
 Sections = Mapping[str, type[Section]]
@@ -45,5 +47,4 @@ def divided(entry: Any, sections: Sections) -> tuple[Any, Mapping[str, Mapping[s
 
 @cache
 def _keys(section: type[Section]) -> frozenset[str]:
-    fields = msgspec.structs.fields(cast(type[msgspec.Struct], section))
-    return frozenset(field.encode_name for field in fields)
+    return frozenset(field.encode_name for field in msgspec.structs.fields(section))

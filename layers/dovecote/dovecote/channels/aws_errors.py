@@ -59,20 +59,13 @@ Refused = Failed | Permanent | Throttled | Unavailable | Ambiguous
 
 
 def refused(
-    error: ClientError | BotoCoreError, claim: Claim, resource: str, *, sender: str = ""
-) -> Refused:
-    """Return the outcome of a call that raised.
-
-    `resource` is the identity, application or topic that it went through; its account is the
-    claim's channel. `sender` is the mailbox that an email is from.
-    """
-    return refused_together(error, [claim], resource, sender=sender)
-
-
-def refused_together(
     error: ClientError | BotoCoreError, claims: Sequence[Claim], resource: str, *, sender: str = ""
 ) -> Refused:
-    """Return the outcome of a call that raised and was for all of these claims."""
+    """Return the outcome of a call that raised and was for all of these claims.
+
+    `resource` is the identity, application or topic that it went through; its account is the
+    claims' channel. `sender` is the mailbox that an email is from.
+    """
     if not isinstance(error, ClientError):
         return _unanswered(error, claims[0])
     answer = error.response.get("Error", {})

@@ -1,13 +1,15 @@
-"""The interface of a channel. A channel is passive: the sender in dispatch/ decides when it sends.
+"""The interface of sending. A channel is passive: the sender in dispatch/ decides when it sends.
 
 A channel knows no threads, no clock, no send slots, no circuit breaker and no other batches.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from dovecote.catalog.kinds import Catalog
+from dovecote.catalog.rendering import Renderer
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import Outcome
 
@@ -66,3 +68,33 @@ class Channel(Protocol[M]):
 
 AnyChannel = Channel[Any]
 """A channel, whatever its messages hold."""
+
+
+class ChannelSettings(Protocol):
+    """The settings of one channel, as a frozen msgspec.Struct of environment variables."""
+
+    @property
+    def waits_for_events(self) -> bool:
+        """Return whether events of the provider settle a doubt about a send."""
+
+    @property
+    def published(self) -> Mapping[str, Any]:
+        """Return the members of a Publication that these settings decide."""
+
+    def check(self) -> None:
+        """Raise BadSettings where the settings contradict each other."""
+
+
+class Tools(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel sends with.
+
+    `client` makes the client of an AWS service. `hold_seconds` is how long a route in doubt waits
+    for a provider event. `now` returns the seconds since 1970.
+    """
+
+    client: Callable[[str], Any]
+    catalog: Catalog
+    renderer: Renderer
+    hold_seconds: float
+    trace_id: Callable[[], str]
+    now: Callable[[], float]

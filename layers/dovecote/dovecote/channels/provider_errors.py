@@ -7,7 +7,7 @@ Patterns match from the start of the provider's message, so that text which a pr
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -59,7 +59,7 @@ UNLISTED: Sequence[tuple[str, Meaning, str]] = (
 """What a code that is not in the table means, by HTTP status."""
 
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,64}")
-_PREFIX = re.compile(r"(\s|message rejected:)*", re.IGNORECASE)
+_PREFIX = re.compile(r"\A(\s|message rejected:)*", re.IGNORECASE)
 
 
 def code_of(code: object) -> str:
@@ -70,8 +70,13 @@ def code_of(code: object) -> str:
 
 def rule_of(rules: Sequence[Rule], code: str, words: str) -> Rule | None:
     """Return the first row of a table that matches a code and a message, or None."""
-    words = words[_end_of_prefix(words) :]
-    return next(_matching(rules, code, words), None)
+    words = _PREFIX.sub("", words, count=1)
+    for rule in rules:
+        if (code in rule.codes or not rule.codes) and (
+            rule.words is None or re.match(rule.words, words, re.IGNORECASE | re.DOTALL)
+        ):
+            return rule
+    return None
 
 
 def by_status(status: int) -> Meaning:
@@ -82,30 +87,93 @@ def by_status(status: int) -> Meaning:
     return exact["2xx, 5xx" if status >= 500 or 200 <= status < 300 else "other"]
 
 
-def _end_of_prefix(words: str) -> int:
-    found = _PREFIX.match(words)
-    return found.end() if found else 0
+MODEL = "service model in botocore"
+COMMON = "AWS common errors"
 
+INPUT = (
+    "BadRequestException",
+    "INVALID_PARAMETER",
+    "InvalidParameter",
+    "InvalidParameterException",
+    "InvalidParameterValue",
+    "InvalidParameterValueException",
+    "ParameterValueInvalid",
+    "ValidationError",
+    "ValidationException",
+)
+_DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")
+THROTTLES = (
+    "ACCOUNT_THROTTLED",
+    "KMSThrottling",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "Throttled",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+)
 
-def _matching(rules: Sequence[Rule], code: str, words: str) -> Iterator[Rule]:
-    for rule in rules:
-        if (code in rule.codes or not rule.codes) and (
-            rule.words is None or re.match(rule.words, words, re.IGNORECASE | re.DOTALL)
-        ):
-            yield rule
+ACCOUNT_WORDS = Rule(
+    words=r"(the |this |your )?(aws |amazon ses |ses )?account('s|s)? [^.:]*"
+    r"(paused|suspended|disabled|restricted|shut down|under review|probation)",
+    meaning=Meaning.ACCOUNT,
+    text="The account cannot send",
+    source="SES developer guide, troubleshoot-error-messages: account is paused; "
+    f"{MODEL}: AccountSuspendedException",
+)
+"""The words mean the same under any code: the row goes before those of codes."""
 
-
-def markdown(rules: Sequence[Rule]) -> Iterator[str]:
-    """Yield the rows of a table in Markdown, as docs/provider-errors.md has them."""
-    yield "| code | the message begins with | meaning | stored words | source, and why |"
-    yield "| --- | --- | --- | --- | --- |"
-    for rule in rules:
-        codes = ", ".join(f"`{code}`" for code in rule.codes) or "any"
-        words = f"`{_escaped(rule.words)}`" if rule.words else "anything else"
-        yield f"| {codes} | {words} | {rule.meaning} | {rule.text} | {rule.source} |"
-    for status, meaning, why in UNLISTED:
-        yield f"| any other, HTTP {status} | anything else | {meaning} | | {why} |"
-
-
-def _escaped(words: str) -> str:
-    return words.replace("|", "\\|")
+SHARED: Sequence[Rule] = (
+    Rule(
+        codes=INPUT,
+        meaning=Meaning.MESSAGE,
+        source=f"{MODEL}. Sender, topic and application are checked when Dovecote is deployed: "
+        "what varies is the message, and it would be refused again",
+    ),
+    # Who may send.
+    Rule(
+        codes=_DENIED,
+        words=r"(access denied: )?user:? .* is not authorized to perform",
+        meaning=Meaning.RESOURCE,
+        text="The function is not authorized to send",
+        source="aws/aws-sdk-js issue 3641: policies name identities and topics",
+    ),
+    Rule(
+        codes=_DENIED,
+        meaning=Meaning.RESOURCE,
+        source=f"{COMMON}. Policies name identities and topics",
+    ),
+    Rule(
+        codes=(
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "IncompleteSignature",
+            "InvalidClientTokenId",
+            "InvalidSecurity",
+            "InvalidSignatureException",
+            "MissingAuthenticationToken",
+            "MissingAuthenticationTokenException",
+            "NotAuthorized",
+            "OptInRequired",
+            "RequestExpired",
+            "SignatureDoesNotMatch",
+            "UnrecognizedClientException",
+        ),
+        meaning=Meaning.ACCOUNT,
+        source=f"{COMMON}: credentials, clock or subscription of the account",
+    ),
+    Rule(
+        codes=THROTTLES,
+        meaning=Meaning.THROTTLED,
+        source=f"{MODEL}; {COMMON}. A daily quota by other words is found by the next probes",
+    ),
+    Rule(
+        codes=("InternalError", "InternalFailure", "ServiceUnavailable", "503", "500"),
+        meaning=Meaning.UNKNOWN,
+        source=f"{MODEL}; {COMMON}: the message may have been accepted all the same",
+    ),
+)
+"""The defaults of codes: they go behind a channel's own rows."""

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from dovecote.core.claim import Claim
+from dovecote.core.device import Device
 from dovecote.core.route import Event, NewRoute, Route
 
 MAX_PAYLOAD_BYTES = 64 * 1024
@@ -96,3 +98,21 @@ class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: int
     in_flight: int
     ended: int
+
+
+class DevicesFound(Exception):
+    """Users have devices, which the routes of a notification do not go to yet."""
+
+    def __init__(self, devices: Sequence[Device]) -> None:
+        super().__init__()
+        self.devices = devices
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification that has just been stored; `claims` are for the caller to deliver."""
+
+    notification_id: UUID
+    kind: str
+    created_at: datetime
+    routes: Sequence[Route]
+    claims: Sequence[Claim]

@@ -1,5 +1,6 @@
 """Interfaces that every package needs: clock, sleep, log, spans, the call of dispatch."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -8,11 +9,8 @@ class NotInvoked(Exception):
     """The function was not called, or its answer was lost."""
 
 
-class Invoke(Protocol):
-    """Calls dispatch without waiting for its run."""
-
-    def __call__(self, source: str, /) -> None:
-        """Begin a run with this source in its event; raise NotInvoked."""
+Invoke = Callable[[str], None]
+"""Begins a run of dispatch with this source in its event, without waiting; raises NotInvoked."""
 
 
 class Span(Protocol):
@@ -35,18 +33,11 @@ class TimeLimits(Protocol):
         """
 
 
-class Clock(Protocol):
-    """A clock that only goes forward, in seconds. The database's clock decides what is due."""
+Clock = Callable[[], float]
+"""A clock that only goes forward, in seconds. The database's clock decides what is due."""
 
-    def __call__(self) -> float:
-        """Return the seconds since some moment."""
-
-
-class Sleep(Protocol):
-    """Waits for so many seconds."""
-
-    def __call__(self, seconds: float, /) -> None:
-        """Wait."""
+Sleep = Callable[[float], None]
+"""Waits for so many seconds."""
 
 
 class Log(Protocol):

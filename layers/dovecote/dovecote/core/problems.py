@@ -26,6 +26,12 @@ MOST_FAULTS = 100
 MOST_CHARACTERS = 256
 """The longest pointer, and the longest detail, of a fault in an answer."""
 
+_TITLES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
+"""Phrases of RFC 9110, which HTTPStatus has since Python 3.13."""
+
 _MOST_OF_A_STEP = 64
 """How much of the name of one member a pointer repeats."""
 
@@ -50,7 +56,6 @@ class Problem(Exception):
     """An error response."""
 
     status: ClassVar[HTTPStatus]
-    title: ClassVar[str]
     retry_after: ClassVar[int | None] = None
 
     def __init__(self, detail: str, errors: Sequence[Fault] = ()) -> None:
@@ -62,7 +67,7 @@ class Problem(Exception):
         """Return the members of the problem document, with at most so many errors."""
         document: dict[str, Any] = {
             "type": "about:blank",
-            "title": self.title,
+            "title": _TITLES.get(self.status, self.status.phrase),
             "status": int(self.status),
             "detail": self.detail,
         }
@@ -85,21 +90,18 @@ class Malformed(Problem):
     """The request cannot be read."""
 
     status = HTTPStatus.BAD_REQUEST
-    title = "Bad Request"
 
 
 class TooLarge(Problem):
     """The request exceeds a size limit."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    title = "Content Too Large"
 
 
 class Invalid(Problem):
     """The request is well-formed, but invalid."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "Unprocessable Content"
 
 
 class Mismatch(Invalid):
@@ -110,7 +112,6 @@ class Conflict(Problem):
     """The request does not fit the current state."""
 
     status = HTTPStatus.CONFLICT
-    title = "Conflict"
 
 
 class InProgress(Conflict):
@@ -123,21 +124,18 @@ class NotFound(Problem):
     """The resource does not exist."""
 
     status = HTTPStatus.NOT_FOUND
-    title = "Not Found"
 
 
 class Failure(Problem):
     """It could not be stored; a retry is harmless, and may succeed after the next release."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    title = "Internal Server Error"
 
 
 class Unavailable(Problem):
     """The database or a provider is out of reach; nothing is known to be stored."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    title = "Service Unavailable"
     retry_after = 5
 
 

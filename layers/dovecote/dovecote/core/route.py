@@ -35,18 +35,23 @@ class Reason(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
-class NewRoute(msgspec.Struct, frozen=True, kw_only=True):
+class Addressed(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a route that never changes: its channel and whom it is for."""
+
+    route_id: UUID
+    channel: str
+    user_id: str | None
+    device_session_id: str | None
+    resolved_email: str | None
+
+
+class NewRoute(Addressed, frozen=True, kw_only=True):
     """A route about to be stored; `skip` is the reason why it will never be tried.
 
     `endpoint` is that of the device, as a `Claim` has it.
     """
 
-    route_id: UUID
-    channel: str
     target: Target
-    user_id: str | None
-    device_session_id: str | None
-    resolved_email: str | None
     locale: str | None
     data: str | None
     skip: str | None = None
@@ -66,18 +71,13 @@ class EmailRecord(msgspec.Struct, frozen=True, kw_only=True):
     delayed_at: datetime | None
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
+class Route(Addressed, frozen=True, kw_only=True):
     """A route as it stands in the store; `delivery` is there where it was asked for.
 
     It waits for the resource `waiting_for` to accept sends, and has been due since `waiting_since`.
     """
 
-    route_id: UUID
-    channel: str
     status: Status
-    user_id: str | None
-    device_session_id: str | None
-    resolved_email: str | None
     attempts: int
     max_attempts: int
     next_attempt_at: datetime | None

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
+from dovecote.core.notification import Stored
 from dovecote.core.ports import Clock, Log, TimeLimits
 from dovecote.core.route import Route
-from dovecote.core.stored import Stored
 from dovecote.dispatch.deliver import Deliver, Delivery
 from dovecote.dispatch.finalise import EarlyWriter, Finaliser
-from dovecote.submit.ports import AttemptStore, StoredNotifications
+from dovecote.submit.ports import AttemptStore, Submissions
 
 SETTLE_SECONDS = 3.0
 """What the database may take of the best effort beyond its budget."""
@@ -28,7 +28,7 @@ class BestEffort:
     def __init__(
         self,
         *,
-        notifications: StoredNotifications,
+        notifications: Submissions,
         store: AttemptStore,
         limits: TimeLimits,
         deliver: Deliver,

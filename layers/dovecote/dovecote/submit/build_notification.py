@@ -1,20 +1,21 @@
 """Plan a notification: hold a submission against the catalog, and make its routes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from uuid import UUID
 
-from msgspec.structs import replace
+import msgspec
 
 from dovecote.catalog.kinds import Catalog, Kind
+from dovecote.channels.planning import Planner
 from dovecote.core.device import Device
-from dovecote.core.notification import NewNotification, Submission
+from dovecote.core.notification import NewNotification, Recipient, Submission
 from dovecote.core.parsing import strict_json
 from dovecote.core.ports import Clock
 from dovecote.core.problems import Fault, Invalid, TooLarge
 from dovecote.core.route import NewRoute
-from dovecote.submit.checking import Checking, Ids
-from dovecote.submit.ports import Preview, UserDevices
-from dovecote.submit.routing import Routing
+from dovecote.submit.checking import Checking, Ids, TemplatePreview
+from dovecote.submit.ports import Submissions
 
 MAX_ROUTES = 10_000
 """An answer of 16,000 routes would be over the 6 MiB that Lambda takes."""
@@ -29,6 +30,51 @@ AS_LONG_AS_CAN_BE = Ids(user="x" * 255 * 4, session="x" * 255 * 4)
 """The bytes of 255 characters: UTF-8 makes four of one at most, JSON two of one that it escapes."""
 
 
+class Routing(msgspec.Struct, frozen=True):
+    """Plans the routes of a notification; `planners` has the planner of each channel."""
+
+    planners: Mapping[str, Planner]
+
+    def uses_devices(self, kind: Kind) -> bool:
+        """Return whether the routes of a kind depend on the devices of its recipients."""
+        return any(self.planners[channel].uses_devices for channel in kind.channels)
+
+    def routes(
+        self,
+        kind: Kind,
+        recipients: Sequence[Recipient],
+        devices: Sequence[Device],
+        *,
+        at_once: int,
+    ) -> list[NewRoute]:
+        """Return the routes of a notification in the order of its recipients.
+
+        The first `at_once` of them that are not skipped are marked to be stored as claimed.
+        """
+        owned: dict[str, list[Device]] = {}
+        for device in devices:
+            owned.setdefault(device.user_id, []).append(device)
+        routes = [
+            route
+            for recipient in recipients
+            for route in self._to(recipient, kind, owned.get(recipient.user_id or "", ()))
+        ]
+        triable = (route.route_id for route in routes if route.skip is None)
+        tried = set(islice(triable, at_once))
+        return [
+            msgspec.structs.replace(r, claimed=True) if r.route_id in tried else r for r in routes
+        ]
+
+    def _to(
+        self, recipient: Recipient, kind: Kind, devices: Sequence[Device]
+    ) -> Iterator[NewRoute]:
+        """Yield the routes to one recipient; all share the one text of the recipient's data."""
+        data = None if recipient.data is None else strict_json.text(recipient.data)
+        for channel in kind.channels:
+            for route in self.planners[channel].routes(recipient, devices):
+                yield route if data is None else msgspec.structs.replace(route, data=data)
+
+
 class BuildNotification:
     """Turn a submission into what is to be stored."""
 
@@ -36,16 +82,16 @@ class BuildNotification:
         self,
         *,
         catalog: Catalog,
-        preview: Preview,
+        preview: TemplatePreview,
         routing: Routing,
-        user_devices: UserDevices,
+        submissions: Submissions,
         new_id: Callable[[], UUID],
         clock: Clock,
     ) -> None:
         self._catalog = catalog
         self._preview = preview
         self._routing = routing
-        self._user_devices = user_devices
+        self._submissions = submissions
         self._new_id = new_id
         self._clock = clock
 
@@ -81,11 +127,11 @@ class BuildNotification:
     ) -> NewNotification:
         """Return a planned notification with routes to these devices too; raise TooLarge."""
         routes = self._routes(notification.submission, devices, at_once)
-        return replace(notification, routes=routes)
+        return msgspec.structs.replace(notification, routes=routes)
 
     def _devices(self, submission: Submission) -> Sequence[Device]:
         users = self.users(submission)
-        return [d for d in self._user_devices.devices(users) if not d.dead] if users else []
+        return [d for d in self._submissions.devices(users) if not d.dead] if users else []
 
     def _routes(
         self, submission: Submission, devices: Sequence[Device], at_once: int

@@ -4,19 +4,30 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
+from dovecote import channels
 from dovecote.catalog.kinds import BadCatalog, Kind, PayloadRefused
-from dovecote.channels.planning import Oversized
+from dovecote.catalog.rendering import Renderer, RenderError
+from dovecote.channels.planning import Oversized, Planner
 from dovecote.core.notification import MAX_PAYLOAD_BYTES, Recipient, Submission
 from dovecote.core.ports import Clock
 from dovecote.core.problems import MOST_FAULTS, Fault, Problem, TooLarge, pointer
-from dovecote.submit.ports import Preview
 from dovecote.submit.shared_payload import PayloadSize, SharedPayload, member_rules
-from dovecote.submit.work_limit import WorkLimit
 
 RENDERED = 4
 """How many bytes of a check cost as much as one byte that a template reads."""
+
+
+MOST_BYTES = 2 * 1024 * 1024
+"""How much of a payload the checks of one notification read in total."""
+
+MOST_SECONDS = 5.0
+"""How long the checks may take: some rules are slower than their sizes suggest."""
+
+_TOO_MUCH = (
+    "The payload must be checked again for each recipient with data and for each language; together"
+    " that is more than {}. Send a smaller payload, or fewer recipients in one notification."
+)
 
 
 class Ids(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +40,7 @@ class Ids(msgspec.Struct, frozen=True, kw_only=True):
         """Return a recipient with these ids, if the recipient is a user."""
         if not recipient.user_id:
             return recipient
-        return replace(recipient, user_id=self.user, device_session_id=self.session)
+        return msgspec.structs.replace(recipient, user_id=self.user, device_session_id=self.session)
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,14 +50,67 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     oversized: list[int]
 
 
+class TemplatePreview:
+    """Renders the messages of a recipient and discards them."""
+
+    def __init__(self, renderer: Renderer, planners: Mapping[str, Planner]) -> None:
+        self._renderer = renderer
+        self._planners = planners
+
+    def texts(self, kind: Kind, locale: str | None) -> Hashable:
+        """Return the folder of the texts that a locale has."""
+        return self._renderer.folder(kind, locale)
+
+    def reads(self, kind: Kind, locale: str | None) -> frozenset[str]:
+        """Return the variables of templates that have to be rendered to be checked."""
+        return self._renderer.reads(kind, locale)
+
+    def reached(self, kind: Kind, recipient: Recipient) -> tuple[str, ...]:
+        """Return the channels of a kind for which a recipient has an address."""
+        return tuple(
+            name
+            for name in self._planners
+            if name in kind.channels and recipient.address(channels.get(name).address_field)
+        )
+
+    def fault(
+        self, kind: Kind, submission: Submission, recipient: Recipient
+    ) -> str | Oversized | None:
+        """Return why a recipient's messages cannot be made, or None."""
+        variables = self._variables(kind, submission, recipient)
+        try:
+            for name in self.reached(kind, recipient):
+                fault = self._planners[name].check(kind, submission, recipient, variables)
+                if fault is not None:
+                    return fault
+        except RenderError as error:
+            return str(error)
+        return None
+
+    def _variables(
+        self, kind: Kind, submission: Submission, recipient: Recipient
+    ) -> dict[str, Any]:
+        """Return what the templates use of the payload with the recipient's data over it."""
+        data, payload = recipient.data or {}, submission.payload
+        return {
+            name: data[name] if name in data else payload[name]
+            for name in self._renderer.names(kind, recipient.locale)
+            if name in data or name in payload
+        }
+
+
 class Checking:
     """The checks of one notification."""
 
-    def __init__(self, kind: Kind, submission: Submission, preview: Preview, clock: Clock) -> None:
+    def __init__(
+        self, kind: Kind, submission: Submission, preview: TemplatePreview, clock: Clock
+    ) -> None:
         self._kind = kind
         self._submission = submission
         self._preview = preview
-        self._work = WorkLimit(clock)
+        self._clock = clock
+        self._ends = clock() + MOST_SECONDS
+        self._bytes_left = MOST_BYTES
         self._size = PayloadSize(submission)
         with_data = any(recipient.data for recipient in submission.recipients)
         self._rules = member_rules(kind.check) if with_data else None
@@ -124,9 +188,17 @@ class Checking:
         """Check the payload with a recipient's data against the schema; raise PayloadRefused."""
         if self._shared.takes_alone(data) if data else self._is_valid:
             return
-        self._work.spend(self._size.total)
+        self._spend(self._size.total)
         self._shared.check(data)
         self._is_valid = self._is_valid or not data
+
+    def _spend(self, size: int) -> None:
+        """Count the bytes of a check before it is made; raise TooLarge past the limits."""
+        self._bytes_left -= size
+        if self._bytes_left < 0:
+            raise TooLarge(_TOO_MUCH.format(f"{MOST_BYTES // 1024**2} MiB"))
+        if self._clock() > self._ends:
+            raise TooLarge(_TOO_MUCH.format(f"{MOST_SECONDS:g} seconds of work"))
 
     def _of_messages(self, index: int, recipient: Recipient, ids: Ids) -> Fault | Oversized | None:
         """Return the fault of a recipient's messages."""
@@ -136,7 +208,7 @@ class Checking:
             return Fault(where, "makes the payload larger than 64 KiB")
         read = self._preview.reads(self._kind, recipient.locale)
         size = sum(self._size.of_member(name) for name in read if name not in data)
-        self._work.spend(RENDERED * size)
+        self._spend(RENDERED * size)
         fault = self._preview.fault(self._kind, self._submission, ids.given(recipient))
         if isinstance(fault, str):
             where = pointer(_whose(index, recipient))

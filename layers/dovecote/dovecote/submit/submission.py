@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache, partial
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
 
 from dovecote import channels
 from dovecote.core.notification import MAX_PAYLOAD_BYTES, Recipient, Submission
@@ -21,29 +22,33 @@ from dovecote.core.problems import (
     Malformed,
     Problem,
     TooLarge,
+    in_words,
     pointer,
 )
 from dovecote.submit import idempotency_key
-from dovecote.submit.members import convert, convert_each
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_NOTIFICATIONS = 100
 MAX_RECIPIENTS = 1000
 
+_Path = tuple[str | int, ...]
 
-_Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z", max_length=35)]
+
+_Locale = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z", max_length=35)
+]
 
 
 class _Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    kind: Annotated[str, Meta(min_length=1, max_length=128)]
+    kind: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     payload: dict[str, Any]
-    recipients: Annotated[list[Any], Meta(min_length=1)]
-    idempotency_key: Annotated[str, Meta(max_length=255)] | None = None
+    recipients: Annotated[list[Any], msgspec.Meta(min_length=1)]
+    idempotency_key: Annotated[str, msgspec.Meta(max_length=255)] | None = None
     deliver_at: Instant | None = None
 
 
 class _Batch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    notifications: Annotated[list[Any], Meta(min_length=1)]
+    notifications: Annotated[list[Any], msgspec.Meta(min_length=1)]
 
 
 USER = "user_id"
@@ -77,16 +82,17 @@ def parse(body: bytes, *, key: str | None, traceparent: str | None) -> Submissio
     """
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge("The body is larger than 1 MiB.")
-    return _submission(strict_json.read(body), key, traceparent)
+    return _submission(strict_json.read_uninspected(body), key, traceparent)
 
 
 def _submission(raw: Any, key: str | None, traceparent: str | None) -> Submission:
+    strict_json.inspect(raw)
     if not isinstance(raw, dict):
         raise Malformed("The body is not a JSON object.")
     key = idempotency_key.choose(raw.get("idempotency_key"), key)
     _check_count(raw.get("recipients"))
     faults: list[Fault] = []
-    values = convert(raw, _Body, (), faults)
+    values = _convert(raw, _Body, (), faults)
     payload_text = strict_json.text(values.get("payload"))
     faults += _limit_faults(values, payload_text)
     recipients = _recipients(values.get("recipients") or (), faults)
@@ -114,24 +120,14 @@ def parse_batch(body: bytes, *, traceparent: str | None) -> list[Submission | Pr
     items = _items(strict_json.read_uninspected(body))
     if len(items) > MAX_NOTIFICATIONS:
         raise TooLarge(f"There are more than {MAX_NOTIFICATIONS} notifications.")
-    return [_parse_item(item, traceparent) for item in items]
+    return [_or_problem(partial(_submission, item, None, traceparent)) for item in items]
 
 
 def parse_one(body: bytes | None, *, traceparent: str | None) -> Submission | Problem:
     """Read one request of several, with its key in its body; return its problem if it has one."""
     if body is None:
         return Malformed("The message has no text body.")
-    return _or_problem(lambda: parse(body, key=None, traceparent=traceparent))
-
-
-def _parse_item(raw: Any, traceparent: str | None) -> Submission | Problem:
-    """Read one request of a batch; return its problem if it has one."""
-
-    def read() -> Submission:
-        strict_json.inspect(raw)
-        return _submission(raw, None, traceparent)
-
-    return _or_problem(read)
+    return _or_problem(partial(parse, body, key=None, traceparent=traceparent))
 
 
 def _or_problem(read: Callable[[], Submission]) -> Submission | Problem:
@@ -151,7 +147,7 @@ def _items(raw: Any) -> list[Any]:
         raise Malformed("The body is not a JSON object.")
     strict_json.inspect(list(raw))
     faults: list[Fault] = []
-    values = convert_each(raw, _Batch, (), faults)
+    values = _convert(raw, _Batch, (), faults)
     if faults:
         raise Invalid("The batch is invalid.", faults)
     items: list[Any] = values["notifications"]
@@ -173,18 +169,16 @@ def _recipients(raw: Sequence[Any], faults: list[Fault]) -> list[Recipient]:
     return recipients
 
 
-def _recipient(raw: Any, path: tuple[str | int, ...], faults: list[Fault]) -> Recipient:
+def _recipient(raw: Any, path: _Path, faults: list[Fault]) -> Recipient:
     if not isinstance(raw, dict):
         faults.append(Fault(pointer(path), "is not an object"))
         return Recipient()
-    values = convert(raw, _Recipient, path, faults)
+    values = _convert(raw, _Recipient, path, faults)
     addresses = _addresses(values, path, faults)
     return Recipient(addresses=addresses, **values)
 
 
-def _addresses(
-    values: dict[str, Any], path: tuple[str | int, ...], faults: list[Fault]
-) -> dict[str, str]:
+def _addresses(values: dict[str, Any], path: _Path, faults: list[Fault]) -> dict[str, str]:
     """Take the addresses out of a recipient's values, and return them normalised."""
     addresses: dict[str, str] = {}
     for field, normalise in ADDRESSES.items():
@@ -195,6 +189,35 @@ def _addresses(
             except BadAddress as error:
                 faults.append(Fault(pointer((*path, field)), str(error)))
     return addresses
+
+
+def _convert(
+    raw: Mapping[str, Any], shape: type[msgspec.Struct], path: _Path, faults: list[Fault]
+) -> dict[str, Any]:
+    """Return the members that a struct names, converted one by one; append every fault."""
+    fields = _fields(shape)
+    unknown = islice((name for name in raw if name not in fields), MOST_FAULTS)
+    faults += [_unknown(path, name) for name in unknown]
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name not in raw and field.required:
+            faults.append(Fault(pointer((*path, name)), "is missing"))
+            continue
+        try:
+            values[name] = msgspec.convert(raw.get(name), field.type)
+        except msgspec.ValidationError as error:
+            faults.append(Fault(pointer((*path, name)), in_words(error)))
+    return values
+
+
+@cache
+def _fields(shape: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    return {field.name: field for field in msgspec.structs.fields(shape)}
+
+
+def _unknown(path: _Path, name: str) -> Fault:
+    detail = "is not supported" if name == "attachments" else "is not a known member"
+    return Fault(pointer((*path, name)), detail, f"{pointer((*path, '*'))}: {detail}")
 
 
 def _limit_faults(values: Mapping[str, Any], payload_text: str) -> list[Fault]:

@@ -1,4 +1,4 @@
-"""Submit: store a notification with its routes, then try the first of them at once."""
+"""Submit: store notifications with their routes, then try the first of them at once."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
@@ -7,16 +7,40 @@ from uuid import UUID
 import msgspec
 
 from dovecote.core.claim import Lease
-from dovecote.core.errors import ANSWER_SECONDS, StoreBusy
-from dovecote.core.notification import NewNotification, Notification, Submission
-from dovecote.core.ports import Clock, TimeLimits
-from dovecote.core.problems import Fault, InProgress, Invalid, Mismatch, TooLarge
+from dovecote.core.errors import ANSWER_SECONDS, StoreBusy, StoreSlow, StoreUnavailable
+from dovecote.core.notification import (
+    DevicesFound,
+    NewNotification,
+    Notification,
+    Stored,
+    Submission,
+)
+from dovecote.core.ports import Clock, Log, TimeLimits
+from dovecote.core.problems import (
+    Failure,
+    Fault,
+    InProgress,
+    Invalid,
+    Mismatch,
+    Problem,
+    TooLarge,
+    Unavailable,
+)
 from dovecote.core.route import Route
-from dovecote.core.stored import DevicesFound, Stored
 from dovecote.submit.best_effort import BestEffort
 from dovecote.submit.build_notification import BuildNotification
+from dovecote.submit.checking import MOST_SECONDS
 from dovecote.submit.ports import Submissions
 from dovecote.submit.wake_up import WakeUp
+
+STORING_SECONDS = 10.0
+"""How long notifications are stored: this and the best effort after it fit a function's 25 s."""
+
+HEAVY_BYTES = 256 * 1024
+"""A notification with fewer bytes to check keeps its place in the batch."""
+
+UNREACHABLE = "The database is out of reach; retry later."
+LATE = "The batch ran out of time; retry later."
 
 NOW, SOON = timedelta(), timedelta(seconds=10)
 """How soon a route is due that is left to a run of dispatch: one behind a pause may be later."""
@@ -40,6 +64,15 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: float
 
 
+class _Remaining(msgspec.Struct, kw_only=True):
+    """The resources left for a batch: routes to try at once, time, and a reachable database."""
+
+    lease: Lease
+    at_once: int
+    ends: float
+    unreachable: bool = False
+
+
 class Submit:
     """Store notifications, each once for its kind and key."""
 
@@ -52,6 +85,7 @@ class Submit:
         best_effort: BestEffort,
         wake_up: WakeUp | None,
         clock: Clock,
+        log: Log,
         new_id: Callable[[], UUID],
         budget: Budget,
     ) -> None:
@@ -61,6 +95,7 @@ class Submit:
         self._best_effort = best_effort
         self._wake_up = wake_up
         self._clock = clock
+        self._log = log
         self._new_id = new_id
         self._budget = budget
 
@@ -142,6 +177,54 @@ class Submit:
         if self._wake_up is not None and channels and seconds > 0:
             self._wake_up(channels, seconds)
 
+    def batch(self, items: Sequence[Submission | Problem]) -> list[Receipt | Problem]:
+        """Store notifications, then try the first routes of all of them at once.
+
+        Return the receipt or problem of each submission; problems in `items` are kept. The best
+        effort and the call of dispatch are bounded as for one submission.
+        """
+        remaining = _Remaining(
+            lease=self.lease(STORING_SECONDS + MOST_SECONDS),
+            at_once=self._budget.at_once,
+            ends=self._clock() + STORING_SECONDS,
+        )
+        results: dict[int, Stored | Receipt | Problem] = {}
+        for place in _lightest_first(items):
+            item = items[place]
+            results[place] = (
+                item if isinstance(item, Problem) else self._or_problem(item, remaining)
+            )
+        in_order = [results[place] for place in range(len(items))]
+        stored = [result for result in in_order if isinstance(result, Stored)]
+        receipts = iter(self.deliver(stored, min(remaining.ends, self._clock())))
+        return [next(receipts) if isinstance(one, Stored) else one for one in in_order]
+
+    def _or_problem(
+        self, submission: Submission, remaining: _Remaining
+    ) -> Stored | Receipt | Problem:
+        """Store a submission with what remains; return its problem if it is not stored.
+
+        An unreachable database gets no further requests; one that ended a statement gets more.
+        """
+        left = remaining.ends - self._clock()
+        if remaining.unreachable or left <= 0:
+            return Unavailable(UNREACHABLE if remaining.unreachable else LATE)
+        try:
+            with self._limits.spending(min(left, ANSWER_SECONDS)):
+                stored = self.store(submission, remaining.lease, at_once=remaining.at_once)
+        except Problem as problem:
+            return problem
+        except StoreUnavailable as error:
+            self._log.error("database out of reach", error=str(error))
+            remaining.unreachable = not isinstance(error, StoreSlow)
+            return Unavailable(UNREACHABLE)
+        except Exception as error:  # noqa: BLE001 - it must not affect the others
+            self._log.error("notification not stored", error=type(error).__name__)
+            return Failure("The notification could not be stored.")
+        if isinstance(stored, Stored):
+            remaining.at_once -= len(stored.claims)
+        return stored
+
 
 def _left(stored: Stored, tried: Sequence[Route]) -> set[str]:
     """Return the channels of what was due when it was stored, and dispatch could take now or soon.
@@ -183,3 +266,28 @@ def _replayed(existing: Notification, submission: Submission) -> Receipt:
         routes=existing.routes,
         replayed=True,
     )
+
+
+def _lightest_first(items: Sequence[Submission | Problem]) -> list[int]:
+    """Return the places of a batch in the order in which they are stored.
+
+    A notification that takes long to check must not use up the time of the others. Light ones, and
+    those with the same key, keep their order.
+    """
+    weights: dict[tuple[str, str], int] = {}
+    for item in items:
+        if isinstance(item, Submission):
+            key = (item.kind, item.idempotency_key)
+            weights[key] = max(weights.get(key, 0), _weight(item))
+
+    def weight(place: int) -> int:
+        item = items[place]
+        return weights[item.kind, item.idempotency_key] if isinstance(item, Submission) else 0
+
+    return sorted(range(len(items)), key=weight)
+
+
+def _weight(submission: Submission) -> int:
+    """Return how much of a payload may be checked for recipients with data; 0 for little."""
+    with_data = sum(bool(recipient.data) for recipient in submission.recipients)
+    return len(submission.payload_text) * with_data // HEAVY_BYTES

@@ -74,9 +74,9 @@ def devices() -> Devices:
 
     settings = load()
     client = partial(provider_client, settings=settings)
-    every = (one.endpoints(settings.of(name), client) for name, one in channels.every().items())
-    endpoints = next((found for found in every if found is not None), NoEndpoints())
-    return Devices(store=PostgresDevices(database()), endpoints=endpoints)
+    having = (one for one in channels.every().values() if one.has_endpoints)
+    every = (one.endpoints(settings.of(one.name), client) for one in having)
+    return Devices(store=PostgresDevices(database()), endpoints=next(every, NoEndpoints()))
 
 
 @cache

@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 from dovecote import channels
-from dovecote.catalog.check import check
-from dovecote.catalog.compile import compile_catalog
+from dovecote.catalog.compile import check, compile_catalog
 from dovecote.catalog.kinds import BadCatalog
 
 
@@ -15,11 +14,10 @@ def main(arguments: list[str]) -> str:
     parser = argparse.ArgumentParser(prog="python -m dovecote.wiring.catalog")
     parser.add_argument("command", choices=("check", "compile"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--python", default="", help="compile for this interpreter [this one]")
     given = parser.parse_args(arguments)
     if given.command == "check":
         return f"{check(given.folder, channels.sections())} kinds are well"
-    if compile_catalog(given.folder, channels.sections(), given.python or sys.executable):
+    if compile_catalog(given.folder, channels.sections()):
         return "compiled"
     return "not compiled, since JSON can't say all of it"
 

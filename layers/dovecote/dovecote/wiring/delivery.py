@@ -15,8 +15,7 @@ from dovecote.catalog import kinds
 from dovecote.catalog.check_payload import CheckPayload
 from dovecote.catalog.kinds import Catalog
 from dovecote.catalog.rendering import Renderer
-from dovecote.channels.base import AnyChannel
-from dovecote.channels.definition import Tools
+from dovecote.channels.base import AnyChannel, Tools
 from dovecote.core.backoff import Backoff
 from dovecote.dispatch.deliver import Deliver
 from dovecote.dispatch.finalise import Finaliser

@@ -15,7 +15,7 @@ from dovecote.channels import NAMES, every
 from dovecote.core.parsing.settings import BadSettings, read
 
 if TYPE_CHECKING:
-    from dovecote.channels.definition import ChannelSettings
+    from dovecote.channels.base import ChannelSettings
 
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]

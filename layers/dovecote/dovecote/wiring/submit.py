@@ -4,14 +4,12 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING
 
 from dovecote import channels
 from dovecote.core.ids import uuid7
 from dovecote.submit.best_effort import BestEffort
-from dovecote.submit.build_notification import BuildNotification
-from dovecote.submit.preview import TemplatePreview
-from dovecote.submit.routing import Routing
+from dovecote.submit.build_notification import BuildNotification, Routing
+from dovecote.submit.checking import TemplatePreview
 from dovecote.submit.submit import Budget, Submit
 from dovecote.submit.wake_up import WakeUp
 from dovecote.wiring import delivery
@@ -19,9 +17,6 @@ from dovecote.wiring.clients import database, invoke_dispatch
 from dovecote.wiring.delivery import dispatch_store, submissions
 from dovecote.wiring.observability import log
 from dovecote.wiring.settings import Settings, load
-
-if TYPE_CHECKING:
-    from dovecote.submit.batch import SubmitBatch
 
 
 @cache
@@ -37,6 +32,7 @@ def submit() -> Submit:
         best_effort=_best_effort(inline),
         wake_up=_wake_up(settings),
         clock=time.monotonic,
+        log=log(),
         new_id=uuid.uuid4,
         budget=Budget(
             at_once=inline.inline_routes,
@@ -60,20 +56,6 @@ def _best_effort(settings: Settings) -> BestEffort:
     )
 
 
-@cache
-def submit_batch() -> "SubmitBatch":
-    """Return the use case of many notifications in one request."""
-    from dovecote.submit.batch import SubmitBatch
-
-    return SubmitBatch(
-        submit=submit(),
-        limits=database(),
-        clock=time.monotonic,
-        log=log(),
-        at_once=load().inline_routes,
-    )
-
-
 def _build_notification(settings: Settings) -> BuildNotification:
     planners = {
         name: channel.planner(settings.of(name), delivery.renderer(), uuid7)
@@ -83,7 +65,7 @@ def _build_notification(settings: Settings) -> BuildNotification:
         catalog=delivery.catalog(),
         preview=TemplatePreview(delivery.renderer(), planners),
         routing=Routing(planners),
-        user_devices=submissions(),
+        submissions=submissions(),
         new_id=uuid7,
         clock=time.monotonic,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.submit import work_limit
+from dovecote.submit import checking
 from local.provider import Running
 from tests.catalogs import write_catalog
 from tests.functions import Functions, environment, run_functions
@@ -29,7 +29,7 @@ Connection = psycopg.Connection[Any]
 __all__ = ["catalog", "submitting"]
 
 LOOP = "{% for n in x %}{{ n }}{% endfor %}"
-MIB_OF_CHECKS = work_limit.MOST_BYTES // KIB**2
+MIB_OF_CHECKS = checking.MOST_BYTES // KIB**2
 
 
 def test_a_large_payload_that_data_does_not_change_is_checked_once(
@@ -50,7 +50,7 @@ def test_a_large_payload_that_must_be_checked_for_each_is_too_large(
     assert "fewer recipients" in answer.body["detail"]
     assert seconds < 4
     assert routes(connection) == 0
-    most = work_limit.MOST_BYTES // (2 * 31_000 + KIB)
+    most = checking.MOST_BYTES // (2 * 31_000 + KIB)
     fewer = body("of.all")["recipients"][:most]
     assert submitting.post(text(body("of.all", recipients=fewer))).status == 202
 
@@ -83,9 +83,9 @@ def test_one_heavy_notification_of_a_batch_does_not_hurt_the_others(
     submitting: Functions, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its checks take longer than a batch has: it is the last that is begun."""
-    monkeypatch.setattr("dovecote.submit.batch.STORING_SECONDS", 1.0)
-    monkeypatch.setattr(work_limit, "MOST_BYTES", 1024 * KIB**2)
-    monkeypatch.setattr(work_limit, "MOST_SECONDS", 1.5)
+    monkeypatch.setattr("dovecote.submit.submit.STORING_SECONDS", 1.0)
+    monkeypatch.setattr(checking, "MOST_BYTES", 1024 * KIB**2)
+    monkeypatch.setattr(checking, "MOST_SECONDS", 1.5)
     batch = [light("a"), body("of.all", "heavy"), *(light(key) for key in "bcdefg")]
     answer = submitting.post_batch(batch)
     statuses = [result["status"] for result in answer.body["results"]]
@@ -96,7 +96,7 @@ def test_one_heavy_notification_of_a_batch_does_not_hurt_the_others(
 def test_ten_of_the_heaviest_messages_are_stored_together(
     submitting: Functions, connection: Connection
 ) -> None:
-    most = work_limit.MOST_BYTES // (2 * 31_000 + KIB)
+    most = checking.MOST_BYTES // (2 * 31_000 + KIB)
     fewer = body("of.all")["recipients"][:most]
     bodies = [body("of.all", str(n), recipients=fewer) for n in range(10)]
     answer = submitting.submit_messages(*(text(one).decode() for one in bodies))

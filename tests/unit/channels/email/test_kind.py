@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dovecote.catalog.kinds import BadCatalog
-from dovecote.channels.email.kind import EmailKind, check_senders, section_of
+from dovecote.channels.email.kind import EmailKind, check_catalog, section_of
 from dovecote.channels.email.settings import EmailSettings
 from dovecote.core.parsing.settings import BadSettings
 from tests.unit.examples import KIND, renderer_of
@@ -115,7 +115,7 @@ def test_each_kind_of_email_needs_a_sender(
     _, kind = renderer_of("email", tmp_path, own)
     settings = EmailSettings(email_from=email_from)
     if well:
-        check_senders(settings, {KIND: kind})
+        check_catalog(settings, {KIND: kind})
         return
     with pytest.raises(BadSettings, match=f"^EMAIL_FROM: .*{KIND}"):
-        check_senders(settings, {KIND: kind})
+        check_catalog(settings, {KIND: kind})

@@ -9,7 +9,7 @@ from dovecote.channels.email.planning import NO_EMAIL, NOT_ALLOWED, EmailPlanner
 from dovecote.core.device import Device
 from dovecote.core.notification import Recipient
 from dovecote.core.route import NewRoute, Target
-from dovecote.submit.preview import TemplatePreview
+from dovecote.submit.checking import TemplatePreview
 from dovecote.submit.submission import parse
 from tests.unit.examples import ANN, a_body, renderer_of
 

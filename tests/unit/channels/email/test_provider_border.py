@@ -17,7 +17,6 @@ from dovecote.channels.aws_errors import (
     NOT_SENT,
     entry_outcome,
     refused,
-    refused_together,
 )
 from dovecote.channels.email.channel import sending_rate
 from dovecote.channels.email.errors import RULES
@@ -87,7 +86,7 @@ def an_error(code: str, status: int = 400, message: str = "in words") -> ClientE
 
 
 def outcome(error: ClientError | BotoCoreError) -> Outcome:
-    return refused(error, CLAIM, IDENTITY, sender=SENDER)
+    return refused(error, [CLAIM], IDENTITY, sender=SENDER)
 
 
 def all_of_botocore() -> list[type[BotoCoreError]]:
@@ -244,7 +243,7 @@ def test_a_refusal_of_the_recipient_or_the_content_is_permanent(
 def test_an_email_to_its_own_sender_is_refused_for_the_sender() -> None:
     claim = a_claim(resolved_email="shop@shop.example")
     error = an_error("MessageRejected", 400, f"{UNVERIFIED}X: shop@shop.example")
-    assert refused(error, claim, IDENTITY, sender=SENDER) == Unavailable(
+    assert refused(error, [claim], IDENTITY, sender=SENDER) == Unavailable(
         resource=IDENTITY, error=f"MessageRejected (400): {SENDERS}"
     )
 
@@ -253,7 +252,7 @@ def test_an_email_to_its_own_sender_is_refused_for_the_sender() -> None:
 def test_a_bulk_call_is_refused_for_one_of_its_recipients(name: str, permanent: bool) -> None:
     claims = [a_claim(resolved_email=f"{one}@x.example") for one in "ab"]
     error = an_error("MessageRejected", 400, f"{UNVERIFIED}X: {name}")
-    together = refused_together(error, claims, IDENTITY, sender=SENDER)
+    together = refused(error, claims, IDENTITY, sender=SENDER)
     assert isinstance(together, Permanent) is permanent
     assert may_differ_singly(together)
 
@@ -456,7 +455,7 @@ def test_an_entry_repeats_nobody() -> None:
 def test_the_messages_of_a_refused_bulk_request_are_sent_singly_where_that_may_differ(
     error: ClientError | BotoCoreError, expected: bool
 ) -> None:
-    assert may_differ_singly(refused(error, CLAIM, IDENTITY)) is expected
+    assert may_differ_singly(refused(error, [CLAIM], IDENTITY)) is expected
 
 
 # No answer.

@@ -12,7 +12,7 @@ from dovecote.channels.push.message import MAX_BYTES, MAX_TTL, PLATFORMS, Expiry
 from dovecote.channels.push.planning import NO_DEVICE, NO_USER, NOT_THIS_DEVICE, PushPlanner
 from dovecote.core.device import Device
 from dovecote.core.notification import Recipient
-from dovecote.submit.preview import TemplatePreview
+from dovecote.submit.checking import TemplatePreview
 from dovecote.submit.submission import parse
 from tests.unit.channels.push.examples import ALERT, SENT_AT, an_event
 from tests.unit.examples import a_body, renderer_of

@@ -71,7 +71,7 @@ def test_words_that_are_not_known_leave_a_code_its_default_and_are_not_kept(code
         Meaning.RETRY: Failed(error=text),
         Meaning.UNKNOWN: Ambiguous(error=text),
     }
-    assert refused(an_error(code), PUSH, APPLICATION) == expected[rule.meaning]
+    assert refused(an_error(code), [PUSH], APPLICATION) == expected[rule.meaning]
 
 
 NO_ENDPOINT = "Invalid parameter: TargetArn Reason: No endpoint found for the target arn specified"
@@ -92,7 +92,7 @@ def test_an_endpoint_that_is_gone_is_one_of_a_dead_device(
     code: str, words: str, expected: str
 ) -> None:
     said = f"{code} (400)" + (f": {expected}" if expected else "")
-    assert refused(an_error(code, 400, words), PUSH, APPLICATION) == Permanent(
+    assert refused(an_error(code, 400, words), [PUSH], APPLICATION) == Permanent(
         error=said, dead_endpoint=ENDPOINT
     )
 
@@ -130,7 +130,7 @@ NOT_GONE = [
 def test_an_endpoint_that_is_disabled_or_gone_is_one_of_a_dead_device(
     code: str, status: int, words: str
 ) -> None:
-    result = refused(an_error(code, status, words), PUSH, "push/GCM/shop")
+    result = refused(an_error(code, status, words), [PUSH], "push/GCM/shop")
     assert isinstance(result, Permanent)
     assert result.dead_endpoint == ENDPOINT
 
@@ -139,7 +139,7 @@ def test_an_endpoint_that_is_disabled_or_gone_is_one_of_a_dead_device(
 def test_a_missing_application_or_a_wrong_message_says_nothing_of_the_device(
     code: str, status: int, words: str
 ) -> None:
-    result = refused(an_error(code, status, words), PUSH, "push/GCM/shop")
+    result = refused(an_error(code, status, words), [PUSH], "push/GCM/shop")
     assert getattr(result, "dead_endpoint", None) is None
 
 
@@ -149,7 +149,7 @@ def test_what_is_missing_behind_a_topic_is_no_device(
     code: str, status: int, words: str, endpoint: str | None
 ) -> None:
     topic = a_claim(channel="push", target=Target.TOPIC, endpoint=endpoint)
-    result = refused(an_error(code, status, words), topic, "push/topic")
+    result = refused(an_error(code, status, words), [topic], "push/topic")
     assert getattr(result, "dead_endpoint", None) is None
 
 
@@ -170,7 +170,7 @@ def test_what_is_missing_behind_a_topic_is_no_device(
 def test_what_an_application_or_topic_cannot_do_pauses_it(
     code: str, words: str, claim: Any
 ) -> None:
-    result = refused(an_error(code, 400, words), claim, APPLICATION)
+    result = refused(an_error(code, 400, words), [claim], APPLICATION)
     assert isinstance(result, Unavailable)
     assert result.resource == APPLICATION
 
@@ -180,18 +180,20 @@ def test_what_an_application_or_topic_cannot_do_pauses_it(
 def test_a_push_that_sns_cannot_take_is_permanent_and_its_device_lives(
     code: str, words: str
 ) -> None:
-    result = refused(an_error(code, 400, words), PUSH, APPLICATION)
+    result = refused(an_error(code, 400, words), [PUSH], APPLICATION)
     assert isinstance(result, Permanent)
     assert result.dead_endpoint is None
 
 
 def test_a_throttle_of_sns_pauses_push_alone() -> None:
     error = an_error("Throttled", 429, "Rate exceeded")
-    assert refused(error, PUSH, APPLICATION) == Throttled(resource="push", error="Throttled (429)")
+    assert refused(error, [PUSH], APPLICATION) == Throttled(
+        resource="push", error="Throttled (429)"
+    )
 
 
 def test_a_dead_endpoint_is_known_but_not_shown() -> None:
-    result = refused(an_error("EndpointDisabled", 400, SECRETS), PUSH, APPLICATION)
+    result = refused(an_error("EndpointDisabled", 400, SECRETS), [PUSH], APPLICATION)
     assert isinstance(result, Permanent)
     assert result.dead_endpoint == ENDPOINT
     assert ENDPOINT not in repr(result)
@@ -206,7 +208,7 @@ def test_no_answer_repeats_whom_or_what_it_was_for(code: str, status: int) -> No
         f"Invalid parameter: TopicArn Reason: {SECRETS}",
         f"Endpoint {SECRETS} does not exist",
     ):
-        result: Any = refused(an_error(code, status, words), PUSH, APPLICATION)
+        result: Any = refused(an_error(code, status, words), [PUSH], APPLICATION)
         for secret in (ANN, "reset/1", "0f1e2d3c", "arn:"):
             assert secret not in result.error
             assert secret not in repr(result)

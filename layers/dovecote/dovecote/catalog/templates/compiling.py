@@ -1,21 +1,41 @@
-"""Compile templates of the catalog: literals become decimals, all is printed as JSON."""
+"""Compile and check templates: what they refer to, and the variables that they use.
 
+Literals become decimals, and all is printed as JSON. The check looks at layouts and partials in the
+place where a template uses them, so that a variable that it sets for them is known.
+"""
+
+import posixpath
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
-from dovecote.catalog.templates import light_jinja
+from jinja2 import BaseLoader, TemplateError, TemplateSyntaxError, nodes
+from jinja2.compiler import CodeGenerator, Frame, generate
+from jinja2.defaults import DEFAULT_NAMESPACE
+from jinja2.lexer import Lexer, Token
 
-light_jinja.complete()
+from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.templates import decimals
+from dovecote.catalog.templates.jinja import Sandbox
+from dovecote.catalog.templates.precompiled import Unit, Uses
+from dovecote.catalog.templates.usage import (
+    Inliner,
+    needed_names,
+    only_prints,
+    referred,
+    used_names,
+)
 
-from jinja2 import nodes  # noqa: E402 - after what light_jinja left out
-from jinja2.compiler import CodeGenerator, Frame  # noqa: E402
-from jinja2.lexer import Lexer, Token  # noqa: E402
+SHARED = ("_layouts", "_partials")
+"""The folders of what templates may extend, include and import."""
 
-from dovecote.catalog.templates import decimals  # noqa: E402
-from dovecote.catalog.templates.jinja import Sandbox  # noqa: E402
+_SUFFIXES = (".html", ".txt")
+_Import = nodes.Import | nodes.FromImport
+_REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+_Reference = nodes.Extends | nodes.Include | _Import
 
 
 class _Generator(CodeGenerator):
@@ -81,11 +101,172 @@ class CompilingSandbox(Sandbox):
 
     code_generator_class = _Generator
 
+    def __init__(self, loader: BaseLoader) -> None:
+        super().__init__(loader)
+        self.globals = {}  # a variable hides the function of its name
+
     @cached_property
     def lexer(self) -> Lexer:
         """The reader of templates."""
         return _Lexer(self)
 
-    def require_code(self, tree: nodes.Template, name: str | None) -> None:
-        """Raise TemplateError where the tree of a template cannot be made code."""
-        self._generate(tree, name, name)
+
+class Inspection:
+    """Checks the templates of a folder; raises BadCatalog with file and line."""
+
+    def __init__(self, loader: BaseLoader, source: Callable[[str], str], folder: Path) -> None:
+        self.sandbox = CompilingSandbox(loader)
+        self._source = source
+        self._folder = folder
+        self._checked: set[str] = set()
+
+    def uses(self, unit: Unit) -> Uses:
+        """Return the variables of a template and the files that it refers to."""
+        files = self._files(unit, ())
+        whole = self._whole(unit)
+        names = used_names(whole)
+        return Uses(
+            names=names,
+            needed=(names & needed_names(whole)) - DEFAULT_NAMESPACE.keys(),
+            reads=frozenset() if only_prints(whole) else names,
+            files=frozenset(files),
+        )
+
+    def shared(self) -> Iterator[Unit]:
+        """Yield the layouts and partials."""
+        for folder in SHARED:
+            for path in sorted((self._folder / folder).rglob("*")):
+                if path.is_file() and not path.name.startswith("."):
+                    yield self._shared(path.relative_to(self._folder).as_posix())
+
+    def check(self, unit: Unit) -> None:
+        """Check a layout or partial, whatever uses it."""
+        if not unit.place.endswith(_SUFFIXES):
+            raise BadCatalog(f"{unit.place}: must end in .html or .txt")
+        self._files(unit, ())
+
+    def place(self, unit: Unit, variable: str) -> str:
+        """Return the file and the line where a template uses a variable."""
+        for one in (unit, *map(self._shared, sorted(self._files(unit, ())))):
+            for name in self._parsed(one).find_all(nodes.Name):
+                if name.name == variable and name.ctx == "load":
+                    return f"{one.place}: line {name.lineno}"
+        return unit.place
+
+    def _shared(self, name: str) -> Unit:
+        place = f"templates/{name}"
+        try:
+            return Unit(place=place, name=name, source=self._source(name))
+        except UnicodeDecodeError as error:
+            raise BadCatalog(f"{place}: {error}") from None
+
+    def _parsed(self, unit: Unit) -> nodes.Template:
+        """Return a new tree of a template, which its reader may change."""
+        try:
+            return self.sandbox.parse(unit.source, unit.name, unit.name)
+        except TemplateSyntaxError as error:
+            raise BadCatalog(f"{unit.place}: line {error.lineno}: {error.message}") from None
+
+    def _files(self, unit: Unit, users: tuple[str, ...]) -> set[str]:
+        """Check a template and what it refers to; return the names of that."""
+        tree = self._parsed(unit)
+        self._check(unit, tree)
+        found = set()
+        for node in cast("Iterator[_Reference]", tree.find_all(_REFERENCES)):
+            target = self._target(unit, node, users)
+            found |= {target.name or "", *self._files(target, (*users, unit.key))}
+        return found
+
+    def _target(self, unit: Unit, node: _Reference, users: tuple[str, ...]) -> Unit:
+        """Return the template that a node refers to."""
+        place = f"{unit.place}: line {node.lineno}"
+        name = node.template.value if isinstance(node.template, nodes.Const) else None
+        if not isinstance(name, str):
+            raise BadCatalog(f"{place}: extend, include and import take one name, in quotes")
+        if not _is_shared(name):
+            raise BadCatalog(
+                f"{place}: must not use {name}: a template extends, includes and imports only"
+                " what is in _layouts/ or _partials/"
+            )
+        suffix = ".html" if (unit.name or "").endswith(".html") else ".txt"
+        if not name.endswith(suffix):
+            raise BadCatalog(f"{place}: must not use {name}, only files that end in {suffix}")
+        if name in (*users, unit.key):
+            raise BadCatalog(f"{place}: refers to itself: {' -> '.join((*users, unit.key, name))}")
+        try:
+            target = self._shared(name)
+        except OSError:
+            raise BadCatalog(f"{place}: there is no templates/{name}") from None
+        self._check_import(place, node, target)
+        return target
+
+    def _check(self, unit: Unit, tree: nodes.Template) -> None:
+        """Check what one file holds."""
+        if unit.key in self._checked:
+            return
+        self._check_names(unit, tree)
+        for position, node in enumerate(tree.find_all(nodes.Extends)):
+            if position or node not in tree.body:
+                raise BadCatalog(
+                    f"{unit.place}: line {node.lineno}: extends one layout at most, and not within"
+                    " another tag"
+                )
+        try:
+            generate(self._parsed(unit), self.sandbox, unit.name, unit.name)
+        except TemplateError as error:
+            line = getattr(error, "lineno", None)
+            raise BadCatalog(f"{unit.place}: line {line}: {error.message}") from None
+        self._checked.add(unit.key)
+
+    def _check_names(self, unit: Unit, tree: nodes.Template) -> None:
+        """Refuse unknown filters and tests; Jinja2 finds some only when it renders."""
+        for node in tree.find_all((nodes.Filter, nodes.Test)):
+            known = self.sandbox.filters if isinstance(node, nodes.Filter) else self.sandbox.tests
+            if node.name not in known:
+                raise BadCatalog(f"{unit.place}: line {node.lineno}: there is no {node.name}")
+
+    def _check_import(self, place: str, node: _Reference, target: Unit) -> None:
+        """Refuse an import of what a file does not have."""
+        if not isinstance(node, nodes.FromImport):
+            return
+        defined = set(_defined(self._parsed(target)))
+        for name in (one if isinstance(one, str) else one[0] for one in node.names):
+            if name not in defined:
+                raise BadCatalog(f"{place}: {target.place} has no {name}")
+
+    def _whole(self, unit: Unit) -> nodes.Template:
+        """Return a template with all that it extends, includes and imports with context."""
+        inliner = Inliner(lambda name: self._parsed(self._shared(name)))
+        body = inliner.inlined(self._parsed(unit))
+        imports = nodes.Template(body).find_all((nodes.Import, nodes.FromImport))
+        for node in cast("list[_Import]", list(imports)):
+            target = self._shared(referred(node))
+            if node.with_context:
+                body.append(nodes.Scope(self._whole(target).body, lineno=node.lineno))
+            else:
+                self._check_alone(target)
+        whole = nodes.Template(body, lineno=1)
+        whole.set_environment(self.sandbox)
+        return whole
+
+    def _check_alone(self, unit: Unit) -> None:
+        """Refuse variables in templates that are imported without context: they get none."""
+        for name in sorted(self.uses(unit).needed):
+            raise BadCatalog(
+                f"{self.place(unit, name)}: uses {name}, which an import does not pass: give it to"
+                " the macro, or import with context"
+            )
+
+
+def _is_shared(name: str) -> bool:
+    return posixpath.normpath(name) == name and name.partition("/")[0] in SHARED
+
+
+def _defined(tree: nodes.Template) -> Iterator[str]:
+    """Yield the names that a template offers to those that import it."""
+    for node in tree.body:
+        if isinstance(node, nodes.Macro):
+            yield node.name
+        for target in node.find_all(nodes.Name) if isinstance(node, nodes.Assign) else ():
+            if target.ctx == "store":
+                yield target.name

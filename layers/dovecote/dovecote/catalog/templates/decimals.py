@@ -37,12 +37,8 @@ class Number(Decimal):
 
     def __str__(self) -> str:
         shown = Decimal.__str__(self)
-        if len(shown) > MAX_DIGITS or not (shown.isdigit() or _is_plain(shown)):
-            return digits(self)
-        return shown
-
-    def __format__(self, spec: str, context: decimal.Context | None = None, /) -> str:
-        return Decimal.__format__(self, spec, context) if spec else digits(self)
+        is_plain = len(shown) <= MAX_DIGITS and "E" not in shown and shown[0] != "-"
+        return shown if is_plain else digits(self)
 
     def __index__(self) -> int:
         """Return the number as a position or a count; raise TypeError with a fraction."""
@@ -68,8 +64,6 @@ def whole_number(value: int) -> Number:
 
 def number(value: Any) -> Number:
     """Return a number of JSON, of Python or of a text; raise TypeError or ValueError."""
-    if type(value) is int:
-        return Number(value)
     if isinstance(value, Number):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
@@ -81,10 +75,6 @@ def number(value: Any) -> Number:
     if not made.is_finite():
         raise ValueError("the number is not finite")
     return made
-
-
-def _is_plain(shown: str) -> bool:
-    return "E" not in shown and shown[0] != "-"
 
 
 def is_number(value: Any) -> bool:
@@ -138,9 +128,7 @@ def _calculated(operation: Callable[[Decimal, Decimal], Decimal], *terms: Decima
 
 
 def _floor_divide(left: Decimal, right: Decimal) -> Decimal:
-    quotient = left // right
-    remainder = left % right
-    return quotient - 1 if remainder and (remainder < 0) != (right < 0) else quotient
+    return (left - _modulo(left, right)) // right
 
 
 def _modulo(left: Decimal, right: Decimal) -> Decimal:

@@ -13,8 +13,7 @@ from jinja2.tests import TESTS as JINJA_TESTS
 
 from dovecote.catalog.templates import decimals, printf
 from dovecote.catalog.templates.decimals import Number
-from dovecote.catalog.templates.json_writer import JsonWriter
-from dovecote.catalog.templates.values import is_null, plain, text
+from dovecote.catalog.templates.values import is_null, number_of, require, text
 
 Filter = Callable[..., Any]
 JINJAS: Mapping[str, Filter] = JINJA_FILTERS
@@ -51,50 +50,33 @@ def _native(value: Any) -> Any:
     return int(value) if whole else value
 
 
-def _require(value: Any) -> None:
-    """Raise UndefinedError for what does not exist."""
-    if isinstance(value, Undefined):
-        str(value)
-
-
-def _number(value: Any) -> Number:
-    """Return a number; raise TypeError, or UndefinedError with the name of what does not exist."""
-    _require(value)
-    if not decimals.is_number(value):
-        raise TypeError("a filter needs a number")
-    return decimals.number(value)
-
-
 def do_abs(value: Any) -> Number:
     """Return a number without its sign."""
-    return Number(_number(value).copy_abs())
+    return Number(number_of(value).copy_abs())
 
 
 def do_round(value: Any, precision: Any = 0, method: str = "common") -> Number:
     """Round a number half up, or by `method` up (ceil) or down (floor)."""
-    return decimals.rounded(_number(value), operator.index(precision), decimals.ROUNDING[method])
+    return decimals.rounded(number_of(value), operator.index(precision), decimals.ROUNDING[method])
 
 
 def do_int(value: Any, default: Any = 0, base: Any = 10) -> Any:
     """Return a value without decimals, or the default where it is not a number."""
-    _require(value)
-    if isinstance(value, bool):
-        return Number(value)
-    try:
-        if isinstance(value, str) and base != 10:
-            return Number(int(value, operator.index(base)))
-        return decimals.whole(value)
-    except (TypeError, ValueError):
-        return default
+    if isinstance(value, str) and base != 10:
+        return _read(lambda text: Number(int(text, operator.index(base))), value, default)
+    return _read(decimals.whole, value, default)
 
 
 def do_float(value: Any, default: Any = 0) -> Any:
     """Return a value as a number, or the default where it is none."""
-    _require(value)
-    if isinstance(value, bool):
-        return Number(value)
+    return _read(decimals.number, value, default)
+
+
+def _read(read: Filter, value: Any, default: Any) -> Any:
+    """Return what is read of a value, or the default where it cannot be read."""
+    require(value)
     try:
-        return decimals.number(value)
+        return read(int(value) if isinstance(value, bool) else value)
     except (TypeError, ValueError):
         return default
 
@@ -111,22 +93,10 @@ def do_sum(
     return total
 
 
-def do_filesizeformat(value: Any, binary: bool = False) -> str:
-    """Return a number of bytes as people read it: 13 kB, 4.1 MB."""
-    size = decimals.number(value) if isinstance(value, str) else _number(value)
-    base, infix = (1024, "i") if binary else (1000, "")
-    if size == 1:
-        return "1 Byte"
-    if size < base:
-        return f"{decimals.whole(size)} Bytes"
-    power = 1
-    while power < 8 and size >= base ** (power + 1):
-        power += 1
-    unit = ("K" if binary else "k", "M", "G", "T", "P", "E", "Z", "Y")[power - 1]
-    shown = decimals.rounded(
-        decimals.binary("/", size, base**power), 1, decimals.ROUNDING["common"]
-    )
-    return f"{shown} {unit}{infix}B"
+def do_filesizeformat(value: Any, binary: bool = False) -> Any:
+    """Return a number of bytes as people read it: 13.0 kB, 4.1 MB."""
+    size = decimals.number(value) if isinstance(value, str) else number_of(value)
+    return JINJAS["filesizeformat"](size, binary)
 
 
 def do_format(value: Any, *given: Any, **named: Any) -> str:
@@ -137,11 +107,10 @@ def do_format(value: Any, *given: Any, **named: Any) -> str:
 
 
 @pass_eval_context
-def do_join(eval_ctx: Any, value: Iterable[Any], d: Any = "", attribute: Any = None) -> str:
+def do_join(eval_ctx: Any, value: Iterable[Any], d: Any = "", attribute: Any = None) -> Any:
     """Return the texts of a list's items, with `d` between them."""
     items = _by_attribute(eval_ctx.environment, value, attribute)
-    joined: str = sync_do_join(eval_ctx, [text(item) for item in items], text(d))
-    return joined
+    return sync_do_join(eval_ctx, [text(item) for item in items], text(d))
 
 
 def _by_attribute(environment: Any, value: Iterable[Any], attribute: Any) -> Iterable[Any]:
@@ -151,32 +120,30 @@ def _by_attribute(environment: Any, value: Iterable[Any], attribute: Any) -> Ite
 
 
 @pass_eval_context
-def do_replace(eval_ctx: Any, value: Any, old: Any, new: Any, count: Any = None) -> str:
+def do_replace(eval_ctx: Any, value: Any, old: Any, new: Any, count: Any = None) -> Any:
     """Replace a part of a text, `count` times at most."""
     most = None if count is None else operator.index(count)
-    replaced: str = JINJAS["replace"](eval_ctx, text(value), text(old), text(new), most)
-    return replaced
+    return JINJAS["replace"](eval_ctx, text(value), text(old), text(new), most)
 
 
-def do_urlencode(value: Any) -> str:
+def do_urlencode(value: Any) -> Any:
     """Quote a value for a URL; an object and a list of pairs become a query."""
     if isinstance(value, Mapping):
         value = value.items()
     elif isinstance(value, str) or not isinstance(value, Iterable):
-        return str(_urlencode(text(value)))
-    return str(_urlencode([(text(name), text(one)) for name, one in value]))
+        return JINJAS["urlencode"](text(value))
+    return JINJAS["urlencode"]([(text(name), text(one)) for name, one in value])
 
 
 @pass_eval_context
-def do_xmlattr_of(eval_ctx: Any, value: Mapping[str, Any], autospace: bool = True) -> str:
+def do_xmlattr_of(eval_ctx: Any, value: Mapping[str, Any], autospace: bool = True) -> Any:
     """Return an object as attributes of HTML; those that are null are left out."""
     shown = {
         name: text(one)
         for name, one in value.items()
         if not is_null(one) and not isinstance(one, Undefined)
     }
-    attributes: str = _xmlattr(eval_ctx, shown, autospace)
-    return attributes
+    return JINJAS["xmlattr"](eval_ctx, shown, autospace)
 
 
 @pass_environment
@@ -187,21 +154,11 @@ def do_attr(environment: Any, value: Any, name: Any) -> Any:
 
 def do_items(value: Any) -> Iterable[tuple[str, Any]]:
     """Return the members of an object: their names and values."""
-    _require(value)
+    require(value)
     if not isinstance(value, Mapping):
         raise TypeError("items needs an object")
     return list(value.items())
 
-
-def json_text(value: Any, *, indent: Any = None, sort_keys: bool = True) -> str:
-    """Return a value as JSON for tojson: in ASCII, numbers in plain digits."""
-    step = None if indent is None else " " * operator.index(indent)
-    written = JsonWriter(step=step, ascii_only=True, sort_keys=sort_keys)
-    return written.text(plain(value))
-
-
-_urlencode: Filter = JINJAS["urlencode"]
-_xmlattr: Filter = JINJAS["xmlattr"]
 
 FILTERS: dict[str, Filter] = {
     **{name: one for name, one in JINJAS.items() if name not in _OF_PYTHON},
@@ -230,7 +187,7 @@ def is_whole(value: Any) -> bool:
 
 def is_divisible(value: Any, by: Any) -> bool:
     """Return whether nothing is left when a number is divided."""
-    return not decimals.binary("%", _number(value), _number(by))
+    return not decimals.binary("%", number_of(value), number_of(by))
 
 
 _JINJAS_TESTS: Mapping[str, Any] = JINJA_TESTS
@@ -243,5 +200,5 @@ TESTS: dict[str, Any] = {
     "integer": is_whole,
     "none": is_null,
     "number": decimals.is_number,
-    "odd": lambda value: decimals.binary("%", _number(value), 2) == 1,
+    "odd": lambda value: decimals.binary("%", number_of(value), 2) == 1,
 }

@@ -8,70 +8,68 @@ from typing import TYPE_CHECKING
 
 from jinja2 import BaseLoader, Template
 
+from dovecote.catalog.kinds import digest
+from dovecote.catalog.templates import light_jinja
 from dovecote.catalog.templates.jinja import JinjaTemplate, Sandbox
-from dovecote.catalog.templates.precompiled import CompiledTemplate, Precompiled, Unit, Uses
+from dovecote.catalog.templates.precompiled import CompiledTemplate, Unit, Uses
 
 if TYPE_CHECKING:
-    from dovecote.catalog.templates.compiling import CompilingSandbox
-    from dovecote.catalog.templates.inspection import Inspection
+    from dovecote.catalog.templates.compiling import Inspection
 
 
-class Templates:
+class Templates(BaseLoader):
     """The templates below the folder `templates` of a catalog, with their compiled code."""
 
     def __init__(self, catalog: Path, compiled: Mapping[str, CompiledTemplate]) -> None:
         self._folder = catalog / "templates"
+        self._compiled = compiled
         self.source = cache(self._read)
+        self.template = cache(self._template)
         self.uses = cache(self._uses)
-        self._ahead = Precompiled(compiled, self.source)
-        self.sandbox = Sandbox(_Loader(self))
+        self.sandbox = Sandbox(self)
 
-    def template(self, unit: Unit) -> JinjaTemplate:
+    def _template(self, unit: Unit) -> JinjaTemplate:
         """Return a template of a kind, ready to be rendered; raise BadCatalog."""
-        if unit.name is not None:
-            made = self.sandbox.get_template(unit.name)
-        else:
-            code = self.code(unit.key, unit.source, None)
-            made = Template.from_code(self.sandbox, code, self.sandbox.make_globals(None))
-        return JinjaTemplate(made, self.uses(unit))
+        return JinjaTemplate(self._made(self.sandbox, unit), self.uses(unit))
 
-    def code(self, key: str, source: str, name: str | None) -> CodeType:
-        """Return the code of a template."""
-        return self._ahead.code(key, source) or self.compiling.compile(source, name, name)
+    def load(self, environment: "Sandbox", name: str, globals: object = None) -> Template:  # type: ignore[override] # noqa: ARG002
+        """Return the template of a file that another one uses."""
+        return self._made(environment, Unit(place=name, name=name, source=self.source(name)))
 
-    @property
-    def globals(self) -> frozenset[str]:
-        """Return the names of Jinja2's functions."""
-        return frozenset(self.sandbox.globals)
+    def _made(self, sandbox: Sandbox, unit: Unit) -> Template:
+        return Template.from_code(sandbox, self._code(unit), sandbox.make_globals(None))
 
-    @cached_property
-    def compiling(self) -> "CompilingSandbox":
-        """The compiler, which is needed where templates were not compiled ahead."""
-        from dovecote.catalog.templates.compiling import CompilingSandbox  # noqa: PLC0415
+    def _code(self, unit: Unit) -> CodeType:
+        ahead = self._ahead(unit)
+        if ahead is None:
+            return self.inspection.sandbox.compile(unit.source, unit.name, unit.name)
+        return compile(ahead.code, unit.name or "<template>", "exec")
 
-        return CompilingSandbox(_Loader(self))
+    def _ahead(self, unit: Unit) -> CompiledTemplate | None:
+        """Return what a template was compiled to, unless it changed since."""
+        found = self._compiled.get(unit.key)
+        return found if found is not None and found.sha256 == digest(unit.source.encode()) else None
 
     @cached_property
     def inspection(self) -> "Inspection":
-        """The check of templates, which is needed in the same places."""
-        from dovecote.catalog.templates.inspection import Inspection  # noqa: PLC0415
+        """The compiler and the check, which are needed where nothing was compiled ahead."""
+        light_jinja.complete()
+        from dovecote.catalog.templates.compiling import Inspection  # noqa: PLC0415
 
-        return Inspection(self.compiling, self.source, self._folder)
+        return Inspection(self, self.source, self._folder)
 
     def _uses(self, unit: Unit) -> Uses:
-        return self._ahead.uses(unit) or self.inspection.uses(unit)
+        ahead = self._ahead(unit)
+        if ahead and ahead.uses and all(map(self._is_current, ahead.uses.files)):
+            return ahead.uses
+        return self.inspection.uses(unit)
+
+    def _is_current(self, name: str) -> bool:
+        try:
+            unit = Unit(place=name, name=name, source=self.source(name))
+        except OSError:
+            return False
+        return self._ahead(unit) is not None
 
     def _read(self, name: str) -> str:
         return (self._folder / name).read_text("utf-8")
-
-
-class _Loader(BaseLoader):
-    """Gives Jinja2 the files of a catalog."""
-
-    def __init__(self, templates: Templates) -> None:
-        self._templates = templates
-
-    def load(self, environment: "Sandbox", name: str, globals: object = None) -> Template:  # type: ignore[override] # noqa: ARG002
-        """Return the template of a file."""
-        code = self._templates.code(name, self._templates.source(name), name)
-        return Template.from_code(environment, code, environment.make_globals(None))

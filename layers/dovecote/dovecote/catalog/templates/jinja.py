@@ -4,10 +4,11 @@ What compiles them is in compiling.py, which a compiled catalog does not need.
 """
 
 import operator
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from jinja2 import BaseLoader, Template, Undefined, UndefinedError
 from jinja2.filters import _GroupTuple
@@ -15,11 +16,17 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dovecote.catalog.templates import decimals, filters, printf
-from dovecote.catalog.templates.json_writer import CannotPrint
 from dovecote.catalog.templates.precompiled import UndefinedVariable, Uses
-from dovecote.catalog.templates.values import Array, Missing, Object, text, value_of
-
-_Made = TypeVar("_Made")
+from dovecote.catalog.templates.values import (
+    Array,
+    CannotPrint,
+    Missing,
+    Object,
+    json_text,
+    require,
+    text,
+    value_of,
+)
 
 _ITEMS = (Array, list, tuple)
 _VALUES = (str, int, Decimal, *_ITEMS)
@@ -46,7 +53,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         )
         self.filters = dict(filters.FILTERS)
         self.tests = dict(filters.TESTS)
-        self.policies["json.dumps_function"] = filters.json_text
+        self.policies["json.dumps_function"] = json_text
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         """Return a plain dict: Jinja's own ChainMap is copied for each rendering, half its time."""
@@ -81,17 +88,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Calculate in decimals, join texts and lists, or raise TypeError."""
         if decimals.is_number(left) and decimals.is_number(right):
             return decimals.binary(operator, left, right)
-        for value in (left, right):
-            if isinstance(value, Undefined):
-                str(value)
+        require(left)
+        require(right)
         if operator == "%" and isinstance(left, str):
             return printf.filled(left, right)
         return _of_sequences(operator, left, right)
 
     def call_unop(self, context: Context, operator: str, arg: Any) -> Any:  # noqa: ARG002
         """Return a number, with the other sign where the template has a minus."""
-        if isinstance(arg, Undefined):
-            str(arg)
+        require(arg)
         return decimals.negative(arg) if operator == "-" else decimals.number(arg)
 
 
@@ -135,13 +140,10 @@ class JinjaTemplate:
         """Raise what rendering raises; a template that only prints variables is not rendered."""
         if self.reads:
             self.render(variables)
-        else:
-            _tried(lambda: self._check_texts(variables))
-
-    def _check_texts(self, variables: Mapping[str, Any]) -> None:
-        """Raise what printing the variables raises."""
-        for name in self._sorted:
-            self._check_text(name, variables)
+            return
+        with _naming_variables():
+            for name in self._sorted:
+                self._check_text(name, variables)
 
     def _check_text(self, name: str, variables: Mapping[str, Any]) -> None:
         """Raise what printing a variable raises; a list that recipients share is read once."""
@@ -158,13 +160,15 @@ class JinjaTemplate:
     def render(self, variables: Mapping[str, Any]) -> str:
         """Return the text; raise UndefinedVariable, or what a filter raises."""
         used = {name: value_of(variables[name], name) for name in self.names if name in variables}
-        return _tried(lambda: self._template.render(used))
+        with _naming_variables():
+            return self._template.render(used)
 
 
-def _tried(make: Callable[[], _Made]) -> _Made:
-    """Return what is made; raise UndefinedVariable for what does not exist or has no text."""
+@contextmanager
+def _naming_variables() -> Iterator[None]:
+    """Raise UndefinedVariable for what does not exist or has no text."""
     try:
-        return make()
+        yield
     except UndefinedError as error:
         raise UndefinedVariable(str(error.message)) from None
     except (CannotPrint, decimals.OutOfRange) as error:

@@ -1,20 +1,13 @@
-"""Templates compiled when the catalog was built: the code of Python, and the variables they use."""
+"""Templates compiled when the catalog was built: their Python, and the variables they use."""
 
-import hashlib
-import importlib.util
-import marshal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import CodeType
 
 import msgspec
 
-FILE = "templates.msgpack"
+FILE = "templates.json"
 FORMAT = 1
 """A change of the code that templates are compiled to has another."""
-
-MAGIC = importlib.util.MAGIC_NUMBER.hex()
-"""The number of the compiled code that this Python reads."""
 
 
 class UndefinedVariable(Exception):
@@ -48,62 +41,24 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompiledTemplate(msgspec.Struct, frozen=True, kw_only=True):
-    """A template's code; `uses` is None for a layout or partial."""
+    """What Jinja2 wrote in Python for a template; `uses` is None for a layout or partial."""
 
     sha256: str
-    code: bytes
+    code: str
     uses: Uses | None = None
 
 
 class CompiledTemplates(msgspec.Struct, frozen=True, kw_only=True):
-    """All templates of a catalog, for the Python of a magic number."""
+    """All templates of a catalog."""
 
-    magic: str
     form: int
     templates: dict[str, CompiledTemplate]
 
 
-class Precompiled:
-    """The compiled templates of a catalog; those whose sources changed since are left out."""
-
-    def __init__(
-        self, templates: Mapping[str, CompiledTemplate], source: Callable[[str], str]
-    ) -> None:
-        self._templates = templates
-        self._source = source
-
-    def code(self, key: str, source: str) -> CodeType | None:
-        """Return the code that a source was compiled to."""
-        found = self._templates.get(key)
-        if found is None or found.sha256 != digest(source):
-            return None
-        code: CodeType = marshal.loads(found.code)  # noqa: S302 - `make build` wrote it
-        return code
-
-    def uses(self, unit: Unit) -> Uses | None:
-        """Return the variables of a template, unless it or a file that it uses changed."""
-        found = self._templates.get(unit.key)
-        if found is None or found.uses is None or found.sha256 != digest(unit.source):
-            return None
-        return found.uses if all(map(self._is_current, found.uses.files)) else None
-
-    def _is_current(self, name: str) -> bool:
-        found = self._templates.get(name)
-        try:
-            return found is not None and found.sha256 == digest(self._source(name))
-        except OSError:
-            return False
-
-
 def load(folder: Path) -> Mapping[str, CompiledTemplate]:
-    """Return the compiled templates of a catalog folder: none where this Python cannot use them."""
+    """Return the compiled templates of a catalog folder: none where they are of another format."""
     try:
-        found = msgspec.msgpack.decode((folder / FILE).read_bytes(), type=CompiledTemplates)
+        found = msgspec.json.decode((folder / FILE).read_bytes(), type=CompiledTemplates)
     except (OSError, msgspec.MsgspecError):
         return {}
-    return found.templates if (found.magic, found.form) == (MAGIC, FORMAT) else {}
-
-
-def digest(source: str) -> str:
-    """Return the SHA-256 of a template's text."""
-    return hashlib.sha256(source.encode()).hexdigest()
+    return found.templates if found.form == FORMAT else {}

@@ -2,87 +2,80 @@
 
 import decimal
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from dovecote.catalog.templates import decimals
-from dovecote.catalog.templates.values import text
+from dovecote.catalog.templates.values import number_of, text
 
+_Field = re.Match[str]
 _FIELD = re.compile(
-    r"%(?:\((?P<name>[^)]*)\))?(?P<flags>[#0 +-]*)(?P<width>\d*)(?:\.(?P<precision>\d*))?"
+    r"%(?:\((?P<name>[^)]*)\))?(?P<flags>[#0 +-]*)(?P<width>\d{0,3})(?:\.(?P<precision>\d{0,3}))?"
     r"(?P<type>.)",
     re.DOTALL,
 )
-_WIDEST = 1000
 
 
 def filled(pattern: str, given: Any) -> str:
     """Return a pattern with values in its fields: a tuple, a mapping, or one value.
 
-    Fields are of the types d, i, u, x, X, o, e, E, f, F, g, G and s. Raises TypeError and
-    ValueError where the values do not fit, and what `text` raises.
+    Fields are of the types d, i, u, x, X, o, e, E, f, F, g, G and s. Raises TypeError, LookupError
+    and ValueError where the values do not fit, and what `text` raises.
     """
     values = iter(given if isinstance(given, tuple) else (given,))
-    parts, end, named = [], 0, False
-    for field in _FIELD.finditer(pattern):
-        parts.append(pattern[end : field.start()])
-        named = named or field["name"] is not None
-        part = "%" if field["type"] == "%" else _field(field, _value(field, given, values))
-        parts.append(str(escape(part)) if isinstance(pattern, Markup) else part)
-        end = field.end()
-    if not named and next(values, None) is not None:
+
+    def shown(field: _Field) -> str:
+        if field["type"] == "%":
+            return "%"
+        part = _SHOWN[field["type"]](field, _value(field, given, values))
+        return str(escape(part)) if isinstance(pattern, Markup) else part
+
+    made = type(pattern)(_FIELD.sub(shown, pattern))
+    if not isinstance(given, Mapping) and next(values, None) is not None:
         raise TypeError("the pattern has fewer fields than there are values")
-    return type(pattern)("".join([*parts, pattern[end:]]))
+    return made
 
 
-def _value(field: re.Match[str], given: Any, values: Iterator[Any]) -> Any:
+def _value(field: _Field, given: Any, values: Iterator[Any]) -> Any:
     """Return the value of a field."""
-    name = field["name"]
-    if name is None:
-        for value in values:
-            return value
-        raise TypeError("the pattern has more fields than there are values")
-    if not isinstance(given, Mapping):
-        raise TypeError("a pattern with names needs an object")
-    return given[name]
+    if field["name"] is not None:
+        return given[field["name"]]
+    for value in values:
+        return value
+    raise TypeError("the pattern has more fields than there are values")
 
 
-def _field(field: re.Match[str], value: Any) -> str:
-    kind = field["type"]
-    if max(int(field["width"] or 0), int(field["precision"] or 0)) > _WIDEST:
-        raise ValueError("a field of a pattern is too wide")
-    if kind in "diuxXo":
-        return _printf(field) % int(decimals.whole(_number(value)))
-    if kind in "eEfFgG":
-        return _decimal(field, _number(value))
-    if kind != "s":
-        raise ValueError("a pattern has a field of a type that is not known")
+def _text(field: _Field, value: Any) -> str:
     shown = text(value)
     return type(shown)(_printf(field)) % shown
 
 
-def _printf(field: re.Match[str]) -> str:
+def _integer(field: _Field, value: Any) -> str:
+    return _printf(field) % int(decimals.whole(number_of(value)))
+
+
+def _decimal(field: _Field, value: Any) -> str:
+    """Return a number rounded half up, which a float would not be."""
+    number, flags = number_of(value), field["flags"]
+    decimals.digits(number)  # raises where there are too many
+    sign = "+" if "+" in flags else " " if " " in flags else "-"
+    fill = "<" if "-" in flags else "0=" if "0" in flags else ">"
+    precision = 6 if field["precision"] is None else int(field["precision"] or 0)
+    with decimal.localcontext(rounding=decimal.ROUND_HALF_UP):
+        spec = f"{fill}{sign}{field['width']}.{precision}{field['type']}"
+        return format(decimal.Decimal(number), spec)
+
+
+_SHOWN: Mapping[str, Callable[[_Field, Any], str]] = {
+    **dict.fromkeys("diuxXo", _integer),
+    **dict.fromkeys("eEfFgG", _decimal),
+    "s": _text,
+}
+
+
+def _printf(field: _Field) -> str:
     """Return a field without its name."""
     precision = "" if field["precision"] is None else f".{field['precision']}"
     return f"%{field['flags']}{field['width']}{precision}{field['type']}"
-
-
-def _number(value: Any) -> decimals.Number:
-    if not decimals.is_number(value):
-        text(value)  # a null is named
-        raise TypeError("a pattern needs a number")
-    return decimals.number(value)
-
-
-def _decimal(field: re.Match[str], value: decimals.Number) -> str:
-    flags, kind = field["flags"], field["type"]
-    decimals.digits(value)  # raises where there are too many
-    align = "<" if "-" in flags else "=" if "0" in flags else ">"
-    fill = "0" if align == "=" else " "
-    sign = "+" if "+" in flags else " " if " " in flags else "-"
-    precision = 6 if field["precision"] is None else int(field["precision"] or 0)
-    with decimal.localcontext(rounding=decimal.ROUND_HALF_UP):
-        spec = f"{fill}{align}{sign}{field['width']}.{precision}{kind}"
-        return format(decimal.Decimal(value), spec)

@@ -1,23 +1,19 @@
-"""Which variables a template uses, and which of them have to exist."""
+"""Which variables a template uses, with its layouts and partials, and which have to exist."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from jinja2 import Environment, nodes
-from jinja2.compiler import CodeGenerator, Frame
-from jinja2.idtracking import VAR_LOAD_RESOLVE
-from jinja2.visitor import NodeVisitor
+from jinja2 import meta, nodes
+from jinja2.visitor import NodeTransformer, NodeVisitor
 
+Parse = Callable[[str], nodes.Template]
 _NOT_VARIABLES = {"self", "super"}
 _GUARDING_TESTS = ("defined", "undefined", "none")
 _GUARDING_FILTERS = ("default", "d")
 
 
-def used_names(tree: nodes.Template, environment: Environment) -> frozenset[str]:
+def used_names(tree: nodes.Template) -> frozenset[str]:
     """Return the variables that a template takes from outside, with functions of Jinja2."""
-    tracker = _Tracker(environment)
-    tracker.visit(tree)
-    return frozenset(tracker.names - _NOT_VARIABLES)
+    return frozenset(meta.find_undeclared_variables(tree) - _NOT_VARIABLES)
 
 
 def needed_names(tree: nodes.Template) -> frozenset[str]:
@@ -34,23 +30,6 @@ def only_prints(tree: nodes.Template) -> bool:
         or (isinstance(node, nodes.Name) and node.ctx == "load")
         for node in tree.find_all(nodes.Node)
     )
-
-
-class _Tracker(CodeGenerator):
-    """Notes the names that the code of a template looks up."""
-
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment, "<inspection>", "<inspection>")
-        self.names: set[str] = set()
-
-    def write(self, x: str) -> None:
-        """Write nothing."""
-
-    def enter_frame(self, frame: Frame) -> None:
-        super().enter_frame(frame)
-        for action, name in frame.symbols.loads.values():
-            if action == VAR_LOAD_RESOLVE and name is not None:
-                self.names.add(name)
 
 
 class _Loads(NodeVisitor):
@@ -76,33 +55,27 @@ class _Loads(NodeVisitor):
             self.visit(child)
 
     def visit_If(self, node: nodes.If) -> None:  # noqa: N802 - Jinja2 names it
-        self.visit(node.test)
-        self._visit_all(node.body, _defined(node.test, holds=True))
-        self._visit_all([*node.elif_, *node.else_], _defined(node.test, holds=False))
+        self._visit_branches(node.test, node.body, [*node.elif_, *node.else_])
 
     def visit_CondExpr(self, node: nodes.CondExpr) -> None:  # noqa: N802 - Jinja2 names it
-        self.visit(node.test)
-        self._visit_all([node.expr1], _defined(node.test, holds=True))
-        self._visit_all([node.expr2] if node.expr2 else [], _defined(node.test, holds=False))
+        self._visit_branches(node.test, [node.expr1], [node.expr2] if node.expr2 else [])
 
     def visit_And(self, node: nodes.And) -> None:  # noqa: N802 - Jinja2 names it
-        self.visit(node.left)
-        self._visit_all([node.right], _defined(node.left, holds=True))
+        self._visit_branches(node.left, [node.right], [])
 
     def visit_Or(self, node: nodes.Or) -> None:  # noqa: N802 - Jinja2 names it
-        self.visit(node.left)
-        self._visit_all([node.right], _defined(node.left, holds=False))
+        self._visit_branches(node.left, [], [node.right])
 
-    def _visit_all(self, parts: list[nodes.Node], defined: frozenset[str]) -> None:
-        """Visit the parts that are evaluated only where these names are defined."""
-        with self._where(defined):
+    def _visit_branches(
+        self, test: nodes.Node, then: Sequence[nodes.Node], otherwise: Sequence[nodes.Node]
+    ) -> None:
+        """Visit a test, and the parts that are evaluated where it holds and where it does not."""
+        self.visit(test)
+        before = self._defined
+        for holds, parts in ((True, then), (False, otherwise)):
+            self._defined = before | _defined(test, holds=holds)
             for part in parts:
                 self.visit(part)
-
-    @contextmanager
-    def _where(self, defined: frozenset[str]) -> Iterator[None]:
-        before, self._defined = self._defined, self._defined | defined
-        yield
         self._defined = before
 
 
@@ -116,3 +89,58 @@ def _defined(test: nodes.Node, *, holds: bool) -> frozenset[str]:
     if isinstance(test, nodes.Test) and test.name == wanted and isinstance(test.node, nodes.Name):
         return frozenset({test.node.name})
     return frozenset()
+
+
+class Inliner(NodeTransformer):
+    """Inlines one template. What it refers to exists, and nothing refers to itself."""
+
+    def __init__(self, parse: Parse) -> None:
+        self._parse = parse
+        self._blocks: dict[str, list[nodes.Block]] = {}
+
+    def inlined(self, tree: nodes.Template) -> list[nodes.Node]:
+        """Return the statements of a template, with those of all that it extends and includes."""
+        chain = list(self._chain(tree))
+        for one in chain:
+            for block in one.find_all(nodes.Block):
+                self._blocks.setdefault(block.name, []).append(block)
+        before = [node for one in chain[:-1] for node in one.body if not _is_dropped(node)]
+        return self._visited([*before, *chain[-1].body])
+
+    def _chain(self, tree: nodes.Template) -> Iterator[nodes.Template]:
+        """Yield a template, the layout that it extends, and so on."""
+        yield tree
+        while (extends := tree.find(nodes.Extends)) is not None:
+            tree = self._parse(referred(extends))
+            yield tree
+
+    def _visited(self, body: Iterable[nodes.Node]) -> list[nodes.Node]:
+        return [found for node in body for found in self.visit_list(node)]
+
+    def visit_Block(self, node: nodes.Block) -> nodes.Node:  # noqa: N802 - Jinja2 names it
+        """Replace a block by its last definition, and those that it calls as super()."""
+        body: list[nodes.Node] = []
+        for block in self._blocks[node.name]:
+            body += block.body
+            if not _calls_super(block):
+                break
+        return nodes.Scope(self._visited(body), lineno=node.lineno)
+
+    def visit_Include(self, node: nodes.Include) -> nodes.Node:  # noqa: N802 - Jinja2 names it
+        """Replace an include by the partial."""
+        body = Inliner(self._parse).inlined(self._parse(referred(node)))
+        return nodes.Scope(body, lineno=node.lineno)
+
+
+def referred(node: nodes.Extends | nodes.Include | nodes.Import | nodes.FromImport) -> str:
+    """Return the name of the template that a node refers to by a constant."""
+    return str(node.template.as_const())
+
+
+def _is_dropped(node: nodes.Node) -> bool:
+    """Return whether a template that extends another does not render a statement in its place."""
+    return isinstance(node, nodes.Output | nodes.Block | nodes.Extends)
+
+
+def _calls_super(block: nodes.Block) -> bool:
+    return any(name.name == "super" for name in block.find_all(nodes.Name))

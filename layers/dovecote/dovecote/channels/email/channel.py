@@ -9,15 +9,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dovecote.catalog.kinds import Catalog
 from dovecote.catalog.rendering import Renderer, variables
-from dovecote.channels.aws_errors import entry_outcome, refused, refused_together
-from dovecote.channels.base import Reply
+from dovecote.channels.aws_errors import entry_outcome, refused
+from dovecote.channels.base import Reply, Tools
 from dovecote.channels.email import mail
 from dovecote.channels.email.body import take_body
 from dovecote.channels.email.kind import section_of
 from dovecote.channels.email.message import MAX_BYTES, Letterhead, Message, bulk, single, written
+from dovecote.channels.email.settings import EmailSettings
 from dovecote.core.claim import Claim
 from dovecote.core.errors import ProviderUnavailable
 from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome
+from dovecote.core.parsing.addresses import encoded
 
 LEAST_BULK: Mapping[str, Any] = {"DefaultContent": {}, "BulkEmailEntries": []}
 """The fewest parameters of a SendBulkEmail that boto3 accepts."""
@@ -104,7 +106,7 @@ class EmailChannel:
             answer = self._client.send_email(**single(head, message))
         except (ClientError, BotoCoreError) as error:
             identity = identity_of(head.sender)
-            return refused(error, message.claim, identity, sender=head.sender)
+            return refused(error, [message.claim], identity, sender=head.sender)
         return Delivered(message_id=answer["MessageId"])
 
     def _bulk(self, head: Letterhead, messages: Sequence[Message]) -> Iterator[Reply]:
@@ -113,13 +115,27 @@ class EmailChannel:
         try:
             answer = self._client.send_bulk_email(Body=bulk(head, messages))
         except (ClientError, BotoCoreError) as error:
-            yield claims, refused_together(error, claims, identity, sender=head.sender)
+            yield claims, refused(error, claims, identity, sender=head.sender)
             return
         entries = answer["BulkEmailEntryResults"]
         for claim, entry in zip(claims, entries, strict=False):
             yield [claim], entry_outcome(entry, claim, identity, sender=head.sender)
         if len(entries) < len(claims):
             yield claims[len(entries) :], Ambiguous(error="SES left it out of its answer")
+
+
+def sender(settings: EmailSettings, tools: Tools) -> EmailChannel:
+    """Return what sends by SES."""
+    return EmailChannel(
+        client=tools.client("sesv2"),
+        catalog=tools.catalog,
+        renderer=tools.renderer,
+        sender=encoded(settings.email_from) if settings.email_from else "",
+        configuration_set=settings.email_configuration_set,
+        bulk_size=settings.email_bulk_size,
+        hold_seconds=tools.hold_seconds if settings.waits_for_events else 0.0,
+        fixed_rate=settings.email_rate,
+    )
 
 
 def sending_rate(client: Any) -> float:

@@ -2,8 +2,15 @@
 
 from collections.abc import Sequence
 
-from dovecote.channels.aws_rules import ACCOUNT_WORDS, INPUT, MODEL, SHARED, THROTTLES
-from dovecote.channels.provider_errors import Meaning, Rule
+from dovecote.channels.provider_errors import (
+    ACCOUNT_WORDS,
+    INPUT,
+    MODEL,
+    SHARED,
+    THROTTLES,
+    Meaning,
+    Rule,
+)
 
 _TROUBLE = "SES developer guide, troubleshoot-error-messages"
 

@@ -82,20 +82,15 @@ def read(text: str) -> Sequence[Feedback]:
         event = msgspec.json.decode(text, type=_Event)
     except _UNREADABLE as error:
         raise BadEvent(str(error)) from None
-    feedback = _of_ses(event)
-    return () if feedback is None else (feedback,)
-
-
-def _of_ses(event: _Event) -> Feedback | None:
     if event.source != "aws.ses":
-        return None
+        return ()
     try:
         return _feedback(msgspec.json.decode(event.detail, type=_Detail))
     except _UNREADABLE:
-        return None  # SES tells of other things too, which have no mail
+        return ()  # SES tells of other things too, which have no mail
 
 
-def _feedback(detail: _Detail) -> Feedback | None:
+def _feedback(detail: _Detail) -> Sequence[Feedback]:
     known = KNOWN.get(detail.eventType)
     (route, *_), (claim, *_) = (
         detail.mail.tags.get(name) or [""] for name in ("route_id", "claim")
@@ -103,13 +98,14 @@ def _feedback(detail: _Detail) -> Feedback | None:
     try:
         route_id, number = UUID(route), int(claim)
     except ValueError:
-        return None
+        return ()
     if known is None or not 0 < number <= MOST_CLAIMS:
-        return None
-    return Feedback(
+        return ()
+    feedback = Feedback(
         route_id=route_id, claim=number, message_id=detail.mail.messageId, known=known,
         error=_error(detail), note=_note(detail),
     )  # fmt: skip
+    return (feedback,)
 
 
 def _note(detail: _Detail) -> DeliveryEvent | None:

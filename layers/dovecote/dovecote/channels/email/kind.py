@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Self, cast
 
 import msgspec
-from msgspec import Meta
 
 from dovecote.catalog.kinds import BadCatalog, Catalog, Kind
+from dovecote.catalog.sections import Section
 from dovecote.channels.email.settings import EmailSettings
 from dovecote.core.parsing.addresses import mailbox
 from dovecote.core.parsing.settings import BadSettings
@@ -22,10 +22,10 @@ _RESERVED = frozenset(
 )
 """Headers that SES or Dovecote writes."""
 
-_HeaderName = Annotated[str, Meta(pattern=r"^[!-9;-~]{1,126}\Z")]
+_HeaderName = Annotated[str, msgspec.Meta(pattern=r"^[!-9;-~]{1,126}\Z")]
 
 
-class EmailKind(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
+class EmailKind(Section, frozen=True, kw_only=True, rename={"sender": "from"}):
     """The keys of email in a kind's entry; `sender` is None where EMAIL_FROM holds."""
 
     files: ClassVar[Mapping[str, type[msgspec.Struct] | None]] = dict.fromkeys(
@@ -34,7 +34,9 @@ class EmailKind(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": "fr
 
     sender: str | None = None
     reply_to: str | None = None
-    headers: Annotated[dict[_HeaderName, str], Meta(max_length=13)] = {}  # SES: 15 with ours
+    headers: Annotated[dict[_HeaderName, str], msgspec.Meta(max_length=13)] = msgspec.field(
+        default_factory=dict  # SES: 15 with ours
+    )
     unsubscribe_url: str | None = None
 
     def checked(self) -> Self:
@@ -58,12 +60,15 @@ class EmailKind(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": "fr
             yield "unsubscribe_url", self.unsubscribe_url
 
 
+SECTION = EmailKind
+
+
 def section_of(kind: Kind) -> EmailKind:
     """Return what a kind says to email."""
     return cast(EmailKind, kind.sections["email"])
 
 
-def check_senders(settings: EmailSettings, catalog: Catalog) -> None:
+def check_catalog(settings: EmailSettings, catalog: Catalog) -> None:
     """Raise BadSettings where a kind of email has no sender."""
     if settings.email_from:
         return

@@ -9,6 +9,7 @@ import msgspec
 from dovecote.catalog.kinds import Kind
 from dovecote.catalog.rendering import Renderer
 from dovecote.channels.email import mail
+from dovecote.channels.email.settings import EmailSettings
 from dovecote.core.device import Device
 from dovecote.core.notification import Recipient, Submission
 from dovecote.core.route import NewRoute, Target
@@ -79,3 +80,11 @@ class EmailPlanner:
             data=None,
             skip=skip,
         )
+
+
+def planner(
+    settings: EmailSettings, renderer: Renderer, new_id: Callable[[], UUID]
+) -> EmailPlanner:
+    """Return what plans routes to addresses."""
+    rule = MailRule(allowed=settings.allowed_emails, redirect=settings.email_redirect_to)
+    return EmailPlanner(rule=rule, renderer=renderer, new_id=new_id)

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
 
 from dovecote.core.parsing.settings import BadSettings, Mailbox, listed
 
-Rate = Annotated[str, Meta(pattern=r"^(auto|\d{1,6}(\.\d+)?)\Z")]
+Rate = Annotated[str, msgspec.Meta(pattern=r"^(auto|\d{1,6}(\.\d+)?)\Z")]
 """Emails a second, or auto: the account's quota at SES."""
 
 
@@ -21,7 +20,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper)
     email_redirect_to: Mailbox = ""
     email_feedback: Literal["off", "on"] = "off"
     email_max_per_second: Rate = "auto"
-    email_bulk_size: Annotated[int, Meta(ge=1, le=50)] = 50
+    email_bulk_size: Annotated[int, msgspec.Meta(ge=1, le=50)] = 50
 
     @property
     def email_rate(self) -> float | None:
@@ -49,3 +48,6 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper)
             raise BadSettings("EMAIL_MAX_PER_SECOND: must be more than 0")
         if self.email_feedback == "on" and not self.email_configuration_set:
             raise BadSettings("EMAIL_FEEDBACK: must be off without EMAIL_CONFIGURATION_SET")
+
+
+SETTINGS = EmailSettings

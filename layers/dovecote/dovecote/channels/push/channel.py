@@ -9,9 +9,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dovecote.catalog.kinds import Catalog
 from dovecote.catalog.rendering import Renderer, variables
 from dovecote.channels.aws_errors import refused
-from dovecote.channels.base import Prepared, Reply
-from dovecote.channels.push import alert
+from dovecote.channels.base import Prepared, Reply, Tools
+from dovecote.channels.push.kind import FILE, Alert
 from dovecote.channels.push.message import ClientEvent, Expiry, attributes, envelope, platform_of
+from dovecote.channels.push.settings import PushSettings
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import Delivered, Failed, Outcome, Unreachable
 from dovecote.core.parsing import strict_json
@@ -90,7 +91,7 @@ class PushChannel:
         try:
             return Delivered(message_id=self._client().publish(**push.request)["MessageId"])
         except (ClientError, BotoCoreError) as error:
-            return refused(error, push.claim, self._resource(push.claim))
+            return refused(error, [push.claim], self._resource(push.claim))
 
     def _resource(self, claim: Claim) -> str:
         if claim.target == Target.TOPIC:
@@ -139,7 +140,7 @@ class PushChannel:
             return Unreachable(reason="device is dead or no longer registered")
         platform = platform_of(claim.endpoint)
         expiry = Expiry.of(claim.expires_in, self._now())
-        shown = alert.render(self._renderer, kind, claim.locale, event.payload)
+        shown = self._renderer.texts(kind, claim.locale, FILE, Alert, event.payload)
         finished = envelope(platform, shown, event, expiry)
         return {
             "TargetArn": claim.endpoint,
@@ -147,6 +148,18 @@ class PushChannel:
             "Message": strict_json.text({"default": shown.body, platform: finished}),
             "MessageAttributes": attributes(platform, event, ttl=expiry.ttl),
         }
+
+
+def sender(settings: PushSettings, tools: Tools) -> PushChannel:
+    """Return what publishes by SNS."""
+    return PushChannel(
+        client=lambda: tools.client("sns"),
+        catalog=tools.catalog,
+        renderer=tools.renderer,
+        topic_arn=settings.push_topic_arn,
+        trace_id=tools.trace_id,
+        now=tools.now,
+    )
 
 
 def _group(user_id: str) -> str:

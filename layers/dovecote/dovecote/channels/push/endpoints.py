@@ -1,13 +1,14 @@
 """Platform endpoints at SNS: one for each device token."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dovecote.channels.push.message import PLATFORMS
+from dovecote.channels.push.settings import PushSettings
 from dovecote.core.errors import ProviderUnavailable, TokenRefused
 
 TRIES = 3
@@ -65,6 +66,11 @@ class SnsEndpoints:
         except self._client.exceptions.InvalidParameterException as error:
             return _existing(error)
         return str(answer["EndpointArn"])
+
+
+def endpoints(settings: PushSettings, client: Callable[[str], Any]) -> SnsEndpoints:
+    """Return the endpoints of the configured platform applications."""
+    return SnsEndpoints(client=client("sns"), applications=settings.push_applications)
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from dovecote.channels.aws_rules import ACCOUNT_WORDS, INPUT, MODEL, SHARED
-from dovecote.channels.provider_errors import Meaning, Rule
+from dovecote.channels.provider_errors import ACCOUNT_WORDS, INPUT, MODEL, SHARED, Meaning, Rule
 
 RULES: Sequence[Rule] = (
     ACCOUNT_WORDS,

@@ -1,9 +1,13 @@
 """What a kind says to push: its template file."""
 
-from collections.abc import Iterable, Mapping
-from typing import ClassVar, Self
+from collections.abc import Mapping
+from typing import ClassVar
 
 import msgspec
+
+from dovecote.catalog.kinds import Catalog
+from dovecote.catalog.sections import Section
+from dovecote.channels.push.settings import PushSettings
 
 FILE = "push.json"
 
@@ -15,15 +19,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     body: str
 
 
-class PushKind(msgspec.Struct, frozen=True):
+class PushKind(Section, frozen=True):
     """The keys of push in a kind's entry: none."""
 
     files: ClassVar[Mapping[str, type[msgspec.Struct] | None]] = {FILE: Alert}
 
-    def checked(self) -> Self:
-        """Return this section."""
-        return self
 
-    def lines(self) -> Iterable[tuple[str, str]]:
-        """Return no template: push has no keys in an entry."""
-        return ()
+SECTION = PushKind
+
+
+def check_catalog(_settings: PushSettings, _catalog: Catalog) -> None:
+    """Do nothing: no kind needs a setting of push."""

@@ -7,8 +7,7 @@ from uuid import UUID
 from dovecote.catalog.kinds import Kind
 from dovecote.catalog.rendering import Renderer
 from dovecote.channels.planning import Oversized
-from dovecote.channels.push import alert
-from dovecote.channels.push.kind import Alert
+from dovecote.channels.push.kind import FILE, Alert
 from dovecote.channels.push.message import (
     LONGEST_EXPIRY,
     MAX_BYTES,
@@ -16,6 +15,7 @@ from dovecote.channels.push.message import (
     ClientEvent,
     envelope,
 )
+from dovecote.channels.push.settings import PushSettings
 from dovecote.core.device import Device
 from dovecote.core.notification import Recipient, Submission
 from dovecote.core.parsing import strict_json
@@ -62,7 +62,7 @@ class PushPlanner:
         variables: Mapping[str, Any],
     ) -> str | Oversized | None:
         """Return why a push to a recipient does not fit, or None; raise RenderError."""
-        shown = alert.render(self._renderer, kind, recipient.locale, variables)
+        shown = self._renderer.texts(kind, recipient.locale, FILE, Alert, variables)
         return _too_large(kind, submission, recipient, shown)
 
     def _route(
@@ -86,6 +86,11 @@ class PushPlanner:
             skip=skip,
             endpoint=endpoint,
         )
+
+
+def planner(settings: PushSettings, renderer: Renderer, new_id: Callable[[], UUID]) -> PushPlanner:
+    """Return what plans routes to devices and to the topic."""
+    return PushPlanner(topic=bool(settings.push_topic_arn), renderer=renderer, new_id=new_id)
 
 
 def _too_large(

@@ -42,3 +42,6 @@ class PushSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
             raise BadSettings("PUSH_APPLICATION_ARNS: must have one application per platform")
         if self.push_topic_arn and len(self.push_topic_arn.split(":")) != 6:
             raise BadSettings("PUSH_TOPIC_ARN: must be the ARN of a topic")
+
+
+SETTINGS = PushSettings

@@ -4,17 +4,16 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 """C0, DEL, C1 and the two separators that end a line: refused in ids and keys, in SQL as well."""
 
 
-Identifier = Annotated[str, Meta(max_length=255, pattern=rf"^(?=.*\S)[^{CONTROLS}]*\Z")]
+Identifier = Annotated[str, msgspec.Meta(max_length=255, pattern=rf"^(?=.*\S)[^{CONTROLS}]*\Z")]
 """An id of the producer's own: a user or a device session."""
 
 
-Instant = Annotated[datetime, Meta(tz=True)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"

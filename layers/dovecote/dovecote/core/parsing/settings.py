@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Meta
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 Mailbox = Annotated[
-    str, Meta(pattern=r"^([^<>@,\x00-\x1f]*<[^<>@,\s]+@[^<>@,\s]+>|[^<>@,\s]+@[^<>@,\s]+)\Z")
+    str,
+    msgspec.Meta(pattern=r"^([^<>@,\x00-\x1f]*<[^<>@,\s]+@[^<>@,\s]+>|[^<>@,\s]+@[^<>@,\s]+)\Z"),
 ]
 """An address with or without a name. A full validator would slow each start."""
 

@@ -5,7 +5,7 @@ NUL, and what is nested deeper than anyone needs. Numbers keep the digits that w
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -16,8 +16,6 @@ from dovecote.core.problems import Malformed
 MAX_DEPTH = 64
 MAX_EXPONENT = 400
 
-_OUT_OF_RANGE = "The body holds a number that is out of every range."
-
 _UNTYPED = msgspec.json.Encoder(decimal_format="number")
 _SORTED = msgspec.json.Encoder(decimal_format="number", order="sorted")
 _READER = msgspec.json.Decoder(float_hook=Decimal)
@@ -25,15 +23,19 @@ _READER = msgspec.json.Decoder(float_hook=Decimal)
 
 def read(body: bytes) -> Any:
     """Return what a body says: floats and long integers as Decimal; raise Malformed."""
-    document = _decoded(body, _STRICT)
-    if not _plainly_well(body):
-        inspect(document)
+    document = read_uninspected(body)
+    inspect(document)
     return document
 
 
-def _decoded(body: bytes, decoder: json.JSONDecoder) -> Any:
+def read_uninspected(body: bytes) -> Any:
+    """Return what a body says, of which each part is to be inspected before it is used.
+
+    What two readers would not read alike is then the fault of the part that it is in. Raises
+    Malformed where the body is not JSON at all.
+    """
     try:
-        return decoder.decode(body.decode("utf-8"))
+        return _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError:
         raise Malformed("The body is not UTF-8.") from None
     except RecursionError:
@@ -44,27 +46,14 @@ def _decoded(body: bytes, decoder: json.JSONDecoder) -> Any:
         ) from None
 
 
-def read_uninspected(body: bytes) -> Any:
-    """Return what a body says, of which each part is to be inspected before it is used.
-
-    What two readers would not read alike is then the fault of the part that it is in. Raises
-    Malformed where the body is not JSON at all.
-    """
-    return _decoded(body, _TOLERANT)
-
-
 def inspect(document: Any) -> None:
     """Refuse what cannot be stored, and what is nested too deeply; raise Malformed."""
-    level = [document]
-    for _ in range(MAX_DEPTH):
-        if not level:
-            return
-        level = [part for value in level for part in _parts(value)]
-    for value in level:
-        if isinstance(value, dict | list):
+    level, depth = [document], 0
+    while level:
+        if depth == MAX_DEPTH and any(isinstance(value, dict | list) for value in level):
             raise Malformed(f"The body is nested more than {MAX_DEPTH} levels deep.")
-        if isinstance(value, str):
-            _inspect_text(value)
+        level = [part for value in level for part in _parts(value)]
+        depth += 1
 
 
 def text(document: Any) -> str:
@@ -93,36 +82,32 @@ def plain(document: Any) -> Any:
     return document
 
 
-def _plainly_well(body: bytes) -> bool:
-    """Tell whether JSON that was read needs no second look: most has no escapes and few brackets.
+class _Flaw(msgspec.Struct, frozen=True):
+    """What stands in a document where it is no good, and why."""
 
-    Without them there is neither NUL nor half of a surrogate pair, which UTF-8 does not take.
-    """
-    return b"\\u" not in body and body.count(b"[") + body.count(b"{") <= MAX_DEPTH
+    detail: str
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Flaw:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise Malformed("The body has an object with a member that stands twice.")
+        return _Flaw("The body has an object with a member that stands twice.")
     return members
 
 
-def _constant(name: str) -> Any:
-    raise Malformed(f"The body holds {name}, which is not JSON.")
+def _constant(name: str) -> _Flaw:
+    return _Flaw(f"The body holds {name}, which is not JSON.")
 
 
-def _number(digits: str) -> Decimal:
+def _number(digits: str) -> Decimal | _Flaw:
     try:
         number = Decimal(digits)
     except ArithmeticError:
-        raise Malformed(_OUT_OF_RANGE) from None
-    if abs(number.adjusted()) > MAX_EXPONENT:
-        raise Malformed(_OUT_OF_RANGE)
-    return number
+        return _OUT_OF_RANGE
+    return number if abs(number.adjusted()) <= MAX_EXPONENT else _OUT_OF_RANGE
 
 
-def _integer(digits: str) -> int | Decimal:
+def _integer(digits: str) -> int | Decimal | _Flaw:
     """Read an integer; past 64 bits as Decimal, since conversion costs the square of its length."""
     return int(digits) if len(digits) < 19 else _number(digits)
 
@@ -149,34 +134,8 @@ def _inspect_text(value: str) -> None:
         raise Malformed("The body holds half of a surrogate pair.") from None
 
 
-class _Flaw(msgspec.Struct, frozen=True):
-    """What stands in a document where it is no good, and why."""
-
-    detail: str
-
-
-def _or_flaw(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Let a hook of the reader leave a flaw where it would refuse the document."""
-
-    def hooked(said: Any) -> Any:
-        try:
-            return hook(said)
-        except Malformed as refused:
-            return _Flaw(refused.detail)
-
-    return hooked
-
-
-_TOLERANT = json.JSONDecoder(
-    object_pairs_hook=_or_flaw(_members),
-    parse_constant=_or_flaw(_constant),
-    parse_float=_or_flaw(_number),
-    parse_int=_or_flaw(_integer),
-)
-_STRICT = json.JSONDecoder(
-    object_pairs_hook=_members,
-    parse_constant=_constant,
-    parse_float=_number,
-    parse_int=_integer,
+_OUT_OF_RANGE = _Flaw("The body holds a number that is out of every range.")
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members, parse_constant=_constant, parse_float=_number, parse_int=_integer
 )
 """Kept, since making one costs as much as reading a small body."""

@@ -11,9 +11,8 @@ from dovecote.channels import lanes
 from dovecote.channels.lanes import Lane
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.device import Device
-from dovecote.core.notification import NewNotification
+from dovecote.core.notification import DevicesFound, NewNotification, Stored
 from dovecote.core.route import NewRoute, Route, Status
-from dovecote.core.stored import DevicesFound, Stored
 from dovecote.store.database import Database
 from dovecote.store.queries import raw_rows
 from dovecote.store.submit.notifications import PostgresNotifications

@@ -34,8 +34,8 @@ create table dovecote.notification_routes (
 
     priority            smallint not null,
     -- Channel, priority, and fresh or retry in one number. A claim selects lanes by equality, so it never
-    -- scans a paused channel or a low priority. channels/lanes.py. A statement that writes the status
-    -- writes the lane too: for a generated column PostgreSQL would copy the row at each update. A route
+    -- scans a paused channel or a low priority. channels/lanes.py. The statements that make a route pending
+    -- or retrying set it: a generated column would make PostgreSQL copy the row at each update. A route
     -- that has ended keeps the lane of its last claim.
     lane                smallint not null,
     status              text not null,
