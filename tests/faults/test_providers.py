@@ -27,7 +27,7 @@ from tests.faults.worker import Nursery
 from tests.runs import free_port
 from tests.sending import ACCOUNT, SERVICES, create_topic
 
-THROTTLED = THROTTLES[SERVICES[CHANNEL]].code
+THROTTLED = THROTTLES[SERVICES[CHANNEL]][1]
 PAUSES = "select coalesce(sum(pauses), 0)::integer from dovecote.channel_state"
 
 

@@ -9,18 +9,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.channels import NAMES
 from dovecote.core.route import Reason
 from dovecote.core.transitions import DeadLetter
 from dovecote.store import queries, statements
 from local.provider import Fault, Running
 from tests.builders import CHANNEL, claim_all
-from tests.functions import Context, Functions, environment, run_functions
+from tests.functions import Functions, environment, run_functions
 from tests.integration.test_feedback import row
 from tests.integration.test_roles import RUNS, as_user, names, users
 from tests.sending import (
     ACCOUNT,
-    DENIED,
     OTHERS,
     PERMANENT,
     a_body,
@@ -180,29 +178,6 @@ def test_dispatch_pauses_and_goes_on(
     assert (tally["published"], tally["interrupted"]) == (3, 0)
     assert tally["given_back"] > 0
     assert connection.execute("select max(pauses) from channel_state").fetchone() != (0,)
-
-
-def test_dispatch_pauses_one_resource(
-    as_function: As, connection: Connection, due: Due, provider: Running
-) -> None:
-    order(provider, Fault.ERROR, **DENIED)
-    due(channel_body(count=3))
-    # A pause that is longer than the run: after a shorter one the same run probes again.
-    with as_function("Dispatch", PAUSE_BASE_SECONDS="60") as functions:
-        assert functions.dispatch(context=Context(remaining_ms=15_000))["given_back"] == 3
-        provider.provider.withdraw()
-        connection.execute("update channel_state set paused_until = now() where in_a_row > 0")
-        connection.execute(
-            "update notification_routes set next_attempt_at = now()"
-            " where next_attempt_at is not null"
-        )
-        assert functions.dispatch()["published"] == 3
-    resources = {
-        resource for (resource,) in connection.execute("select resource from channel_state")
-    }
-    assert set(NAMES) <= resources
-    (paused,) = {resource for resource in resources if "/" in resource}
-    assert paused.startswith(f"{CHANNEL}/")
 
 
 def test_dispatch_takes_over_from_a_worker_that_died(

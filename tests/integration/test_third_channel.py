@@ -71,7 +71,7 @@ def test_the_overview_has_its_routes_and_its_pause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(overview, "LANES", with_third(overview.LANES))
-    monkeypatch.setattr(overview, "PAUSED", with_third(overview.PAUSED))
+    monkeypatch.setattr(overview, "CHANNELS", with_third(overview.CHANNELS))
     store_routes(store, 3)
     connection.execute("update notification_routes set channel = 'sms', lane = %s", (LANE,))
     body = functions.call("GET", "/overview").body

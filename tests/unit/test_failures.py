@@ -18,7 +18,7 @@ def raises(secret: str) -> Exception:
 
 def test_an_error_is_stored_by_its_type_and_the_line_that_raised_it() -> None:
     text = without_words(raised("ann@example.com"))
-    assert re.fullmatch(r"ValueError in test_redaction\.py:\d+", text)
+    assert re.fullmatch(r"ValueError in test_failures\.py:\d+", text)
 
 
 def test_an_error_that_was_never_raised_is_stored_by_its_type() -> None:

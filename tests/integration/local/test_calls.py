@@ -78,6 +78,7 @@ def test_schedules_that_overlap_call_dispatchers_for_a_backlog_and_send_nothing_
             with psycopg.connect(stack.database_url, autocommit=True) as connection:
                 store_due(connection, 700)
             await asyncio.gather(*(stack.invoke("DispatchFunction", SCHEDULED) for _ in range(2)))
+            await ended(stack, 60)
             found = await tallies(stack, least)
             assert least <= len(found) <= 2 * most
             assert sum(tally["published"] for tally in found) == 700

@@ -9,13 +9,14 @@ import pytest
 
 from dovecote.core.route import Reason
 from dovecote.core.transitions import DeadLetter
-from local.provider import Running
+from local.provider import Fault, Running
 from tests.builders import ADDRESS, claim_all
+from tests.functions import Context
 from tests.integration.channels.email.test_suppressions import suppress
 from tests.integration.test_feedback import row
 from tests.integration.test_functions_as_users import As, Due, as_function, count, due, statuses
 from tests.integration.test_roles import names, users
-from tests.sending import channel_body
+from tests.sending import DENIED, channel_body, order
 from tests.store import Store
 
 Connection = psycopg.Connection[Any]
@@ -128,3 +129,24 @@ def test_feedback_settles_a_dead_letter(
         functions.feedback(an_event("Send", "m-1", claim.route_id))
     letters = connection.execute("select closed_as from notification_dead_letters").fetchall()
     assert letters == [("settled",)]
+
+
+def test_dispatch_pauses_one_identity(
+    as_function: As, connection: Connection, due: Due, provider: Running
+) -> None:
+    order(provider, Fault.ERROR, **DENIED)
+    due(channel_body(count=3))
+    # A pause that is longer than the run: after a shorter one the same run probes again.
+    with as_function("Dispatch", PAUSE_BASE_SECONDS="60") as functions:
+        assert functions.dispatch(context=Context(remaining_ms=15_000))["given_back"] == 3
+        provider.provider.withdraw()
+        connection.execute("update channel_state set paused_until = now() where in_a_row > 0")
+        connection.execute(
+            "update notification_routes set next_attempt_at = now()"
+            " where next_attempt_at is not null"
+        )
+        assert functions.dispatch()["published"] == 3
+    resources = {
+        resource for (resource,) in connection.execute("select resource from channel_state")
+    }
+    assert {one for one in resources if one.startswith("email")} == {"email", "email/example.com"}
