@@ -14,7 +14,7 @@ from dovecote.core.feedback import Feedback, Verdict
 from dovecote.operations.purge import LEAST_SECONDS, Purge
 from dovecote.store.database import Connection as OwnConnection
 from dovecote.store.database import Database
-from dovecote.store.operations.retention import PostgresRetention
+from dovecote.store.operations.purge import PostgresPurge
 from dovecote.store.queries import rows
 from dovecote.store.statements import statement
 from local.provider import Running
@@ -35,15 +35,15 @@ ALL = {"days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000}
 
 
 @pytest.fixture
-def retention(database_url: str) -> Iterator[PostgresRetention]:
+def retention(database_url: str) -> Iterator[PostgresPurge]:
     database = Database(
         lambda: OwnConnection.connect(database_url, autocommit=True, prepare_threshold=None)
     )
-    yield PostgresRetention(database)
+    yield PostgresPurge(database)
     database.close()
 
 
-def purge(retention: PostgresRetention, days: int = 90) -> dict[str, int]:
+def purge(retention: PostgresPurge, days: int = 90) -> dict[str, int]:
     return Purge(store=retention, days=days, log=RecordingLog())(forever)
 
 
@@ -94,7 +94,7 @@ def an_old_dead_letter(connection: Connection) -> uuid.UUID:
 
 
 def test_what_is_over_goes_with_all_that_is_told_of_it(
-    connection: Connection, retention: PostgresRetention
+    connection: Connection, retention: PostgresPurge
 ) -> None:
     route_id = an_old_dead_letter(connection)
     connection.execute(
@@ -113,7 +113,7 @@ def test_what_is_over_goes_with_all_that_is_told_of_it(
 
 @pytest.mark.parametrize("status", ["published", "skipped", "cancelled", "dead_lettered"])
 def test_every_end_is_kept_for_its_days(
-    connection: Connection, retention: PostgresRetention, status: str
+    connection: Connection, retention: PostgresPurge, status: str
 ) -> None:
     an_old_one(connection, 91, status)
     an_old_one(connection, 89, status)
@@ -122,7 +122,7 @@ def test_every_end_is_kept_for_its_days(
     assert purge(retention, 88)["notifications"] == 1
 
 
-def test_0_days_keep_all_for_ever(connection: Connection, retention: PostgresRetention) -> None:
+def test_0_days_keep_all_for_ever(connection: Connection, retention: PostgresPurge) -> None:
     an_old_one(connection, 10_000)
     assert purge(retention, 0)["notifications"] == 0
     assert purge(retention, 36_500)["notifications"] == 0
@@ -146,7 +146,7 @@ def test_0_days_keep_all_for_ever(connection: Connection, retention: PostgresRet
     ],
 )
 def test_what_is_alive_or_was_touched_of_late_stays_as_a_whole(
-    connection: Connection, retention: PostgresRetention, touch: str
+    connection: Connection, retention: PostgresPurge, touch: str
 ) -> None:
     an_old_one(connection)
     connection.execute(touch.encode())
@@ -156,7 +156,7 @@ def test_what_is_alive_or_was_touched_of_late_stays_as_a_whole(
 
 
 def test_an_erasure_keeps_nothing_any_longer(
-    connection: Connection, retention: PostgresRetention
+    connection: Connection, retention: PostgresPurge
 ) -> None:
     an_old_one(connection)
     connection.execute(
@@ -167,7 +167,7 @@ def test_an_erasure_keeps_nothing_any_longer(
 
 
 def test_batches_are_small_and_what_stays_is_passed_by(
-    connection: Connection, retention: PostgresRetention
+    connection: Connection, retention: PostgresPurge
 ) -> None:
     for number in range(7):
         an_old_one(connection, 200 - number, "pending" if number % 3 == 0 else "published")
@@ -181,7 +181,7 @@ def test_batches_are_small_and_what_stays_is_passed_by(
 
 
 def test_a_batch_ends_with_the_notification_that_reaches_its_routes(
-    connection: Connection, retention: PostgresRetention
+    connection: Connection, retention: PostgresPurge
 ) -> None:
     for number in range(5):
         an_old_one(connection, 200 - number)
@@ -191,7 +191,7 @@ def test_a_batch_ends_with_the_notification_that_reaches_its_routes(
 
 
 def test_a_run_without_time_deletes_nothing_more_and_says_so(
-    connection: Connection, retention: PostgresRetention
+    connection: Connection, retention: PostgresPurge
 ) -> None:
     log, times = RecordingLog(), iter([90.0, LEAST_SECONDS])
     an_old_one(connection)
@@ -204,7 +204,7 @@ def test_a_run_without_time_deletes_nothing_more_and_says_so(
 
 
 def test_a_redrive_that_comes_first_keeps_the_notification_and_nobody_waits(
-    connection: Connection, database_url: str, retention: PostgresRetention
+    connection: Connection, database_url: str, retention: PostgresPurge
 ) -> None:
     route_id = an_old_dead_letter(connection)
     parameters = {
@@ -258,7 +258,7 @@ def test_a_redrive_that_comes_second_finds_no_route(
 
 
 def test_two_purges_at_once_delete_each_once(
-    connection: Connection, database_url: str, retention: PostgresRetention
+    connection: Connection, database_url: str, retention: PostgresPurge
 ) -> None:
     an_old_one(connection)
     with psycopg.connect(database_url) as other:

@@ -3,7 +3,7 @@
 from functools import cache
 
 from dovecote.operations.purge import Purge
-from dovecote.store.operations.retention import PostgresRetention
+from dovecote.store.operations.purge import PostgresPurge
 from dovecote.wiring.clients import database
 from dovecote.wiring.observability import log
 from dovecote.wiring.settings import load
@@ -12,5 +12,5 @@ from dovecote.wiring.settings import load
 @cache
 def purge() -> Purge:
     """Return the use case that deletes records past their retention."""
-    retention = PostgresRetention(database())
+    retention = PostgresPurge(database())
     return Purge(store=retention, days=load().retention_days, log=log())

@@ -7,7 +7,7 @@ from dovecote.store.database import Opened
 from dovecote.store.queries import Queries, in_transaction, rows
 
 
-class PostgresRetention(Queries):
+class PostgresPurge(Queries):
     """Deletes notifications that ended long enough ago."""
 
     @in_transaction
