@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from local.page.site import serve
 from local.provider import Provider
 from local.stack import Options, Stack
 from tests.builders import CHANNEL
@@ -11,7 +12,11 @@ from tests.sending import SETTINGS, create_topic
 
 
 def a_stack(
-    folder: Path, environment: dict[str, str] | None = None, tick_seconds: float = 3600, **more: Any
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    tick_seconds: float = 3600,
+    page: bool = False,
+    **more: Any,
 ) -> Stack:
     """Return a stack below a folder, with `environment` for its functions.
 
@@ -30,6 +35,7 @@ def a_stack(
         root=checkout(folder / "checkout"),
         environment=settings | (environment or {}),
         tick_seconds=tick_seconds,
+        page=serve if page else None,
         **({"durable": False} | more),
     )
     return Stack(options, provider)

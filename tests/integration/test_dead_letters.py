@@ -374,7 +374,11 @@ def test_when_the_time_is_over_no_batch_is_begun(
     make(connection, 3 * BATCH)
     times = iter([0.0, 0.0, 0.0, 3.0])
     use = DeadLetters(
-        letters=letters, limits=database, new_id=uuid.uuid4, clock=lambda: next(times)
+        letters=letters,
+        read=Store(database, default_max_attempts=5).notification,
+        limits=database,
+        new_id=uuid.uuid4,
+        clock=lambda: next(times),
     )
     answer = use.redrive_all(b'{"filter": {}}', WHO)
     assert not isinstance(answer, int)
