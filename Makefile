@@ -41,7 +41,7 @@ install := -m pip install --quiet --disable-pip-version-check --no-deps --requir
 help: ## show this list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' Makefile | sed 's/%/<event>/' | expand -t 24
 
-setup: .venv/.runtime ## build .venv, implied by the others
+setup: .venv/.tests ## build .venv with what the tests need; implied by the others
 
 demo: .venv/.runtime ## start the local stack, send events/ through it, show what happened
 	@$(bin)/python -m local.demo
