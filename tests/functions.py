@@ -182,8 +182,6 @@ def environment(database_url: str, endpoint: str, catalog: Path, **more: str) ->
         "AWS_DEFAULT_REGION": "us-east-1",
         "CATALOG_PATH": str(catalog),
         "EMAIL_FROM": "Dovecote <dovecote@example.com>",
-        # On a busy machine the first client of a provider takes seconds.
-        "INLINE_BUDGET_SECONDS": "8",
         **SETTINGS.get(CHANNEL, {}),
         **more,
     }
