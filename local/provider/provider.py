@@ -164,9 +164,13 @@ class Provider:
             raise error
         return order
 
+    def take_send(self) -> bool:
+        """Take one send from the account's rate, as each email does; return whether it may go."""
+        return self._send_rate is None or self._send_rate.admits()
+
     def _drawn(self, send: Send, *, narrow: bool | None = None) -> Drawn:
         """Refuse an email that comes too fast before it could use up an order."""
-        if send.service == "ses" and self._send_rate is not None and not self._send_rate.admits():
+        if send.service == "ses" and not self.take_send():
             return AwsError(*THROTTLES["ses"])
         order = draw(self.orders, send, self._chance, narrow=narrow)
         return _refusal(send, order) if order is not None and order.do in REFUSALS else order
