@@ -1,7 +1,7 @@
 """SQS: queues in memory, its JSON protocol, and what of Lambda takes messages to a function.
 
 At least once, in no order, and in batches. What the function failed on comes again, until the queue
-takes it for dead. What waits when the stack stops is lost.
+takes it for dead. Waiting messages are lost when the stack stops.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from local.template import Queue, Source
 
 SERVICE = "AmazonSQS."
 Document = dict[str, Any]
-# How long a message that failed is hidden. On AWS it is minutes, which nobody here waits.
+# How long a message that failed is hidden. On AWS it is minutes, too long for a local stack.
 VISIBILITY_SECONDS = 1.0
 # Lambda has several. With two, messages overtake each other as they do there.
 POLLERS = 2

@@ -1,4 +1,4 @@
-"""samconfig.toml: what `sam deploy` is told for one environment.
+"""samconfig.toml: the settings of `sam deploy` for one environment.
 
 python -m operate.samconfig ENV NAME DEFAULT prints the value of a parameter.
 """

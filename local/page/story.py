@@ -1,4 +1,4 @@
-"""A route's story: what the database and the provider tell of it, as one."""
+"""A route's history, from the database and the provider's ledger."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime

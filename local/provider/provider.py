@@ -63,7 +63,7 @@ class Provider:
     """An account at AWS: identities, platform applications, topics, orders and the ledger.
 
     With `strict`, SES sends only from identities that were created, as AWS and moto do. Who is in
-    `listeners` is told of each event of SES before the request that it is of is answered. `orders`
+    `listeners` receive each event of SES before its request is answered. `orders`
     are those that stand, oldest first.
     """
 

@@ -106,7 +106,7 @@ Dispatch runs every {here.tick_seconds:g} s. Ctrl-C stops everything; the data i
 
 @contextmanager
 def holding(directory: Path) -> Iterator[Tell]:
-    """Hold a directory while the context lasts; what is told goes into its run.json."""
+    """Lock a directory while the context lasts; its run.json gets the given facts."""
     path = directory / "run.json"
     try:
         directory.mkdir(parents=True, exist_ok=True)

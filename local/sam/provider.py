@@ -35,7 +35,7 @@ def served(provider: Provider, bridge: Bridge | None) -> Iterator[int]:
 
 
 def recall(provider: Provider, path: Path) -> None:
-    """Give a provider the orders of an earlier one, with what is left of them."""
+    """Give a provider the remaining orders of an earlier one."""
     for known in json.loads(path.read_text()) if path.exists() else []:
         for standing in provider.give(*read_orders(known["order"])):
             standing.used = known["used"]

@@ -1,4 +1,4 @@
-"""An event of a provider settles its route, whoever holds it, and in any order."""
+"""A provider's event settles its route, also while a worker has it, and in any order."""
 
 import random
 import threading

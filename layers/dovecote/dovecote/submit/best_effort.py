@@ -13,7 +13,8 @@ from dovecote.core.ports import Clock, Log, TimeLimits
 from dovecote.core.route import Route
 from dovecote.dispatch.deliver import Deliver, Delivery
 from dovecote.dispatch.finalise import EarlyWriter, Finaliser
-from dovecote.submit.ports import AttemptStore, Submissions
+from dovecote.dispatch.ports import BatchStore
+from dovecote.submit.ports import Submissions
 
 SETTLE_SECONDS = 3.0
 """What the database may take of the best effort beyond its budget."""
@@ -29,7 +30,7 @@ class BestEffort:
         self,
         *,
         notifications: Submissions,
-        store: AttemptStore,
+        store: BatchStore,
         limits: TimeLimits,
         deliver: Deliver,
         finaliser: Finaliser,

@@ -7,7 +7,6 @@ from uuid import UUID
 from dovecote.core.claim import Lease
 from dovecote.core.device import Device
 from dovecote.core.notification import NewNotification, Notification, Stored
-from dovecote.dispatch.ports import BatchStore
 
 
 class Submissions(Protocol):
@@ -34,10 +33,6 @@ class Submissions(Protocol):
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""
-
-
-class AttemptStore(BatchStore, Protocol):
-    """The store of a best effort."""
 
 
 class WakeUpRights(Protocol):

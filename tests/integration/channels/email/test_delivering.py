@@ -63,7 +63,7 @@ def test_email_without_a_recipient_fails_in_words(functions: Functions, store: S
     [
         # nothing was sent yet
         ("dovecote.channels.email.mail.render", Permanent(error="", asked=False)),
-        # nobody knows how far it came
+        # it is unknown how far the request came
         ("dovecote.channels.email.channel.EmailChannel._single", Ambiguous(error="")),
     ],
 )

@@ -66,7 +66,7 @@ def test_what_was_rejected_has_no_delivery_until_it_is_sent_again(
 
 @pytest.fixture
 def listening(database_url: str, provider: Running, catalog_folder: Path) -> Iterator[Functions]:
-    """The functions where SES tells of its emails."""
+    """The functions with events of SES."""
     values = environment(
         database_url,
         provider.url,

@@ -22,7 +22,7 @@ Connection = psycopg.Connection[Any]
     ("minutes", "dead"),
     [
         (1, True),  # told after it registered
-        (-1, False),  # told before: it has registered anew since
+        (-1, False),  # reported before the device registered again
     ],
 )
 def test_a_device_that_sns_tells_of_is_dead_unless_it_registered_since(

@@ -87,7 +87,7 @@ def read(text: str) -> Sequence[Feedback]:
     try:
         return _feedback(msgspec.json.decode(event.detail, type=_Detail))
     except _UNREADABLE:
-        return ()  # SES tells of other things too, which have no mail
+        return ()  # SES also sends events that concern no email
 
 
 def _feedback(detail: _Detail) -> Sequence[Feedback]:

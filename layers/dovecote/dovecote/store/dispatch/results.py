@@ -1,6 +1,6 @@
 """Write the results of claimed routes, and the record of accepted emails.
 
-Whoever learns of an acceptance adds it to the record; nothing removes one.
+Each worker that learns of an acceptance records it; nothing removes a record.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
