@@ -194,7 +194,17 @@ def _addresses(values: dict[str, Any], path: _Path, faults: list[Fault]) -> dict
 def _convert(
     raw: Mapping[str, Any], shape: type[msgspec.Struct], path: _Path, faults: list[Fault]
 ) -> dict[str, Any]:
-    """Return the members that a struct names, converted one by one; append every fault."""
+    """Return the members that a struct names, converted; append every fault."""
+    try:
+        return msgspec.structs.asdict(msgspec.convert(raw, shape))
+    except msgspec.ValidationError:
+        return _convert_each(raw, shape, path, faults)
+
+
+def _convert_each(
+    raw: Mapping[str, Any], shape: type[msgspec.Struct], path: _Path, faults: list[Fault]
+) -> dict[str, Any]:
+    """Convert the members one by one, since msgspec stops at its first fault."""
     fields = _fields(shape)
     unknown = islice((name for name in raw if name not in fields), MOST_FAULTS)
     faults += [_unknown(path, name) for name in unknown]

@@ -6,6 +6,7 @@ NUL, and what is nested deeper than anyone needs. Numbers keep the digits that w
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -48,7 +49,7 @@ def read_uninspected(body: bytes) -> Any:
 
 def inspect(document: Any) -> None:
     """Refuse what cannot be stored, and what is nested too deeply; raise Malformed."""
-    level, depth = [document], 0
+    level, depth = [] if _is_plain(document) else [document], 0
     while level:
         if depth == MAX_DEPTH and any(isinstance(value, dict | list) for value in level):
             raise Malformed(f"The body is nested more than {MAX_DEPTH} levels deep.")
@@ -82,39 +83,45 @@ def plain(document: Any) -> Any:
     return document
 
 
-class _Flaw(msgspec.Struct, frozen=True):
-    """What stands in a document where it is no good, and why."""
+def _is_plain(document: Any) -> bool:
+    """Return whether a document, as most, has no fault that a walk through it could find."""
+    try:
+        written = _UNTYPED.encode(document)
+    except (RecursionError, TypeError, UnicodeEncodeError):
+        return False
+    return b"\\u0000" not in written and written.count(b"[") + written.count(b"{") <= MAX_DEPTH
 
-    detail: str
+
+# A part with a fault is a Malformed in its place, until `inspect` raises it.
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Flaw:
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Malformed:
     members = dict(pairs)
     if len(members) != len(pairs):
-        return _Flaw("The body has an object with a member that stands twice.")
+        return Malformed("The body has an object with a member that stands twice.")
     return members
 
 
-def _constant(name: str) -> _Flaw:
-    return _Flaw(f"The body holds {name}, which is not JSON.")
+def _constant(name: str) -> Malformed:
+    return Malformed(f"The body holds {name}, which is not JSON.")
 
 
-def _number(digits: str) -> Decimal | _Flaw:
-    try:
+def _number(digits: str) -> Decimal | Malformed:
+    with suppress(ArithmeticError):
         number = Decimal(digits)
-    except ArithmeticError:
-        return _OUT_OF_RANGE
-    return number if abs(number.adjusted()) <= MAX_EXPONENT else _OUT_OF_RANGE
+        if abs(number.adjusted()) <= MAX_EXPONENT:
+            return number
+    return Malformed("The body holds a number that is out of every range.")
 
 
-def _integer(digits: str) -> int | Decimal | _Flaw:
+def _integer(digits: str) -> int | Decimal | Malformed:
     """Read an integer; past 64 bits as Decimal, since conversion costs the square of its length."""
     return int(digits) if len(digits) < 19 else _number(digits)
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    if isinstance(value, _Flaw):
-        raise Malformed(value.detail)
+    if isinstance(value, Malformed):
+        raise value
     if isinstance(value, str):
         _inspect_text(value)
     elif isinstance(value, dict):
@@ -134,7 +141,6 @@ def _inspect_text(value: str) -> None:
         raise Malformed("The body holds half of a surrogate pair.") from None
 
 
-_OUT_OF_RANGE = _Flaw("The body holds a number that is out of every range.")
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_members, parse_constant=_constant, parse_float=_number, parse_int=_integer
 )
