@@ -52,10 +52,12 @@ run: .venv/.runtime ## the same stack in the foreground, with a page at http://1
 migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema, publish the catalog
 	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.wiring.provision
 
-# Each process has a PostgreSQL of its own; one more than processors, since tests wait. Faults come after, alone.
+# Each process has a PostgreSQL of its own; one more than processors, since tests wait. Tests with time limits and
+# faults come after, alone.
 test: .venv/.tests .venv-schemathesis/.schemathesis ## unit, integration and faults on a real PostgreSQL
-	@$(bin)/python -m pytest --dist worksteal tests/unit tests/integration \
+	@$(bin)/python -m pytest -m "not timed" --dist worksteal tests/unit tests/integration \
 		--numprocesses $$($(bin)/python -c 'import os; print(min(4, os.cpu_count() + 1))')
+	@$(bin)/python -m pytest -m timed tests/unit tests/integration
 	@$(bin)/python -m pytest tests/faults
 
 # pgbouncer and libfaketime are used where they are installed.

@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[TEMPORARY] = root
     os.environ["PYTEST_DEBUG_TEMPROOT"] = root.name
     config.addinivalue_line("markers", "channels(*names): needs all of these channels")
+    config.addinivalue_line("markers", "timed: has a time limit; make test runs it alone")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -136,6 +136,7 @@ def test_the_first_routes_of_the_batch_as_a_whole_are_tried_at_once(
     assert functions.dispatch()["published"] == 3
 
 
+@pytest.mark.timed
 def test_a_provider_that_stalls_costs_the_batch_one_budget(
     functions: Functions, provider: Running
 ) -> None:
@@ -250,6 +251,7 @@ def test_one_whose_key_is_being_stored_is_a_409_and_the_others_are_stored(
     assert count(connection) == 2
 
 
+@pytest.mark.timed
 def test_a_batch_ends_in_time_however_slow_its_notifications_are_stored(
     functions: Functions, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def test_a_connection_that_dies_is_one_post_and_a_202(
     assert len(provider.provider.ledger.attempts) == 1
 
 
+@pytest.mark.timed
 def test_a_stall_is_answered_within_the_budget(
     database_url: str, provider: Running, catalog_folder: Path
 ) -> None:

@@ -73,6 +73,7 @@ def routes(connection: Connection) -> int:
     return int(row[0])
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     "members",
     [{"data": {"a": 1}}, {"locale": "de"}, {"data": {"x": 1}}, {"data": {"b": [1]}}],
@@ -88,6 +89,7 @@ def test_a_fault_of_the_shared_payload_is_told_once(
     assert seconds < 4
 
 
+@pytest.mark.timed
 def test_no_more_than_100_faults_are_looked_for(submitting: Functions) -> None:
     wrong = [recipient(n, data={"x": str(n)}) for n in range(1000)]
     one = body("of.members", payload={"y": "z" * 60_000}, recipients=wrong)
@@ -150,6 +152,7 @@ def test_a_statement_that_takes_too_long_does_not_hurt_the_others(
     assert [result["status"] for result in answer.body["results"]] == [202, 503, 202]
 
 
+@pytest.mark.timed
 def test_only_time_in_the_database_counts_towards_its_bound(database: Database) -> None:
     def sleep(seconds: float) -> None:
         database.ask(lambda connection: connection.execute("select pg_sleep(%s)", (seconds,)))

@@ -443,6 +443,7 @@ def many(connection: Connection, routes: int) -> None:
     enter_people(connection)
 
 
+@pytest.mark.timed
 def test_thousands_of_routes_are_erased_within_an_answer(
     idle: Functions, connection: Connection
 ) -> None:

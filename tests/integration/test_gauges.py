@@ -232,6 +232,7 @@ def test_a_run_without_a_database_emits_its_tally_and_leaves_the_gauges_out(
     assert json.loads(warning)["level"] == "WARNING"
 
 
+@pytest.mark.timed
 def test_gauges_take_no_longer_than_the_function_has(store: Store, connection: Connection) -> None:
     log = RecordingLog()
     read = ReadGauges(read=store.gauges, limits=store, log=log)

@@ -115,6 +115,7 @@ def test_the_same_key_of_another_kind_is_another_notification(
     assert count(connection) == 2
 
 
+@pytest.mark.timed
 def test_the_same_key_while_the_first_is_being_stored_is_a_409(
     functions: Functions, connection: Connection, database_url: str
 ) -> None:

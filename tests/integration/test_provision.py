@@ -210,6 +210,7 @@ def test_a_migration_that_fails_is_told_by_its_name_and_repeats_no_row(
     assert stack.answer["Reason"] == "9002_broken.sql: InvalidTextRepresentation 22P02"
 
 
+@pytest.mark.timed
 def test_a_database_that_never_wakes_is_told_in_time(stack: Waiting, catalog_folder: Path) -> None:
     url = "postgresql://postgres@127.0.0.1:9/nowhere"
     began = time.monotonic()

@@ -203,6 +203,7 @@ def test_a_run_without_time_deletes_nothing_more_and_says_so(
 # Who is at a route at the same time.
 
 
+@pytest.mark.timed
 def test_a_redrive_that_comes_first_keeps_the_notification_and_nobody_waits(
     connection: Connection, database_url: str, retention: PostgresPurge
 ) -> None:

@@ -545,6 +545,7 @@ def test_an_owner_who_may_not_make_users_is_told_so_with_the_user_s_name(
     assert caught.value.__notes__ == [others["Submit"]]
 
 
+@pytest.mark.timed
 def test_databases_of_one_cluster_make_the_same_users_at_once(
     server_url: str, names: dict[str, str]
 ) -> None:

@@ -391,6 +391,7 @@ def test_a_duplicate_is_the_first_where_the_first_is_undone(
     assert count(connection) == 1
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     ("setting", "least", "most"),
     [("set lock_timeout = 0", 1.9, 4), ("set lock_timeout = '300ms'", 0.25, 1.5)],

@@ -38,6 +38,7 @@ RECIPIENTS = [recipient(number) for number in range(1, 6)]
 # The second.
 
 
+@pytest.mark.timed
 def test_of_many_submits_at_once_one_a_second_has_the_call(database_url: str) -> None:
     """As many connections as a busy stack has functions, for three and a half seconds."""
     taken: list[float] = []
@@ -67,6 +68,7 @@ def test_of_many_submits_at_once_one_a_second_has_the_call(database_url: str) ->
     assert slowest[0] < 2  # nobody waits, but for two cores
 
 
+@pytest.mark.timed
 def test_nobody_waits_for_who_has_the_row(store: Store, connection: Connection) -> None:
     with connection.transaction():
         connection.execute("select from dovecote.handover for update")
@@ -191,6 +193,7 @@ def test_a_call_that_fails_is_a_202_and_one_warning(
     assert capsys.readouterr().out.count("dispatch not woken up") == 1
 
 
+@pytest.mark.timed
 def test_a_slow_lambda_is_waited_for_half_a_second_at_most(wired: Wired) -> None:
     with wired(Lambda(seconds=3), INLINE_ROUTES="0") as functions:
         functions.post(
@@ -201,6 +204,7 @@ def test_a_slow_lambda_is_waited_for_half_a_second_at_most(wired: Wired) -> None
         assert 0.4 < time.monotonic() - began < 1
 
 
+@pytest.mark.timed
 def test_it_takes_no_more_than_is_left_of_the_budget(wired: Wired, provider: Running) -> None:
     order(provider, Fault.STALL, seconds=20, times=1)  # half of the budget is spent on that
     with wired(Lambda(seconds=3), INLINE_ROUTES="1", INLINE_BUDGET_SECONDS="0.6") as functions:

@@ -260,6 +260,7 @@ def test_other_outcomes_are_handed_over_during_a_slow_send(
     assert early.portions[0] == [Result(claim=failing, outcome=failed)]
 
 
+@pytest.mark.timed
 def test_a_late_answer_wakes_the_batch_in_flight() -> None:
     released, ended = threading.Event(), threading.Event()
     late, slow = some_claims(2)

@@ -162,6 +162,7 @@ def test_an_exception_is_answered_as_lambda_does(running: Running) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.timed
 def test_a_function_is_killed_at_its_timeout_and_started_anew(running: Running) -> None:
     source = """
         import os, time

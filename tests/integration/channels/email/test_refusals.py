@@ -229,6 +229,7 @@ def test_the_pause_of_a_denied_identity_grows_to_the_most(
     assert "AccessDeniedException" in row[1]
 
 
+@pytest.mark.timed
 def test_submits_of_denied_recipients_hold_up_no_good_ones(
     database_url: str, provider: Running, kinds: Path, connection: Connection
 ) -> None:

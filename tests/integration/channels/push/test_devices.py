@@ -257,6 +257,7 @@ def test_a_send_that_finds_a_device_dead_skips_what_else_waits_for_it(
     ]  # fmt: skip
 
 
+@pytest.mark.timed
 def test_a_route_that_somebody_has_locked_is_not_waited_for(
     store: Store, devices: PostgresDevices, connection: Connection, database_url: str
 ) -> None:

@@ -131,6 +131,7 @@ def test_what_is_no_single_address_is_refused_without_repeating_it(address: str)
     assert len(address.strip()) < 3 or address not in found["/recipients/1/email"]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     "address",
     [
