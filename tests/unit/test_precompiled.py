@@ -46,12 +46,7 @@ text = " ".join(
     for name, shape in files.items()
 )
 escaped = "body.html" not in files or "&lt;Ann&gt;" in text
-print("jinja2.parser" in sys.modules, escaped, "unterwegs" in text, "A-1" in text)
-if len(sys.argv) > 3:
-    from jinja2 import Environment
-    from dovecote.catalog.templates import light_jinja
-    light_jinja.complete()
-    print(Environment().from_string("{{ 1 + 1 }}").render())
+print("jinja2" in sys.modules, escaped, "unterwegs" in text, "A-1" in text)
 """
 
 
@@ -86,8 +81,8 @@ def rendered(one: Renderer, kind: Kind, locale: str | None, channel: str) -> Ite
         yield one.line(kind, key, text, VALUES)
 
 
-def rendered_alone(python: str, folder: Path, *more: str) -> str:
-    command = [python, "-B", "-c", RENDER, str(LAYER), str(folder), *more]
+def rendered_alone(folder: Path) -> str:
+    command = [sys.executable, "-B", "-c", RENDER, str(LAYER), str(folder)]
     ran = subprocess.run(command, capture_output=True, check=False, text=True)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
@@ -103,20 +98,17 @@ def test_a_compiled_catalog_renders_the_same_and_parses_nothing(
     assert renderings(shipped) == before
 
 
-def test_a_function_with_a_compiled_catalog_does_not_load_the_parser(shipped: Path) -> None:
-    said = "True True True\n"
-    assert rendered_alone(sys.executable, shipped) == f"True {said}"
+def test_templates_that_only_print_are_rendered_without_jinja(shipped: Path) -> None:
+    assert rendered_alone(shipped) == "True True True True\n"
     assert compile_catalog(shipped, channels.sections())
-    assert rendered_alone(sys.executable, shipped) == f"False {said}"
+    assert rendered_alone(shipped) == "False True True True\n"
 
 
-def test_what_was_left_out_of_jinja_is_loaded_when_it_is_needed(shipped: Path) -> None:
+def test_a_template_that_was_edited_to_do_more_than_print_is_compiled(shipped: Path) -> None:
     assert compile_catalog(shipped, channels.sections())
-    assert rendered_alone(sys.executable, shipped, "complete").endswith("True True True\n2\n")
-    # and for a template that was edited since
     for path in (shipped / "templates" / "order-shipped" / "de").iterdir():
         path.write_text(path.read_text().replace("{{ order_id }}", "{{ order_id|lower }}"))
-    assert rendered_alone(sys.executable, shipped) == "True True True False\n"
+    assert rendered_alone(shipped) == "True True True False\n"
 
 
 @pytest.mark.parametrize(

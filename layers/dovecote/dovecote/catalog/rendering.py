@@ -6,19 +6,17 @@ An undefined variable is an error. HTML is escaped, text is not.
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from dovecote.catalog.kinds import BadCatalog, Catalog, Kind
-from dovecote.catalog.templates import light_jinja, precompiled
+from dovecote.catalog.templates import precompiled
+from dovecote.catalog.templates.folder import Templates
 from dovecote.catalog.templates.precompiled import UndefinedVariable, Unit
 from dovecote.core.claim import Claim
 from dovecote.core.errors import CannotBeSent
 from dovecote.core.parsing import strict_json
-
-if TYPE_CHECKING:
-    from dovecote.catalog.templates.folder import Templates
 
 _Made = TypeVar("_Made")
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
@@ -120,9 +118,9 @@ class Renderer:
     def _check_unit(self, kind: Kind, unit: Unit) -> None:
         """Check that a template uses variables that the schema requires, or copes without."""
         uses = self._templates.uses(unit)
-        optional = (
-            uses.names - uses.needed - kind.properties - self._templates.sandbox.globals.keys()
-        )
+        optional = uses.names - uses.needed - kind.properties
+        if optional:
+            optional -= self._templates.sandbox.globals.keys()
         missing = sorted((uses.needed | optional) - kind.required)
         if missing:
             needed = [name for name in missing if name in uses.needed]
@@ -185,14 +183,9 @@ class Renderer:
         return _tried(self._templates.template(unit).render, variables, unit)
 
     @cached_property
-    def _templates(self) -> "Templates":
-        """The engine, which a request that is refused before does not load."""
-        compiled = precompiled.load(self._catalog_folder)
-        if compiled:
-            light_jinja.load()
-        from dovecote.catalog.templates.folder import Templates  # noqa: PLC0415
-
-        return Templates(self._catalog_folder, compiled)
+    def _templates(self) -> Templates:
+        """The templates, which a request that is refused before does not load."""
+        return Templates(self._catalog_folder, precompiled.load(self._catalog_folder))
 
 
 def _files(kind: Kind) -> Mapping[str, type[msgspec.Struct] | None]:

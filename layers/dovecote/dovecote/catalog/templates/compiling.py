@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from jinja2 import BaseLoader, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.compiler import CodeGenerator, Frame, generate
 from jinja2.defaults import DEFAULT_NAMESPACE
 from jinja2.lexer import Lexer, Token
@@ -24,7 +24,7 @@ from dovecote.catalog.templates.precompiled import Unit, Uses
 from dovecote.catalog.templates.usage import (
     Inliner,
     needed_names,
-    only_prints,
+    pieces,
     referred,
     used_names,
 )
@@ -101,7 +101,7 @@ class CompilingSandbox(Sandbox):
 
     code_generator_class = _Generator
 
-    def __init__(self, loader: BaseLoader) -> None:
+    def __init__(self, loader: Any) -> None:
         super().__init__(loader)
         self.globals = {}  # a variable hides the function of its name
 
@@ -114,7 +114,7 @@ class CompilingSandbox(Sandbox):
 class Inspection:
     """Checks the templates of a folder; raises BadCatalog with file and line."""
 
-    def __init__(self, loader: BaseLoader, source: Callable[[str], str], folder: Path) -> None:
+    def __init__(self, loader: Any, source: Callable[[str], str], folder: Path) -> None:
         self.sandbox = CompilingSandbox(loader)
         self._source = source
         self._folder = folder
@@ -128,7 +128,7 @@ class Inspection:
         return Uses(
             names=names,
             needed=(names & needed_names(whole)) - DEFAULT_NAMESPACE.keys(),
-            reads=frozenset() if only_prints(whole) else names,
+            pieces=pieces(whole),
             files=frozenset(files),
         )
 

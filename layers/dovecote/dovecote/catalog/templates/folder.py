@@ -3,21 +3,22 @@
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from types import CodeType
-from typing import TYPE_CHECKING
-
-from jinja2 import BaseLoader, Template
+from typing import TYPE_CHECKING, Any
 
 from dovecote.catalog.kinds import digest
-from dovecote.catalog.templates import light_jinja
-from dovecote.catalog.templates.jinja import JinjaTemplate, Sandbox
 from dovecote.catalog.templates.precompiled import CompiledTemplate, Unit, Uses
+from dovecote.catalog.templates.printing import PrintingTemplate, escapes
 
 if TYPE_CHECKING:
+    from types import CodeType
+
+    from jinja2 import Template
+
     from dovecote.catalog.templates.compiling import Inspection
+    from dovecote.catalog.templates.jinja import JinjaTemplate, Sandbox
 
 
-class Templates(BaseLoader):
+class Templates:
     """The templates below the folder `templates` of a catalog, with their compiled code."""
 
     def __init__(self, catalog: Path, compiled: Mapping[str, CompiledTemplate]) -> None:
@@ -26,20 +27,32 @@ class Templates(BaseLoader):
         self.source = cache(self._read)
         self.template = cache(self._template)
         self.uses = cache(self._uses)
-        self.sandbox = Sandbox(self)
 
-    def _template(self, unit: Unit) -> JinjaTemplate:
+    def _template(self, unit: Unit) -> "PrintingTemplate | JinjaTemplate":
         """Return a template of a kind, ready to be rendered; raise BadCatalog."""
-        return JinjaTemplate(self._made(self.sandbox, unit), self.uses(unit))
+        uses = self.uses(unit)
+        if uses.pieces is not None:
+            return PrintingTemplate(uses.pieces, escapes=escapes(unit.name))
+        from dovecote.catalog.templates.jinja import JinjaTemplate  # noqa: PLC0415
 
-    def load(self, environment: "Sandbox", name: str, globals: object = None) -> Template:  # type: ignore[override] # noqa: ARG002
-        """Return the template of a file that another one uses."""
+        return JinjaTemplate(self._made(self.sandbox, unit), uses)
+
+    @cached_property
+    def sandbox(self) -> "Sandbox":
+        """Where templates are rendered that do more than print variables."""
+        from dovecote.catalog.templates.jinja import Sandbox  # noqa: PLC0415
+
+        return Sandbox(self)
+
+    def load(self, environment: "Sandbox", name: str, globals: Any = None) -> "Template":  # noqa: ARG002
+        """Return the template of a file that another one uses; Jinja2 calls this."""
         return self._made(environment, Unit(place=name, name=name, source=self.source(name)))
 
-    def _made(self, sandbox: Sandbox, unit: Unit) -> Template:
-        return Template.from_code(sandbox, self._code(unit), sandbox.make_globals(None))
+    def _made(self, sandbox: "Sandbox", unit: Unit) -> "Template":
+        code = self._code(unit)
+        return sandbox.template_class.from_code(sandbox, code, sandbox.make_globals(None))
 
-    def _code(self, unit: Unit) -> CodeType:
+    def _code(self, unit: Unit) -> "CodeType":
         ahead = self._ahead(unit)
         if ahead is None:
             return self.inspection.sandbox.compile(unit.source, unit.name, unit.name)
@@ -53,7 +66,6 @@ class Templates(BaseLoader):
     @cached_property
     def inspection(self) -> "Inspection":
         """The compiler and the check, which are needed where nothing was compiled ahead."""
-        light_jinja.complete()
         from dovecote.catalog.templates.compiling import Inspection  # noqa: PLC0415
 
         return Inspection(self, self.source, self._folder)

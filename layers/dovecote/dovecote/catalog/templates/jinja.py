@@ -1,6 +1,7 @@
 """Jinja2 for templates of the catalog: sandboxed, with values of JSON.
 
-What compiles them is in compiling.py, which a compiled catalog does not need.
+What compiles them is in compiling.py, which a compiled catalog does not need. Templates that only
+print variables are in printing.py.
 """
 
 import operator
@@ -10,13 +11,14 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from jinja2 import BaseLoader, Template, Undefined, UndefinedError
+from jinja2 import Template, Undefined, UndefinedError
 from jinja2.filters import _GroupTuple
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dovecote.catalog.templates import decimals, filters, printf
 from dovecote.catalog.templates.precompiled import UndefinedVariable, Uses
+from dovecote.catalog.templates.printing import escapes
 from dovecote.catalog.templates.values import (
     Array,
     CannotPrint,
@@ -42,7 +44,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     number = staticmethod(cache(decimals.number))
     """What a literal means; templates hold few of them."""
 
-    def __init__(self, loader: BaseLoader) -> None:
+    def __init__(self, loader: Any) -> None:
         super().__init__(
             loader=loader,
             undefined=Missing,
@@ -100,11 +102,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return decimals.negative(arg) if operator == "-" else decimals.number(arg)
 
 
-def escapes(name: str | None) -> bool:
-    """Return whether what a template of this name prints is escaped."""
-    return name is not None and name.endswith(".html")
-
-
 def _unknown(value: Any) -> str:
     path = getattr(value, "path", None)
     return _UNKNOWN if path is None else f"'{path}[*]' is undefined"
@@ -127,41 +124,27 @@ def _sequence(value: Any) -> Any:
 
 
 class JinjaTemplate:
-    """A compiled template, and the variables that it uses."""
+    """A compiled template, and the variables that it uses; a check reads all of them."""
 
     def __init__(self, template: Template, uses: Uses) -> None:
         self._template = template
-        self._printable: dict[str, Any] = {}
-        self._sorted = sorted(uses.names)
-        self.names = uses.names
-        self.reads = uses.reads
+        self.names = self.reads = uses.names
 
     def check(self, variables: Mapping[str, Any]) -> None:
-        """Raise what rendering raises; a template that only prints variables is not rendered."""
-        if self.reads:
-            self.render(variables)
-            return
-        with _naming_variables():
-            for name in self._sorted:
-                self._check_text(name, variables)
-
-    def _check_text(self, name: str, variables: Mapping[str, Any]) -> None:
-        """Raise what printing a variable raises; a list that recipients share is read once."""
-        value = variables.get(name)
-        if isinstance(value, str):
-            return
-        shared = isinstance(value, dict | list)
-        if shared and value is self._printable.get(name):
-            return
-        text(value_of(value, name) if name in variables else Missing(name=name))
-        if shared:
-            self._printable[name] = value
+        """Raise what rendering raises."""
+        self.render(variables)
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """Return the text; raise UndefinedVariable, or what a filter raises."""
         used = {name: value_of(variables[name], name) for name in self.names if name in variables}
         with _naming_variables():
             return self._template.render(used)
+
+
+def printed(value: Any, name: str) -> str:
+    """Return the text of a variable; raise UndefinedVariable."""
+    with _naming_variables():
+        return text(value_of(value, name))
 
 
 @contextmanager

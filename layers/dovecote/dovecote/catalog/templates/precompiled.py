@@ -1,12 +1,12 @@
 """Templates compiled when the catalog was built: their Python, and the variables they use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 FILE = "templates.json"
-FORMAT = 1
+FORMAT = 2
 """A change of the code that templates are compiled to has another."""
 
 
@@ -18,12 +18,13 @@ class Uses(msgspec.Struct, frozen=True, kw_only=True):
     """The variables of a template, with those of the layouts and partials that it uses.
 
     `needed` are used without a default or a test that they exist; the others of `names` may be
-    missing. `reads` are those that a check has to read in full: none where all are just printed.
+    missing. `pieces` are texts with the name of a variable between each two, or None where the
+    template does more than print variables.
     """
 
     names: frozenset[str]
     needed: frozenset[str]
-    reads: frozenset[str]
+    pieces: Sequence[str] | None
     files: frozenset[str]
 
 

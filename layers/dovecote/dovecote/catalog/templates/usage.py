@@ -23,13 +23,20 @@ def needed_names(tree: nodes.Template) -> frozenset[str]:
     return frozenset(loads.names)
 
 
-def only_prints(tree: nodes.Template) -> bool:
-    """Return whether a template does no more than print variables between texts."""
-    return all(
-        isinstance(node, nodes.Scope | nodes.Output | nodes.TemplateData)
-        or (isinstance(node, nodes.Name) and node.ctx == "load")
-        for node in tree.find_all(nodes.Node)
-    )
+def pieces(tree: nodes.Template) -> Sequence[str] | None:
+    """Return texts with the name of a variable between each two.
+
+    Return None where a template does more than print variables.
+    """
+    found = [""]
+    for node in tree.find_all(nodes.Node):
+        if isinstance(node, nodes.TemplateData):
+            found[-1] += node.data
+        elif isinstance(node, nodes.Name) and node.ctx == "load":
+            found += (node.name, "")
+        elif not isinstance(node, nodes.Scope | nodes.Output):
+            return None
+    return found
 
 
 class _Loads(NodeVisitor):
