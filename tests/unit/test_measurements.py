@@ -3,11 +3,19 @@
 import random
 import uuid
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
 from dovecote import channels
-from dovecote.aws.measurements import MOST, OF_CHANNEL, Measurements, with_pauses
+from dovecote.aws.measurements import (
+    MOST,
+    MOST_KEPT,
+    OF_CHANNEL,
+    Measurements,
+    Sample,
+    with_pauses,
+)
 from dovecote.core.outcome import Delivered, Failed, NotBegun, Outcome, Permanent, Result
 from tests.unit.examples import a_claim
 
@@ -102,3 +110,13 @@ def test_a_line_takes_no_more_values_of_a_metric_than_cloudwatch_takes(count: in
     taken = measured.take()["email"]
     assert taken["delivered"] == [count]
     assert len(taken["delivery_seconds"]) == len(taken["attempts_to_success"]) == min(count, MOST)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1000, 5000])
+def test_values_that_are_kept_are_few_and_at_equal_distances(size: int) -> None:
+    values = Sample()
+    for first in range(0, 100_000, size):
+        values.add(range(first, min(first + size, 100_000)), float)
+        assert len(values.kept) <= MOST_KEPT
+    distances = {after - before for before, after in pairwise(values.kept)}
+    assert (values.kept[0], distances, len(values.kept)) == (0, {128}, 782)

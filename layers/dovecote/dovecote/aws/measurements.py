@@ -4,6 +4,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import attrgetter
+from typing import TypeVar
 
 from dovecote import channels
 from dovecote.core.outcome import (
@@ -23,8 +24,13 @@ Choose = Callable[[Sequence[float], int], Sequence[float]]
 Values = Mapping[str, Sequence[float]]
 """The values of each metric, by its name."""
 
+T = TypeVar("T")
+
 MOST = 99
-"""How many values a metric keeps; a line takes less than a hundred of one."""
+"""How many values of a metric a line takes; CloudWatch takes at most a hundred."""
+
+MOST_KEPT = 1000
+"""How many values of a metric are kept until then."""
 
 OUTCOMES: Mapping[type, str] = {
     Delivered: "delivered",
@@ -44,6 +50,24 @@ OF_CHANNEL = (PAUSED, *OUTCOMES.values(), *SAMPLED)
 
 
 _CHANNEL, _OUTCOME = attrgetter("claim.channel"), attrgetter("outcome")
+_ATTEMPTS = attrgetter("claim.attempts")
+
+
+class Sample:
+    """Values of a metric: all of them, or every second, fourth and so on where there are many."""
+
+    def __init__(self) -> None:
+        self.kept: list[float] = []
+        self._distance = 1
+        self._count = 0
+
+    def add(self, values: Sequence[T], of: Callable[[T], float]) -> None:
+        """Add what `of` returns for values."""
+        self.kept += map(of, values[-self._count % self._distance :: self._distance])
+        self._count += len(values)
+        while len(self.kept) > MOST_KEPT:
+            self.kept = self.kept[::2]
+            self._distance *= 2
 
 
 class Measurements:
@@ -63,12 +87,12 @@ class Measurements:
     def _begin(self) -> None:
         self._begun = self._now()
         self._counts: Counter[tuple[str, type]] = Counter()
-        self._values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        self._samples: defaultdict[tuple[str, str], Sample] = defaultdict(Sample)
 
     def sent(self, channel: str, seconds: float) -> None:
         """Record how long a call of a channel took, from its rendering to the provider's answer."""
         with self._lock:
-            self._values[channel, "send_seconds"].append(seconds)
+            self._samples[channel, "send_seconds"].add([seconds], float)
 
     def settled(self, results: Sequence[Result]) -> None:
         """Record results that are stored."""
@@ -84,21 +108,22 @@ class Measurements:
 
     def _delivered(self, channel: str, results: Sequence[Result]) -> None:
         now = self._now()
-        claims = [result.claim for result in results]
-        self._values[channel, "attempts_to_success"] += [claim.attempts for claim in claims]
-        self._values[channel, "delivery_seconds"] += [max(0.0, now - claim.due) for claim in claims]
+        self._samples[channel, "attempts_to_success"].add(results, _ATTEMPTS)
+        self._samples[channel, "delivery_seconds"].add(
+            results, lambda result: max(0.0, now - result.claim.due)
+        )
 
     def take(self) -> Mapping[str, Values]:
         """Return the metrics of each channel, at most `MOST` values of each; start again."""
         with self._lock:
-            counts, values = self._counts, self._values
+            counts, samples = self._counts, self._samples
             self._begin()
         taken: defaultdict[str, dict[str, Sequence[float]]] = defaultdict(dict)
         for (channel, outcome), count in counts.items():
             if outcome in OUTCOMES:
                 taken[channel][OUTCOMES[outcome]] = [count]
-        for (channel, name), several in values.items():
-            taken[channel][name] = self._sample(several, min(MOST, len(several)))
+        for (channel, name), several in samples.items():
+            taken[channel][name] = self._sample(several.kept, min(MOST, len(several.kept)))
         return taken
 
 
