@@ -32,6 +32,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 peers := bench/peers/node_modules
 benched := .venv/.runtime .venv-bench/.bench $(peers)/.bench
 runtime_locks := layers/dovecote/requirements.txt local/requirements.txt
+processes = $$($(bin)/python -c 'import os; print(min(4, os.cpu_count() + 1))')
 # --no-deps: the locks are complete, and pip need not resolve them once more.
 install := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
@@ -55,8 +56,7 @@ migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest sche
 # Each process has a PostgreSQL of its own; one more than processors, since tests wait. Tests with time limits and
 # faults come after, alone.
 test: .venv/.tests .venv-schemathesis/.schemathesis ## unit, integration and faults on a real PostgreSQL
-	@$(bin)/python -m pytest -m "not timed" --dist worksteal tests/unit tests/integration \
-		--numprocesses $$($(bin)/python -c 'import os; print(min(4, os.cpu_count() + 1))')
+	@$(bin)/python -m pytest -m "not timed" --dist worksteal --numprocesses $(processes) tests/unit tests/integration
 	@$(bin)/python -m pytest -m timed tests/unit tests/integration
 	@$(bin)/python -m pytest tests/faults
 
@@ -103,7 +103,7 @@ check: .venv/.check .venv-sam/.sam .venv-checkov/.checkov ## linters, types, cat
 	$(call transformed,Canary10Percent5Minutes)
 	.venv-checkov/bin/checkov --file .check/Canary10Percent5Minutes.json --framework cloudformation \
 		--compact --quiet --skip-download
-	$(bin)/python -m pytest tests/infrastructure
+	$(bin)/python -m pytest --dist loadfile --numprocesses $(processes) tests/infrastructure
 
 # What CloudFormation gets, for a way to deploy. SAM has looked up by then what these two checks miss.
 define transformed
