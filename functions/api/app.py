@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import asdict
+
 from dovecote.aws import documents, events, openapi, responses
 from dovecote.aws.events import Http
 from dovecote.aws.responses import Response
@@ -84,7 +86,7 @@ def put_device(event: Http) -> Response:
 
 def find_devices(event: Http) -> Response:
     """Return the devices of a user."""
-    return responses.ok({"devices": api.find_devices(event.raw_query_string)})
+    return responses.page("devices", api.find_devices(event.raw_query_string), asdict)
 
 
 def delete_device(event: Http) -> Response:

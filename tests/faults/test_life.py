@@ -274,7 +274,7 @@ class Life(RuleBasedStateMachine):
             for route_id, row in before.items()
             if row["notification_id"] == notification_id
         }
-        answer = self.people.erase_user(f"u-{self.notifications.index(notification_id)}", 100)
+        answer = next(self.people.erase_user(f"u-{self.notifications.index(notification_id)}", 100))
         after = self._rows()
         live = [r for r in self.erased if after[r]["next_attempt_at"] is not None]
         assert (answer.routes, answer.in_flight) == (len(self.erased), len(live))

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from dovecote.people import erasure
 from dovecote.store.database import Connection as OwnConnection
 from dovecote.store.database import Database
 from dovecote.store.people.erasure import PostgresErasure
+from dovecote.store.people.places import BEGINNING
 from dovecote.store.queries import rows
 from dovecote.store.statements import statement
 from dovecote.wiring import api
@@ -202,16 +204,11 @@ def test_two_erasures_of_one_notification_at_once_leave_no_payload(
 ) -> None:
     routes = [a_route(user_id="u-1"), a_route(user_id="u-2", resolved_email=BEN)]
     stored(store, a_notification(routes, submission=a_submission(payload={"a": CANARY})))
-    thread = threading.Thread(target=people.erase_user, args=("u-2", 100))
+    thread = threading.Thread(target=lambda: next(people.erase_user("u-2", 100)))
     with psycopg.connect(database_url) as other:
-        (found,) = rows(other, "people/lock_routes_of_user", {"user_id": "u-1", "most": 100})
-        rows_of = {"notification_ids": [found["notification_id"]]}
-        other.execute(
-            "update notification_routes set user_id = null, resolved_email = null"
-            " where route_id = %s",
-            (found["route_id"],),
-        )
-        rows(other, "people/lock_notifications", rows_of)
+        asked = {"user_id": "u-1", "most": 100, **BEGINNING}
+        (found,) = rows(other, "people/lock_routes_of_user", asked)
+        other.execute(statement("people/erase"), {"route_ids": [found["route_id"]]})
         thread.start()
         waiting_for_a_lock(connection)
     thread.join()
@@ -228,17 +225,16 @@ def test_what_another_erasure_takes_is_passed_by_and_does_not_end_this_one(
 ) -> None:
     many(connection, 5)
     answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(people.erase_user("u-1", 2)))
+    thread = threading.Thread(target=lambda: answers.append(next(people.erase_user("u-1", 2))))
     with psycopg.connect(database_url) as other:
-        found = rows(
-            other, "people/lock_routes_of_address", {"address": "ann@example.com", "most": 2}
-        )
+        asked = {"address": "ann@example.com", "most": 2, **BEGINNING}
+        found = rows(other, "people/lock_routes_of_address", asked)
         thread.start()
         waiting_for_a_lock(connection)
         other.execute(statement("people/erase"), {"route_ids": [row["route_id"] for row in found]})
     thread.join()
     assert [(one.routes, one.remaining) for one in answers] == [(2, True)]
-    assert people.erase_user("u-1", 2).routes == 1
+    assert next(people.erase_user("u-1", 2)).routes == 1
     assert fetched(connection, "table user_routes") == []
     assert misfiled(connection) == []
 
@@ -251,9 +247,9 @@ def test_what_is_submitted_during_an_erasure_is_there_as_a_whole_and_erased_by_t
         later = Store(Database(lambda: other), default_max_attempts=5)
         other.execute("select 1")  # begins a transaction, in which the submit stays open
         stored(later, a_notification([a_route(), a_route()]))
-        assert people.erase_user("u-1", 100).routes == 1
+        assert next(people.erase_user("u-1", 100)).routes == 1
     assert misfiled(connection) == []
-    assert people.erase_user("u-1", 100).routes == 2
+    assert next(people.erase_user("u-1", 100)).routes == 2
     assert misfiled(connection) == fetched(connection, "table user_routes") == []
 
 
@@ -292,7 +288,7 @@ def sent_by_nobody(store: Store, connection: Connection) -> str:
 
 
 def in_flight(people: PostgresErasure) -> None:
-    erased = people.erase_user("u-1", 100)
+    erased = next(people.erase_user("u-1", 100))
     assert (erased.routes, erased.in_flight) == (1, 1)
 
 
@@ -359,7 +355,7 @@ def test_a_claim_that_comes_first_is_seen_by_the_erasure_that_waits_for_it(
 ) -> None:
     stored(store, a_notification([a_route()]))
     answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(people.erase_user("u-1", 100)))
+    thread = threading.Thread(target=lambda: answers.append(next(people.erase_user("u-1", 100))))
     with psycopg.connect(database_url) as other:
         other.execute(
             "update notification_routes set claims = 1, attempts = 1,"
@@ -377,7 +373,9 @@ def test_an_erasure_that_comes_first_leaves_nothing_to_claim(
 ) -> None:
     stored(store, a_notification([a_route()]))
     with psycopg.connect(database_url) as other:
-        (found,) = rows(other, "people/lock_routes_of_user", {"user_id": "u-1", "most": 100})
+        (found,) = rows(
+            other, "people/lock_routes_of_user", {"user_id": "u-1", "most": 100, **BEGINNING}
+        )
         assert claim_all(store) == []
         rows_of = {"route_ids": [found["route_id"]]}
         other.execute(statement("people/erase"), rows_of)
@@ -397,7 +395,7 @@ def test_an_erased_dead_letter_is_not_redriven(
     a_dispatch(store, ScriptedChannel())(forever)
     ((route_id, status),) = fetched(connection, "select route_id, status from notification_routes")
     assert status == "dead_lettered"
-    assert people.erase_user("u-1", 100).in_flight == 0
+    assert next(people.erase_user("u-1", 100)).in_flight == 0
     later = json.dumps({"expires_at": "2999-01-01T00:00:00Z"}).encode()
     answer = idle.call("POST", f"/dead-letters/{route_id}/redrive", later)
     assert_problem(answer, 409)
@@ -431,7 +429,7 @@ def many(connection: Connection, routes: int) -> None:
     connection.execute(
         "with n as (insert into notifications"
         "  (notification_id, kind, idempotency_key, fingerprint, payload)"
-        "  select uuidv7(), 'order.shipped', i::text, 'f', '{\"a\": 1}'"
+        "  select uuidv7(), 'order.shipped', gen_random_uuid()::text, 'f', '{\"a\": 1}'"
         "  from generate_series(1, %s) i returning notification_id)"
         " insert into notification_routes (route_id, notification_id, position, channel, target,"
         "  user_id, resolved_email, data, priority, lane, status, max_attempts, expires_at,"
@@ -441,6 +439,37 @@ def many(connection: Connection, routes: int) -> None:
         (routes,),
     )
     enter_people(connection)
+
+
+@pytest.mark.parametrize("person", ["user", "address"])
+def test_an_erasure_reads_each_entry_of_a_person_once(
+    database_url: str, people: PostgresErasure, connection: Connection, person: str
+) -> None:
+    erase_batches = {
+        "user": lambda: people.erase_user("u-1", 100),
+        "address": lambda: people.erase_address("Ann@example.com", 100),
+    }[person]
+    read = []
+    for routes in (500, 2_000):
+        before = entries_read(database_url)
+        many(connection, routes)
+        connection.execute("vacuum analyze user_routes, address_routes")
+        batches = erase_batches()
+        assert sum(one.routes for one in islice(batches, routes // 100)) == routes
+        people.database.close()
+        read.append(entries_read(database_url) - before)
+    assert read[1] < 5 * read[0], "four times as many routes"
+
+
+def entries_read(database_url: str) -> int:
+    """Return how many entries of users and addresses all statements have read so far."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        found = connection.execute(
+            "select sum(idx_tup_read) from pg_stat_user_indexes"
+            " where relname in ('user_routes', 'address_routes')"
+        ).fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 @pytest.mark.timed

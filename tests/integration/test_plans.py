@@ -16,6 +16,7 @@ from dovecote.core.ids import uuid7
 from dovecote.core.outcome import Result
 from dovecote.store.database import Database
 from dovecote.store.operations.overview import LANES
+from dovecote.store.people.places import BEGINNING
 from dovecote.store.queries import rows
 from dovecote.store.statements import statement
 from tests.builders import (
@@ -96,8 +97,6 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "operations/recorded_routes": {**SOME_ROUTES, "expires_at": None, "wait": 10.0},
     "feedback/settle": A_TALE,
     "feedback/reject": {**A_TALE, "reason": "permanent"},
-    "operations/redrive": A_REDRIVE,
-    "operations/redrive, with a new time": {**A_REDRIVE, "expires_at": "2999-01-01T00:00:00Z"},
     "submit/routes": {"notification_id": uuid.uuid4()},
     "operations/story": {"notification_id": uuid.uuid4()},
     "operations/find_by_user": {"user_id": "u-1", "after": None, "limit": 51},
@@ -109,9 +108,6 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "email": "ann@example.com", "after": uuid.uuid4(), "limit": 51,
     },
     "operations/deliveries": {"notification_id": uuid.uuid4()},
-    "people/release": AN_ADDRESS,
-    "operations/cancel": {"notification_id": uuid.uuid4()},
-    "devices/skip_device": {"user_id": "u-1", "device_session_id": "d-1"},
     "operations/gauges": LANES,
     "channel_state/channel_state": {"channel": CHANNEL},
     "operations/paused": {**LANES, "most": 5_000},
@@ -128,11 +124,8 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000,
     },
     "operations/purge": SOME_NOTIFICATIONS,
-    "people/lock_routes_of_user": {"user_id": "u-1", "most": 100},
-    "people/lock_routes_of_address": {"address": "ann@example.com", "most": 100},
-    "people/erase": SOME_ROUTES,
-    "people/erase_neighbours": {**SOME_NOTIFICATIONS, "positions": list(range(100))},
-    "people/empty_payloads": SOME_NOTIFICATIONS,
+    "people/lock_routes_of_user": {"user_id": "u-1", "most": 100, **BEGINNING},
+    "people/lock_routes_of_address": {"address": "ann@example.com", "most": 100, **BEGINNING},
     "people/own_addresses": {"addresses": ["ann@example.com"] * 100, "user_id": "u-1"},
 }  # fmt: skip
 """The statements that touch routes, with their parameters; some twice, by other branches."""
@@ -318,7 +311,7 @@ def test_an_erasure_locks_no_more_routes_than_it_takes(
     fill(connection, 20_000)
     if known == "all":
         connection.execute("vacuum analyze")
-    asked = {"user_id": "u-1", "address": "ann@example.com", "most": 100}
+    asked = {"user_id": "u-1", "address": "ann@example.com", "most": 100, **BEGINNING}
     with connection.transaction():
         found = rows(connection, name, asked)
         locked = connection.execute(
@@ -471,8 +464,35 @@ def test_a_backlog_is_counted_along_the_due_index_and_no_further_than_it_is_aske
     assert [due[name] for name in NAMES] == [5_000] * len(NAMES)
 
 
+BY_FUNCTIONS: dict[str, dict[str, Any]] = {
+    "devices/skip_device": {"user_id": "u-1", "device_session_id": "d-1"},
+    "operations/cancel": {"notification_id": uuid.uuid4()},
+    "operations/redrive": A_REDRIVE,
+    "people/erase": SOME_ROUTES,
+    "people/release": {**AN_ADDRESS, "most": 1000, **BEGINNING},
+}
+"""The statements that change routes by a function of the owner."""
+
+
+@pytest.mark.parametrize("count", [0, 20_000])
+@pytest.mark.parametrize("name", BY_FUNCTIONS)
+def test_a_function_of_the_owner_scans_no_table_whatever_was_planned_before(
+    connection: Connection, name: str, count: int
+) -> None:
+    fill(connection, count)
+    explain_within(connection)
+
+    def run(connection: Connection) -> None:
+        connection.execute(statement(name), BY_FUNCTIONS[name])
+
+    for _ in range(10):
+        found = plans_within(connection, run)
+        assert len(found) >= 2  # the call, and what the function runs
+        assert not scanned(found) & BIG
+
+
 @pytest.mark.parametrize("live", ["hardly any", "all"])
-def test_what_waits_for_a_device_is_found_by_its_user_however_much_is_live(
+def test_what_waits_for_a_device_is_found_by_the_device_however_much_is_live(
     connection: Connection, live: str
 ) -> None:
     fill(connection, 20_000)
@@ -482,13 +502,15 @@ def test_what_waits_for_a_device_is_found_by_its_user_however_much_is_live(
             " where position <> 20"
         )
     connection.execute("vacuum analyze dovecote.notification_routes, dovecote.user_routes")
-    explained = connection.execute(
-        b"explain (format json) " + statement("devices/skip_device"),
-        STATEMENTS["devices/skip_device"],
-    ).fetchone()
-    assert explained is not None
-    used = {node["Index Name"] for node in nodes(explained[0][0]["Plan"]) if "Index Name" in node}
-    assert used == {"user_routes_pkey", "notification_routes_pkey"}
+    explain_within(connection)
+    found = plans_within(
+        connection,
+        lambda own: own.execute(
+            statement("devices/skip_device"), BY_FUNCTIONS["devices/skip_device"]
+        ),
+    )
+    used = {node["Index Name"] for plan in found for node in nodes(plan) if "Index Name" in node}
+    assert used == {"notification_routes_device", "notification_routes_pkey"}
 
 
 def test_a_claim_changes_no_indexed_column_and_stays_on_its_page(connection: Connection) -> None:

@@ -83,10 +83,19 @@ class House:
         assert (status, answer) == (200, device | {"platform": "fcm"})
 
     def devices(self, user: str) -> set[str]:
-        status, answer = self.ask("GET", f"/devices?user_id={quote_plus(user)}")
-        assert status == 200, answer
-        assert {one["user_id"] for one in answer["devices"]} <= {user}
-        return {one["device_session_id"] for one in answer["devices"]}
+        """Return the sessions of a user's devices, read page by page."""
+        sessions: list[str] = []
+        path: str | None = f"/devices?user_id={quote_plus(user)}&limit=40"
+        while path is not None:
+            status, answer = self.ask("GET", path)
+            assert status == 200, answer
+            assert {one["user_id"] for one in answer["devices"]} <= {user}
+            sessions += (one["device_session_id"] for one in answer["devices"])
+            after = answer["next"]
+            page = f"/devices?user_id={quote_plus(user)}&limit=40"
+            path = None if after is None else f"{page}&after={quote_plus(after)}"
+        assert len(sessions) == len(set(sessions))
+        return set(sessions)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dovecote.core.device import Device, Registration
 from dovecote.core.errors import ProviderUnavailable, TokenRefused
 from dovecote.core.parsing import bodies, queries
 from dovecote.core.parsing.identifiers import Identifier
-from dovecote.core.parsing.queries import Reader
+from dovecote.core.parsing.queries import Page, Reader
 from dovecote.core.problems import Fault, Invalid, NotFound
 
 if TYPE_CHECKING:  # few functions register devices
@@ -48,8 +48,13 @@ class DeviceRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class DeviceStore(Protocol):
     """The devices of users. Every call may raise StoreError."""
 
-    def registrations(self, user_id: str) -> Sequence[Registration]:
-        """Return the devices of a user, the oldest first."""
+    def registrations(
+        self, user_id: str, session: str | None, after: str, limit: int
+    ) -> Sequence[Registration]:
+        """Return devices of a user in the order of their sessions, or the one of a session.
+
+        None of them comes before or at `after`; return at most `limit`.
+        """
 
     def sessions(self, user_id: str) -> Sequence[str]:
         """Return the ids of a user's devices, deleted ones with undeleted endpoints included."""
@@ -74,16 +79,18 @@ class DeviceStore(Protocol):
         """Remove a retired endpoint, once the provider has deleted it."""
 
 
-def find_devices(store: DeviceStore, query: str) -> Sequence[Registration]:
-    """Return the devices of a user, the oldest first, or the one of a session.
+def find_devices(store: DeviceStore, query: str) -> Page[Registration]:
+    """Return a page of a user's devices in the order of their sessions, or the one of a session.
 
     Raises Malformed and Invalid.
     """
+    readers = {**DEVICE, "after": queries.identifier, "limit": queries.limit}
     refused = "The request does not name a user."
-    given = queries.read(query, DEVICE, refused, required=("user_id",))
-    devices = store.registrations(given["user_id"])
-    session = given.get("device_session_id")
-    return [one for one in devices if session in (None, one.device_session_id)]
+    given = queries.read(query, readers, refused, required=("user_id",))
+    limit = given.get("limit", queries.USUAL)
+    session, after = given.get("device_session_id"), given.get("after", "")
+    found = store.registrations(given["user_id"], session, after, limit + 1)
+    return queries.page(found, limit, lambda one: one.device_session_id)
 
 
 class Devices(Struct, kw_only=True):

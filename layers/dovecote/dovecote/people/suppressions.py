@@ -34,11 +34,11 @@ class Suppressions(Protocol):
     def put(self, email: str) -> Suppression:
         """Suppress an address; one that is already suppressed keeps its reason."""
 
-    def delete(self, email: str, *, release: bool) -> int | None:
-        """Unsuppress an address; return how many of its skipped routes are pending again.
+    def delete(self, email: str) -> bool:
+        """Unsuppress an address; return False if it was not suppressed."""
 
-        Return None if it is not suppressed.
-        """
+    def release(self, email: str) -> int:
+        """Make the routes pending that were skipped for an address; return how many."""
 
 
 class SuppressionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -78,12 +78,13 @@ class KeepSuppressions(msgspec.Struct, kw_only=True):
     def delete(self, query: str) -> int:
         """Unsuppress an address; return how many routes were released.
 
-        With `release=true`, unexpired routes that were skipped for it are pending again.
-        Raises Malformed, Invalid or NotFound.
+        With `release=true`, unexpired routes that were skipped for it are pending again. A repeated
+        call releases what a failed one left. Raises Malformed, Invalid or NotFound.
         """
         readers = {"email": queries.email, "release": queries.flag}
         given = queries.read(query, readers, REFUSED, required=("email",))
-        released = self.store.delete(given["email"], release=given.get("release", False))
-        if released is None:
+        deleted = self.store.delete(given["email"])
+        released = self.store.release(given["email"]) if given.get("release", False) else 0
+        if not (deleted or released):
             raise NotFound(UNKNOWN)
         return released

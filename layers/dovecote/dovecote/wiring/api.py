@@ -11,9 +11,8 @@ from dovecote.wiring.observability import log
 from dovecote.wiring.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dovecote.core.device import Registration
+    from dovecote.core.parsing.queries import Page
     from dovecote.operations.dead_letters import DeadLetters
     from dovecote.operations.notifications import Notifications
     from dovecote.operations.overview import Overview
@@ -56,8 +55,8 @@ def overview() -> Overview:
     return read_overview(PostgresOverview(database()).overview, database())
 
 
-def find_devices(query: str) -> Sequence[Registration]:
-    """Return the devices that a query asks for, without a client of the provider."""
+def find_devices(query: str) -> Page[Registration]:
+    """Return the page of devices that a query asks for, without a client of the provider."""
     from dovecote.people.devices import find_devices
     from dovecote.store.people.devices import PostgresDevices
 

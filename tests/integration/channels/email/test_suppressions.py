@@ -253,6 +253,26 @@ def test_what_was_skipped_for_an_address_is_released_with_it_and_sent(
     assert len(provider.provider.ledger.accepted) == 1
 
 
+def test_many_routes_are_released_in_several_transactions(
+    functions: Functions, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dovecote.store.people.suppressions.MOST_ROUTES", 2)
+    suppress(functions)
+    for number in range(5):
+        functions.post(channel_body("email", idempotency_key=f"order-{number}"))
+    assert released(functions) == 5
+    assert {status for status, *_ in states(connection)} == {"pending"}
+
+
+def test_a_repeated_release_finishes_one_that_failed(
+    functions: Functions, connection: Connection
+) -> None:
+    skipped_for_it(functions)
+    connection.execute("delete from dovecote.suppressions")
+    assert released(functions) == 1
+    assert functions.call("DELETE", f"{PATH}&release=true").status == 404
+
+
 NOT_RELEASED = {
     "it expired": "expires_at = now()",
     "it was skipped for another reason": "last_error = 'not allowed here'",

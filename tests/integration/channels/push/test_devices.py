@@ -84,7 +84,7 @@ def test_a_device_is_shown_alone_and_with_the_others_and_never_its_token(
     assert (phone["platform"], phone["dead_at"]) == ("fcm", None)
     assert datetime.fromisoformat(phone["created_at"]) <= datetime.now(UTC)
     assert tablet["device_session_id"] == "tablet"
-    assert functions.call("GET", PHONE).body == {"devices": [phone]}
+    assert functions.call("GET", PHONE).body == {"devices": [phone], "next": None}
     assert TOKEN not in json.dumps(listed.body)
 
 
@@ -96,7 +96,7 @@ def test_an_unknown_device_is_not_listed_and_cannot_be_deleted(
 ) -> None:
     put(functions, user="u-2")
     listed = functions.call("GET", f"/devices?{query}")
-    assert (listed.status, listed.body) == (200, {"devices": []})
+    assert (listed.status, listed.body) == (200, {"devices": [], "next": None})
     answer = functions.call("DELETE", f"/devices?{query}")
     assert (answer.status, answer.headers["content-type"]) == (404, PROBLEM)
     assert len(functions.call("GET", "/devices?user_id=u-2").body["devices"]) == 1
@@ -104,7 +104,31 @@ def test_an_unknown_device_is_not_listed_and_cannot_be_deleted(
 
 def test_an_unknown_user_has_no_devices(functions: Functions) -> None:
     answer = functions.call("GET", "/devices?user_id=unknown")
-    assert (answer.status, answer.body) == (200, {"devices": []})
+    assert (answer.status, answer.body) == (200, {"devices": [], "next": None})
+
+
+def test_devices_are_listed_by_page_in_the_order_of_their_sessions(functions: Functions) -> None:
+    sessions = [f"session-{number}" for number in range(5)]
+    for number, session in enumerate(reversed(sessions)):
+        put(functions, f"token-{number}", session=session)
+    put(functions, "of another user", user="u-2", session="session-3")
+    listed: list[str] = []
+    path: str | None = "/devices?user_id=u-1&limit=2"
+    pages = 0
+    while path is not None:
+        body = functions.call("GET", path).body
+        listed += (one["device_session_id"] for one in body["devices"])
+        after, pages = body["next"], pages + 1
+        path = f"/devices?user_id=u-1&limit=2&after={after}" if after else None
+    assert (listed, pages) == (sessions, 3)
+
+
+@pytest.mark.parametrize("parameter", ["limit=0", "limit=101", "limit=x", "after=", "after=%00"])
+def test_a_page_of_devices_that_cannot_be_read_is_refused(
+    functions: Functions, parameter: str
+) -> None:
+    answer = functions.call("GET", f"/devices?user_id=u-1&{parameter}")
+    assert (answer.status, answer.headers["content-type"]) == (422, PROBLEM)
 
 
 def test_registering_twice_is_registering_once(functions: Functions, provider: Running) -> None:
@@ -147,7 +171,7 @@ def test_a_token_that_changes_hands_goes_to_the_new_user_and_nothing_of_the_old_
     put(functions)
     notification = functions.post(LATER).body["notification_id"]
     put(functions, user="u-2")
-    assert functions.call("GET", "/devices?user_id=u-1").body == {"devices": []}
+    assert functions.call("GET", "/devices?user_id=u-1").body["devices"] == []
     assert len(functions.call("GET", "/devices?user_id=u-2").body["devices"]) == 1
     routes = functions.call("GET", f"/notifications/{notification}").body["routes"]
     push = next(route for route in routes if route["channel"] == "push")

@@ -24,9 +24,18 @@ def mark_device_dead(
 class PostgresDevices(Queries):
     """The devices of users."""
 
-    def registrations(self, user_id: str) -> Sequence[Registration]:
-        """Return the devices of a user, the oldest first."""
-        return self._all(Registration, "devices/registrations", user_id=user_id)
+    def registrations(
+        self, user_id: str, session: str | None, after: str, limit: int
+    ) -> Sequence[Registration]:
+        """Return devices of a user in the order of their sessions, or the one of a session."""
+        return self._all(
+            Registration,
+            "devices/registrations",
+            user_id=user_id,
+            device_session_id=session,
+            after=after,
+            limit=limit,
+        )
 
     def sessions(self, user_id: str) -> Sequence[str]:
         """Return the ids of a user's devices, deleted ones with undeleted endpoints included."""

@@ -1,8 +1,11 @@
 """Suppressed addresses, and the routes that were skipped because of them."""
 
 from dovecote.people.suppressions import Suppression
-from dovecote.store.database import Opened
-from dovecote.store.queries import Queries, execute, in_transaction, rows
+from dovecote.store.people.places import BEGINNING, place_after
+from dovecote.store.queries import Queries
+
+MOST_ROUTES = 1000
+"""How many routes of an address one transaction of a release reads."""
 
 
 class PostgresSuppressions(Queries):
@@ -18,13 +21,17 @@ class PostgresSuppressions(Queries):
         (row,) = self._rows("people/put_suppression", email=email)
         return Suppression(email=email, **row)
 
-    @in_transaction
-    def delete(self, connection: Opened, email: str, *, release: bool) -> int | None:
-        """Unsuppress an address; return how many of its skipped routes are pending again.
+    def delete(self, email: str) -> bool:
+        """Unsuppress an address; return False if it was not suppressed."""
+        return bool(self._count("people/delete_suppression", email=email))
 
-        Return None if it is not suppressed.
+    def release(self, email: str) -> int:
+        """Make the routes pending that were skipped for an address; return how many.
+
+        Each transaction reads so many of its routes that it takes milliseconds.
         """
-        parameters = {"email": email}
-        if not execute(connection, "people/delete_suppression", parameters).rowcount:
-            return None
-        return len(rows(connection, "people/release", parameters)) if release else 0
+        released, place = 0, BEGINNING
+        while found := self._rows("people/release", email=email, most=MOST_ROUTES, **place):
+            released += sum(row["released"] for row in found)
+            place = place_after(found[-1])
+        return released

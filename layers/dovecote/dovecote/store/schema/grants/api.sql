@@ -2,31 +2,30 @@
 -- devices and suppressions, erase people, and say how all stands.
 -- It reads no payload and no recipient's data, and what it changes of them it erases.
 
-grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at),
-    update (payload)
+grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at)
     on dovecote.notifications to {user};
 
 grant select (
-        route_id, notification_id, position, channel, target, lane, status, user_id, device_session_id,
+        route_id, notification_id, position, channel, lane, status, user_id, device_session_id,
         resolved_email, attempts, max_attempts, claims, claim_token, leased_until,
         next_attempt_at, last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id,
         created_at, waiting_since, waiting_for
     ),
-    update (
-        lane, status, attempts, next_attempt_at, expires_at, doubt_until, user_id, device_session_id,
-        resolved_email, locale, data, last_error, waiting_since, waiting_for, refusals, refused_at
-    )
+    -- To lock a row takes the right to change something of it.
+    update (position)
     on dovecote.notification_routes to {user};
 
--- Whose a route is. An erasure deletes by a function of the owner's.
+-- Whose a route is.
 grant select on dovecote.user_routes, dovecote.address_routes to {user};
-grant execute on function dovecote.unlist to {user};
+
+-- Each change of a route, by a function with the owner's rights.
+grant execute on function
+    dovecote.cancel, dovecote.redrive, dovecote.release, dovecote.erase, dovecote.skip_device to {user};
 
 grant select (
         dead_letter_id, route_id, notification_id, kind, channel, reason, error, attempts,
         dead_lettered_at, closed_at, redrive_id
-    ),
-    update (error, closed_at, closed_as, redrive_id)
+    )
     on dovecote.notification_dead_letters to {user};
 
 grant select (
@@ -36,9 +35,7 @@ grant select (
     update (redriven, refused)
     on dovecote.redrives to {user};
 
-grant select (route_id, claim, event, at, attempt, reason, detail, message_id),
-    insert (route_id, claim, event, reason),
-    update (detail)
+grant select (route_id, claim, event, at, attempt, reason, detail, message_id)
     on dovecote.notification_events to {user};
 
 -- What is on record of an email is shown.

@@ -10,9 +10,6 @@ grant select, update (
     refused_at
 ) on dovecote.notification_routes to {user};
 
--- The routes of a user whose device has died.
-grant select (user_id, route_id) on dovecote.user_routes to {user};
-
 grant select (route_id, dead_lettered_at, closed_at),
     insert (route_id, notification_id, reason, error, attempts)
     on dovecote.notification_dead_letters to {user};
@@ -46,3 +43,6 @@ grant execute on function dovecote.pace_after, dovecote.steady_seconds to {user}
 
 -- While it works for a submit that called it, no other submit need call.
 grant update (taken_until) on dovecote.handover to {user};
+
+-- What waits for a device that has died.
+grant execute on function dovecote.skip_device to {user};

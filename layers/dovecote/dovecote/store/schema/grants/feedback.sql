@@ -5,16 +5,12 @@
 grant select (notification_id, kind) on dovecote.notifications to {user};
 
 grant select (
-        route_id, notification_id, target, user_id, device_session_id, status, attempts, claims,
-        claim_token, next_attempt_at, last_error, expires_at, doubt_until
+        route_id, notification_id, status, attempts, claims, last_error, expires_at, doubt_until
     ),
     update (
         status, claim_token, leased_until, next_attempt_at, doubt_until, published_at,
         provider_message_id, last_error, waiting_since, waiting_for, refusals, refused_at
     ) on dovecote.notification_routes to {user};
-
--- The routes of a user whose device has died.
-grant select (user_id, route_id) on dovecote.user_routes to {user};
 
 grant select (route_id, closed_at),
     insert (route_id, notification_id, reason, error, attempts),
@@ -38,3 +34,6 @@ grant execute on function dovecote.suppress to {user};
 
 grant select (user_id, device_session_id, endpoint, dead_at, updated_at), update (dead_at)
     on dovecote.push_devices to {user};
+
+-- What waits for a device that has died.
+grant execute on function dovecote.skip_device to {user};

@@ -9,9 +9,8 @@ grant select, insert, update (
     provider_message_id, last_error, waiting_since, waiting_for, refusals, refused_at
 ) on dovecote.notification_routes to {user};
 
--- Whose they are, and which of a user wait for a device that has died.
+-- Whose they are.
 grant insert on dovecote.user_routes, dovecote.address_routes to {user};
-grant select (user_id, route_id) on dovecote.user_routes to {user};
 
 grant select (route_id), insert (route_id, notification_id, reason, error, attempts)
     on dovecote.notification_dead_letters to {user};
@@ -43,3 +42,6 @@ grant execute on function dovecote.pace_after, dovecote.steady_seconds to {user}
 
 -- Whose it is to call dispatch for what is left.
 grant select, update (taken_until) on dovecote.handover to {user};
+
+-- What waits for a device that has died.
+grant execute on function dovecote.skip_device to {user};

@@ -119,6 +119,11 @@ create index notification_routes_waiting
     on dovecote.notification_routes (waiting_for, waiting_since)
     where waiting_since is not null and status in ('pending', 'retrying');
 
+-- Finds the live routes of a device, which are skipped when it is deleted or dead.
+create index notification_routes_device
+    on dovecote.notification_routes (device_session_id)
+    where target = 'device' and status in ('pending', 'retrying');
+
 -- Finds the routes of a notification.
 create index notification_routes_notification
     on dovecote.notification_routes (notification_id)

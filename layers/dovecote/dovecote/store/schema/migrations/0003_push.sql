@@ -28,3 +28,38 @@ create table dovecote.retired_endpoints (
 
 -- Finds the retired endpoints of a device.
 create index retired_endpoints_device on dovecote.retired_endpoints (user_id, device_session_id);
+
+-- Make routes skipped whose device died, was deleted or went to another user: those that are live and unclaimed. A
+-- worker that holds a route finds no device, or the provider reports it as dead. A route in doubt or under a lapsed
+-- lease stays. A route that is stored at the same moment is skipped when it is due.
+--
+-- It waits for no lock, so it takes part in no deadlock: a locked route is being claimed, ended or cancelled. It has
+-- the owner's rights, because the user of functions/api may update no route.
+create function dovecote.skip_device(of_user text, of_session text) returns void
+    language sql security definer set search_path = pg_catalog, dovecote, pg_temp
+begin atomic
+    with idle as (
+        select route_id
+        from dovecote.notification_routes
+        where device_session_id = of_session
+          and user_id = of_user
+          and target = 'device'
+          and status in ('pending', 'retrying')
+          and claim_token is null
+          and doubt_until is null
+        for update skip locked
+    ), skipped as (
+        update dovecote.notification_routes
+        set status = 'skipped',
+            next_attempt_at = null,
+            waiting_since = null,
+            waiting_for = null,
+            refusals = null,
+            refused_at = null,
+            last_error = 'device is dead or no longer registered'
+        where route_id = any (array(select route_id from idle))
+        returning route_id, claims, last_error
+    )
+    insert into dovecote.notification_events (route_id, claim, event, reason)
+    select route_id, claims, 'skipped', last_error from skipped;
+end;
