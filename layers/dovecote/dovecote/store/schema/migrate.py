@@ -1,13 +1,11 @@
-"""Bring a database to the newest schema: forward-only numbered files, each in a transaction.
+"""Bring a database to the newest schema by forward-only numbered files.
 
 A database that is ahead of the known files is success: the previous release keeps running while a
 newer one is rolled out, and after it was rolled back.
 """
 
 import hashlib
-import math
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,13 +14,10 @@ import psycopg
 from psycopg import sql
 
 from dovecote.core.errors import StoreFailed
-from dovecote.store.database import Connection
+from dovecote.store.schema.applying import apply, bound
 
 LOCK = 7_061_993_141
 """The advisory lock that lets one migration run at a time; the number is arbitrary."""
-
-ROLLBACK_SECONDS = 1.0
-"""How long before its client the server gives up, so that the client still receives the error."""
 
 ROLE_SETTINGS = (
     # Statements name tables without a schema. The path has no schema in which a producer may create
@@ -68,6 +63,9 @@ order by 1
 """Roles that may create in the schema, except this role, superusers and the database's owner."""
 
 
+Report = Callable[[str, int], None]
+
+
 class ChangedMigration(Exception):
     """A file has changed since this database applied it."""
 
@@ -106,9 +104,12 @@ def migrate(url: str) -> list[str]:
         return migrate_with(connection, known())
 
 
-def migrate_with(connection: psycopg.Connection, migrations: list[Migration]) -> list[str]:
+def migrate_with(
+    connection: psycopg.Connection, migrations: list[Migration], report: Report = lambda *_: None
+) -> list[str]:
     """Apply migrations on an open autocommit connection, alone by an advisory lock.
 
+    `report` takes the name of a file and how many rows its repeated statement has changed so far.
     PostgreSQL's errors have the name of the file in their notes. Raises StoreFailed if an untrusted
     role may create in the schema.
     """
@@ -119,14 +120,14 @@ def migrate_with(connection: psycopg.Connection, migrations: list[Migration]) ->
         applied = _applied(connection)
         missing = [m for m in migrations if not _is_applied(m, applied)]
         for migration in missing:
-            _apply(connection, migration)
+            _apply(connection, migration, report)
     return [migration.name for migration in missing]
 
 
 @contextmanager
 def alone(connection: psycopg.Connection) -> Iterator[None]:
     """Hold the advisory lock of this database in the context."""
-    _bound(connection)
+    bound(connection)
     connection.execute("select pg_advisory_lock(%s)", (LOCK,))
     try:
         yield
@@ -162,23 +163,6 @@ def newest(connection: psycopg.Connection) -> int:
     return max(_applied(connection))
 
 
-def _bound(connection: psycopg.Connection) -> None:
-    """Let statements of this session run until its deadline, or without a limit.
-
-    A migration may build an index over all routes, and waits for another migration. The role of the
-    first migration has no settings yet.
-    """
-    deadline = connection.deadline if isinstance(connection, Connection) else math.inf
-    left = deadline - time.monotonic() - ROLLBACK_SECONDS
-    milliseconds = max(1, int(left * 1000)) if left < math.inf else 0
-    connection.execute(
-        sql.SQL(
-            "set search_path = pg_catalog, dovecote, pg_temp; set statement_timeout = {};"
-            " set lock_timeout = 0"
-        ).format(milliseconds)
-    )
-
-
 def _applied(connection: psycopg.Connection) -> dict[int, str]:
     return dict(
         connection.execute("select version, checksum from dovecote.schema_migrations").fetchall()
@@ -192,16 +176,15 @@ def _is_applied(migration: Migration, applied: dict[int, str]) -> bool:
     return checksum is not None
 
 
-def _apply(connection: psycopg.Connection, migration: Migration) -> None:
-    _bound(connection)
+def _apply(connection: psycopg.Connection, migration: Migration, report: Report) -> None:
+    def record() -> None:
+        connection.execute(
+            "insert into dovecote.schema_migrations (version, name, checksum) values (%s, %s, %s)",
+            (migration.version, migration.name, migration.checksum),
+        )
+
     try:
-        with connection.transaction():
-            connection.execute(migration.text.encode())
-            connection.execute(
-                "insert into dovecote.schema_migrations (version, name, checksum)"
-                " values (%s, %s, %s)",
-                (migration.version, migration.name, migration.checksum),
-            )
+        apply(connection, migration.text, record, lambda rows: report(migration.name, rows))
     except psycopg.Error as error:
         error.add_note(migration.name)
         raise

@@ -54,12 +54,15 @@ class Provision(msgspec.Struct, kw_only=True):
         try:
             with self._awake(deadline) as connection:
                 connection.deadline = deadline
-                applied = migrate_with(connection, known())
+                applied = migrate_with(connection, known(), self._report)
                 make_users(connection, users)
                 publish(connection, self.publication)
                 return Provisioned(applied=applied, version=newest(connection))
         except psycopg.Error as error:
             raise _in_words(error) from None
+
+    def _report(self, file: str, rows: int) -> None:
+        self.log.info("migration in progress", file=file, rows=rows)
 
     def _awake(self, deadline: float) -> Connection:
         """Connect, and repeat it while that may help.
