@@ -153,6 +153,27 @@ def test_a_connection_that_was_ended_while_idle_costs_no_request(
     database.close()
 
 
+FEW_ROWS = {
+    "further_acceptances", "email_rejections", "purge_place", "redrives", "retired_endpoints",
+    "schema_migrations",
+}  # fmt: skip
+
+
+def test_tables_that_grow_are_analysed_by_rows_and_not_by_share(connection: Connection) -> None:
+    found = fetched(
+        connection,
+        "select relname, reloptions from pg_class"
+        " where relkind = 'r' and relnamespace = 'dovecote'::regnamespace",
+    )
+    by_share = {
+        name
+        for name, options in found
+        if not {"autovacuum_analyze_scale_factor=0", "autovacuum_vacuum_scale_factor=0"}
+        & set(options or ())
+    }
+    assert by_share - {"kinds", "routing"} == FEW_ROWS
+
+
 def fetched(connection: Connection, query: str) -> list[Any]:
     return connection.execute(query.encode()).fetchall()
 

@@ -44,6 +44,8 @@ def retention(database_url: str) -> Iterator[PostgresPurge]:
 
 
 def purge(retention: PostgresPurge, days: int = 90) -> dict[str, int]:
+    """Purge as once a day, from the oldest notification."""
+    retention.database.ask(lambda own: own.execute("update purge_place set began_at = '-infinity'"))
     return Purge(store=retention, days=days, log=RecordingLog())(forever)
 
 
@@ -164,6 +166,44 @@ def test_an_erasure_keeps_nothing_any_longer(
         " select route_id, 1, 'erased' from notification_routes"
     )
     assert purge(retention)["routes"] == 1
+
+
+def test_a_purge_continues_where_the_last_one_stopped_and_begins_anew_once_a_day(
+    connection: Connection, retention: PostgresPurge
+) -> None:
+    again = Purge(store=retention, days=90, log=RecordingLog())
+    kept = an_old_one(connection, days=110, status="pending")
+    an_old_one(connection, days=100)
+    assert purge(retention)["notifications"] == 1
+    connection.execute(
+        "update notification_routes set status = 'cancelled', next_attempt_at = null"
+        " where route_id = %s",
+        (kept,),
+    )
+    an_old_one(connection, days=95)
+    assert again(forever)["notifications"] == 1, "the one after the place"
+    connection.execute("update purge_place set began_at = now() - interval '23 hours'")
+    assert again(forever)["notifications"] == 0
+    connection.execute("update purge_place set began_at = now() - interval '25 hours'")
+    assert again(forever)["notifications"] == 1
+    assert counts(connection)["notifications"] == 0
+
+
+def test_a_run_that_ended_early_is_continued_by_the_next(
+    connection: Connection, retention: PostgresPurge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dovecote.operations.purge.MOST", 2)
+    for _ in range(5):
+        an_old_one(connection)
+    left = iter([60.0, 0.0])
+    again = Purge(store=retention, days=90, log=RecordingLog())
+    assert again(lambda: next(left))["notifications"] == 2
+    with connection.transaction():
+        statement_of = statement("operations/purgeable")
+        (place,) = connection.execute("select after_id from purge_place").fetchone() or ()
+        found = connection.execute(statement_of, {**ALL, "after": place}).fetchall()
+    assert len(found) == 3
+    assert again(forever)["notifications"] == 3
 
 
 def test_batches_are_small_and_what_stays_is_passed_by(

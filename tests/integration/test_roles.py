@@ -69,7 +69,8 @@ RUNS: Mapping[str, set[str]] = {
         "feedback/recorded", "feedback/reject", "feedback/settle", "feedback/suppress",
     },
     "Purge": {
-        "operations/purge", "operations/purgeable",
+        "operations/keep_purge_place", "operations/purge", "operations/purge_place",
+        "operations/purgeable",
     },
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""

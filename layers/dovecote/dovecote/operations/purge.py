@@ -34,12 +34,15 @@ FIRST = UUID(int=0)
 class Retention(Protocol):
     """The store of old notifications. Every call may raise StoreError."""
 
+    def place(self, first: UUID) -> UUID:
+        """Return the notification after which a purge continues; `first` once a day."""
+
     def purge(self, days: int, after: UUID, most: int, most_routes: int) -> Purged | None:
         """Delete the ended ones of the next old notifications after one, in one transaction.
 
         A notification has ended if all its routes have, and nothing changed them for so many days.
-        Reads up to `most` notifications, and no further one after so many routes. Return None if
-        no old one is left.
+        Reads up to `most` notifications, and no further one after so many routes, and keeps the
+        place of the last one. Return None if no old one is left.
         """
 
 
@@ -51,12 +54,13 @@ class Purge(msgspec.Struct, kw_only=True):
     log: Log
 
     def __call__(self, left: Callable[[], float]) -> dict[str, int]:
-        """Purge until nothing is left or the time is up; return the counts of deleted rows.
+        """Purge from the last place until nothing is left or the time is up; return the counts.
 
-        A retention of 0 days keeps everything. Raises StoreError; earlier batches stay deleted.
+        Once a day it begins with the oldest notification, since some that it kept end later. A
+        retention of 0 days keeps everything. Raises StoreError; earlier batches stay deleted.
         """
         tally = dict.fromkeys(("notifications", "routes", "dead_letters"), 0)
-        after: UUID | None = FIRST if self.days else None
+        after: UUID | None = self.store.place(FIRST) if self.days else None
         try:
             while after is not None and left() > LEAST_SECONDS:
                 after = self._batch(after, tally)

@@ -4,11 +4,17 @@ from uuid import UUID
 
 from dovecote.operations.purge import Purged
 from dovecote.store.database import Opened
-from dovecote.store.queries import Queries, in_transaction, rows
+from dovecote.store.queries import Queries, execute, in_transaction, rows
 
 
 class PostgresPurge(Queries):
     """Deletes notifications that ended long enough ago."""
+
+    def place(self, first: UUID) -> UUID:
+        """Return the notification after which a purge continues; `first` once a day."""
+        (row,) = self._rows("operations/purge_place", first=first)
+        place: UUID = row["after_id"]
+        return place
 
     @in_transaction
     def purge(
@@ -21,4 +27,6 @@ class PostgresPurge(Queries):
             return None
         over = [row["notification_id"] for row in found if row["over"]]
         (counts,) = rows(connection, "operations/purge", {"notification_ids": over})
-        return Purged(last=found[-1]["notification_id"], **counts)
+        last = found[-1]["notification_id"]
+        execute(connection, "operations/keep_purge_place", {"last": last})
+        return Purged(last=last, **counts)

@@ -16,3 +16,6 @@ grant select (route_id, event, at), delete on dovecote.notification_events to {u
 grant select (template_id, idempotency_key), delete on dovecote.email_deliveries to {user};
 grant select (template_id, idempotency_key), delete on dovecote.further_acceptances to {user};
 grant select (route_id), delete on dovecote.email_rejections to {user};
+
+-- Where it continues.
+grant select, update (after_id, began_at) on dovecote.purge_place to {user};
