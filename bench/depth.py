@@ -17,6 +17,7 @@ from bench.measure import Bench, settle
 from bench.report import Rounds, Table, Target, ratios, spread
 from bench.rounds import Size
 from dovecote.core.claim import Lease
+from dovecote.core.cursors import LaneCursors
 from dovecote.store.database import Connection, Database
 from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
 
@@ -115,7 +116,8 @@ class Deep:
         """Claim and publish a batch."""
         begun = time.perf_counter()
         lease = Lease(token=uuid.uuid4(), seconds=600)
-        claims = list(self._store.claim(routes.CHANNEL, {routes.DUE: BATCH}, lease, {})[0])
+        quotas = {routes.DUE: BATCH}
+        claims = list(self._store.claim(routes.CHANNEL, quotas, lease, LaneCursors())[0])
         claimed = time.perf_counter()
         with self._store.transaction() as transaction:
             ids = {claim.route_id: str(claim.route_id) for claim in claims}

@@ -28,6 +28,7 @@ VALUES = {
     "lanes": f"'{{{DUE}}}'",
     "limits": f"'{{{BATCH}}}'",
     "since": "'{-Infinity}'",
+    "until": "'-Infinity'::float8",
     "message_ids": ":messages",
 }
 

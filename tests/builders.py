@@ -1,11 +1,13 @@
 """Things to test with: submissions, notifications, small fakes for the edges."""
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +18,7 @@ from dovecote.channels import NAMES, lanes
 from dovecote.channels.base import Prepared, Reply
 from dovecote.core.backoff import Backoff
 from dovecote.core.claim import Claim, Lease
+from dovecote.core.cursors import LaneCursors
 from dovecote.core.dead_letter import Redrive
 from dovecote.core.notification import Cancellation, NewNotification, Priority, Stored, Submission
 from dovecote.core.outcome import Delivered, Outcome
@@ -26,6 +29,7 @@ from dovecote.core.transitions import Refusal
 from dovecote.dispatch.deliver import Deliver
 from dovecote.dispatch.dispatch import Dispatch
 from dovecote.dispatch.finalise import Finaliser
+from dovecote.dispatch.lapsed import LapsedSearch
 from dovecote.dispatch.pauses import Pauses
 from dovecote.dispatch.ports import Claimed
 from dovecote.dispatch.sending.sender import Sender
@@ -150,7 +154,8 @@ def fresh(
     store: Store, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float] | None = None
 ) -> Claimed:
     """Claim so many of each lane."""
-    return store.claim(CHANNEL, lanes, lease, since or {})[0]
+    cursors = LaneCursors(since=dict(since or {}), until=math.inf if since else -math.inf)
+    return store.claim(CHANNEL, lanes, lease, cursors)[0]
 
 
 def claim_all(store: Store, seconds: float = 60, batch: int = 1000) -> list[Claim]:
@@ -168,7 +173,9 @@ def cancel(store: Store, claim: Claim) -> Cancellation | None:
 def claim_lapsed(store: Store, channel: str = CHANNEL, hold: float = 0) -> Claim | None:
     """Claim a route of a channel whose lease, and hold, ran out."""
     numbers = [lane.number for lane in lanes.of(channel)]
-    return next(iter(store.claim_lapsed(numbers, a_lease(), hold=hold)), None)
+    search = LapsedSearch()
+    search.look(numbers, partial(store.examine, hold=hold))
+    return next(iter(store.claim_lapsed(search.found, a_lease(), hold=hold)), None)
 
 
 def a_redrive(**overrides: Any) -> Redrive:

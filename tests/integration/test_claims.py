@@ -183,13 +183,19 @@ def free(connection: Connection) -> None:
     )
 
 
-def test_what_became_due_before_the_place_that_was_read_to_is_delivered_in_the_same_run(
-    store: Store, connection: Connection
+@pytest.mark.parametrize(("look_seconds", "published"), [(0, 301), (50, 300)])
+def test_what_became_due_before_the_cursor_is_delivered_by_the_next_full_look(
+    store: Store,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    look_seconds: float,
+    published: int,
 ) -> None:
+    monkeypatch.setattr("dovecote.core.cursors.FULL_LOOK_SECONDS", look_seconds)
     store_routes(store, 300)
 
     def answer(claim: Claim) -> Outcome:
-        """Put one back to the head of its lane, in the middle of the run."""
+        """Store a route at the head of its lane, in the middle of the run."""
         if len(channel.asked) == 150:
             store_routes(store, 1)
             connection.execute(
@@ -200,7 +206,39 @@ def test_what_became_due_before_the_place_that_was_read_to_is_delivered_in_the_s
         return accept(claim)
 
     channel = ScriptedChannel(answer=answer)
-    assert a_dispatch(store, channel, batch_size=64)(forever)["published"] == 301
+    dispatch = a_dispatch(store, channel, batch_size=64)
+    assert dispatch(forever)["published"] == published
+    dispatch.cursors[CHANNEL].due.until = time.time()  # as if a minute had passed
+    assert dispatch(forever)["published"] == 301 - published
+
+
+def test_a_run_reads_on_where_the_last_run_of_its_environment_ended(
+    store: Store, connection: Connection
+) -> None:
+    dispatch = a_dispatch(store, ScriptedChannel())
+    for due, published in (("1 hour", 1), ("1 hour", 0), ("1 second", 1)):
+        store_routes(store, 1)
+        connection.execute(
+            "update dovecote.notification_routes set next_attempt_at = now() - %s::interval"
+            " where status = 'pending' and next_attempt_at > now() - interval '1 minute'",
+            (due,),
+        )
+        assert dispatch(forever)["published"] == published
+    assert a_dispatch(store, ScriptedChannel())(forever)["published"] == 1
+
+
+def test_routes_that_a_run_gave_back_are_claimed_again_at_once(
+    store: Store, connection: Connection
+) -> None:
+    store_routes(store, 20)
+    connection.execute(
+        "update dovecote.notification_routes"
+        " set next_attempt_at = now() - interval '1 hour' + position * interval '1 second'"
+    )
+    answers = iter([NotBegun()] * 3)
+    channel = ScriptedChannel(answer=lambda claim: next(answers, None) or accept(claim))
+    tally = a_dispatch(store, channel, batch_size=10)(forever)
+    assert (tally["given_back"], tally["published"]) == (3, 20)
 
 
 def test_a_batch_is_filled_when_only_one_lane_has_work(store: Store) -> None:
@@ -471,9 +509,9 @@ def test_what_was_claimed_before_the_store_failed_is_delivered(
     claim, calls = store.claim, iter([True, False])
     first = {lane.number for lane in lanes.of(CHANNEL)}
 
-    def once(channel: str, quotas: Any, lease: Lease, since: Any) -> Any:
+    def once(channel: str, quotas: Any, lease: Lease, cursors: Any) -> Any:
         if not first & set(quotas) or next(calls, True):
-            return claim(channel, quotas, lease, since)
+            return claim(channel, quotas, lease, cursors)
         raise StoreUnavailable("gone")
 
     monkeypatch.setattr(store, "claim", once)

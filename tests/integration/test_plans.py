@@ -65,10 +65,16 @@ A_CLAIM = {
     "lanes": list(range(12)),
     "limits": [9] * 12,
     "since": [0.0] * 12,
+    "until": math.inf,
 }
+LANES_FROM = {**LANES, "since": [0.0] * len(lanes.ALL), "until": math.inf}
 STATEMENTS: dict[str, dict[str, Any]] = {
     "dispatch/claim": A_CLAIM,
-    "dispatch/claim_lapsed": {**A_CLAIM, "hold": 300.0},
+    "dispatch/examine": {
+        "lane": list(range(12)), "since": [0.0] * 12, "until": [math.inf] * 12, "most": [100] * 12,
+        "hold": 300.0,
+    },
+    "dispatch/claim_lapsed": {**A_CLAIM, **SOME_ROUTES, "hold": 300.0},
     "dispatch/claim_expired": {**A_CLAIM, "hold": 300.0, "limit": 100},
     "dispatch/publish": of_some("message_ids", "m-1"),
     "dispatch/publish_accepted": {
@@ -108,16 +114,14 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "email": "ann@example.com", "after": uuid.uuid4(), "limit": 51,
     },
     "operations/deliveries": {"notification_id": uuid.uuid4()},
-    "operations/gauges": LANES,
+    "operations/gauges": LANES_FROM,
     "channel_state/channel_state": {"channel": CHANNEL},
     "operations/paused": {**LANES, "most": 5_000},
     "dispatch/defer": {
         **of_some("deferrals", {"delay": 2.0, "error": "e"}),
         "lapsed": False, "hold": 300.0, "behind": "email/example.com",
     },
-    "dispatch/backlog": {
-        "channels": ["email"] * 6 + ["push"] * 6, "lanes": list(range(12)), "most": 5_000,
-    },
+    "dispatch/backlog": {**LANES_FROM, "most": 5_000},
     "operations/live": {**LANES, "most": 5_000},
     "operations/minutes": {},
     "operations/purgeable": {
@@ -353,7 +357,7 @@ def crowd(connection: Connection, count: int, values: dict[str, Any]) -> None:
 
 def pages_of_a_claim(connection: Connection) -> int:
     """Return how many pages a claim of 100 of the routes that are due touches, and undo it."""
-    claim = {**A_CLAIM, "lanes": [8], "limits": [100], "since": [-math.inf]}
+    claim = {**A_CLAIM, "lanes": [8], "limits": [100], "since": [-math.inf], "until": 0.0}
     with connection.transaction(force_rollback=True):
         explained = connection.execute(
             b"explain (analyze, buffers, format json) " + statement("dispatch/claim"), claim

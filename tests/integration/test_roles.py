@@ -43,8 +43,8 @@ RUNS: Mapping[str, set[str]] = {
     "Dispatch": {
         "channel_state/acquire_probe", "channel_state/release_probe", "channel_state/release_slots",
         "channel_state/set_rate", "dispatch/accepted", "dispatch/backlog", "dispatch/claim",
-        "dispatch/claim_expired", "dispatch/claim_lapsed", "dispatch/hold_wake_up",
-        "operations/gauges", *FINALISER,
+        "dispatch/claim_expired", "dispatch/claim_lapsed", "dispatch/examine",
+        "dispatch/hold_wake_up", "operations/gauges", *FINALISER,
     },
     "Api": {
         "devices/delete_device", "devices/delete_retired_endpoint", "devices/device_of_endpoint",

@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from dovecote.core.cursors import LaneCursors
 from dovecote.store.database import Connection, Database
 from tests.builders import CHANNEL, a_lease, a_notification, a_route
 from tests.store import Store
@@ -25,7 +26,7 @@ ONE_STATEMENT: dict[str, Ask] = {
     "devices": lambda store: store.devices(["u-1"]),
     "find": lambda store: store.find("order.shipped", "unknown"),
     "claim, and how its channel stands": (
-        lambda store: store.claim(CHANNEL, {0: 1}, a_lease(), {})
+        lambda store: store.claim(CHANNEL, {0: 1}, a_lease(), LaneCursors())
     ),
     "channel_state": lambda store: store.channel_state(CHANNEL),
     "set_rate": lambda store: store.set_rate(CHANNEL, 10.0),

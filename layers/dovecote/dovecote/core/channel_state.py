@@ -48,10 +48,12 @@ class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
     the channel's own pause is over, `rate` is in sends a second. `refused` has, by narrow
     resource, the routes that were refused in a row and may be the cause themselves; through the
     `proven` ones a route was accepted after trouble. `awaited_for` counts the seconds until the
-    first route is due that waits for a narrow resource; None where none waits.
+    first route is due that waits for a narrow resource; None where none waits. `at` is the time of
+    the state by the database's clock, in seconds since 1970.
     """
 
     channel: str
+    at: float = 0.0
     paused: frozenset[str] = frozenset()
     recovering: frozenset[str] = frozenset()
     unreached: int = 0

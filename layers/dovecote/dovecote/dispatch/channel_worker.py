@@ -14,8 +14,9 @@ from operator import attrgetter
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.errors import StoreBusy, StoreError, StoreUnavailable
 from dovecote.dispatch.batch import Answers, BatchContext, InFlight
-from dovecote.dispatch.claiming import Claiming
+from dovecote.dispatch.claiming import ChannelCursors, Claiming
 from dovecote.dispatch.finalise import EarlyWriter
+from dovecote.dispatch.planned import GIVEN_BACK
 from dovecote.dispatch.ports import Claimed
 from dovecote.dispatch.services import (
     FINALISE_SECONDS,
@@ -42,6 +43,7 @@ class ChannelWorker:
         left: TimeLeft,
         last_part: float,
         executor: Executor,
+        cursors: ChannelCursors,
     ) -> None:
         self._services = services
         self._channel = channel
@@ -49,7 +51,7 @@ class ChannelWorker:
         self._last_part = last_part
         self._in_flight = InFlight(executor)
         self._answers = Answers(services.clock)
-        self._claiming = Claiming(services, channel)
+        self._claiming = Claiming(services, channel, cursors)
         self._tally: Counter[str] = Counter()
 
     def run(self) -> Counter[str]:
@@ -68,7 +70,10 @@ class ChannelWorker:
 
     def _join(self) -> None:
         """Wait for a batch to be delivered and written."""
-        self._tally += self._in_flight.join()
+        tally = self._in_flight.join()
+        if tally[GIVEN_BACK]:
+            self._claiming.restart()
+        self._tally += tally
 
     def _join_all(self) -> None:
         """Wait for the batches in flight, which may reach the store again."""
@@ -83,6 +88,8 @@ class ChannelWorker:
         context = self._context()
         state = self._claiming.take_state()
         troubled = self._channel in state.paused | state.recovering
+        if troubled:
+            self._claiming.restart()  # all workers give routes back
         if self._in_flight and (troubled or context.lapsed_first):
             # A probe, and a route that may have killed its worker, are sent alone.
             self._join()

@@ -1,57 +1,37 @@
 """Claim the routes of one channel: each lane its share, and lapsed routes alone."""
 
+import math
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from dovecote.channels import lanes
 from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Lease
+from dovecote.core.cursors import LATE_SECONDS, LaneCursors
 from dovecote.core.errors import StoreError
-from dovecote.dispatch.ports import Claimed, LaneResult
-from dovecote.dispatch.services import REREAD_SECONDS, STATE_SECONDS, Services
-
-TICK_SECONDS = 0.001
-"""More than the rounding error of a time as a floating-point number."""
+from dovecote.dispatch.lapsed import LapsedSearch
+from dovecote.dispatch.ports import Claimed, Examined, Window
+from dovecote.dispatch.services import STATE_SECONDS, Services
 
 
-class LaneCursors(Struct):
-    """How far each lane of a channel was read, and which lanes are drained.
+class ChannelCursors(Struct):
+    """How far the lanes of a channel were read, for due routes and for lapsed ones."""
 
-    A drained lane had fewer routes than a claim wanted.
-    """
-
-    since: dict[int, float] = {}
-    drained: set[int] = set()
-    restart_at: float = 0.0
-
-    def restart_when_due(self, now: float) -> None:
-        """Read all lanes from their beginning again, every `REREAD_SECONDS`."""
-        if now >= self.restart_at:
-            self.since.clear()
-            self.restart_at = now + REREAD_SECONDS
-
-    def read(self, quotas: Mapping[int, int], by_lane: Mapping[int, LaneResult]) -> set[int]:
-        """Note how far a claim read its lanes; return those drained from their beginning on."""
-        short = {n for n, quota in quotas.items() if n not in by_lane or by_lane[n].count < quota}
-        drained = short - self.since.keys()
-        for lane in quotas:
-            if lane in short:
-                self.since.pop(lane, None)
-            else:
-                self.since[lane] = by_lane[lane].until - TICK_SECONDS
-        return drained
+    due: LaneCursors = field(default_factory=lambda: LaneCursors(late=LATE_SECONDS))
+    lapsed: LapsedSearch = field(default_factory=LapsedSearch)
 
 
 class Claiming:
-    """The claims of one channel in one run."""
+    """The claims of one channel in one run; the cursors outlast it."""
 
-    def __init__(self, services: Services, channel: str) -> None:
+    def __init__(self, services: Services, channel: str, cursors: ChannelCursors) -> None:
         self._services = services
         self._channel = channel
         self._hold = services.channels[channel].hold_seconds
         self._lanes = [lane.number for lane in lanes.of(channel)]
-        self._cursors = LaneCursors()
+        self._cursors = cursors
+        self._drained: set[int] = set()
         self._state: ChannelState | None = None
         self._state_at = 0.0
         self.may_have_lapsed = True
@@ -67,6 +47,10 @@ class Claiming:
         if state is None or self._services.clock() > self._state_at + STATE_SECONDS:
             return self._services.store.channel_state(self._channel)
         return state
+
+    def restart(self) -> None:
+        """Read the lanes from their beginning: routes were given back, which were due before."""
+        self._cursors.due.restart()
 
     def claim(self, room: int, *, lapsed_first: bool, alone: bool) -> Sequence[Claimed]:
         """Claim a batch of fresh routes, or one route whose lease ran out.
@@ -89,12 +73,11 @@ class Claiming:
 
     def _fresh(self, room: int) -> Sequence[Claimed]:
         """Claim a batch: each lane its share, then the rest from lanes with more."""
-        self._cursors.restart_when_due(self._services.clock())
         lease = self._lease()
         enough = room / 2 if room >= lanes.ROOMY else room
         claimed: list[Claimed] = []
         missing, drained = room, set[int]()
-        quotas = lanes.shares(self._channel, room, self._services.random, self._cursors.drained)
+        quotas = lanes.shares(self._channel, room, self._services.random, self._drained)
         while quotas:
             try:
                 routes, newly_drained = self._from_lanes(quotas, lease)
@@ -107,21 +90,42 @@ class Claiming:
             drained |= newly_drained
             more = room - missing < enough
             quotas = lanes.rest(self._channel, missing, drained) if more else {}
-        self._cursors.drained = drained
+        self._drained = drained
         return claimed
 
     def _from_lanes(self, quotas: Mapping[int, int], lease: Lease) -> tuple[Claimed, set[int]]:
-        since = self._cursors.since
-        routes, self._state = self._services.store.claim(self._channel, quotas, lease, since)
+        """Claim from lanes; also return those that had fewer routes than the claim wanted."""
+        cursors = self._cursors.due
+        routes, self._state = self._services.store.claim(self._channel, quotas, lease, cursors)
         self._state_at = self._services.clock()
-        return routes, self._cursors.read(quotas, routes.by_lane)
+        by_lane = routes.by_lane
+        short = {n for n, quota in quotas.items() if n not in by_lane or by_lane[n].count < quota}
+        reached = {n: math.inf if n in short else by_lane[n].until for n in quotas}
+        cursors.read(reached, self._state.at)
+        return routes, short
 
     def _lapsed(self, *, alone: bool) -> Sequence[Claimed]:
         """Claim one route whose lease ran out."""
         if not alone:
             return []
-        lapsed = self._services.store.claim_lapsed(self._lanes, self._lease(), hold=self._hold)
-        return [lapsed] if lapsed else []
+        found = self._claim_lapsed()
+        if found or not self._cursors.lapsed.look(self._lanes, self._examine):
+            return found
+        return self._claim_lapsed()
+
+    def _claim_lapsed(self) -> Sequence[Claimed]:
+        """Claim one of the routes that the last look found, unless other workers have them all."""
+        found = self._cursors.lapsed.found
+        claimed = found and self._services.store.claim_lapsed(found, self._lease(), hold=self._hold)
+        if not claimed:
+            found.clear()
+            return []
+        for claim in claimed:
+            found.remove(claim.route_id)
+        return [claimed]
+
+    def _examine(self, windows: Sequence[Window]) -> Sequence[Examined]:
+        return self._services.store.examine(windows, hold=self._hold)
 
     def _lease(self) -> Lease:
         return Lease(token=self._services.new_id(), seconds=self._services.timing.lease_seconds)

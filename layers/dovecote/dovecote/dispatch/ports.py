@@ -10,6 +10,7 @@ import msgspec
 
 from dovecote.core.channel_state import Backlog, ChannelState, Congested, Pause, SendSlots
 from dovecote.core.claim import Claim, Lease
+from dovecote.core.cursors import LaneCursors
 from dovecote.core.transitions import DeadLetter, Deferral, Doubt, Retry
 
 WOKEN = "submit"
@@ -21,6 +22,31 @@ class LaneResult(msgspec.Struct, frozen=True, kw_only=True):
 
     count: int
     until: float
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """Due routes of a lane to examine: the oldest `most` that are due at `since` or later.
+
+    From `until` on, by the database's clock, the oldest ones of all.
+    """
+
+    lane: int
+    since: float
+    until: float
+    most: int
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What a window had at `at`: due routes from `first` to `last`, and the lapsed ones of them.
+
+    Without routes `first` is infinite.
+    """
+
+    count: int
+    first: float
+    last: float
+    lapsed: Sequence[UUID]
+    at: float
 
 
 class Claimed(Protocol):
@@ -169,15 +195,18 @@ class DispatchStore(BatchStore, Protocol):
     """The store of dispatch."""
 
     def claim(
-        self, channel: str, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float]
+        self, channel: str, lanes: Mapping[int, int], lease: Lease, cursors: LaneCursors
     ) -> tuple[Claimed, ChannelState]:
-        """Claim due routes, up to a limit in each lane, none of them due before `since`.
+        """Claim due routes, up to a limit in each lane, none of them due before its cursor.
 
         Also return the channel's state after the claim.
         """
 
-    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> Claimed:
-        """Claim at most one route of these lanes whose lease and hold ran out."""
+    def examine(self, windows: Sequence[Window], *, hold: float) -> Sequence[Examined]:
+        """Look for routes whose lease and hold ran out; return a result for each window."""
+
+    def claim_lapsed(self, route_ids: Sequence[UUID], lease: Lease, *, hold: float) -> Claimed:
+        """Claim the first of these routes whose lease and hold ran out."""
 
     def claim_expired(
         self, lanes: Sequence[int], lease: Lease, *, hold: float, limit: int
@@ -190,8 +219,11 @@ class DispatchStore(BatchStore, Protocol):
     def set_rate(self, channel: str, rate: float | None) -> None:
         """Set the sends per second of a channel; None keeps the last known rate."""
 
-    def backlog(self, most: int) -> list[Backlog]:
-        """Return the backlog of each channel that is not paused, counted up to `most`."""
+    def backlog(self, most: int, cursors: LaneCursors | None = None) -> list[Backlog]:
+        """Return the backlog of each channel that is not paused, counted up to `most`.
+
+        Routes that are due before their lane's cursor are not counted.
+        """
 
     def hold_wake_up(self, seconds: float) -> None:
         """Let no caller take the right to call dispatch for so many seconds."""

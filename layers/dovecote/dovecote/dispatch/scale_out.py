@@ -11,9 +11,10 @@ more dispatchers would not help.
 import math
 from collections.abc import Iterable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from dovecote.core.channel_state import Backlog
+from dovecote.core.cursors import LaneCursors
 from dovecote.core.ports import Clock, Invoke, Log, TimeLimits
 from dovecote.dispatch.ports import DispatchStore
 
@@ -35,7 +36,10 @@ CPU: 32 sends at once, 128 a second, are within that even on a CPU half as fast.
 
 
 class ScaleOut(Struct, kw_only=True):
-    """Calls dispatchers for the backlog that a scheduled run finds."""
+    """Calls dispatchers for the backlog that a scheduled run finds.
+
+    `cursors` are those of the gauges, before which no route is live.
+    """
 
     backlogs: DispatchStore
     limits: TimeLimits
@@ -44,6 +48,7 @@ class ScaleOut(Struct, kw_only=True):
     log: Log
     run: int
     most: int
+    cursors: LaneCursors = field(default_factory=LaneCursors)
 
     def __call__(self) -> int:
         """Call as many dispatchers as the backlog needs; return how many were called.
@@ -65,7 +70,7 @@ class ScaleOut(Struct, kw_only=True):
 
     def _wanted(self) -> int:
         with self.limits.within(SCALE_SECONDS):
-            backlogs = self.backlogs.backlog(bound(self.run, self.most))
+            backlogs = self.backlogs.backlog(bound(self.run, self.most), self.cursors)
         wanted = further(backlogs, run=self.run, most=self.most)
         if wanted:
             due = {one.channel: one.due for one in backlogs}

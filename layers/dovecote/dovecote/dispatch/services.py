@@ -38,9 +38,6 @@ LIMITED_HORIZON_SECONDS = 0.3
 RECHECK_SECONDS = 0.5
 """How long a worker waits before it checks again a channel that it may not use yet."""
 
-REREAD_SECONDS = 5.0
-"""How long lanes are read from the end of the last claim; a route due before it waits as long."""
-
 STATE_SECONDS = 0.25
 """How long the channel state of the last claim is used; the next step reads it again."""
 

@@ -3,8 +3,9 @@
 import random
 import time
 import uuid
-from functools import cache
+from functools import cache, partial
 
+from dovecote.core.cursors import LaneCursors
 from dovecote.dispatch.dispatch import Dispatch
 from dovecote.dispatch.runs import Run, WokenRun
 from dovecote.dispatch.scale_out import ScaleOut, one_run
@@ -63,10 +64,18 @@ def _scale_out(settings: Settings) -> ScaleOut:
         run=one_run(settings.dispatch_concurrency),
         # Without a function to invoke, this run is the only one.
         most=settings.max_dispatchers if settings.dispatch_function else 1,
+        cursors=_live(),
     )
 
 
 @cache
 def gauges() -> ReadGauges:
     """Return the use case of the gauges, which alarms watch."""
-    return ReadGauges(read=PostgresOverview(database()).gauges, limits=database(), log=log())
+    read = partial(PostgresOverview(database()).gauges, _live())
+    return ReadGauges(read=read, limits=database(), log=log())
+
+
+@cache
+def _live() -> LaneCursors:
+    """Return how far each lane has no live route, as the gauges saw."""
+    return LaneCursors()

@@ -113,6 +113,7 @@ def channel_state_of(channel: str, rows: Sequence[Mapping[str, Any]]) -> Channel
     whole = next(row for row in rows if row["resource"] == channel)
     return ChannelState(
         channel=channel,
+        at=whole["at"],
         paused=frozenset(row["resource"] for row in rows if row["paused"]),
         recovering=frozenset(row["resource"] for row in rows if row["recovering"]),
         unreached=whole["unreached"],

@@ -1,6 +1,5 @@
 """Claim routes."""
 
-import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
@@ -13,12 +12,16 @@ from psycopg.rows import dict_row, tuple_row
 
 from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Claim, Lease
-from dovecote.dispatch.ports import LaneResult
+from dovecote.core.cursors import LaneCursors
+from dovecote.dispatch.ports import Examined, LaneResult, Window
 from dovecote.store.database import Database, Opened
 from dovecote.store.dispatch.channel_state import channel_state_of
 from dovecote.store.queries import Parameters, Queries, cursor
 
 Row = tuple[Any, ...]
+
+WINDOW = Window.__struct_fields__
+"""The parameters of sql/dispatch/examine.sql that are arrays."""
 
 
 class PostgresClaimed:
@@ -68,16 +71,17 @@ class PostgresClaims(Queries):
         self._default_max_attempts = default_max_attempts
 
     def claim(
-        self, channel: str, lanes: Mapping[int, int], lease: Lease, since: Mapping[int, float]
+        self, channel: str, lanes: Mapping[int, int], lease: Lease, cursors: LaneCursors
     ) -> tuple[PostgresClaimed, ChannelState]:
-        """Claim due routes, up to a limit in each lane, none of them due before `since`.
+        """Claim due routes, up to a limit in each lane, none of them due before its cursor.
 
         Also return the channel's state after the claim, in the same round trip.
         """
         parameters = {
             "lanes": list(lanes),
             "limits": list(lanes.values()),
-            "since": [since.get(lane, -math.inf) for lane in lanes],
+            "since": cursors.starts(list(lanes)),
+            "until": cursors.until,
         }
 
         def work(
@@ -93,9 +97,16 @@ class PostgresClaims(Queries):
         claimed, state = self.database.ask(work)
         return PostgresClaimed(claimed, lease.token), channel_state_of(channel, state.fetchall())
 
-    def claim_lapsed(self, lanes: Sequence[int], lease: Lease, *, hold: float) -> PostgresClaimed:
-        """Claim at most one route of these lanes whose lease and hold ran out."""
-        return self._claim("dispatch/claim_lapsed", lease, lanes=list(lanes), hold=hold)
+    def examine(self, windows: Sequence[Window], *, hold: float) -> Sequence[Examined]:
+        """Look for routes whose lease and hold ran out; return a result for each window."""
+        columns = {name: [getattr(window, name) for window in windows] for name in WINDOW}
+        return self._all(Examined, "dispatch/examine", hold=hold, **columns)
+
+    def claim_lapsed(
+        self, route_ids: Sequence[UUID], lease: Lease, *, hold: float
+    ) -> PostgresClaimed:
+        """Claim the first of these routes whose lease and hold ran out."""
+        return self._claim("dispatch/claim_lapsed", lease, route_ids=list(route_ids), hold=hold)
 
     def claim_expired(
         self, lanes: Sequence[int], lease: Lease, *, hold: float, limit: int

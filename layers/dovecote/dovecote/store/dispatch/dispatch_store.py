@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from dovecote.channels import lanes
 from dovecote.core.channel_state import Backlog
+from dovecote.core.cursors import LaneCursors
 from dovecote.store.dispatch.channel_state import PostgresChannelStates
 from dovecote.store.dispatch.claims import PostgresClaims
 from dovecote.store.dispatch.results import PostgresResults
@@ -23,12 +24,19 @@ class PostgresDispatchStore(PostgresClaims, PostgresResults, PostgresChannelStat
         """Let no caller take that right for so many seconds."""
         self._count("dispatch/hold_wake_up", seconds=seconds)
 
-    def backlog(self, most: int) -> list[Backlog]:
-        """Return the backlog of each channel that is not paused, counted up to `most`."""
+    def backlog(self, most: int, cursors: LaneCursors | None = None) -> list[Backlog]:
+        """Return the backlog of each channel that is not paused, counted up to `most`.
+
+        Routes that are due before their lane's cursor are not counted.
+        """
+        cursors = cursors or LaneCursors()
+        numbers = [lane.number for lane in lanes.ALL]
         return self._all(
             Backlog,
             "dispatch/backlog",
             channels=[lane.channel for lane in lanes.ALL],
-            lanes=[lane.number for lane in lanes.ALL],
+            lanes=numbers,
+            since=cursors.starts(numbers),
+            until=cursors.until,
             most=most,
         )

@@ -1,10 +1,13 @@
 """Count the queue, its pauses, its dead letters and its last hour."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from psycopg import errors
 
 from dovecote.channels import lanes
+from dovecote.core.cursors import LaneCursors
 from dovecote.operations.gauges import Gauges
 from dovecote.operations.overview import Overview, Row
 from dovecote.store.database import Opened
@@ -27,9 +30,18 @@ class PostgresOverview(Queries):
             minutes=_minutes(connection),
         )
 
-    def gauges(self) -> Gauges:
-        """Return the gauges, by one reading of the database's clock."""
-        return Gauges(**self._rows("operations/gauges", **CHANNELS)[0])
+    def gauges(self, cursors: LaneCursors | None = None) -> Gauges:
+        """Return the gauges, by one reading of the database's clock.
+
+        Lanes are read from their cursors, which move to the oldest live route of each.
+        """
+        cursors = cursors or LaneCursors()
+        numbers = CHANNELS["lanes"]
+        given = {"since": cursors.starts(numbers), "until": cursors.until, **CHANNELS}
+        found = self._rows("operations/gauges", **given)[0]
+        at, first_due = found.pop("at"), found.pop("first_due")
+        cursors.read({lane: first_due.get(str(lane), math.inf) for lane in numbers}, at)
+        return Gauges(**found)
 
 
 def _minutes(connection: Opened) -> Sequence[Row] | None:
@@ -45,7 +57,7 @@ def _minutes(connection: Opened) -> Sequence[Row] | None:
 MINUTES_MS = 2500
 """How long the minutes may take. It is enough for some millions of deliveries per hour."""
 
-LANES = {
+LANES: Mapping[str, list[Any]] = {
     "channels": [lane.channel for lane in lanes.ALL],
     "statuses": ["retrying" if lane.retry else "pending" for lane in lanes.ALL],
     "lanes": [lane.number for lane in lanes.ALL],

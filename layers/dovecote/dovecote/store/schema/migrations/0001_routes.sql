@@ -109,20 +109,23 @@ create index notification_routes_due
     on dovecote.notification_routes (lane, next_attempt_at)
     where status in ('pending', 'retrying');
 
--- Finds routes that expire behind a paused channel, whose lanes no worker claims.
+-- Finds routes that expire behind a paused channel, whose lanes no worker claims. Only live routes have a
+-- next_attempt_at. The condition is not about their statuses, so that no other statement can use this index:
+-- after an ANALYZE that saw no live route the planner chose it for claims. ADR 43.
 create index notification_routes_expiry
     on dovecote.notification_routes (expires_at)
-    where status in ('pending', 'retrying');
+    where next_attempt_at > '-infinity';
 
--- Finds the routes that wait for one resource, the oldest first. Other routes have no entry.
+-- Finds the routes that wait for one resource, the oldest first. Other routes have no entry. Statements
+-- that read it name no status, so that they cannot use the index of due routes.
 create index notification_routes_waiting
     on dovecote.notification_routes (waiting_for, waiting_since)
-    where waiting_since is not null and status in ('pending', 'retrying');
+    where waiting_since is not null;
 
 -- Finds the live routes of a device, which are skipped when it is deleted or dead.
 create index notification_routes_device
     on dovecote.notification_routes (device_session_id)
-    where target = 'device' and status in ('pending', 'retrying');
+    where target = 'device' and next_attempt_at is not null;
 
 -- Finds the routes of a notification.
 create index notification_routes_notification

@@ -44,7 +44,7 @@ begin atomic
         where device_session_id = of_session
           and user_id = of_user
           and target = 'device'
-          and status in ('pending', 'retrying')
+          and next_attempt_at is not null
           and claim_token is null
           and doubt_until is null
         for update skip locked

@@ -18,7 +18,8 @@ begin atomic
             refusals = null,
             refused_at = null
         where notification_id = of_notification
-          and status in ('pending', 'retrying')
+          -- Only live routes have it. By their statuses the planner may read the whole due index.
+          and next_attempt_at is not null
           and claim_token is null
           and doubt_until is null
         returning route_id, claims

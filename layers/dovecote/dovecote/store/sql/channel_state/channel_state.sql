@@ -5,7 +5,7 @@
 with moment as materialized (
     select clock_timestamp() as at
 )
-select resource,
+select resource, date_part('epoch', at) as at,
        coalesce(paused_until > at or trying_until > at, false) as paused,
        coalesce(paused_until <= at and coalesce(trying_until <= at, true), false) as recovering,
        greatest(0, extract(epoch from greatest(paused_until, trying_until) - at))::float8 as paused_for,
@@ -25,7 +25,7 @@ select resource,
                select r.next_attempt_at
                from dovecote.notification_routes r
                where r.waiting_for = s.resource
-                 and r.waiting_since is not null and r.status in ('pending', 'retrying')
+                 and r.waiting_since is not null and r.next_attempt_at is not null
                order by r.waiting_since
                limit 100
            ) w

@@ -4,8 +4,8 @@
 -- counting and ended.
 -- Safe: SKIP LOCKED lets dispatchers run in parallel. The subquery that picks the ids runs once, so
 -- the update cannot exceed the limits. The plan is the due index by (lane, next_attempt_at), then
--- the primary key. Each lane is read from the end of the caller's last claim: an old snapshot keeps
--- index entries of finished routes before that point, and the scan would read them one by one.
+-- the primary key. Each lane is read from the caller's cursor, until `until`: an old snapshot keeps
+-- index entries of finished routes before it, and the scan would read them one by one.
 with moment as materialized (
     select clock_timestamp() as at
 )
@@ -27,7 +27,8 @@ where route_id = any (array(
         from dovecote.notification_routes d
         where d.lane = wanted.lane
           and d.status in ('pending', 'retrying')
-          and d.next_attempt_at >= to_timestamp(wanted.since)
+          and d.next_attempt_at >= case when (select at from moment) < to_timestamp(%(until)s)
+              then to_timestamp(wanted.since) else '-infinity' end
           and d.next_attempt_at <= (select at from moment)
           and d.leased_until is null
         order by d.next_attempt_at

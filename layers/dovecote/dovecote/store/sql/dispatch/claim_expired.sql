@@ -1,13 +1,14 @@
 -- Claim routes that expired behind a paused channel, whose lanes are not claimed, so that dispatch
 -- ends them. They have no lease, or a lease whose hold is over.
--- Safe: As claim.sql, along the index on expires_at.
+-- Safe: As claim.sql, along the index on expires_at, whose condition is that of live routes. Without
+-- their statuses the due index cannot be used, which would read all that is due.
 with moment as materialized (
     select clock_timestamp() as at
 ), picked as materialized (
     select d.route_id, d.leased_until
     from dovecote.notification_routes d
     where d.lane = any (%(lanes)s::smallint[])
-      and d.status in ('pending', 'retrying')
+      and d.next_attempt_at > '-infinity'
       and d.expires_at <= (select at from moment)
       and d.next_attempt_at <= (select at from moment)
       and (d.leased_until is null

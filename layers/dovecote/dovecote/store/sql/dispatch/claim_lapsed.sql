@@ -1,8 +1,7 @@
 -- Claim one route whose lease ran out: its worker died, or finished too late. The provider may have
 -- accepted it, so the hold for its event passes first.
--- Safe: As claim.sql. Dispatch claims one at a time, so a route that kills its worker costs only
--- its own attempts. Dispatch calls it when no fresh route is left or the run is nearly over, so the
--- scan along the due index is short, or starts with the oldest routes, which were claimed first.
+-- Safe: As claim.sql, by primary key: examine.sql has found the ids, in the order of their due
+-- times. Dispatch claims one at a time, so a route that kills its worker costs only its own attempts.
 with moment as materialized (
     select clock_timestamp() as at
 )
@@ -17,19 +16,18 @@ set attempts = attempts + (expires_at > (select at from moment) and attempts <
     claim_token = %(token)s,
     leased_until = (select at from moment) + make_interval(secs => %(lease)s)
 where route_id = any (array(
-    select due.route_id
-    from unnest(%(lanes)s::smallint[]) as wanted (lane)
+    select lapsed.route_id
+    from unnest(%(route_ids)s::uuid[]) as found (route_id)
     cross join lateral (
         select d.route_id
         from dovecote.notification_routes d
-        where d.lane = wanted.lane
+        where d.route_id = found.route_id
           and d.status in ('pending', 'retrying')
           and d.next_attempt_at <= (select at from moment)
           and d.leased_until + make_interval(secs => %(hold)s) <= (select at from moment)
-        order by d.next_attempt_at
         limit 1
         for update skip locked
-    ) due
+    ) lapsed
     limit 1
 ))
 returning route_id, notification_id, channel, target, user_id, device_session_id, resolved_email,

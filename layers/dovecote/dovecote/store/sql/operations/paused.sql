@@ -11,7 +11,7 @@ with moment as materialized (
         select d.waiting_since
         from dovecote.notification_routes d
         where d.waiting_for = s.resource
-          and d.waiting_since is not null and d.status in ('pending', 'retrying')
+          and d.waiting_since is not null and d.next_attempt_at is not null
           and (s.resource <> s.channel or d.next_attempt_at > (select at from moment))
         order by d.waiting_since
         limit %(most)s
