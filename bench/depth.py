@@ -50,7 +50,7 @@ class Case:
         return f"and {self.times * beside:,} {self.words}" if self.times else self.words
 
 
-EMAIL = {"channel": "'email'", "target": "'address'", "resolved_email": "'a@example.com'"}
+EMAIL = {"channel": "'email'", "target": "'address'", "address": "'a@example.com'"}
 LATER = {"next_attempt_at": "clock_timestamp() + interval '1 day'"}
 FINISHED = {
     "status": "'published'",

@@ -35,7 +35,7 @@ with notification as (
     returning notification_id, idempotency_key
 )
 insert into dovecote.notification_routes
-    (route_id, notification_id, position, channel, target, user_id, resolved_email, priority,
+    (route_id, notification_id, position, channel, target, user_id, address, priority,
      lane, status, max_attempts, next_attempt_at, expires_at)
 select uuidv7(), notification_id, 0, 'email', 'address', 'u-1',
        'success+' || idempotency_key || '@simulator.amazonses.com', 1, 2,
@@ -117,7 +117,7 @@ def _claim(number: int) -> Claim:
         traceparent=f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01",
         user_id="u-1",
         device_session_id=None,
-        resolved_email=f"success+{number}@simulator.amazonses.com",
+        address=f"success+{number}@simulator.amazonses.com",
         endpoint=None,
         locale=None,
         data=None,

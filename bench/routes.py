@@ -5,14 +5,19 @@ from typing import Any
 
 import psycopg
 
-from dovecote.channels import NAMES, lanes
+from dovecote.channels import NAMES, every, lanes
 from dovecote.channels.lanes import Lane
 from dovecote.core.notification import Priority
 
 CHANNEL = NAMES[-1]
 """The channel of the routes: push, where it is registered."""
 
-TARGETS = {"email": ("address", "'a@example.com'"), "push": ("topic", "null::text")}
+TARGETS = {
+    name: ("topic", "null::text")
+    if own.address_field == "user_id"
+    else ("address", "'a@example.com'")
+    for name, own in every().items()
+}
 """What the routes of each channel go to: the target, and the address as an expression."""
 
 TARGET, ADDRESS = TARGETS[CHANNEL]
@@ -24,7 +29,7 @@ DEFAULTS = {
     "channel": f"'{CHANNEL}'",
     "target": f"'{TARGET}'",
     "user_id": "'u-1'",
-    "resolved_email": ADDRESS,
+    "address": ADDRESS,
     "priority": "1",
     "status": "'pending'",
     "attempts": "0",
@@ -58,8 +63,8 @@ ENTRIES = """, of_users as (
     select user_id, notification_id, route_id from stored where user_id is not null
 ), of_addresses as (
     insert into dovecote.address_routes (address, notification_id, route_id)
-    select lower(resolved_email), notification_id, route_id
-    from stored where resolved_email is not null
+    select lower(address), notification_id, route_id
+    from stored where address is not null
 )
 """
 
@@ -82,7 +87,7 @@ def enlisted(stored: str) -> str:
 
     It is a list of CTEs; `of_users` and `of_addresses` have the entries.
     """
-    told = "returning route_id, notification_id, user_id, resolved_email"
+    told = "returning route_id, notification_id, user_id, address"
     return f"stored as ({stored} {told}){ENTRIES}"
 
 

@@ -82,7 +82,7 @@ def _route(route: Document, now: datetime) -> Iterator[str]:
 
 
 def _target(route: Document) -> str:
-    return f"{route['channel']} to {route['email'] or _user(route)}"
+    return f"{route['channel']} to {route['address'] or _user(route)}"
 
 
 def _user(route: Document) -> str:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from dovecote import channels
 from operate import ROOT, OperatorError, aws, story, trouble
 from operate.api import Api, Document
 from operate.site import Site
@@ -38,7 +39,7 @@ def told(api: Api, given: argparse.Namespace) -> Iterator[str]:
     for found in _notifications(api, given):
         count += 1
         yield from story.told(found, datetime.now(UTC), _pauses(api, found))
-        emails |= dict.fromkeys(one["email"] for one in found["routes"] if one["email"])
+        emails |= dict.fromkeys(_emails(found["routes"]))
         users |= dict.fromkeys(one["user_id"] for one in found["routes"] if one["user_id"])
     if not count:
         yield "No notification is known: none was submitted so, or it is no longer kept."
@@ -65,6 +66,14 @@ def _pauses(api: Api, notification: Document) -> dict[str, Document]:
         return {}
     overview = api.read("overview") or {"paused": []}
     return {pause["resource"]: pause for pause in overview["paused"]}
+
+
+def _emails(routes: Sequence[Document]) -> Iterator[str]:
+    """Yield the email addresses of routes, which can be suppressed."""
+    fields = {name: channel.address_field for name, channel in channels.every().items()}
+    for route in routes:
+        if route["address"] and fields.get(route["channel"]) == "email":
+            yield route["address"]
 
 
 def _named(**values: str | None) -> dict[str, str]:

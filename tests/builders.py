@@ -14,7 +14,7 @@ from uuid import UUID
 import psycopg
 
 from dovecote.aws.telemetry import no_span
-from dovecote.channels import NAMES, lanes
+from dovecote.channels import NAMES, every, lanes
 from dovecote.channels.base import Prepared, Reply
 from dovecote.core.backoff import Backoff
 from dovecote.core.claim import Claim, Lease
@@ -40,6 +40,9 @@ from tests.store import Store
 
 CHANNEL = NAMES[0]
 """The channel of tests that need one, whichever it is."""
+
+ADDRESSED = {name for name, one in every().items() if one.address_field != "user_id"}
+"""The channels whose routes go to an address."""
 
 KIND = "order.shipped"
 ADDRESS = f"success+{CANARY}@simulator.amazonses.com"
@@ -73,14 +76,14 @@ def a_submission(
 
 
 def a_route(channel: str = CHANNEL, **overrides: Any) -> NewRoute:
-    email = channel == "email"
+    addressed = channel in ADDRESSED
     values: dict[str, Any] = {
         "route_id": uuid.uuid4(),
         "channel": channel,
-        "target": Target.ADDRESS if email else Target.TOPIC,
+        "target": Target.ADDRESS if addressed else Target.TOPIC,
         "user_id": "u-1",
         "device_session_id": None,
-        "resolved_email": ADDRESS if email else None,
+        "address": ADDRESS if addressed else None,
         "locale": None,
         "data": None,
     }
@@ -122,8 +125,8 @@ def enter_people(connection: psycopg.Connection[Any]) -> None:
     )
     connection.execute(
         "insert into dovecote.address_routes"
-        ' select lower(resolved_email collate "C"), notification_id, route_id'
-        " from dovecote.notification_routes where resolved_email is not null"
+        ' select lower(address collate "C"), notification_id, route_id'
+        " from dovecote.notification_routes where address is not null"
         " on conflict do nothing"
     )
 
@@ -134,8 +137,8 @@ def misfiled(connection: psycopg.Connection[Any]) -> list[Any]:
         "with own as ("
         '  select user_id collate "C", notification_id, route_id'
         "  from dovecote.notification_routes where user_id is not null"
-        '  union all select lower(resolved_email collate "C"), notification_id, route_id'
-        "  from dovecote.notification_routes where resolved_email is not null"
+        '  union all select lower(address collate "C"), notification_id, route_id'
+        "  from dovecote.notification_routes where address is not null"
         " ), entered as ("
         '  select user_id collate "C", notification_id, route_id from dovecote.user_routes'
         "  union all table dovecote.address_routes"
@@ -160,7 +163,7 @@ def fresh(
 
 def claim_all(store: Store, seconds: float = 60, batch: int = 1000) -> list[Claim]:
     """Claim whatever is due and in nobody's hands."""
-    return list(fresh(store, dict.fromkeys(range(12), batch), a_lease(seconds)))
+    return list(fresh(store, {lane.number: batch for lane in lanes.ALL}, a_lease(seconds)))
 
 
 def cancel(store: Store, claim: Claim) -> Cancellation | None:

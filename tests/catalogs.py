@@ -14,13 +14,19 @@ from dovecote.catalog.kinds import _Entry
 from dovecote.channels import NAMES
 from dovecote.channels import sections as sections_of_channels
 
-TEXTS = {
-    "subject.txt": "Hello",
-    "body.html": "<p>Hello</p>",
-    "body.txt": "Hello",
-    "push.json": '{"title": "Hello", "body": "Hello"}',
-}
 
+def _text(file: str, shape: type[Any] | None) -> str:
+    if shape is not None:
+        return json.dumps({field.encode_name: "Hello" for field in fields(shape)})
+    return "<p>Hello</p>" if file.endswith(".html") else "Hello"
+
+
+TEXTS = {
+    file: _text(file, shape)
+    for section in sections_of_channels().values()
+    for file, shape in section.files.items()
+}
+"""A text for each template file of the registered channels."""
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "layers" / "catalog" / "catalog"

@@ -20,10 +20,11 @@ Document = dict[str, Any]
 
 
 class Run:
-    """One run of the stack in a directory; started again, it goes on there."""
+    """One run of a checkout's stack in a directory; started again, it goes on there."""
 
-    def __init__(self, directory: Path, **environment: str) -> None:
+    def __init__(self, directory: Path, root: Path = ROOT, **environment: str) -> None:
         self.directory = directory
+        self.root = root
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {"PORT": str(self.port), "LOCAL_DIRECTORY": str(directory)}
@@ -39,7 +40,7 @@ class Run:
         """Start it and wait until it says where it is."""
         output = self.directory.parent / f"{self.directory.name}.out"
         with output.open("w") as out:
-            self._process = begin(self._environment, stdout=out)
+            self._process = begin(self._environment, root=self.root, stdout=out)
         until(
             lambda: "Ctrl-C" in output.read_text() or self.process.poll() is not None,
             START_SECONDS,
@@ -95,9 +96,9 @@ class Run:
 
 
 @contextmanager
-def running(directory: Path, **environment: str) -> Iterator[Run]:
+def running(directory: Path, root: Path = ROOT, **environment: str) -> Iterator[Run]:
     """Run the stack for as long as the context lasts."""
-    run = Run(directory, **environment)
+    run = Run(directory, root, **environment)
     try:
         yield run.start()
     finally:
@@ -105,12 +106,14 @@ def running(directory: Path, **environment: str) -> Iterator[Run]:
             run.stop()
 
 
-def begin(environment: Mapping[str, str], *flags: str, **options: Any) -> subprocess.Popen[str]:
+def begin(
+    environment: Mapping[str, str], *flags: str, root: Path = ROOT, **options: Any
+) -> subprocess.Popen[str]:
     """Start `python -m local.run`, with flags of Python's own."""
-    path = os.pathsep.join((str(ROOT / "layers" / "dovecote"), str(ROOT)))
+    path = os.pathsep.join((str(root / "layers" / "dovecote"), str(root)))
     return subprocess.Popen(
         [sys.executable, *flags, "-m", "local.run"],
-        cwd=ROOT,
+        cwd=root,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": path, **environment},
         text=True,
         **options,

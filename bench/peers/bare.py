@@ -43,7 +43,7 @@ def enqueue(url: str, count: int) -> None:
 def _statement() -> bytes:
     """Return the one statement."""
     values = {name: name for name in ("route_id", "position", "channel", "target")}
-    stored = insertion(ROUTES, resolved_email="email", **values)
+    stored = insertion(ROUTES, address="email", **values)
     return (NOTIFICATION + enlisted(stored) + " select").encode()
 
 

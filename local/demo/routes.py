@@ -19,7 +19,7 @@ from local.provider import Ledger
 
 ROUTES = """
 select route.route_id::text, route.notification_id::text, notification.kind, route.channel,
-       route.target, route.user_id, route.device_session_id, route.resolved_email, route.status,
+       route.target, route.user_id, route.device_session_id, route.address, route.status,
        route.attempts, route.provider_message_id, route.last_error, letter.reason
 from dovecote.notification_routes as route
 join dovecote.notifications as notification using (notification_id)
@@ -33,8 +33,8 @@ Route = Mapping[str, Any]
 
 def destination(route: Route) -> str:
     """Return where a route goes, in words."""
-    if route["resolved_email"] is not None:
-        return str(route["resolved_email"])
+    if route["address"] is not None:
+        return str(route["address"])
     device = route["device_session_id"] or "no device"
     return f"{route['user_id']}, {'topic' if route['target'] == 'topic' else device}"
 
@@ -79,7 +79,7 @@ def disagreements(routes: Sequence[Route], ledger: Ledger) -> Iterator[str]:
         if route["status"] in LIVE:
             yield f"{where} has not ended: {route['status']}, {route['last_error'] or 'no error'}"
         accepted_for = targets.get(route["provider_message_id"])
-        if accepted_for is not None and route["resolved_email"] not in (None, accepted_for):
+        if accepted_for is not None and route["address"] not in (None, accepted_for):
             yield f"{where} was accepted for {accepted_for}"
 
 

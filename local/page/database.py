@@ -11,7 +11,7 @@ CONNECT_SECONDS = 2
 
 ROUTE = """
 select route.route_id::text, route.notification_id::text, route.channel, route.target,
-       route.user_id, route.device_session_id, route.resolved_email, route.status, route.attempts,
+       route.user_id, route.device_session_id, route.address, route.status, route.attempts,
        route.max_attempts, route.claims, route.claim_token is not null as claimed,
        route.next_attempt_at, route.leased_until, route.created_at, route.published_at,
        route.provider_message_id, route.last_error, route.expires_at,

@@ -56,7 +56,7 @@ def _target(route: Row) -> str:
         case "device":
             return f"the device {route['device_session_id']} of {route['user_id']}"
         case _:
-            return str(route["resolved_email"] or "nobody")
+            return str(route["address"] or "nobody")
 
 
 def _tries(route: Row, attempts: Iterable[Attempt]) -> Iterator[Event]:

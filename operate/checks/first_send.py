@@ -143,7 +143,7 @@ def _routes(site: Site, notification_id: str) -> Sequence[Route]:
             f"GET /notifications/{notification_id} answered {answer.status}",
             site.logs("Api"),
         )
-    routes = [route for route in json.loads(answer.body)["routes"] if route["email"]]
+    routes = [route for route in json.loads(answer.body)["routes"] if route["address"]]
     if not routes:
         raise OperatorError("its kind sends nothing to an address", "name another file with EVENT=")
     return routes

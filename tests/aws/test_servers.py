@@ -81,7 +81,7 @@ def test_a_notification_goes_from_submit_by_dispatch_to_published(
     assert status == 200
     emails = [route for route in read["routes"] if route["channel"] == "email"]
     assert {route["status"] for route in emails} == {"published"}
-    told = {route["email"]: route["provider_message_id"] for route in emails}
+    told = {route["address"]: route["provider_message_id"] for route in emails}
     rows = [row for row in provider.attempts(opened.provider_url) if row["target"] in ADDRESSES]
     assert len(rows) == len(ADDRESSES)  # each once
     assert {row["target"]: row["message_id"] for row in rows} == told

@@ -72,7 +72,7 @@ def store_due(
         "  values (gen_random_uuid(), %s, gen_random_uuid()::text, 'f', %s)"
         "  returning notification_id)"
         " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
-        "  target, user_id, resolved_email, priority, lane, status, max_attempts, next_attempt_at,"
+        "  target, user_id, address, priority, lane, status, max_attempts, next_attempt_at,"
         "  expires_at)"
         " select gen_random_uuid(), notification_id, position, %s, %s, 'u-1',"
         "  case when %s then address end, %s, %s, 'pending', %s, clock_timestamp(),"
@@ -83,7 +83,7 @@ def store_due(
             json.dumps(body["payload"]),
             channel,
             route.target,
-            route.resolved_email is not None,
+            route.address is not None,
             priority,
             lanes.of(channel)[priority * 2].number,
             max_attempts,

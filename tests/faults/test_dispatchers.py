@@ -65,7 +65,7 @@ def test_a_route_that_kills_its_worker_every_time_burns_its_own_attempts_only(
     assert killed == 4
     # Nobody knows of the fourth whether it went out.
     assert connection.execute(
-        "select resolved_email, attempts, reason from dovecote.notification_dead_letters"
+        "select address, attempts, reason from dovecote.notification_dead_letters"
         " join dovecote.notification_routes using (route_id, attempts)"
     ).fetchall() == [(KILLER, 4, "ambiguous")]
     assert held_against_ledger(connection, provider)["published"] == 99

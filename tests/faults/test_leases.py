@@ -86,13 +86,13 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_any_other_does(
     store_due(connection, 3, addresses=[FAILING, LATER, HELD])
     connection.execute(
         "update dovecote.notification_routes set"
-        " next_attempt_at = clock_timestamp() + interval '30 minutes' where resolved_email = %s",
+        " next_attempt_at = clock_timestamp() + interval '30 minutes' where address = %s",
         (LATER,),
     )
     connection.execute(
         "update dovecote.notification_routes set attempts = 1, claims = 1,"
         " claim_token = gen_random_uuid(), leased_until = clock_timestamp() + interval '1 minute'"
-        " where resolved_email = %s",
+        " where address = %s",
         (HELD,),
     )
     provider.provider.give(Order(do=Fault.ERROR, address=FAILING, status=400, code="SomethingElse"))
@@ -105,7 +105,7 @@ def test_a_worker_whose_clock_is_an_hour_off_does_what_any_other_does(
     }
     _dispatched(tmp_path, values, off)
     rows = connection.execute(
-        "select resolved_email, status, next_attempt_at - clock_timestamp(),"
+        "select address, status, next_attempt_at - clock_timestamp(),"
         " abs(extract(epoch from published_at - clock_timestamp()))::float"
         " from dovecote.notification_routes"
     ).fetchall()

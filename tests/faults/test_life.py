@@ -455,8 +455,8 @@ def _accept(claim: Claim) -> Outcome:
 
 def is_known(claim: Claim) -> bool:
     """Return whether a claim still has all that it was stored with of its person."""
-    addressed = a_route().resolved_email is not None
-    return claim.user_id is not None and (claim.resolved_email is not None) == addressed
+    addressed = a_route().address is not None
+    return claim.user_id is not None and (claim.address is not None) == addressed
 
 
 def assert_promises_hold(url: str, examples: int) -> None:

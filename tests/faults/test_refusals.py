@@ -48,7 +48,7 @@ def test_three_dispatchers_send_all_good_emails_within_seconds(
         worker.answer()
     assert time.monotonic() - began < 30
     found = connection.execute(
-        "select resolved_email like '%%good%%', status, attempts, last_error is null"
+        "select address like '%%good%%', status, attempts, last_error is null"
         " from dovecote.notification_routes"
     ).fetchall()
     states = Counter(tuple(row) for row in found)

@@ -34,7 +34,6 @@ MAY_IMPORT = {
 # Modules that still name a channel, each for the reason in the comment.
 NAMING_CHANNELS = {
     # a member or parameter of the API, and a column, for a person's address: not the channel
-    "dovecote.aws.documents",
     "dovecote.operations.notifications",
     "dovecote.people.erasure",
     "dovecote.people.suppressions",

@@ -2,12 +2,15 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -93,9 +96,16 @@ def test_the_channels_are_those_of_the_registry(
     names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(channels, "NAMES", names)
+    folder = ModuleType("dovecote.channels.sms")
+    sms = replace(channels.get(channels.NAMES[0]), name="sms", address_field="phone")
+    monkeypatch.setattr(folder, "CHANNEL", sms, raising=False)
+    monkeypatch.setitem(sys.modules, folder.__name__, folder)
     document = json.loads(bytes(openapi.document.__wrapped__()))
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
-    assert document["components"]["schemas"]["Channel"] == {"type": "string", "enum": list(names)}
+    schemas = document["components"]["schemas"]
+    assert schemas["Channel"] == {"type": "string", "enum": list(names)}
+    fields = schemas["Recipient"]["properties"]
+    assert fields.get("phone") == ({"type": ["string", "null"]} if "sms" in names else None)
 
 
 def test_each_channel_that_is_sent_or_answered_is_one_of_the_registry() -> None:

@@ -21,7 +21,7 @@ def test_a_route_of_the_bench_lies_in_its_lane(
     differing = {
         "channel": f"'{lane.channel}'",
         "target": f"'{routes.TARGETS[lane.channel][0]}'",
-        "resolved_email": routes.TARGETS[lane.channel][1],
+        "address": routes.TARGETS[lane.channel][1],
         "priority": str(lanes.PRIORITIES[lane.priority]),
         "status": "'retrying'" if lane.retry else "'pending'",
         "user_id": "'u-2'",

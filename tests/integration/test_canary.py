@@ -135,7 +135,7 @@ async def refused(call: Calls) -> None:
 async def ended(url: str) -> dict[str, str]:
     """Wait for the emails to end; return how each did by its case."""
     query = (
-        "select split_part(resolved_email, '+', 1), status from dovecote.notification_routes"
+        "select split_part(address, '+', 1), status from dovecote.notification_routes"
         " where channel = 'email'"
     )
     async with asyncio.timeout(60):

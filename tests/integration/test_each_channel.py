@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from dovecote import channels
@@ -15,12 +14,9 @@ from dovecote.channels import NAMES, NUMBERS
 from local.provider import Running
 from tests.catalogs import write_catalog
 from tests.functions import ROOT, Functions, environment, run_functions
+from tests.sending import SETTINGS, recipient
 
 KIND = "greeting.sent"
-ADDRESSES = {"user_id": "u-1", "email": "success+ann@simulator.amazonses.com"}
-
-KEYS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-
 ALONE = """
 import importlib, pkgutil, sys
 from pathlib import Path
@@ -51,11 +47,11 @@ def catalog(channel: str, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def functions(database_url: str, provider: Running, catalog: Path) -> Iterator[Functions]:
+def functions(
+    database_url: str, provider: Running, catalog: Path, channel: str
+) -> Iterator[Functions]:
     """The functions with that catalog."""
-    sns = boto3.client("sns", "us-east-1", endpoint_url=provider.url, **KEYS)
-    topic = sns.create_topic(Name="events")["TopicArn"]
-    settings = {"INLINE_ROUTES": "0", "PUSH_TOPIC_ARN": topic}
+    settings = {**SETTINGS[channel], "INLINE_ROUTES": "0"}
     with run_functions(environment(database_url, provider.url, catalog, **settings)) as opened:
         yield opened
 
@@ -64,8 +60,8 @@ def test_a_notification_of_one_channel_is_stored_and_delivered(
     functions: Functions, channel: str
 ) -> None:
     field = channels.get(channel).address_field
-    recipient = {field: ADDRESSES[field]}
-    body = {"kind": KIND, "idempotency_key": "k-1", "payload": {}, "recipients": [recipient]}
+    recipients = [{field: recipient()[field]}]
+    body = {"kind": KIND, "idempotency_key": "k-1", "payload": {}, "recipients": recipients}
     answer = functions.post(body)
     assert answer.status == 202, answer
     assert [(route["channel"], route["status"]) for route in answer.body["routes"]] == [

@@ -54,7 +54,7 @@ ADDRESSED = "email" in recipient()
 ANN, BEN = "success+ann@simulator.amazonses.com", "success+ben@simulator.amazonses.com"
 CANARY = "canary-7f3a"
 NOTHING = {"erased": 0, "in_flight": 0, "devices": 0, "remaining": False}
-PERSON = "user_id, device_session_id, resolved_email, locale, data, last_error"
+PERSON = "user_id, device_session_id, address, locale, data, last_error"
 
 
 def person(user_id: str, address: str, **more: Any) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def key_of(address: str) -> bytes:
 
 
 def suppressed(connection: Connection) -> dict[bytes, tuple[str | None, str]]:
-    found = connection.execute("select address_hash, email, reason from suppressions").fetchall()
+    found = connection.execute("select address_hash, address, reason from suppressions").fetchall()
     return {bytes(key): (email, reason) for key, email, reason in found}
 
 
@@ -174,7 +174,7 @@ def test_what_is_still_to_be_sent_is_cancelled_and_a_replay_sends_to_nobody(
     assert again.headers["idempotent-replayed"] == "true"
     assert again.body["notification_id"] == first.body["notification_id"]
     first_route, *others = again.body["routes"]
-    erased = (first_route["status"], first_route["email"], first_route["user_id"])
+    erased = (first_route["status"], first_route["address"], first_route["user_id"])
     assert erased == ("cancelled", None, None)
     assert [(one["status"], one["last_error"]) for one in others] == [
         ("skipped", None) for _ in NAMES[1:]
@@ -202,7 +202,7 @@ def test_others_of_the_same_notification_keep_theirs_and_its_payload(
 def test_two_erasures_of_one_notification_at_once_leave_no_payload(
     store: Store, connection: Connection, database_url: str, people: PostgresErasure
 ) -> None:
-    routes = [a_route(user_id="u-1"), a_route(user_id="u-2", resolved_email=BEN)]
+    routes = [a_route(user_id="u-1"), a_route(user_id="u-2", address=BEN)]
     stored(store, a_notification(routes, submission=a_submission(payload={"a": CANARY})))
     thread = threading.Thread(target=lambda: next(people.erase_user("u-2", 100)))
     with psycopg.connect(database_url) as other:
@@ -335,7 +335,7 @@ def test_a_lease_that_ran_out_is_in_flight_and_not_sent_again(
     in_flight(people)
     claim = claim_lapsed(store)
     assert claim is not None
-    assert (claim.counted, claim.resolved_email, claim.data) == (False, None, None)
+    assert (claim.counted, claim.address, claim.data) == (False, None, None)
     settle(store, claim, Failed(error="not asked"))
     assert row(connection, "status") == ("dead_lettered",)
 
@@ -432,7 +432,7 @@ def many(connection: Connection, routes: int) -> None:
         "  select uuidv7(), 'order.shipped', gen_random_uuid()::text, 'f', '{\"a\": 1}'"
         "  from generate_series(1, %s) i returning notification_id)"
         " insert into notification_routes (route_id, notification_id, position, channel, target,"
-        "  user_id, resolved_email, data, priority, lane, status, max_attempts, expires_at,"
+        "  user_id, address, data, priority, lane, status, max_attempts, expires_at,"
         "  published_at)"
         " select uuidv7(), notification_id, 0, 'email', 'address', 'u-1', 'ann@example.com', '{}',"
         "  1, 2, 'published', 8, now(), now() from n",

@@ -175,7 +175,7 @@ def crowded(connection: Connection) -> Connection:
         "  select uuidv7(), 'k', i::text, 'f', '{}' from generate_series(1, 20000) i"
         "  returning notification_id)"
         " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
-        "  target, user_id, resolved_email, priority, lane, status, max_attempts,"
+        "  target, user_id, address, priority, lane, status, max_attempts,"
         "  next_attempt_at, expires_at)"
         " select gen_random_uuid(), notification_id, i, 'email', 'address',"
         "  case i when 1 then 'u-1' else 'u-' || notification_id || i end,"
@@ -268,7 +268,7 @@ def test_a_dead_letter_keeps_its_history_over_a_redrive(
 
 
 def test_a_route_that_nothing_reaches_says_why(functions: Functions, store: Store) -> None:
-    route = a_route(resolved_email=None, skip="recipient has no email")
+    route = a_route(address=None, skip="recipient has no email")
     posted = stored(store, a_notification([route]))
     assert told(history(functions, posted.notification_id), "reason") == [
         ("submitted", None), ("skipped", "recipient has no email"),

@@ -157,7 +157,7 @@ def fill(connection: Connection, rows: int) -> None:
     )
     connection.execute(
         "insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
-        "  target, user_id, resolved_email, priority, lane, status, max_attempts, next_attempt_at,"
+        "  target, user_id, address, priority, lane, status, max_attempts, next_attempt_at,"
         "  expires_at)"
         " select gen_random_uuid(), notification_id, i,"
         "  case when i % 2 = 0 then 'email' else 'push' end,"

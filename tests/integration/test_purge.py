@@ -69,7 +69,7 @@ def an_old_one(connection: Connection, days: float = 100, status: str = "publish
         "   'k', gen_random_uuid()::text, 'f', '{}', at"
         "  from (select now() - make_interval(secs => 86400 * %(days)s) as at) t returning *)"
         " insert into notification_routes (route_id, notification_id, position, channel, target,"
-        "  user_id, resolved_email, priority, lane, status, max_attempts, next_attempt_at,"
+        "  user_id, address, priority, lane, status, max_attempts, next_attempt_at,"
         "  expires_at, published_at, created_at)"
         " select gen_random_uuid(), notification_id, 0, 'email', 'address',"
         "  'u-1', 'Ann@example.com', 1, 2, %(status)s, 8,"

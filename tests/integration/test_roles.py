@@ -75,7 +75,9 @@ RUNS: Mapping[str, set[str]] = {
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""
 
-OWNERS = {"submit/publish_kinds", "submit/publish_routing"}
+OWNERS = {
+    "schema/channels", "schema/register_channels", "submit/publish_kinds", "submit/publish_routing",
+}  # fmt: skip
 """Those that provision runs, as the owner of the tables."""
 
 each_function = pytest.mark.parametrize("function", FUNCTIONS)
@@ -130,7 +132,7 @@ select dovecote.store_notification(
     gen_random_uuid(), 'k', gen_random_uuid()::text, 'f', '{}', null, null, 1::smallint, 8, 60,
     gen_random_uuid(), 60,
     '[{"route_id": "00000000-0000-4000-8000-000000000000", "position": 0, "channel": "push",
-       "target": "topic", "claimed": true}]',
+       "number": 1, "target": "topic", "claimed": true}]',
     '{u-1}'
 )
 """
@@ -228,11 +230,11 @@ REFUSED = {
     "Submit": [
         "select dovecote.unlist('{}')",
         "delete from push_devices",
-        "update notification_routes set resolved_email = 'x'",
+        "update notification_routes set address = 'x'",
         "update notification_routes set expires_at = now()",
         "update channel_state set rate = 1",
         "select accepted_at from email_deliveries",
-        "select email from suppressions",
+        "select address from suppressions",
         "insert into suppressions (address_hash, reason) values ('', 'manual')",
         "update notifications set payload = ''",
         "select from user_routes",
@@ -245,9 +247,9 @@ REFUSED = {
         "insert into notification_routes (route_id) values (gen_random_uuid())",
         "select dovecote.unlist('{}')",
         "select token from push_devices",
-        "update notification_routes set resolved_email = 'x'",
+        "update notification_routes set address = 'x'",
         "delete from email_deliveries",
-        "select email from suppressions",
+        "select address from suppressions",
         "delete from suppressions",
         "update notifications set payload = ''",
         "select from user_routes",
@@ -265,10 +267,10 @@ REFUSED = {
         "update channel_state set paused_until = null",
         "update redrives set who = 'x'",
         "update notification_dead_letters set reason = 'x'",
-        "select email from suppressions",
+        "select address from suppressions",
         "insert into user_routes values ('u-1', gen_random_uuid(), gen_random_uuid())",
         "update notifications set payload = '{}'",
-        "update notification_routes set resolved_email = 'x'",
+        "update notification_routes set address = 'x'",
         "update notification_routes set data = 'x'",
         "update notification_routes set user_id = 'x', device_session_id = 'x'",
         "update notification_routes set status = 'pending', next_attempt_at = now()",
@@ -282,7 +284,7 @@ REFUSED = {
         "insert into notifications (notification_id) values (gen_random_uuid())",
         "select payload from notifications",
         "select dovecote.unlist('{}')",
-        "select resolved_email from notification_routes",
+        "select address from notification_routes",
         "select token from push_devices",
         "update push_devices set endpoint = 'x'",
         "delete from email_deliveries",
@@ -299,7 +301,7 @@ REFUSED = {
         "update notifications set payload = ''",
         "update notification_routes set status = 'pending'",
         "select payload from notifications",
-        "select resolved_email from notification_routes",
+        "select address from notification_routes",
         "select error from notification_dead_letters",
         "select from push_devices",
         "select from suppressions",

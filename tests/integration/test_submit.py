@@ -38,7 +38,7 @@ ROUTES = [
     a_route(claimed=True),
     a_route(NAMES[-1], claimed=True),
     a_route(locale="de-AT", data='{"first_name":"\N{GRINNING FACE}"}'),
-    a_route(skip="recipient has no email", resolved_email=None),
+    a_route(skip="recipient has no email", address=None),
     a_route(NAMES[-1], device_session_id='d"\\,{}'),
     *DEVICE_ROUTES,
 ]
@@ -76,11 +76,11 @@ def test_each_route_of_a_person_is_entered_skipped_or_not(
     store: Store, connection: Connection
 ) -> None:
     routes = [
-        a_route(resolved_email="Ann@Example.com"),
-        a_route(resolved_email="ann@example.com", user_id=None),
-        a_route(resolved_email="ann@example.com", skip="not allowed here"),
-        a_route(NAMES[-1], resolved_email=None),
-        a_route(NAMES[-1], user_id=None, resolved_email=None, skip="recipient has no user_id"),
+        a_route(address="Ann@Example.com"),
+        a_route(address="ann@example.com", user_id=None),
+        a_route(address="ann@example.com", skip="not allowed here"),
+        a_route(NAMES[-1], address=None),
+        a_route(NAMES[-1], user_id=None, address=None, skip="recipient has no user_id"),
     ]
     notification = a_notification(routes)
     stored(store, notification)

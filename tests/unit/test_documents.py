@@ -43,7 +43,7 @@ def test_a_story_has_each_route_with_its_history() -> None:
         "next_attempt_at",
         "user_id",
         "device_session_id",
-        "email",
+        "address",
         "last_error",
         "last_attempt_at",
         "published_at",

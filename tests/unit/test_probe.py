@@ -38,11 +38,11 @@ def test_each_kind_has_a_probe_before_any_has_two() -> None:
 
 def test_probes_of_a_kind_are_spread_over_domains() -> None:
     own = [
-        *claims(10, resolved_email="ann@a.example"),
-        *claims(10, resolved_email="bob@b.example"),
+        *claims(10, address="ann@a.example"),
+        *claims(10, address="bob@b.example"),
     ]
     mixed = [own[n // 2 + n % 2 * 10] for n in range(20)]
-    assert {one.resolved_email for one in spread(mixed, 2)} == {"ann@a.example", "bob@b.example"}
+    assert {one.address for one in spread(mixed, 2)} == {"ann@a.example", "bob@b.example"}
 
 
 def test_a_route_that_was_refused_comes_after_those_that_were_not() -> None:

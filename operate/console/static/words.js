@@ -68,7 +68,7 @@ export function label(channel) {
 
 /** Return where a route goes. */
 export function target(route) {
-  if (route.target === "address") return route.resolved_email ?? "no address";
+  if (route.target === "address") return route.address ?? "no address";
   if (route.target === "topic") return `${route.user_id} by the topic`;
   return `${route.user_id} on ${route.device_session_id ?? "no device"}`;
 }

@@ -46,7 +46,7 @@ def test_a_person_is_erased_over_http_and_what_is_over_is_purged(tmp_path: Path)
             assert await erased(session, f"/recipients?email={address}") == nothing
             async with session.get(path) as answer:
                 (route,) = (await answer.json())["routes"]
-                assert (route["user_id"], route["email"]) == (None, None)
+                assert (route["user_id"], route["address"]) == (None, None)
             async with session.delete("/recipients?email=nobody") as answer:
                 assert answer.status == 422
             with psycopg.connect(stack.database_url) as connection:

@@ -22,7 +22,7 @@ ROUTE: Route = {
     "route_id": "r-1",
     "channel": "email",
     "target": "address",
-    "resolved_email": ADDRESS,
+    "address": ADDRESS,
     "status": "published",
     "attempts": 1,
     "provider_message_id": "m-1",

@@ -18,7 +18,7 @@ def at(seconds: float) -> datetime:
 
 def route(status: str, **values: Any) -> dict[str, Any]:
     blank = {
-        "channel": "email", "target": "address", "resolved_email": "ann@example.com",
+        "channel": "email", "target": "address", "address": "ann@example.com",
         "created_at": BEGAN, "published_at": None, "provider_message_id": None, "attempts": 1,
         "last_error": None, "reason": None, "dead_lettered_at": None, "claimed": False,
         "leased_until": None, "next_attempt_at": None,

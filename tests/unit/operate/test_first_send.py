@@ -28,12 +28,12 @@ def submitted(aws: StubbedAws, document: Any, **more: Any) -> None:
     aws.answers("lambda", "invoke", answer)
 
 
-def told(*statuses: str, email: str | None = ADDRESS, error: str | None = None) -> Answer:
+def told(*statuses: str, address: str | None = ADDRESS, error: str | None = None) -> Answer:
     routes = [
         {
             "route_id": ROUTE,
             "channel": "email",
-            "email": email,
+            "address": address,
             "status": status,
             "last_error": error,
         }
@@ -157,7 +157,7 @@ def test_what_submit_refuses_ends_it(
         (Answer(status=403, body=b""), "the API refuses these credentials (403) — allow"),
         (Answer(status=500, body=b""), f"GET /notifications/{ID} answered 500 — aws logs tail"
          " /aws/lambda/dovecote-dev-api"),
-        (told("published", email=None), "its kind sends nothing to an address"),
+        (told("published", address=None), "its kind sends nothing to an address"),
     ],
 )  # fmt: skip
 def test_what_the_api_does_not_tell_ends_it(aws: StubbedAws, page: Answer, said: str) -> None:

@@ -37,7 +37,7 @@ def a_route(status: str, *history: dict[str, Any], **more: Any) -> dict[str, Any
         "provider_message_id": None,
         "user_id": "u-1",
         "device_session_id": None,
-        "email": ANN,
+        "address": ANN,
         "delivery": {"accepted_at": EARLIER},
         "history": [an_event("submitted"), *history],
         **more,
@@ -181,15 +181,15 @@ def test_a_story_is_told_event_by_event() -> None:
     ("route", "target"),
     [
         ({}, f"email to {ANN}"),
-        ({"email": None}, "email to user u-1"),
-        ({"email": None, "user_id": None}, "email to nobody"),
-        ({"channel": "push", "email": None}, "push to user u-1"),
+        ({"address": None}, "email to user u-1"),
+        ({"address": None, "user_id": None}, "email to nobody"),
+        ({"channel": "push", "address": None}, "push to user u-1"),
         (
-            {"channel": "push", "email": None, "device_session_id": "phone"},
+            {"channel": "push", "address": None, "device_session_id": "phone"},
             "push to device phone of user u-1",
         ),
-        ({"channel": "push", "email": None, "user_id": None}, "push to nobody"),
-        ({"channel": "sms", "email": None}, "sms to user u-1"),
+        ({"channel": "push", "address": None, "user_id": None}, "push to nobody"),
+        ({"channel": "sms", "address": None}, "sms to user u-1"),
     ],
 )
 def test_the_target_of_a_route_does_not_depend_on_its_channel(
@@ -254,6 +254,13 @@ def test_everything_of_one_person_is_told_page_by_page() -> None:
         "user u-1 has apns device phone (alive),"
         " fcm device tablet (dead since 2026-11-24 11:00:00 UTC)",
     ]
+
+
+@pytest.mark.parametrize("channel", ["push", "sms"])
+def test_only_the_addresses_of_email_can_be_suppressed(channel: str) -> None:
+    found = a_notification(a_route("pending", channel=channel, address="+41790000000"))
+    told = lines(an_api({"notifications/n-1": found}), "--id", "n-1")
+    assert not [line for line in told if line.startswith("+41790000000 is")]
 
 
 @pytest.mark.parametrize(

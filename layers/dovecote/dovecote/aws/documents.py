@@ -54,7 +54,7 @@ def route(stored: Route) -> Document:
         "provider_message_id": stored.provider_message_id,
         "user_id": stored.user_id,
         "device_session_id": stored.device_session_id,
-        "email": stored.resolved_email,
+        "address": stored.address,
     }
 
 

@@ -1,6 +1,7 @@
 """The description of the HTTP API: openapi.yaml, or the JSON that the layer's build makes of it.
 
-Neither lists the channels: the schema `Channel` gets its values from the registry.
+Neither lists the channels: the schema `Channel` gets its values from the registry, and `Recipient`
+the address fields that the document does not describe.
 """
 
 from functools import cache
@@ -11,6 +12,8 @@ import msgspec
 
 SOURCE = Path(__file__).with_name("openapi.yaml")
 COMPILED = SOURCE.with_suffix(".json")
+ADDRESS = {"type": ["string", "null"]}
+"""The schema of an address field."""
 
 
 @cache
@@ -20,7 +23,10 @@ def document() -> msgspec.Raw:
     from dovecote import channels  # noqa: PLC0415
 
     described = _described()
-    described["components"]["schemas"]["Channel"]["enum"] = channels.NAMES
+    schemas = described["components"]["schemas"]
+    schemas["Channel"]["enum"] = channels.NAMES
+    for channel in channels.every().values():
+        schemas["Recipient"]["properties"].setdefault(channel.address_field, ADDRESS)
     return msgspec.Raw(msgspec.json.encode(described))
 
 

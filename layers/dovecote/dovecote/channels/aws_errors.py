@@ -102,7 +102,7 @@ def _read(
     # Not at the top: only the table of email has this meaning, and email may not be there.
     from dovecote.channels.email.identities import only_recipients_failed  # noqa: PLC0415
 
-    recipients = [claim.resolved_email or "" for claim in claims]
+    recipients = [claim.address or "" for claim in claims]
     if only_recipients_failed(words, sender, recipients):
         return Meaning.MESSAGE, f"{rule.text}: the recipient's, in the SES sandbox"
     return Meaning.RESOURCE, f"{rule.text}: the sender's"

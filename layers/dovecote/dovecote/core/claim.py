@@ -37,7 +37,7 @@ class Claim(msgspec.Struct, frozen=True):
     traceparent: str | None
     user_id: str | None
     device_session_id: str | None
-    resolved_email: str | None
+    address: str | None
     endpoint: str | None
     locale: str | None
     data: str | None

@@ -42,7 +42,7 @@ class Addressed(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     user_id: str | None
     device_session_id: str | None
-    resolved_email: str | None
+    address: str | None
 
 
 class NewRoute(Addressed, frozen=True, kw_only=True):

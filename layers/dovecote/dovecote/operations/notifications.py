@@ -108,7 +108,7 @@ def _fitting(found: Sequence[Notification]) -> int:
 
 
 def _is_of(route: Route, person: Mapping[str, str]) -> bool:
-    mailed = (route.resolved_email or "").lower()
+    mailed = (route.address or "").lower()
     return (
         person.get("user_id") in (None, route.user_id)
         and person.get("email", mailed).lower() == mailed

@@ -49,7 +49,7 @@ function refused(refusal) {
 
 /** Return where a route goes. */
 export function to(route) {
-  if (route.email) return route.email;
+  if (route.address) return route.address;
   if (!route.user_id) return "nobody";
   const device = route.device_session_id;
   return device ? `${route.user_id} on ${device}` : route.user_id;

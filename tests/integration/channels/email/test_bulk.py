@@ -27,9 +27,9 @@ FILES = {
     "body.txt": "Grüße, {{ name }} <3 & \"you\" 'too' \\ {% raw %}}}{% endraw %}\n",
 }
 ROUTES = """
-    select resolved_email, status, attempts, provider_message_id, last_error,
+    select address, status, attempts, provider_message_id, last_error,
            doubt_until is not null
-      from dovecote.notification_routes order by resolved_email
+      from dovecote.notification_routes order by address
 """
 
 
@@ -246,9 +246,9 @@ def test_what_needs_no_send_is_not_in_the_call(
     bulk: Functions, provider: Running, connection: Connection
 ) -> None:
     post(bulk, 5)
-    change = "update dovecote.notification_routes set {} where resolved_email = %s"
+    change = "update dovecote.notification_routes set {} where address = %s"
     connection.execute(change.format("data = '{}'").encode(), (address(4),))
-    connection.execute(change.format("resolved_email = ' '").encode(), (address(2),))
+    connection.execute(change.format("address = ' '").encode(), (address(2),))
     assert bulk.dispatch()["published"] == 3
     assert {target for call in calls(provider) for target in call} == {
         address(0), address(1), address(3),

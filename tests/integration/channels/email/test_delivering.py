@@ -53,7 +53,7 @@ def test_email_of_a_kind_with_an_unsubscribe_address_has_one_click_headers(
 def test_email_without_a_recipient_fails_in_words(functions: Functions, store: Store) -> None:
     claim = claim_of(functions, store)
     for blank in (None, "", "  \t"):
-        assert deliver(replace(claim, resolved_email=blank)) == Failed(
+        assert deliver(replace(claim, address=blank)) == Failed(
             error="email route missing resolved recipient", asked=False
         )
 

@@ -46,8 +46,8 @@ def test_an_erased_route_is_found_neither_by_its_user_nor_by_its_address(
     assert misfiled(connection) == []
     assert fetched(connection, "table address_routes") == fetched(
         connection,
-        "select lower(resolved_email), notification_id, route_id from notification_routes"
-        " where resolved_email is not null",
+        "select lower(address), notification_id, route_id from notification_routes"
+        " where address is not null",
     )
     for query in ("user_id=u-1", f"email={ANN.replace('+', '%2B')}"):
         found = idle.call("GET", f"/notifications?{query}").body["notifications"]
@@ -70,7 +70,7 @@ def test_what_was_known_of_a_suppressed_address_goes_with_it(
     idle: Functions, connection: Connection
 ) -> None:
     connection.execute(
-        "insert into suppressions (address_hash, email, reason, route_id, message_id)"
+        "insert into suppressions (address_hash, address, reason, route_id, message_id)"
         " values (%s, %s, 'bounced', gen_random_uuid(), 'm-1')",
         (key_of(ANN), ANN),
     )

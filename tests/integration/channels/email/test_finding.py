@@ -42,7 +42,7 @@ def test_an_address_finds_its_own_route_alone(functions: Functions) -> None:
     address = recipients[2]["email"]
     (found,) = find(functions, email=address).body["notifications"]
     assert found["notification_id"] == posted
-    assert [route["email"] for route in found["routes"]] == [address]
+    assert [route["address"] for route in found["routes"]] == [address]
 
 
 def test_of_a_notification_to_many_the_story_of_one_address_can_be_read(
@@ -53,5 +53,5 @@ def test_of_a_notification_to_many_the_story_of_one_address_can_be_read(
     everybody = functions.call("GET", f"/notifications/{posted}").body["routes"]
     query = urlencode({"email": recipients[1]["email"].capitalize()})
     found = functions.call("GET", f"/notifications/{posted}?{query}").body["routes"]
-    assert found == [route for route in everybody if route["email"] == recipients[1]["email"]]
+    assert found == [route for route in everybody if route["address"] == recipients[1]["email"]]
     assert found[0]["history"][0]["event"] == "submitted"

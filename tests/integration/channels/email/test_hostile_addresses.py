@@ -77,7 +77,7 @@ def test_an_address_is_stored_as_it_is_mailed(note: Functions, connection: Conne
     for address in ADDRESSES:
         assert note.post(around(b'"a"', email=address)).status == 202, address
     mailed = connection.execute(
-        "select resolved_email from dovecote.notification_routes order by created_at"
+        "select address from dovecote.notification_routes order by created_at"
     )
     assert [address for (address,) in mailed] == list(ADDRESSES.values())
 

@@ -35,6 +35,6 @@ def test_as_an_address(note: Functions, connection: Connection, around: str) -> 
     }
     taken = sent(note, bodies)
     assert taken.keys() == {address for address in bodies if is_address(address)}
-    mailed = stored(connection, "r.resolved_email")
+    mailed = stored(connection, "r.address")
     for address, notification_id in taken.items():
         assert mailed[notification_id] == normalised(address)

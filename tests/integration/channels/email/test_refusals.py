@@ -93,7 +93,7 @@ def deny_all(provider: Running) -> None:
 def states(connection: Connection) -> dict[str, tuple[str, int]]:
     """Return status and attempts by the name in the address."""
     found = connection.execute(
-        "select resolved_email, status, attempts from dovecote.notification_routes"
+        "select address, status, attempts from dovecote.notification_routes"
     ).fetchall()
     return {email.partition("+")[2].partition("@")[0]: (s, a) for email, s, a in found}
 

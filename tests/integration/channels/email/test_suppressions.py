@@ -67,7 +67,7 @@ def published(store: Store) -> Claim:
 
 def suppressions(connection: Connection) -> list[Any]:
     return connection.execute(
-        "select email, reason, route_id, message_id from dovecote.suppressions"
+        "select address, reason, route_id, message_id from dovecote.suppressions"
     ).fetchall()
 
 
@@ -120,7 +120,7 @@ def test_the_first_reason_stands_and_an_address_that_was_erased_does_not_come_ba
 ) -> None:
     claim = published(store)
     store.record_feedback(told(claim, BOUNCE))
-    connection.execute("update dovecote.suppressions set email = null, reason = 'erased'")
+    connection.execute("update dovecote.suppressions set address = null, reason = 'erased'")
     store.record_feedback(told(claim, COMPLAINT))
     assert suppressions(connection) == [(None, "erased", claim.route_id, "m-1")]
 
@@ -164,9 +164,9 @@ def test_a_route_to_a_suppressed_address_is_stored_as_skipped_and_answered_so(
 
 ROUTES = [
     a_route(claimed=True),
-    a_route(resolved_email="success+bob@simulator.amazonses.com", claimed=True),
+    a_route(address="success+bob@simulator.amazonses.com", claimed=True),
     a_route("push", claimed=True),
-    a_route(resolved_email=ADDRESS.title()),
+    a_route(address=ADDRESS.title()),
     a_route(skip="not allowed here"),
 ]
 
@@ -195,7 +195,7 @@ def test_what_is_answered_of_suppressed_addresses_is_what_is_stored(
 def test_a_route_whose_address_is_suppressed_before_it_is_claimed_is_skipped_without_a_send(
     store: Store, functions: Functions, connection: Connection
 ) -> None:
-    routes = [a_route(), a_route("push"), a_route(resolved_email="success@example.com")]
+    routes = [a_route(), a_route("push"), a_route(address="success@example.com")]
     assert store.submit(a_notification(routes), a_lease())
     suppress(functions)
     channel = ScriptedChannel()
@@ -277,7 +277,7 @@ NOT_RELEASED = {
     "it expired": "expires_at = now()",
     "it was skipped for another reason": "last_error = 'not allowed here'",
     "it was cancelled": "status = 'cancelled'",
-    "it is somebody else's": "resolved_email = 'success+bob@simulator.amazonses.com'",
+    "it is somebody else's": "address = 'success+bob@simulator.amazonses.com'",
 }
 
 

@@ -28,14 +28,14 @@ def route(folder: Path, recipient: Recipient, rule: MailRule | None = None) -> N
 def test_a_recipient_has_one_route_to_the_address_and_none_to_a_device(tmp_path: Path) -> None:
     planned = route(tmp_path, ONE)
     assert (planned.channel, planned.target) == ("email", Target.ADDRESS)
-    assert (planned.resolved_email, planned.skip) == (ANN, None)
+    assert (planned.address, planned.skip) == (ANN, None)
     assert (planned.user_id, planned.locale) == ("u-1", "de")
     assert (planned.device_session_id, planned.endpoint) == (None, None)
 
 
 def test_a_recipient_without_an_address_is_skipped(tmp_path: Path) -> None:
     planned = route(tmp_path, Recipient(user_id="u-1"))
-    assert (planned.resolved_email, planned.skip) == (None, NO_EMAIL)
+    assert (planned.address, planned.skip) == (None, NO_EMAIL)
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_a_mail_rule_says_who_is_mailed(
 
 def test_an_address_that_is_not_allowed_is_skipped_and_kept(tmp_path: Path) -> None:
     planned = route(tmp_path, ONE, MailRule(allowed=("@example.com",)))
-    assert (planned.resolved_email, planned.skip) == (ANN, NOT_ALLOWED)
+    assert (planned.address, planned.skip) == (ANN, NOT_ALLOWED)
 
 
 def test_a_redirected_email_goes_elsewhere(tmp_path: Path) -> None:
     planned = route(tmp_path, ONE, MailRule(allowed=("@example.com",), redirect=ELSEWHERE))
-    assert (planned.resolved_email, planned.skip) == (ELSEWHERE, None)
+    assert (planned.address, planned.skip) == (ELSEWHERE, None)
 
 
 @pytest.mark.parametrize(

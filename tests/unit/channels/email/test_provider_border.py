@@ -241,7 +241,7 @@ def test_a_refusal_of_the_recipient_or_the_content_is_permanent(
 
 
 def test_an_email_to_its_own_sender_is_refused_for_the_sender() -> None:
-    claim = a_claim(resolved_email="shop@shop.example")
+    claim = a_claim(address="shop@shop.example")
     error = an_error("MessageRejected", 400, f"{UNVERIFIED}X: shop@shop.example")
     assert refused(error, [claim], IDENTITY, sender=SENDER) == Unavailable(
         resource=IDENTITY, error=f"MessageRejected (400): {SENDERS}"
@@ -250,7 +250,7 @@ def test_an_email_to_its_own_sender_is_refused_for_the_sender() -> None:
 
 @pytest.mark.parametrize(("name", "permanent"), [("b@x.example", True), ("c@x.example", False)])
 def test_a_bulk_call_is_refused_for_one_of_its_recipients(name: str, permanent: bool) -> None:
-    claims = [a_claim(resolved_email=f"{one}@x.example") for one in "ab"]
+    claims = [a_claim(address=f"{one}@x.example") for one in "ab"]
     error = an_error("MessageRejected", 400, f"{UNVERIFIED}X: {name}")
     together = refused(error, claims, IDENTITY, sender=SENDER)
     assert isinstance(together, Permanent) is permanent

@@ -35,7 +35,7 @@ def planned(recipient: Recipient, *sessions: str, topic: bool = False) -> list[P
     """Return each route's target, device, endpoint and skip."""
     planner = PushPlanner(topic=topic, renderer=cast(Renderer, None), new_id=uuid4)
     made = list(planner.routes(recipient, [device(session) for session in sessions]))
-    assert {(route.channel, route.resolved_email) for route in made} == {("push", None)}
+    assert {(route.channel, route.address) for route in made} == {("push", None)}
     assert {(r.user_id, r.locale) for r in made} == {(recipient.user_id, recipient.locale)}
     return [(r.target.value, r.device_session_id, r.endpoint, r.skip) for r in made]
 

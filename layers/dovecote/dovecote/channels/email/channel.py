@@ -74,7 +74,7 @@ class EmailChannel:
         kind = self._catalog.get(claim.kind)
         if kind is None:
             return Failed(error="unknown kind", asked=False)
-        recipient = (claim.resolved_email or "").strip()
+        recipient = (claim.address or "").strip()
         if not recipient:
             return Failed(error="email route missing resolved recipient", asked=False)
         rendered = mail.render(self._renderer, kind, claim.locale, variables(claim))

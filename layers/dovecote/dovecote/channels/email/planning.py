@@ -75,7 +75,7 @@ class EmailPlanner:
             target=Target.ADDRESS,
             user_id=recipient.user_id,
             device_session_id=None,
-            resolved_email=address,
+            address=address,
             locale=recipient.locale,
             data=None,
             skip=skip,

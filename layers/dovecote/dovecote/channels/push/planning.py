@@ -80,7 +80,7 @@ class PushPlanner:
             target=target,
             user_id=recipient.user_id,
             device_session_id=session,
-            resolved_email=None,
+            address=None,
             locale=recipient.locale,
             data=None,
             skip=skip,

@@ -49,7 +49,7 @@ def _spread_over_kinds(claims: Sequence[Claim], most: int) -> list[Claim]:
 
 def _recipient(claim: Claim) -> tuple[str, str]:
     """Return what recipients that a policy denies may share, the widest first."""
-    address = claim.resolved_email or claim.user_id or ""
+    address = claim.address or claim.user_id or ""
     return address.rpartition("@")[2], address
 
 

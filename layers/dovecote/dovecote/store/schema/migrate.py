@@ -1,5 +1,7 @@
 """Bring a database to the newest schema by forward-only numbered files.
 
+The same run registers the channels.
+
 A database that is ahead of the known files is success: the previous release keeps running while a
 newer one is rolled out, and after it was rolled back.
 """
@@ -13,8 +15,10 @@ from importlib.resources import files
 import psycopg
 from psycopg import sql
 
+from dovecote import channels
 from dovecote.core.errors import StoreFailed
 from dovecote.store.schema.applying import apply, bound
+from dovecote.store.schema.registration import register
 
 LOCK = 7_061_993_141
 """The advisory lock that lets one migration run at a time; the number is arbitrary."""
@@ -96,9 +100,9 @@ def known() -> list[Migration]:
 
 
 def migrate(url: str) -> list[str]:
-    """Apply the missing migrations; return the names of their files.
+    """Apply the missing migrations and register the channels; return the names of the files.
 
-    Raises ChangedMigration if an applied file has changed.
+    Raises ChangedMigration if an applied file has changed, and StoreFailed as `migrate_with` does.
     """
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
         return migrate_with(connection, known())
@@ -109,9 +113,10 @@ def migrate_with(
 ) -> list[str]:
     """Apply migrations on an open autocommit connection, alone by an advisory lock.
 
-    `report` takes the name of a file and how many rows its repeated statement has changed so far.
-    PostgreSQL's errors have the name of the file in their notes. Raises StoreFailed if an untrusted
-    role may create in the schema.
+    Then register the channels. `report` takes the name of a file and how many rows its repeated
+    statement has changed so far. PostgreSQL's errors have the name of the file in their notes.
+    Raises StoreFailed if an untrusted role may create in the schema, or if the number or name of a
+    registered channel has changed.
     """
     with alone(connection):
         connection.execute(_LEDGER)
@@ -121,6 +126,8 @@ def migrate_with(
         missing = [m for m in migrations if not _is_applied(m, applied)]
         for migration in missing:
             _apply(connection, migration, report)
+        bound(connection)
+        register(connection, channels.NUMBERS)
     return [migration.name for migration in missing]
 
 

@@ -1,4 +1,7 @@
-"""Provision a database: wait for it, migrate it, make its users, publish the catalog."""
+"""Provision a database: wait for it, migrate it, make its users, publish the catalog.
+
+The migration registers the channels.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

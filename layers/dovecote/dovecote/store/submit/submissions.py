@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from dovecote.channels import lanes
+from dovecote.channels import NUMBERS, lanes
 from dovecote.channels.lanes import Lane
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.device import Device
@@ -87,10 +87,11 @@ def _routes_json(routes: Sequence[NewRoute]) -> str:
             "route_id": route.route_id,
             "position": position,
             "channel": route.channel,
+            "number": NUMBERS[route.channel],
             "target": route.target,
             "user_id": route.user_id,
             "device_session_id": route.device_session_id,
-            "resolved_email": route.resolved_email,
+            "address": route.address,
             "locale": route.locale,
             "data": route.data,
             "skip": route.skip,
@@ -157,7 +158,7 @@ class StoredRows(msgspec.Struct, frozen=True, kw_only=True):
             status=Status.SKIPPED if skipped else Status.PENDING,
             user_id=route.user_id,
             device_session_id=route.device_session_id,
-            resolved_email=route.resolved_email,
+            address=route.address,
             attempts=int(claimed),
             max_attempts=self._max_attempts,
             next_attempt_at=None if skipped else self.due_at,
@@ -181,7 +182,7 @@ class StoredRows(msgspec.Struct, frozen=True, kw_only=True):
                 traceparent=submission.traceparent,
                 user_id=route.user_id,
                 device_session_id=route.device_session_id,
-                resolved_email=route.resolved_email,
+                address=route.address,
                 endpoint=route.endpoint,
                 locale=route.locale,
                 data=route.data,

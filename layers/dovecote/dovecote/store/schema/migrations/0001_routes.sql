@@ -2,6 +2,15 @@
 --
 -- Migrations are forward only: to change the schema, add a file with the next number.
 
+-- The registered channels, each with the number that the lanes of its routes contain. Provision fills it from
+-- the registry. A channel that is no longer registered keeps its row, so that no other channel gets its number.
+create table dovecote.channels (
+    name   text primary key,
+    number smallint not null unique,
+    -- The lanes of a channel are 6 * number to 6 * number + 5, which a smallint must hold.
+    constraint channels_number check (number between 0 and 5460)
+);
+
 create table dovecote.notifications (
     notification_id uuid primary key,
     kind            text not null,
@@ -28,12 +37,12 @@ create table dovecote.notification_routes (
     target              text not null,
     user_id             text,
     device_session_id   text,
-    resolved_email      text,
+    address             text,
     locale              text,
     data                text,
 
     priority            smallint not null,
-    -- Channel, priority, and fresh or retry in one number. A claim selects lanes by equality, so it never
+    -- The channel's number * 6 + priority * 2 + 1 for a retry. A claim selects lanes by equality, so it never
     -- scans a paused channel or a low priority. channels/lanes.py. The statements that make a route pending
     -- or retrying set it: a generated column would make PostgreSQL copy the row at each update. A route
     -- that has ended keeps the lane of its last claim.
@@ -65,16 +74,11 @@ create table dovecote.notification_routes (
     last_error          text,
     created_at          timestamptz not null default clock_timestamp(),
 
-    constraint notification_routes_channel check (channel in ('email', 'push')),
-    constraint notification_routes_target check (
-        channel = 'email' and target = 'address' or channel = 'push' and target in ('device', 'topic')
-    ),
+    constraint notification_routes_target check (target in ('address', 'device', 'topic')),
     constraint notification_routes_priority check (priority between 0 and 2),
     constraint notification_routes_lane check (
         status not in ('pending', 'retrying')
-        or lane = (case channel when 'email' then 0 else 6 end)
-            + priority * 2
-            + (case status when 'retrying' then 1 else 0 end)
+        or lane % 6 = priority * 2 + (case status when 'retrying' then 1 else 0 end)
     ),
     constraint notification_routes_status check (
         status in ('pending', 'retrying', 'published', 'dead_lettered', 'skipped', 'cancelled')
@@ -190,7 +194,7 @@ begin atomic
         select entry.ctid
         from unnest(of_routes) as one (id)
         cross join lateral (
-            select lower(resolved_email collate "C") as address, notification_id
+            select lower(address collate "C") as address, notification_id
             from dovecote.notification_routes
             where route_id = one.id
             limit 1

@@ -80,7 +80,7 @@ create function dovecote.address_hash(address text) returns bytea
 -- Addresses that Dovecote sends nothing to, with the first reason.
 create table dovecote.suppressions (
     address_hash bytea primary key,
-    email        text,  -- NULL after an erasure
+    address      text,  -- NULL after an erasure
     reason       text not null,
     -- The email that caused it, where the provider reported one.
     route_id     uuid,
@@ -93,9 +93,9 @@ create table dovecote.suppressions (
 create function dovecote.suppress(of_route uuid, by_message text, because text) returns void
     language sql security definer set search_path = pg_catalog, dovecote, pg_temp
 begin atomic
-    insert into dovecote.suppressions (address_hash, email, reason, route_id, message_id)
-    select dovecote.address_hash(resolved_email), resolved_email, because, route_id, by_message
+    insert into dovecote.suppressions (address_hash, address, reason, route_id, message_id)
+    select dovecote.address_hash(address), address, because, route_id, by_message
     from dovecote.notification_routes
-    where route_id = of_route and resolved_email is not null
+    where route_id = of_route and address is not null
     on conflict (address_hash) do nothing;
 end;

@@ -1,9 +1,10 @@
 -- State that all workers share: pauses, failures and send rates of each channel, and the wake-up of dispatch.
 
--- One row for each channel, and for each of its identities, applications and topics.
+-- One row for each channel, and for each of its identities, applications and topics. Provision adds the row of
+-- each registered channel.
 create table dovecote.channel_state (
     resource           text primary key,
-    channel            text not null,
+    channel            text not null references dovecote.channels,
 
     -- A pause. After it one worker sends a probe.
     paused_until       timestamptz,
@@ -32,12 +33,9 @@ create table dovecote.channel_state (
     slowed_to          double precision,
     slowed_at          timestamptz,
 
-    constraint channel_state_channel check (channel in ('email', 'push')),
     constraint channel_state_resource check (resource = channel or starts_with(resource, channel || '/')),
     constraint channel_state_rate check (rate > 0 and slowed_to > 0)
 ) with (fillfactor = 50);
-
-insert into dovecote.channel_state (resource, channel) values ('email', 'email'), ('push', 'push');
 
 -- How many seconds the pace stays below the rate that last worked: the time of 100 sends. A probe of the
 -- limit costs one to three refusals, so it comes at most once in 100 sends.

@@ -10,7 +10,7 @@
 -- lock_timeout. `new_routes` has the routes in their order; they are those of users without devices. If a user
 -- of `unless_devices_of` has a device, nothing is stored, and `devices` has the devices of all these users, the
 -- oldest first. Routes to suppressed addresses are stored as skipped; `suppressed` has their reasons by
--- position, or is NULL where there are none.
+-- position, or is NULL where there are none. The `number` of a route is that of its channel.
 --
 -- In a function PostgreSQL parses and plans the statements once per session instead of once per submit, also
 -- behind a pooler. A later migration that changes its parameters must keep this function until no release in
@@ -57,11 +57,11 @@ begin
     with stored as (
         insert into dovecote.notification_routes
             (route_id, notification_id, position, channel, target, user_id, device_session_id,
-             resolved_email, locale, data, priority, lane, status, max_attempts, attempts, claims,
+             address, locale, data, priority, lane, status, max_attempts, attempts, claims,
              claim_token, leased_until, last_attempt_at, next_attempt_at, expires_at, created_at, last_error)
         select route_id, new_id, position, channel, target, user_id, device_session_id,
-               resolved_email, locale, data,
-               new_priority, (case channel when 'email' then 0 else 6 end) + new_priority * 2,
+               route.address, locale, data,
+               new_priority, number * 6 + new_priority * 2,
                case when skipped is null then 'pending' else 'skipped' end,
                new_max_attempts, tried, tried,
                case when tried = 1 then new_token end,
@@ -71,12 +71,12 @@ begin
                due_at + make_interval(secs => new_expires_in),
                stored_at, skipped
         from json_to_recordset(new_routes) as route (
-            route_id uuid, position integer, channel text, target text, user_id text,
-            device_session_id text, resolved_email text, locale text, data text, skip text, claimed boolean
+            route_id uuid, position integer, channel text, number smallint, target text, user_id text,
+            device_session_id text, address text, locale text, data text, skip text, claimed boolean
         )
         left join lateral (
             select reason from dovecote.suppressions
-            where address_hash = dovecote.address_hash(resolved_email)
+            where address_hash = dovecote.address_hash(route.address)
             limit 1
         ) suppression on skip is null
         cross join lateral (
@@ -86,14 +86,14 @@ begin
         cross join lateral (
             select (claimed and due_at <= stored_at and skipped is null)::integer as tried
         ) as once
-        returning route_id, user_id, resolved_email, position, last_error
+        returning route_id, user_id, address, position, last_error
     ), of_users as (
         insert into dovecote.user_routes (user_id, notification_id, route_id)
         select user_id, new_id, route_id from stored where user_id is not null
     ), of_addresses as (
         insert into dovecote.address_routes (address, notification_id, route_id)
-        select lower(resolved_email collate "C"), new_id, route_id
-        from stored where resolved_email is not null
+        select lower(address collate "C"), new_id, route_id
+        from stored where address is not null
     )
     select json_object_agg(position, last_error) into suppressed
     from stored where starts_with(last_error, 'address is suppressed: ');
@@ -312,8 +312,9 @@ create function dovecote.routes_of(people dovecote.recipient[], channels text[])
 begin
     return (
         select json_agg(json_build_object(
-            'route_id', dovecote.uuid7(), 'position', position, 'channel', channel, 'target', target,
-            'user_id', user_id, 'device_session_id', session, 'resolved_email', address, 'locale', locale,
+            'route_id', dovecote.uuid7(), 'position', position, 'channel', channel,
+            'number', (select number from dovecote.channels where name = channel), 'target', target,
+            'user_id', user_id, 'device_session_id', session, 'address', address, 'locale', locale,
             'data', data, 'skip', skip, 'claimed', false
         ) order by position)
         from (

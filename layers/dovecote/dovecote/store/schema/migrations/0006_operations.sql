@@ -80,7 +80,7 @@ begin atomic
             next_attempt_at = greatest(clock_timestamp(), n.deliver_at)
         from dovecote.notifications n
         where r.route_id = any (array(select entries.route_id from entries))
-          and lower(r.resolved_email collate "C") = lower(of_address collate "C")
+          and lower(r.address collate "C") = lower(of_address collate "C")
           and r.status = 'skipped'
           and starts_with(r.last_error, 'address is suppressed: ')
           and r.expires_at > clock_timestamp()
@@ -123,7 +123,7 @@ begin atomic
             from dovecote.notification_routes r
             where r.notification_id = erased.notification_id
               and r.position in (erased.position - 1, erased.position + 1)
-              and r.status = 'skipped' and r.user_id is null and r.resolved_email is null
+              and r.status = 'skipped' and r.user_id is null and r.address is null
             limit 2
         ) beside
     ));
@@ -142,7 +142,7 @@ begin atomic
             refused_at = null,
             user_id = null,
             device_session_id = null,
-            resolved_email = null,
+            address = null,
             locale = null,
             data = null,
             last_error = null
@@ -180,7 +180,7 @@ begin atomic
       and not exists (
           select from dovecote.notification_routes r
           where r.notification_id = n.notification_id
-            and (r.user_id is not null or r.resolved_email is not null)
+            and (r.user_id is not null or r.address is not null)
           offset 0
       );
 end;

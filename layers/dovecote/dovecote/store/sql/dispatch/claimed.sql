@@ -5,12 +5,12 @@
 -- Safe: Plain reads by primary key. A deleted or dead device leaves its endpoint NULL. Without a
 -- device or an address nothing is looked up.
 select r.route_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
-       n.traceparent, r.user_id, r.device_session_id, r.resolved_email, d.endpoint, r.locale, r.data,
+       n.traceparent, r.user_id, r.device_session_id, r.address, d.endpoint, r.locale, r.data,
        r.attempts, r.effective_max_attempts as max_attempts, r.claims, r.counted, r.lapsed, r.in_doubt, r.expires_in,
        r.lane, date_part('epoch', r.next_attempt_at) as due,
-       case when r.resolved_email is not null then (
+       case when r.address is not null then (
            select reason from dovecote.suppressions
-           where address_hash = dovecote.address_hash(r.resolved_email)
+           where address_hash = dovecote.address_hash(r.address)
        ) end as suppressed, n.unchecked, coalesce(r.refusals, 0) as refusals,
        case when r.refusals > 0 then coalesce((
            select proven_at > r.refused_at from dovecote.channel_state where resource = r.waiting_for

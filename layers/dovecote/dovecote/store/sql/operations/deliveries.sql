@@ -1,7 +1,7 @@
--- Read the records of the emails of a notification, by route.
--- Safe: A plain read along the index of the notification, then each email along the unique index.
--- It is separate from submit/routes.sql, which submit runs too: there it would cost more than the
--- routes.
+-- Read the records of the accepted messages of a notification, by route.
+-- Safe: A plain read along the index of the notification, then each route's record along the unique
+-- index. It is separate from submit/routes.sql, which submit runs too: there it would cost more than
+-- the routes.
 select r.route_id, e.accepted_at, e.message_id, e.delivered_at, e.bounced_at, e.bounce_type,
        e.complained_at, e.delayed_at
 from dovecote.notifications n
@@ -12,4 +12,4 @@ cross join lateral (
     where template_id = n.kind and idempotency_key = r.route_id::text
     limit 1
 ) e
-where n.notification_id = %(notification_id)s and r.channel = 'email'
+where n.notification_id = %(notification_id)s

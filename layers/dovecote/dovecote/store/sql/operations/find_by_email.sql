@@ -12,7 +12,7 @@ with page as materialized (
     limit %(limit)s
 )
 select n.notification_id, n.kind, n.idempotency_key, n.fingerprint, n.created_at, n.deliver_at,
-       r.route_id, r.channel, r.status, r.user_id, r.device_session_id, r.resolved_email, r.attempts,
+       r.route_id, r.channel, r.status, r.user_id, r.device_session_id, r.address, r.attempts,
        r.max_attempts, r.next_attempt_at, r.last_attempt_at, r.last_error, r.expires_at,
        r.published_at, r.provider_message_id, r.waiting_for, r.waiting_since
 from page
@@ -25,11 +25,11 @@ cross join lateral (
 join dovecote.address_routes e
   on e.address = lower(%(email)s::text collate "C") and e.notification_id = page.notification_id
 cross join lateral (
-    select route_id, channel, status, user_id, device_session_id, resolved_email, attempts,
+    select route_id, channel, status, user_id, device_session_id, address, attempts,
            max_attempts, next_attempt_at, last_attempt_at, last_error, expires_at,
            published_at, provider_message_id, waiting_for, waiting_since, position
-    from dovecote.notification_routes
-    where route_id = e.route_id and lower(resolved_email collate "C") = e.address
+    from dovecote.notification_routes route
+    where route_id = e.route_id and lower(route.address collate "C") = e.address
     limit 1
 ) r
 order by n.notification_id desc, r.position

@@ -12,11 +12,11 @@ from (
 ) e
 cross join lateral (
     select route_id, notification_id,
-           lower(resolved_email collate "C") as address,
+           lower(route.address collate "C") as address,
            status in ('pending', 'retrying') and (claim_token is not null or doubt_until is not null)
                as in_flight
-    from dovecote.notification_routes
-    where route_id = e.route_id and lower(resolved_email collate "C") = e.address
+    from dovecote.notification_routes route
+    where route_id = e.route_id and lower(route.address collate "C") = e.address
     limit 1
     for update
 ) r

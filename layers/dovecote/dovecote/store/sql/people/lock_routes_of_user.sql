@@ -14,7 +14,7 @@ from (
 ) e
 cross join lateral (
     select route_id, notification_id,
-           lower(resolved_email collate "C") as address,
+           lower(address collate "C") as address,
            status in ('pending', 'retrying') and (claim_token is not null or doubt_until is not null)
                as in_flight
     from dovecote.notification_routes

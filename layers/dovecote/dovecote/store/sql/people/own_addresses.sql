@@ -7,9 +7,9 @@ from unnest(%(addresses)s::text[]) as erased (address)
 where not exists (
     select from dovecote.address_routes e
     cross join lateral (
-        select from dovecote.notification_routes
+        select from dovecote.notification_routes route
         where route_id = e.route_id
-          and lower(resolved_email collate "C") = e.address
+          and lower(route.address collate "C") = e.address
           and user_id is distinct from %(user_id)s
         limit 1
     ) r

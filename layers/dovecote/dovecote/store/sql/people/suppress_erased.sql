@@ -5,4 +5,4 @@ select dovecote.address_hash(address), 'erased'
 from unnest(%(addresses)s::text[]) as erased (address)
 order by 1
 on conflict (address_hash) do update
-set email = null, reason = 'erased', route_id = null, message_id = null
+set address = null, reason = 'erased', route_id = null, message_id = null
