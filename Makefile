@@ -50,7 +50,7 @@ demo: .venv/.runtime ## start the local stack, send events/ through it, show wha
 run: .venv/.runtime ## the same stack in the foreground, with a page at http://127.0.0.1:8080 (PORT)
 	@$(bin)/python -m local.run
 
-migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema, publish the catalog
+migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema
 	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.wiring.provision
 
 # Each process has a PostgreSQL of its own; one more than processors, since tests wait. Tests with time limits and

@@ -17,7 +17,7 @@ from bench.measure import Bench, settle
 from bench.report import Rounds, Table, Target, ratios, spread
 from bench.rounds import Size
 from dovecote.core.claim import Lease
-from dovecote.core.cursors import LaneCursors
+from dovecote.dispatch.cursors import LaneCursors
 from dovecote.store.database import Connection, Database
 from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
 

@@ -19,11 +19,14 @@ class Api:
         self._get = get
 
     def read(self, *path: str, **query: str) -> Document | None:
-        """Return the document at a path; None where there is none. Raises OperatorError."""
+        """Return the document at a path; None if there is none. Raises OperatorError.
+
+        A conflict is the answer for a refused submission, which has no document.
+        """
         parts = "/".join(quote(part, safe="") for part in path)
         asked = "?" + urlencode(query, safe="", quote_via=quote) if query else ""
         answer = self._get(f"{self._url}/{parts}{asked}")
-        if answer.status == 404:
+        if answer.status in (404, 409):
             return None
         if answer.status != 200:
             raise _refused(answer)

@@ -63,6 +63,20 @@ def told(
     yield ""
 
 
+def refused(submission: Document) -> Iterator[str]:
+    """Yield the lines of a refused submission in SQL."""
+    problem = submission["problem"]
+    yield (
+        f"{submission['kind']}, key {submission['idempotency_key']},"
+        f" submitted in SQL {moment(submission['created_at'])} UTC"
+    )
+    yield f"submission {submission['notification_id']}"
+    yield f"  => refused {moment(submission['refused_at'])} UTC: {problem['detail']}"
+    for fault in problem.get("errors", ()):
+        yield f"     {': '.join(text for text in (fault['pointer'], fault['detail']) if text)}"
+    yield ""
+
+
 def moment(text: str) -> str:
     """Return a time of the API's as people read it."""
     return f"{_time(text):%Y-%m-%d %H:%M:%S}"

@@ -41,6 +41,9 @@ def told(api: Api, given: argparse.Namespace) -> Iterator[str]:
         yield from story.told(found, datetime.now(UTC), _pauses(api, found))
         emails |= dict.fromkeys(_emails(found["routes"]))
         users |= dict.fromkeys(one["user_id"] for one in found["routes"] if one["user_id"])
+    for one in _refused(api, given):
+        count += 1
+        yield from story.refused(one)
     if not count:
         yield "No notification is known: none was submitted so, or it is no longer kept."
     for email in emails:
@@ -58,6 +61,15 @@ def _notifications(api: Api, given: argparse.Namespace) -> Iterator[Document]:
         found = api.read("notifications", notification_id, **person)
         if found is not None:
             yield found
+
+
+def _refused(api: Api, given: argparse.Namespace) -> Iterator[Document]:
+    """Yield the refused submissions in SQL of a key or an id; they name no person."""
+    for one in api.pages("refused") if given.id or given.key else ():
+        if given.id == one["notification_id"] or (
+            (given.kind, given.key) == (one["kind"], one["idempotency_key"])
+        ):
+            yield one
 
 
 def _pauses(api: Api, notification: Document) -> dict[str, Document]:

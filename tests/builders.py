@@ -18,7 +18,6 @@ from dovecote.channels import NAMES, every, lanes
 from dovecote.channels.base import Prepared, Reply
 from dovecote.core.backoff import Backoff
 from dovecote.core.claim import Claim, Lease
-from dovecote.core.cursors import LaneCursors
 from dovecote.core.dead_letter import Redrive
 from dovecote.core.notification import Cancellation, NewNotification, Priority, Stored, Submission
 from dovecote.core.outcome import Delivered, Outcome
@@ -26,6 +25,7 @@ from dovecote.core.parsing import strict_json
 from dovecote.core.ports import Clock, Sleep
 from dovecote.core.route import NewRoute, Target
 from dovecote.core.transitions import Refusal
+from dovecote.dispatch.cursors import LaneCursors
 from dovecote.dispatch.deliver import Deliver
 from dovecote.dispatch.dispatch import Dispatch
 from dovecote.dispatch.finalise import Finaliser
@@ -316,7 +316,6 @@ def a_deliver(
     return Deliver(
         store=store,
         senders=senders,
-        check=unasked,
         clock=clock,
         send_seconds=send_seconds,
         span=no_span,
@@ -358,11 +357,6 @@ def a_dispatch(
             ),
         )
     )
-
-
-def unasked(_claim: Claim) -> str | None:
-    """Be the check of payloads where each was checked when it came."""
-    raise AssertionError
 
 
 def forever() -> float:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from tests.sending import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 PROBLEM = "application/problem+json"
+SUBMIT = "dovecote-submit:live"
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,11 @@ class Functions:
                 return _answer(self._api.handler(event, Context()))
         raise LookupError(f"{method} {path} is no route")
 
+    def expand(self, **asked: object) -> dict[str, Any]:
+        """Expand submissions in SQL as the schedule has submit do it, or those that are named."""
+        tally: dict[str, Any] = self._submit.handler({"expand": asked}, Context())
+        return tally
+
     def dispatch(
         self, event: Mapping[str, Any] | None = None, *, context: Context | None = None
     ) -> dict[str, int]:
@@ -164,6 +171,18 @@ class Functions:
         return self._feedback.handler({"Records": records}, Context())
 
 
+@dataclass(frozen=True)
+class InProcess:
+    """Lambda's client: runs submit in this process for a caller who waits."""
+
+    functions: Functions
+
+    def invoke(self, *, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
+        assert FunctionName == SUBMIT
+        answer = self.functions.invoke_submit(json.loads(Payload))
+        return {"Payload": BytesIO(json.dumps(answer).encode())}
+
+
 def _answer(given: dict[str, Any]) -> Answer:
     body = given.get("body")
     headers = {name.lower(): value for name, value in given["headers"].items()}
@@ -182,6 +201,7 @@ def environment(database_url: str, endpoint: str, catalog: Path, **more: str) ->
         "AWS_DEFAULT_REGION": "us-east-1",
         "CATALOG_PATH": str(catalog),
         "EMAIL_FROM": "Dovecote <dovecote@example.com>",
+        "SUBMIT_FUNCTION": SUBMIT,
         **SETTINGS.get(CHANNEL, {}),
         **more,
     }
@@ -195,7 +215,9 @@ def run_functions(values: Mapping[str, str]) -> Iterator[Functions]:
             patch.setenv(name, value)
         _forget()  # what another environment was wired with
         try:
-            yield Functions()
+            functions = Functions()
+            patch.setattr(clients, "waiting_lambda_client", lambda: InProcess(functions))
+            yield functions
         finally:
             _forget()
 

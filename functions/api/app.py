@@ -78,6 +78,12 @@ def find_redrives(event: Http) -> Response:
     return responses.page("redrives", found, documents.redrive)
 
 
+def find_refused(event: Http) -> Response:
+    """Return the refused submissions in SQL, with their problems."""
+    found = api.inbox().find_refused(event.raw_query_string)
+    return responses.page("refused", found, documents.refused)
+
+
 def put_device(event: Http) -> Response:
     """Register a device, or give it another token."""
     query_string.expect_none(event.raw_query_string)
@@ -140,6 +146,7 @@ ROUTES: Mapping[str, Callable[[Http], Response]] = {
     "POST /dead-letters/redrive": redrive_dead_letters,
     "POST /dead-letters/{route_id}/redrive": redrive_dead_letter,
     "GET /redrives": find_redrives,
+    "GET /refused": find_refused,
     "GET /devices": find_devices,
     "PUT /devices": put_device,
     "DELETE /devices": delete_device,

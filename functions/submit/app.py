@@ -1,6 +1,11 @@
-"""POST /notifications and its batch; the same bodies by direct invocation, and by SQS."""
+"""POST /notifications and its batch; the same bodies by direct invocation, and by SQS.
+
+The schedule and api invoke it to expand submissions in SQL.
+"""
 
 from typing import Any
+
+from msgspec.structs import asdict
 
 from dovecote.aws import events, responses, sqs, telemetry
 from dovecote.aws.events import Http
@@ -19,6 +24,8 @@ def handler(event: Any, context: Any) -> Any:
     log = observability.start_log(context)
     if events.is_queued(event):
         return submit_messages(event, log)
+    if events.asks_to_expand(event):
+        return expand_submissions(event, context)
     try:
         request = events.http(event) if events.is_http(event) else None
     except Malformed as malformed:
@@ -57,6 +64,25 @@ def submit_batch(request: Http | None, event: Any, traceparent: str | None) -> R
 def body(request: Http | None, event: Any) -> bytes:
     """Return the body of a request, or the event of a direct invocation as one."""
     return events.direct_body(event) if request is None else events.body(request)
+
+
+def expand_submissions(event: Any, context: Any) -> dict[str, Any]:
+    """Expand submissions in SQL: what is due for the schedule, or what the event names."""
+    try:
+        asked = events.expansion(event)
+    except Malformed as malformed:
+        return malformed.document()
+    from dovecote.wiring import submit as use_cases  # noqa: PLC0415 - the first event loads it
+
+    expand = use_cases.expand()
+    if asked.notification_id is not None:
+        return asdict(expand.one(asked.notification_id))
+    if asked.user_id is not None or asked.address is not None:
+        return asdict(expand.of_person(user_id=asked.user_id, address=asked.address))
+    gauges = use_cases.inbox_gauges()
+    tally = asdict(expand.due(lambda: context.get_remaining_time_in_millis() / 1000, asked.runs))
+    observability.emit_inbox(tally, gauges)
+    return tally
 
 
 def submit_messages(event: Any, log: Log) -> BatchResponse:

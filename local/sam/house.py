@@ -11,7 +11,7 @@ programs on this machine.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,9 +20,6 @@ import psycopg
 from psycopg import sql
 
 from dovecote.store.schema.migrate import migrate
-from dovecote.store.schema.provision import publish
-from dovecote.wiring import provision
-from dovecote.wiring.settings import from_environment
 from local import LocalError, locked
 from local.playground import SETTINGS, push_targets
 from local.postgres import Server
@@ -30,11 +27,9 @@ from local.provider import Journal, Provider
 from local.sam import docker
 from local.sam.docker import Bridge
 from local.sam.provider import recall, remember, served
-from operate import ROOT
 
 NAME = "dovecote"
 HOST = "host.docker.internal"
-CATALOG = ROOT / "layers" / "catalog" / "catalog"
 # A container's first call spends seconds of the budget on imports; no setting allows more.
 INLINE_BUDGET_SECONDS = "8"
 
@@ -89,7 +84,6 @@ def _opened(directory: Path, *, durable: bool) -> Iterator[House]:
         )
         environment = _environment(container_url, port, push_targets(provider, "dovecote-sam"))
         _write(opened.env_file, environment)
-        publish_catalog(url, environment)
         sign.write_text(json.dumps(asdict(opened)))
         try:
             yield opened
@@ -116,6 +110,7 @@ def _environment(database_url: str, port: int, targets: dict[str, str]) -> dict[
         "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
         # There is no Lambda behind that endpoint.
         "DISPATCH_FUNCTION": "",
+        "SUBMIT_FUNCTION": "",
     }
 
 
@@ -142,13 +137,6 @@ def database(directory: Path, bridge: Bridge | None, *, durable: bool) -> Iterat
         migrate(url)
         inside = f"postgresql://{NAME}:{password}@{HOST}:{server.port}/{NAME}"
         yield url, inside
-
-
-def publish_catalog(url: str, environment: Mapping[str, str]) -> None:
-    """Publish the catalog, for submits in SQL, under the settings that the containers have."""
-    settings = from_environment({**environment, "CATALOG_PATH": str(CATALOG)})
-    with psycopg.connect(url, autocommit=True) as connection:
-        publish(connection, provision.publication(settings))
 
 
 def newest_notification(url: str) -> str | None:

@@ -29,6 +29,7 @@ CALLS = (
     ("POST", "/dead-letters/redrive"),
     ("POST", "/dead-letters/{route_id}/redrive"),
     ("GET", "/redrives"),
+    ("GET", "/refused"),
     ("GET", "/suppressions"),
     ("GET", "/devices"),
 )

@@ -7,15 +7,23 @@ from typing import Any
 import pytest
 
 from dovecote.aws.measurements import OF_CHANNEL
+from dovecote.core.inbox import InboxGauges
 from dovecote.dispatch.dispatch import TALLY
 from dovecote.operations.gauges import Gauges
+from dovecote.submit.expand import Expansion
 from local.intrinsic import load
 from tests.infrastructure.reading import STACK, present, resolver, resources
 from tests.infrastructure.transform import ROOT, transformed
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
 EMITTED = {
-    ("service",): {*TALLY, *Gauges.__struct_fields__} - {"paused_channels"},
+    ("service",): {
+        *TALLY,
+        *Gauges.__struct_fields__,
+        *InboxGauges.__struct_fields__,
+        *(f"submissions_{name}" for name in Expansion.__struct_fields__),
+    }
+    - {"paused_channels"},
     ("channel", "service"): set(OF_CHANNEL),
 }
 """The names of our metrics, by their dimensions."""
@@ -105,6 +113,8 @@ def test_every_part_of_the_service_has_an_alarm() -> None:
         "FailedInvocations",
         "SubmitWaits",
         "SubmitDeadLetters",
+        "ExpansionLag",
+        "RefusedSubmissions",
         "FeedbackDeadLetters",
         "BounceRate",
         "ComplaintRate",
@@ -113,8 +123,9 @@ def test_every_part_of_the_service_has_an_alarm() -> None:
     }
 
 
-def test_silence_of_dispatch_is_an_alarm_of_its_own_stack() -> None:
-    alarm = ALARMS["OldestDueAlarm"]
+@pytest.mark.parametrize("name", ["OldestDueAlarm", "ExpansionLagAlarm"])
+def test_silence_of_a_scheduled_run_is_an_alarm_of_its_own_stack(name: str) -> None:
+    alarm = ALARMS[name]
     assert alarm["TreatMissingData"] == "breaching"
     given = resolver(AlarmOldestDueSeconds=600).value(alarm)
     assert given["Threshold"] == "600"

@@ -40,15 +40,10 @@ def test_a_change_of_a_layer_alone_publishes_each_function_anew(layer: str) -> N
 
 @pytest.mark.parametrize("layer", ["DovecoteLayer", "CatalogLayer"])
 def test_a_change_of_a_layer_alone_provisions_anew(layer: str) -> None:
-    """The one may bring migrations, the other what is published for submits in SQL."""
+    """The one may bring migrations, the other a catalog that cannot be read."""
     changed = copy.deepcopy(source())
     changed["Resources"][layer]["Properties"]["ContentUri"] = "s3://artifacts/another"
     assert transform(changed)["Resources"]["Schema"] != transformed()["Resources"]["Schema"]
-
-
-@pytest.mark.parametrize("parameter", ["EmailAllow", "EmailRedirectTo", "PushTopicArn"])
-def test_a_change_of_what_is_published_provisions_anew(parameter: str) -> None:
-    assert {"Ref": parameter} in only("Custom::Schema")["Settings"]
 
 
 def test_a_change_of_a_parameter_alone_publishes_each_function_anew() -> None:

@@ -1,5 +1,6 @@
 """What the transformed template promises of roles, logs, routes and settings."""
 
+import json
 import re
 from typing import Any
 
@@ -7,6 +8,7 @@ import msgspec
 import pytest
 
 from dovecote import channels
+from dovecote.aws import events
 from dovecote.wiring.settings import Settings, Variables, from_environment
 from local.template import read_template
 from tests.infrastructure.reading import (
@@ -56,6 +58,7 @@ ROUTES = {
     "POST /dead-letters/redrive",
     "POST /dead-letters/{route_id}/redrive",
     "GET /redrives",
+    "GET /refused",
     "GET /overview",
     "DELETE /users",
     "DELETE /recipients",
@@ -68,11 +71,11 @@ QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 EMAIL = {"ses:SendEmail", "ses:SendBulkEmail", "ses:SendBulkTemplatedEmail"}
 SENDING = {*EMAIL, "sns:Publish"}
 KEPT = "sqs:SendMessage"  # what came to nothing, by Lambda
-INVOKE = "lambda:InvokeFunction"  # dispatch, and nothing else
+INVOKE = "lambda:InvokeFunction"  # dispatch or submit, and nothing else
 ALLOWED = {
     "SubmitFunction": {"rds-db:connect", INVOKE, *QUEUE, *SENDING, KEPT, *LOGS},
     "DispatchFunction": {"rds-db:connect", "ses:GetAccount", INVOKE, *SENDING, KEPT, *LOGS},
-    "ApiFunction": {"rds-db:connect", "sns:CreatePlatformEndpoint", *DEVICES, *LOGS},
+    "ApiFunction": {"rds-db:connect", INVOKE, "sns:CreatePlatformEndpoint", *DEVICES, *LOGS},
     "FeedbackFunction": {"rds-db:connect", *QUEUE, *LOGS},
     "PurgeFunction": {"rds-db:connect", KEPT, *LOGS},
     "ProvisionFunction": {"rds-db:connect", KEPT, *LOGS},
@@ -192,7 +195,7 @@ def test_a_function_is_told_every_setting_and_nothing_unknown(name: str) -> None
 def test_the_template_has_the_defaults_of_the_settings() -> None:
     environment = read_template(TEMPLATE).functions["SubmitFunction"].environment
     database = {"DATABASE_URL": "postgresql://", "DB_HOST": "", "DB_NAME": "", "DB_USER": ""}
-    told = {**environment, **database, "DISPATCH_FUNCTION": ""}
+    told = {**environment, **database, "DISPATCH_FUNCTION": "", "SUBMIT_FUNCTION": ""}
     assert from_environment(told) == Settings(
         database_url="postgresql://",
         channels=tuple(channel.settings()() for channel in channels.every().values()),
@@ -222,8 +225,10 @@ def test_only_ids_that_dovecote_makes_are_in_paths() -> None:
     assert named == {"notification_id", "route_id"}
 
 
-def test_dispatch_runs_every_minute_and_is_not_repeated_by_lambda() -> None:
-    schedule, config = scheduled("DispatchFunction")
+@pytest.mark.parametrize("name", ["DispatchFunction", "SubmitFunction"])
+def test_dispatch_and_submit_run_every_minute_and_are_not_repeated_by_lambda(name: str) -> None:
+    schedule, config = scheduled(name)
+    assert schedule["State"] == {"Ref": "ScheduleState"}
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert config["MaximumRetryAttempts"] == 0
     assert config["MaximumEventAgeInSeconds"] <= 60
@@ -254,7 +259,24 @@ def scheduled(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return schedule, config
 
 
-@pytest.mark.parametrize("name", ["DispatchFunction", "PurgeFunction"])
+def test_the_schedule_has_submit_expand_what_is_due() -> None:
+    schedule, _ = scheduled("SubmitFunction")
+    event = json.loads(schedule["Target"]["Input"])
+    assert events.asks_to_expand(event)
+    assert events.expansion(event) == events.Expansion(runs=4)
+
+
+@pytest.mark.parametrize("name", ["ApiFunction", "SubmitFunction"])
+def test_submit_is_called_by_the_name_that_the_role_may_call(name: str) -> None:
+    given = resolver()
+    called = given.value(function(name)["Environment"]["Variables"]["SUBMIT_FUNCTION"])
+    (may,) = [one["Resource"] for one in permissions(name) if one["Sid"] == "InvokeSubmit"]
+    alias = resources("AWS::Lambda::Alias")["SubmitFunctionAliaslive"]
+    assert called == f"{given.value(function('SubmitFunction')['FunctionName'])}:{alias['Name']}"
+    assert given.value(may) == f"arn:aws:lambda:us-east-1:123456789012:function:{called}"
+
+
+@pytest.mark.parametrize("name", ["DispatchFunction", "PurgeFunction", "SubmitFunction"])
 def test_a_run_that_the_schedule_could_not_begin_is_kept(name: str) -> None:
     schedule, _ = scheduled(name)
     kept = {"Fn::GetAtt": ["ScheduleDeadLetterQueue", "Arn"]}
@@ -264,6 +286,7 @@ def test_a_run_that_the_schedule_could_not_begin_is_kept(name: str) -> None:
     assert may == {
         "InvokeDispatch": ("lambda:InvokeFunction", {"Ref": "DispatchFunctionAliaslive"}),
         "InvokePurge": ("lambda:InvokeFunction", {"Ref": "PurgeFunctionAliaslive"}),
+        "InvokeSubmit": ("lambda:InvokeFunction", {"Ref": "SubmitFunctionAliaslive"}),
         "KeepFailures": ("sqs:SendMessage", kept),
     }
     assert schedule["Target"]["RoleArn"] == {"Fn::GetAtt": ["ScheduleRole", "Arn"]}
@@ -308,7 +331,7 @@ def test_dispatch_is_called_by_the_name_that_the_role_may_call(name: str) -> Non
     """Neither is a reference: dispatch calls itself, and would come after itself."""
     given = resolver()
     called = given.value(function(name)["Environment"]["Variables"]["DISPATCH_FUNCTION"])
-    (may,) = [one["Resource"] for one in permissions(name) if actions(one) == {INVOKE}]
+    (may,) = [one["Resource"] for one in permissions(name) if one["Sid"] == "InvokeDispatch"]
     alias = resources("AWS::Lambda::Alias")["DispatchFunctionAliaslive"]
     assert called == f"{given.value(function('DispatchFunction')['FunctionName'])}:{alias['Name']}"
     assert given.value(may) == f"arn:aws:lambda:us-east-1:123456789012:function:{called}"

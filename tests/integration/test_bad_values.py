@@ -17,7 +17,7 @@ from tests.builders import CHANNEL
 from tests.canary import CANARY
 from tests.catalogs import texts_of, write_catalog
 from tests.functions import Functions
-from tests.integration.test_submit_in_sql import CALL, ends, published
+from tests.integration.test_submit_in_sql import CALL, ran, refused
 from tests.sending import recipient
 from tests.unit.examples import a_claim
 
@@ -67,7 +67,7 @@ def wired(database_url: str, provider: Running, tmp_path: Path) -> Iterator[Func
         path.rename(catalog / "templates" / path.name)
     with (catalog / "kinds.yaml").open("a") as kinds:
         kinds.write((second / "kinds.yaml").read_text().removeprefix("kinds:\n"))
-    with published(database_url, catalog, provider.url, BACKOFF_BASE_SECONDS="0") as functions:
+    with ran(database_url, catalog, provider.url, BACKOFF_BASE_SECONDS="0") as functions:
         yield functions
 
 
@@ -111,31 +111,24 @@ def test_a_value_that_a_template_cannot_cope_with_is_a_422(wired: Functions, num
 
 
 @pytest.mark.parametrize(("kind", "number"), BAD.values(), ids=BAD)
-def test_submitted_in_sql_it_is_a_dead_letter_and_the_others_are_sent(
+def test_submitted_in_sql_it_is_refused_and_the_others_are_sent(
     wired: Functions, connection: Connection, provider: Running, kind: str, number: str
 ) -> None:
-    assert_a_dead_letter_alone(wired, connection, provider, kind, number)
+    assert_refused_alone(wired, connection, provider, kind, number)
 
 
-def assert_a_dead_letter_alone(
+def assert_refused_alone(
     wired: Functions, connection: Connection, provider: Running, kind: str, number: str
 ) -> None:
-    """Submit a bad value in SQL among good ones: its route alone is a dead letter."""
+    """Submit a bad value in SQL among good ones: it alone is refused."""
     submit(connection, "of.any", "1", "before")
     submit(connection, kind, number, "bad")
     submit(connection, "of.cents", "0.01", "after")
-    tally = wired.dispatch()
-    assert (tally["published"], tally["dead_lettered"]) == (2, 1)
-    found = sorted(ends(connection))
-    assert [(status, attempts) for status, _, _, attempts in found] == [
-        ("dead_lettered", 1), ("published", 1), ("published", 1),
-    ]  # fmt: skip
-    _, error, reason, _ = found[0]
-    assert reason == "permanent"
-    assert any(
-        words in error
-        for words in ("cannot be sent: ", ": multipleOf", "body.html: ", "push.json: ")
-    )
+    run = wired.expand()
+    assert (run["expanded"], run["refused"], run["failed"]) == (2, 1, 0)
+    (one,) = refused(wired)
+    assert (one["idempotency_key"], one["problem"]["status"]) == ("bad", 422)
+    assert wired.dispatch()["published"] == 2
     assert len(provider.provider.ledger.accepted) == 2
 
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from dovecote.channels import lanes
-from dovecote.core.cursors import LaneCursors
+from dovecote.dispatch.cursors import LaneCursors
 from dovecote.dispatch.lapsed import EXAMINED, LapsedSearch
 from dovecote.dispatch.ports import Examined, Window
 from dovecote.store.database import Connection, Database

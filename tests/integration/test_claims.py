@@ -191,7 +191,7 @@ def test_what_became_due_before_the_cursor_is_delivered_by_the_next_full_look(
     look_seconds: float,
     published: int,
 ) -> None:
-    monkeypatch.setattr("dovecote.core.cursors.FULL_LOOK_SECONDS", look_seconds)
+    monkeypatch.setattr("dovecote.dispatch.cursors.FULL_LOOK_SECONDS", look_seconds)
     store_routes(store, 300)
 
     def answer(claim: Claim) -> Outcome:

@@ -151,5 +151,5 @@ def test_a_read_or_a_cancel_loads_no_client_no_catalog_and_no_spans(
 
 def test_a_look_at_devices_loads_no_client_no_catalog_and_no_spans(starts: Starts) -> None:
     answer, loaded = starts.first("api", an_event("devices"))
-    assert json.loads(answer["body"]) == {"devices": []}
+    assert json.loads(answer["body"]) == {"devices": [], "next": None}
     assert not loaded & (SENDING | CATALOG | SPANS | LOG)

@@ -13,7 +13,7 @@ import pytest
 
 from dovecote.core.errors import StoreFailed
 from dovecote.store.database import Connection as OwnConnection
-from dovecote.store.database import Database
+from dovecote.store.database import Database, Unanswered
 from dovecote.store.schema.migrate import ChangedMigration, Migration, known, migrate, migrate_with
 from tests.builders import (
     ADDRESS,
@@ -153,8 +153,8 @@ def test_a_connection_that_was_ended_while_idle_costs_no_request(
 
 
 FEW_ROWS = {
-    "channels", "further_acceptances", "email_rejections", "purge_place", "redrives", "retired_endpoints",
-    "schema_migrations",
+    "channels", "further_acceptances", "email_rejections", "purge_place", "redrives",
+    "retired_endpoints", "schema_migrations",
 }  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def test_tables_that_grow_are_analysed_by_rows_and_not_by_share(connection: Conn
         if not {"autovacuum_analyze_scale_factor=0", "autovacuum_vacuum_scale_factor=0"}
         & set(options or ())
     }
-    assert by_share - {"kinds", "routing"} == FEW_ROWS
+    assert by_share == FEW_ROWS
 
 
 def fetched(connection: Connection, query: str) -> list[Any]:
@@ -294,6 +294,6 @@ def test_a_migration_that_gets_no_lock_gives_up_at_its_deadline(database_url: st
         reader.execute("select from notification_routes")
         with OwnConnection.connect(database_url, autocommit=True) as migrating:
             migrating.deadline = time.monotonic() + 4
-            with pytest.raises(psycopg.errors.QueryCanceled):
+            with pytest.raises((psycopg.errors.QueryCanceled, Unanswered)):
                 migrate_with(migrating, [*known(), COLUMN])
     assert COLUMN.name not in applied(database_url)

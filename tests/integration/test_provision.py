@@ -16,7 +16,6 @@ import pytest
 import dovecote
 from dovecote.aws import cloudformation
 from dovecote.aws.cloudformation import ANSWER_SECONDS
-from dovecote.catalog.publication import Publication
 from dovecote.core.errors import StoreFailed, StoreUnavailable
 from dovecote.core.ports import Clock, Log, Sleep
 from dovecote.store.database import Connection as Bounded
@@ -88,15 +87,11 @@ def migrated_by_hand(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_database_is_migrated_and_told_of_the_catalog_by_hand(
-    empty_database_url: str, catalog_folder: Path
-) -> None:
+def test_a_database_is_migrated_by_hand(empty_database_url: str, catalog_folder: Path) -> None:
     ran = migrated_by_hand(DATABASE_URL=empty_database_url, CATALOG_PATH=str(catalog_folder))
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.endswith(f"version {NEWEST}, and the catalog is published\n")
-    with psycopg.connect(empty_database_url) as connection:
-        kinds = connection.execute("select kind from dovecote.kinds").fetchall()
-    assert ("order.shipped",) in kinds
+    assert ran.stdout.endswith(f"version {NEWEST}\n")
+    assert version_of(empty_database_url) == NEWEST
 
 
 def test_what_is_wrong_by_hand_is_said_in_words(catalog_folder: Path, tmp_path: Path) -> None:
@@ -271,9 +266,8 @@ def provision_by(
     log: Log | None = None,
 ) -> Provision:
     """Provision with a catalog of nothing."""
-    nothing = Publication(catalog={}, version="", allowed=(), redirect="", topic=False)
     log = log or RecordingLog()
-    return Provision(connect=connect, publication=nothing, clock=clock, sleep=sleep, log=log)
+    return Provision(connect=connect, clock=clock, sleep=sleep, log=log)
 
 
 def test_a_database_that_wakes_late_is_waited_for(database_url: str) -> None:

@@ -37,8 +37,9 @@ FINALISER = {
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
-        "dispatch/wake_up", "submit/devices", "submit/find", "submit/notification", "submit/routes",
-        "submit/submit", *FINALISER,
+        "dispatch/wake_up", "inbox/claim", "inbox/inbox_gauges", "inbox/give_back", "inbox/pending",
+        "inbox/pending_of", "inbox/refuse", "inbox/take", "submit/devices", "submit/find",
+        "submit/notification", "submit/routes", "submit/submit", *FINALISER,
     },
     "Dispatch": {
         "channel_state/acquire_probe", "channel_state/release_probe", "channel_state/release_slots",
@@ -50,7 +51,8 @@ RUNS: Mapping[str, set[str]] = {
         "devices/delete_device", "devices/delete_retired_endpoint", "devices/device_of_endpoint",
         "devices/lock_device", "devices/put_device", "devices/registrations",
         "devices/release_endpoint", "devices/replace_endpoint", "devices/retire_endpoint",
-        "devices/retired_endpoints", "devices/sessions", "devices/skip_device", "operations/bound",
+        "devices/retired_endpoints", "devices/sessions", "devices/skip_device", "inbox/entry",
+        "inbox/is_waiting", "inbox/refused", "operations/bound",
         "operations/cancel", "operations/count_dead_letters", "operations/dead_letters",
         "operations/deliveries", "operations/find_by_email", "operations/find_by_user",
         "operations/live", "operations/lock_routes", "operations/minutes",
@@ -69,15 +71,13 @@ RUNS: Mapping[str, set[str]] = {
         "feedback/recorded", "feedback/reject", "feedback/settle", "feedback/suppress",
     },
     "Purge": {
-        "operations/keep_purge_place", "operations/purge", "operations/purge_place",
+        "inbox/purge", "operations/keep_purge_place", "operations/purge", "operations/purge_place",
         "operations/purgeable",
     },
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""
 
-OWNERS = {
-    "schema/channels", "schema/register_channels", "submit/publish_kinds", "submit/publish_routing",
-}  # fmt: skip
+OWNERS = {"schema/channels", "schema/register_channels"}
 """Those that provision runs, as the owner of the tables."""
 
 each_function = pytest.mark.parametrize("function", FUNCTIONS)
@@ -241,6 +241,10 @@ REFUSED = {
         "select from address_routes",
         *DELETES,
         "insert into handover default values",
+        "insert into inbox (notification_id) values (gen_random_uuid())",
+        "delete from inbox",
+        "update inbox set payload = ''",
+        "select dovecote.submit('k', 'k', '{}', '[1]')",
     ],
     "Dispatch": [
         "insert into notifications (notification_id) values (gen_random_uuid())",
@@ -257,6 +261,8 @@ REFUSED = {
         "insert into user_routes values ('u-1', gen_random_uuid(), gen_random_uuid())",
         *DELETES,
         "select from handover",
+        "select from inbox",
+        "select dovecote.take_submission(gen_random_uuid())",
     ],
     "Api": [
         "select payload from notifications",
@@ -278,6 +284,11 @@ REFUSED = {
         "insert into notification_events (route_id, claim, event)"
         " values (gen_random_uuid(), 1, 'delivered')",
         "select dovecote.unlist('{}')",
+        "select payload from inbox",
+        "select recipients from inbox",
+        "delete from inbox",
+        "select dovecote.take_submission(gen_random_uuid())",
+        "select dovecote.refuse_submission(gen_random_uuid(), '{}')",
         *DELETES,
     ],
     "Feedback": [
@@ -291,6 +302,7 @@ REFUSED = {
         "select from suppressions",
         "insert into suppressions (address_hash, reason) values ('', 'manual')",
         "select from channel_state",
+        "select from inbox",
         "select from user_routes",
         "select from address_routes",
         "update notifications set payload = ''",
@@ -303,6 +315,8 @@ REFUSED = {
         "select payload from notifications",
         "select address from notification_routes",
         "select error from notification_dead_letters",
+        "select payload from inbox",
+        "update inbox set payload = ''",
         "select from push_devices",
         "select from suppressions",
         "select from user_routes",

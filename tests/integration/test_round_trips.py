@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from dovecote.core.cursors import LaneCursors
+from dovecote.dispatch.cursors import LaneCursors
 from dovecote.store.database import Connection, Database
 from tests.builders import CHANNEL, a_lease, a_notification, a_route
 from tests.store import Store

@@ -21,14 +21,11 @@ from psycopg import errors, sql
 
 from dovecote.core.errors import StoreFailed
 from dovecote.store.schema.migrate import known, migrate
-from dovecote.store.schema.provision import publish
 from dovecote.store.schema.roles import FUNCTIONS, make_users
-from dovecote.wiring import provision
-from dovecote.wiring.settings import from_environment
 from local.provider import Running
 from tests.builders import ADDRESS, CHANNEL
 from tests.conftest import create_database, drop_database, named
-from tests.functions import Functions, environment
+from tests.functions import Functions
 from tests.integration.test_roles import RUNS, acting, as_user, names, plan, users, users_of
 from tests.integration.test_submit_in_sql import producer, submit, wired
 from tests.sending import EVENTS, a_body, channel_body
@@ -91,7 +88,7 @@ def shadow(attacker: Connection) -> None:
         tables = re.findall(r"create (?:table|view) dovecote\.(\w+)", OUR_SQL)
         for table in sorted(set(tables)):
             attacker.execute(f"create table public.{table} (wrong text)".encode())
-        for kind in ("uuid", "text", "timestamptz", "json", "integer", "recipient"):
+        for kind in ("uuid", "text", "timestamptz", "json", "integer"):
             attacker.execute(f'create domain public."{kind}" as boolean'.encode())
 
 
@@ -199,6 +196,12 @@ def test_the_functions_do_their_work_beside_the_attacker(
     body = channel_body(idempotency_key="later", deliver_at="2099-01-01T00:00:00Z")
     later = functions.post(body)
     assert later.status == 202
+    submit(connection, idempotency_key="in SQL")
+    submit(connection, idempotency_key="refused", recipients=[{"user_id": 1}])
+    pending = submit(connection, idempotency_key="pending")[0]
+    assert functions.call("GET", f"/notifications/{pending}").status == 200
+    run = functions.expand()
+    assert (run["expanded"], run["refused"]) == (1, 1)
     functions.dispatch()
     bodies = [json.dumps(event) for event in provider.provider.events or [EVENTS[CHANNEL]]]
     assert functions.feedback(*bodies) == {"batchItemFailures": []}
@@ -210,6 +213,7 @@ def test_the_functions_do_their_work_beside_the_attacker(
         ("GET", "/notifications?user_id=u-1"),
         ("GET", "/dead-letters"),
         ("GET", "/redrives"),
+        ("GET", "/refused"),
         ("GET", "/overview"),
         ("GET", "/devices?user_id=u-1"),
         ("DELETE", f"/notifications/{later.body['notification_id']}"),
@@ -228,7 +232,7 @@ def test_a_submit_in_sql_calls_nothing_of_its_caller(
 ) -> None:
     """The caller's search_path, its own schema and its temporary tables are not looked at."""
     connection.execute("grant usage, create on schema public to public")
-    producer.execute("create temporary table kinds (kind text)")
+    producer.execute("create temporary table inbox (kind text)")
     producer.execute("create temporary table notifications (kind text)")
     producer.execute("create domain pg_temp.uuid as boolean")
     producer.execute("set search_path = public, pg_temp, shop, pg_catalog")
@@ -244,16 +248,13 @@ def test_a_submit_in_sql_calls_nothing_of_its_caller(
 
 
 def test_provision_calls_nothing_of_the_attacker_and_nothing_depends_on_it(
-    empty_shadowed_url: str, catalog_folder: Path
+    empty_shadowed_url: str,
 ) -> None:
     """As the superuser who runs make migrate."""
     url = empty_shadowed_url
     with users_of(url) as names, psycopg.connect(url, autocommit=True) as owner:
         assert len(migrate(url)) == len(known())
         make_users(owner, {name: names[name] for name in FUNCTIONS})
-        publish(
-            owner, provision.publication(from_environment(environment(url, "", catalog_folder)))
-        )
         assert _foreign(owner) == []
         assert migrate(url) == []
 
@@ -278,7 +279,7 @@ def test_every_function_has_a_search_path_or_a_body_without_names(connection: Co
         "select proname, prosecdef, prosqlbody is not null, coalesce(proconfig, '{}')"
         " from pg_proc where pronamespace = 'dovecote'::regnamespace"
     ).fetchall()
-    assert len(rows) > 15
+    assert len(rows) > 10
     for name, definer, parsed, settings in rows:
         assert PINNED in settings or (parsed and not definer), name
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from dovecote.catalog import kinds
 from dovecote.catalog.compile import check
 from dovecote.catalog.kinds import BadCatalog
 from dovecote.catalog.rendering import RenderError
@@ -372,14 +371,3 @@ def test_a_fault_is_told_by_file_and_line(
     found = refusal(tmp_path, templates)
     assert found.startswith(start)
     assert words in found
-
-
-@pytest.mark.parametrize("name", ["_layouts/page.html", HTML, TEXT])
-def test_a_change_of_any_template_is_another_version_of_the_catalog(
-    tmp_path: Path, name: str
-) -> None:
-    folder = catalog_folder(tmp_path, templates={"_layouts/page.html": LAYOUT})
-    before = kinds.version(folder)
-    assert kinds.version(folder) == before
-    (folder / "templates" / name).write_text("changed")
-    assert kinds.version(folder) != before

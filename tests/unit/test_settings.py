@@ -32,6 +32,7 @@ DEFAULTS = {
     "dispatch_concurrency": 32,
     "max_dispatchers": 2,
     "dispatch_function": "",
+    "submit_function": "",
     "inline_routes": 2,
     "inline_budget_seconds": 3,
     "otel_exporter_otlp_endpoint": "",

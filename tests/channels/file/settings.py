@@ -1,8 +1,5 @@
 """The settings of the channel: the variables FILE_*."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
 
@@ -15,11 +12,6 @@ class FileSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def waits_for_events(self) -> bool:
         """Return False: a file system reports nothing later."""
         return False
-
-    @property
-    def published(self) -> Mapping[str, Any]:
-        """Return the members of a Publication that these settings decide: none."""
-        return {}
 
     def check(self) -> None:
         """Do nothing: the settings contradict nothing."""

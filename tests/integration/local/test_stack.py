@@ -178,16 +178,19 @@ def test_each_function_of_dovecote_is_a_user_of_its_own(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def submitted_by_a_producer(url: str) -> None:
-    """Submit in SQL as a user who may do nothing else."""
+def submitted_by_a_producer(url: str) -> str:
+    """Submit in SQL as a user who may do nothing else; return the id of the notification."""
     body = channel_body()
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("create role shop login password 'x'; grant dovecote_producer to shop")
     with psycopg.connect(url, user="shop", password="x") as own:
-        own.execute(
-            "select dovecote.submit(%(kind)s, %(idempotency_key)s, %(payload)s, %(recipients)s)",
+        submitted = own.execute(
+            "select (dovecote.submit(%(kind)s, %(idempotency_key)s, %(payload)s, %(recipients)s))"
+            ".notification_id",
             {name: Json(value) if name in JSON else value for name, value in body.items()},
-        )
+        ).fetchone()
+    assert submitted is not None
+    return str(submitted[0])
 
 
 def test_what_a_producer_submits_in_sql_is_delivered_by_the_schedule(tmp_path: Path) -> None:
@@ -197,6 +200,24 @@ def test_what_a_producer_submits_in_sql_is_delivered_by_the_schedule(tmp_path: P
             async with asyncio.timeout(30):
                 while not stack.provider.ledger.accepted:
                     await asyncio.sleep(0.05)
+
+    asyncio.run(scenario())
+
+
+def test_what_a_producer_submits_in_sql_is_there_as_soon_as_it_is_read(tmp_path: Path) -> None:
+    """Api has submit expand it; each function is the database user that it is on AWS."""
+
+    async def scenario() -> None:
+        async with a_stack(tmp_path) as stack, aiohttp.ClientSession(stack.api_url) as session:
+            one = await asyncio.to_thread(submitted_by_a_producer, stack.database_url)
+            async with session.get(f"/notifications/{one}") as answer:
+                assert answer.status == 200
+                (route,) = (await answer.json())["routes"]
+            assert route["status"] == "pending"
+            async with session.delete(f"/notifications/{one}") as answer:
+                assert (await answer.json())["cancelled"] == 1
+            async with session.get("/refused") as answer:
+                assert await answer.json() == {"refused": [], "next": None}
 
     asyncio.run(scenario())
 

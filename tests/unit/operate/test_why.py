@@ -336,3 +336,40 @@ def test_a_query_is_spelt_as_it_is_signed() -> None:
 
     Api("https://api.example.com", get).read("notifications", kind="a b", idempotency_key="c*/+~d")
     assert urls == ["https://api.example.com/notifications?kind=a%20b&idempotency_key=c%2A%2F%2B~d"]
+
+
+def a_refusal(number: int) -> dict[str, Any]:
+    return {
+        "notification_id": f"n-{number}",
+        "kind": "order.shipped",
+        "idempotency_key": f"order-{number}",
+        "created_at": EARLIER,
+        "refused_at": LATER,
+        "problem": {
+            "detail": "The notification cannot be taken.",
+            "errors": [
+                {"pointer": "", "detail": "/payload: required"},
+                {"pointer": "/kind", "detail": "is not in the catalog"},
+            ],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--id", "n-2"], ["--kind", "order.shipped", "--key", "order-2"]]
+)
+def test_a_refused_submission_is_told_with_its_faults(arguments: Sequence[str]) -> None:
+    api = an_api({"refused": {"refused": [a_refusal(1), a_refusal(2)], "next": None}})
+    assert lines(api, *arguments) == [
+        "order.shipped, key order-2, submitted in SQL 2026-11-24 11:00:00 UTC",
+        "submission n-2",
+        "  => refused 2026-11-24 13:00:00 UTC: The notification cannot be taken.",
+        "     /payload: required",
+        "     /kind: is not in the catalog",
+        "",
+    ]
+
+
+def test_a_person_has_no_refused_submissions() -> None:
+    api = an_api({"refused": {"refused": [a_refusal(1)], "next": None}})
+    assert not [line for line in lines(api, "--user", "u-1") if "refused" in line]

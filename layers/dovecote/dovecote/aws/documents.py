@@ -9,6 +9,7 @@ import msgspec
 if TYPE_CHECKING:  # each function loads only the types of its own use cases
     from dovecote.core.dead_letter import OpenDeadLetter, RecordedRedrive, Redrive
     from dovecote.core.device import Device
+    from dovecote.core.inbox import InboxEntry
     from dovecote.core.notification import Notification, Story
     from dovecote.core.route import Route
     from dovecote.people.erasure import Erased
@@ -26,6 +27,11 @@ def notification(stored: Notification) -> Document:
         "deliver_at": stored.deliver_at,
         "routes": [route(one) for one in stored.routes],
     }
+
+
+def refused(entry: InboxEntry) -> Document:
+    """Return the document of a refused submission in SQL."""
+    return msgspec.structs.asdict(entry)
 
 
 def story(stored: Story) -> Document:

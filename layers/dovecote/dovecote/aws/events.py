@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -70,6 +71,22 @@ class _Run(msgspec.Struct, frozen=True):
     source: str = ""
 
 
+class Expansion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What submit is to expand: one submission, those of a person, or, without any, what is due.
+
+    `runs` is how many runs may follow each other while something is due, this one included.
+    """
+
+    notification_id: UUID | None = None
+    user_id: str | None = None
+    address: str | None = None
+    runs: Annotated[int, Meta(ge=1, le=10)] = 1
+
+
+class _Expand(msgspec.Struct, frozen=True):
+    expand: Expansion
+
+
 class _Users(msgspec.Struct, frozen=True):
     users: dict[str, str] = {}
 
@@ -92,6 +109,16 @@ def is_queued(event: Any) -> bool:
     return isinstance(records, list) and any(
         isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records
     )
+
+
+def asks_to_expand(event: Any) -> bool:
+    """Return whether an event is for the inbox of submissions in SQL."""
+    return isinstance(event, dict) and "expand" in event
+
+
+def expansion(event: Any) -> Expansion:
+    """Read what submit is to expand; raise Malformed."""
+    return _read(event, _Expand).expand
 
 
 def http(event: Any) -> Http:

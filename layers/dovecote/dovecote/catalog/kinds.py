@@ -169,14 +169,6 @@ def load(folder: Path, sections: Sections) -> Catalog:
     return {name: _kind(name, entry, sections) for name, entry in kinds.items()}
 
 
-def version(folder: Path) -> str:
-    """Return the SHA-256 of kinds.yaml and of all templates, layouts and partials."""
-    paths = [path for path in (folder / "templates").rglob("*") if path.is_file()]
-    names = {path.relative_to(folder).as_posix(): path for path in [folder / SOURCE, *paths]}
-    digests = {name: digest(path.read_bytes()) for name, path in names.items()}
-    return digest(msgspec.json.encode(digests, order="sorted"))
-
-
 def parsed(source: bytes) -> dict[str, Any]:
     """Return the entries that the text of kinds.yaml holds; raise BadCatalog."""
     # Not at the top: what is compiled needs no PyYAML, which is a twentieth of a cold start.

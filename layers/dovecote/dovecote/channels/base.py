@@ -3,7 +3,7 @@
 A channel knows no threads, no clock, no send slots, no circuit breaker and no other batches.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -76,10 +76,6 @@ class ChannelSettings(Protocol):
     @property
     def waits_for_events(self) -> bool:
         """Return whether events of the provider settle a doubt about a send."""
-
-    @property
-    def published(self) -> Mapping[str, Any]:
-        """Return the members of a Publication that these settings decide."""
 
     def check(self) -> None:
         """Raise BadSettings where the settings contradict each other."""

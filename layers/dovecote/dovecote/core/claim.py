@@ -21,10 +21,9 @@ class Claim(msgspec.Struct, frozen=True):
     `expires_in` is in seconds by the database's clock at the claim, `due` in seconds since 1970.
     `payload` and `data` are JSON text, decoded only where they are needed. `endpoint` is the SNS
     endpoint of the device, where the device is registered and alive. `suppressed` is why nothing is
-    sent to the address, where that is so. `unchecked` says that the payload was not held against
-    its kind's schema yet. `refusals` counts how often the route was refused where the cause may be
-    its resource; `own_refusal` says that the cause is the route: another one was accepted after an
-    earlier refusal.
+    sent to the address, where that is so. `refusals` counts how often the route was refused where
+    the cause may be its resource; `own_refusal` says that the cause is the route: another one was
+    accepted after an earlier refusal.
     """
 
     token: UUID
@@ -51,7 +50,6 @@ class Claim(msgspec.Struct, frozen=True):
     lane: int
     due: float
     suppressed: str | None
-    unchecked: bool = False
     refusals: int = 0
     own_refusal: bool = False
 

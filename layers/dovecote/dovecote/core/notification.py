@@ -62,7 +62,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 class NewNotification(msgspec.Struct, frozen=True, kw_only=True):
     """A notification about to be stored with its routes, in one statement.
 
-    `expires_in` counts in seconds from deliver_at, or from now where there is none.
+    `expires_in` counts in seconds from deliver_at, or from now where there is none. `from_inbox`
+    says that a pending submission has its id, which is deleted in the same statement.
     """
 
     notification_id: UUID
@@ -71,10 +72,14 @@ class NewNotification(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority
     max_attempts: int
     expires_in: float
+    from_inbox: bool = False
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification as it stands in the store, with its routes in the order of submission."""
+    """A notification as it stands in the store, with its routes in the order of submission.
+
+    Without routes it is the reservation of a pending submission in SQL.
+    """
 
     notification_id: UUID
     kind: str

@@ -8,8 +8,8 @@ from msgspec import Struct, field
 from dovecote.channels import lanes
 from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Lease
-from dovecote.core.cursors import LATE_SECONDS, LaneCursors
 from dovecote.core.errors import StoreError
+from dovecote.dispatch.cursors import LATE_SECONDS, LaneCursors
 from dovecote.dispatch.lapsed import LapsedSearch
 from dovecote.dispatch.ports import Claimed, Examined, Window
 from dovecote.dispatch.services import STATE_SECONDS, Services

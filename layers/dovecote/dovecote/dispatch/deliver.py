@@ -16,7 +16,6 @@ from dovecote.core.outcome import (
     Failed,
     NotBegun,
     Outcome,
-    Permanent,
     Result,
     Unavailable,
 )
@@ -29,9 +28,6 @@ from dovecote.dispatch.sending.sender import Early, Sender
 
 Settle = Callable[[Sequence[Result]], None]
 """Writes results at once."""
-
-Check = Callable[[Claim], str | None]
-"""Returns why the payload of a claim cannot be sent, or None."""
 
 LEAST_SECONDS = 0.05
 """A shorter batch measures no pace."""
@@ -66,7 +62,6 @@ class Deliver(Struct, kw_only=True):
 
     store: BatchStore
     senders: Mapping[str, Sender]
-    check: Check
     clock: Clock
     send_seconds: float
     span: Span
@@ -150,10 +145,8 @@ class Deliver(Struct, kw_only=True):
         return outcomes
 
     def _unsent(self, claim: Claim, channel: AnyChannel) -> Outcome | None:
-        """Return why a claim is not sent, or None; raise what the schema or the channel raises."""
+        """Return why a claim is not sent, or None; raise what the channel raises."""
         outcome = transitions.unsent(claim)
-        if outcome is None and claim.unchecked and (refusal := self.check(claim)) is not None:
-            return Permanent(error=refusal, asked=False)
         if outcome is None:
             channel.resources(claim)  # from here on this raises nothing
         return outcome

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from dovecote.core.cursors import LaneCursors
+from dovecote.dispatch.cursors import LaneCursors
 from dovecote.dispatch.ports import Examined, Window
 
 EXAMINED = 100

@@ -10,8 +10,8 @@ import msgspec
 
 from dovecote.core.channel_state import Backlog, ChannelState, Congested, Pause, SendSlots
 from dovecote.core.claim import Claim, Lease
-from dovecote.core.cursors import LaneCursors
 from dovecote.core.transitions import DeadLetter, Deferral, Doubt, Retry
+from dovecote.dispatch.cursors import LaneCursors
 
 WOKEN = "submit"
 """The source in the event of a run that submit called."""

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from dovecote.core.channel_state import Backlog
-from dovecote.core.cursors import LaneCursors
 from dovecote.core.ports import Clock, Invoke, Log, TimeLimits
+from dovecote.dispatch.cursors import LaneCursors
 from dovecote.dispatch.ports import DispatchStore
 
 SCALE_SECONDS = 5.0

@@ -13,6 +13,7 @@ from dovecote.core.parsing import queries
 from dovecote.core.parsing.queries import Page, Reader
 from dovecote.core.problems import Fault, Invalid, NotFound
 from dovecote.core.route import Route
+from dovecote.operations.inbox import Inbox
 
 UNKNOWN = "There is no such notification."
 INVALID_QUERY = "The query is invalid."
@@ -33,7 +34,7 @@ class NotificationStore(Protocol):
         """Return the notification that holds this key within its kind."""
 
     def story(self, notification_id: UUID) -> Story | None:
-        """Return a notification with its routes and their histories."""
+        """Return a notification with its routes and their histories; None if it has no routes."""
 
     def of_user(self, user_id: str, after: UUID | None, limit: int) -> list[Notification]:
         """Return a user's notifications after a place, the newest first, with the user's routes."""
@@ -42,7 +43,7 @@ class NotificationStore(Protocol):
         """Return an address's notifications after a place, the newest first, with its routes."""
 
     def cancel(self, notification_id: UUID) -> Cancellation | None:
-        """Cancel the routes that are still to be sent; return None for an unknown notification.
+        """Cancel the routes that are still to be sent; return None if there are no routes.
 
         Routes that an earlier call cancelled count again.
         """
@@ -52,6 +53,7 @@ class Notifications(Struct, kw_only=True):
     """Use cases of a stored notification."""
 
     store: NotificationStore
+    inbox: Inbox
 
     def get(self, notification_id: str, query: str) -> Story:
         """Return a notification with its routes, or a person's routes, and their histories.
@@ -59,7 +61,7 @@ class Notifications(Struct, kw_only=True):
         Omits the histories of more than MAX_ROUTES routes. Raises NotFound and Invalid.
         """
         person = queries.read(query, PERSON, INVALID_QUERY)
-        story = self.store.story(_parsed(notification_id))
+        story = self.inbox.expanded(_parsed(notification_id), self.store.story)
         if story is None:
             raise NotFound(UNKNOWN)
         routes = [route for route in story.notification.routes if _is_of(route, person)]
@@ -78,14 +80,22 @@ class Notifications(Struct, kw_only=True):
         if ways == {"email"}:
             return _page(self.store.of_email, given["email"], given)
         if given.keys() == KEY.keys():
-            found = self.store.find(given["kind"], given["idempotency_key"])
+            found = self._holder(given["kind"], given["idempotency_key"])
             return Page(items=[] if found is None else [found], next=None)
         allowed = "must have user_id, or email, or kind and idempotency_key without after and limit"
         raise Invalid(INVALID_QUERY, [Fault("", allowed)])
 
+    def _holder(self, kind: str, idempotency_key: str) -> Notification | None:
+        """Return the notification that holds a key; expand it first if it is pending."""
+        found = self.store.find(kind, idempotency_key)
+        if found is None or found.routes:
+            return found
+        self.inbox.settle(found.notification_id)
+        return self.store.find(kind, idempotency_key)
+
     def cancel(self, notification_id: str) -> Cancellation:
         """Cancel the unsent routes that no worker has claimed; raise NotFound."""
-        cancellation = self.store.cancel(_parsed(notification_id))
+        cancellation = self.inbox.expanded(_parsed(notification_id), self.store.cancel)
         if cancellation is None:
             raise NotFound(UNKNOWN)
         return cancellation

@@ -1,4 +1,4 @@
-"""Delete notifications that ended longer ago than their retention."""
+"""Delete notifications and refused submissions that are older than their retention."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -30,6 +30,12 @@ LEAST_SECONDS = ANSWER_SECONDS + 1
 
 FIRST = UUID(int=0)
 
+DELETED = ("notifications", "routes", "dead_letters")
+"""What a batch deletes."""
+
+MOST_SUBMISSIONS = 10_000
+"""How many refused submissions one run deletes."""
+
 
 class Retention(Protocol):
     """The store of old notifications. Every call may raise StoreError."""
@@ -43,6 +49,12 @@ class Retention(Protocol):
         A notification has ended if all its routes have, and nothing changed them for so many days.
         Reads up to `most` notifications, and no further one after so many routes, and keeps the
         place of the last one. Return None if no old one is left.
+        """
+
+    def purge_inbox(self, days: int, most: int) -> int:
+        """Delete up to `most` submissions that were refused, or are pending, for so many days.
+
+        Return how many were deleted.
         """
 
 
@@ -59,9 +71,11 @@ class Purge(msgspec.Struct, kw_only=True):
         Once a day it begins with the oldest notification, since some that it kept end later. A
         retention of 0 days keeps everything. Raises StoreError; earlier batches stay deleted.
         """
-        tally = dict.fromkeys(("notifications", "routes", "dead_letters"), 0)
+        tally = dict.fromkeys((*DELETED, "submissions"), 0)
         after: UUID | None = self.store.place(FIRST) if self.days else None
         try:
+            if self.days:
+                tally["submissions"] = self.store.purge_inbox(self.days, MOST_SUBMISSIONS)
             while after is not None and left() > LEAST_SECONDS:
                 after = self._batch(after, tally)
         finally:
@@ -73,6 +87,6 @@ class Purge(msgspec.Struct, kw_only=True):
         purged = self.store.purge(self.days, after, MOST, MOST_ROUTES)
         if purged is None:
             return None
-        for name in tally:
+        for name in DELETED:
             tally[name] += getattr(purged, name)
         return purged.last

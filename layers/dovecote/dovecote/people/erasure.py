@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from dovecote.core.errors import ANSWER_SECONDS
+from dovecote.core.inbox import Expand
 from dovecote.core.parsing import queries
 from dovecote.core.ports import Clock, Log, TimeLimits
 from dovecote.people.devices import Devices
@@ -51,10 +52,13 @@ class Erasure(msgspec.Struct, kw_only=True):
     """Use cases that erase a person.
 
     A caller must repeat an erasure that reports `remaining`. Each erased route is counted once.
+    Pending submissions in SQL that may concern the person are expanded first, so that what they
+    store is erased too.
     """
 
     people: People
     devices: Devices
+    expand: Expand
     limits: TimeLimits
     clock: Clock
     log: Log
@@ -63,7 +67,7 @@ class Erasure(msgspec.Struct, kw_only=True):
         """Erase a user, and suppress the addresses that no other user has.
 
         Devices come first: if SNS is out of reach, no erased route is missing from a count. Raises
-        Malformed, Invalid and ProviderUnavailable.
+        Malformed, Invalid, Unavailable and ProviderUnavailable.
         """
         readers = {"user_id": queries.identifier}
         user_id = queries.read(
@@ -73,12 +77,16 @@ class Erasure(msgspec.Struct, kw_only=True):
         with self.limits.within(ANSWER_SECONDS):
             sessions = self.devices.sessions(user_id)
             gone = sum(self._forget(user_id, session, ends) for session in sessions)
+            pending = self.expand({"user_id": user_id})
             erased = self._erased(self.people.erase_user(user_id, MOST), ends)
-        left = erased.remaining or gone < len(sessions)
+        left = erased.remaining or pending or gone < len(sessions)
         return self._logged(replace(erased, devices=gone, remaining=left))
 
     def recipient(self, query: str) -> Erased:
-        """Erase an address, and suppress it by its hash alone; raise Malformed and Invalid."""
+        """Erase an address, and suppress it by its hash alone.
+
+        Raises Malformed, Invalid and Unavailable.
+        """
         readers = {"email": queries.email}
         address = queries.read(
             query, readers, "The request does not name an address to erase.", required=readers
@@ -86,8 +94,9 @@ class Erasure(msgspec.Struct, kw_only=True):
         ends = self.clock() + BEGIN_SECONDS
         with self.limits.within(ANSWER_SECONDS):
             self.people.suppress(address)
+            pending = self.expand({"address": address})
             erased = self._erased(self.people.erase_address(address, MOST), ends)
-        return self._logged(erased)
+        return self._logged(replace(erased, remaining=erased.remaining or pending))
 
     def _forget(self, user_id: str, session: str, ends: float) -> bool:
         """Delete a device if there is time; return whether there was."""

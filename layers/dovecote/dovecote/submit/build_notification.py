@@ -8,8 +8,15 @@ import msgspec
 
 from dovecote.catalog.kinds import Catalog, Kind
 from dovecote.channels.planning import Planner
+from dovecote.core.claim import Lease
 from dovecote.core.device import Device
-from dovecote.core.notification import NewNotification, Recipient, Submission
+from dovecote.core.notification import (
+    DevicesFound,
+    NewNotification,
+    Recipient,
+    Stored,
+    Submission,
+)
 from dovecote.core.parsing import strict_json
 from dovecote.core.ports import Clock
 from dovecote.core.problems import Fault, Invalid, TooLarge
@@ -128,6 +135,18 @@ class BuildNotification:
         """Return a planned notification with routes to these devices too; raise TooLarge."""
         routes = self._routes(notification.submission, devices, at_once)
         return msgspec.structs.replace(notification, routes=routes)
+
+    def store(self, notification: NewNotification, lease: Lease, *, at_once: int) -> Stored | None:
+        """Store a notification, with routes to the devices of its users where they have any.
+
+        Return None if its key is taken. Raises TooLarge and StoreError.
+        """
+        users = self.users(notification.submission)
+        try:
+            return self._submissions.submit(notification, lease, unless_devices_of=users)
+        except DevicesFound as found:
+            notification = self.with_devices(notification, found.devices, at_once=at_once)
+        return self._submissions.submit(notification, lease)
 
     def _devices(self, submission: Submission) -> Sequence[Device]:
         users = self.users(submission)

@@ -1,12 +1,13 @@
 """What submit needs from the store. Its calls may raise StoreError."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
 from dovecote.core.claim import Lease
 from dovecote.core.device import Device
-from dovecote.core.notification import NewNotification, Notification, Stored
+from dovecote.core.inbox import PendingSubmission
+from dovecote.core.notification import NewNotification, Notification, Priority, Stored
 
 
 class Submissions(Protocol):
@@ -33,6 +34,33 @@ class Submissions(Protocol):
 
     def devices(self, user_ids: Sequence[str]) -> list[Device]:
         """Return the devices of these users, the oldest first."""
+
+
+class Inbox(Protocol):
+    """The pending submissions in SQL."""
+
+    def claim(
+        self, kinds: Mapping[str, Priority], *, again: bool, most: int
+    ) -> Sequence[PendingSubmission]:
+        """Claim due submissions, by the priority of their kinds and by age.
+
+        `again` selects those that were attempted before. A claimed one is due again later.
+        """
+
+    def give_back(self, notification_ids: Sequence[UUID]) -> None:
+        """Make claimed submissions due again, without the attempt."""
+
+    def pending(self, notification_id: UUID) -> PendingSubmission | None:
+        """Return a pending submission."""
+
+    def pending_of(self, *, user_id: str | None, address: str | None, most: int) -> Sequence[UUID]:
+        """Return the ids of pending submissions that may concern a user or an address."""
+
+    def take(self, notification_id: UUID) -> bool:
+        """Delete a pending submission; return whether it was pending."""
+
+    def refuse(self, notification_id: UUID, problem: str) -> bool:
+        """Refuse a pending submission; return whether it was pending."""
 
 
 class WakeUpRights(Protocol):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from dovecote import channels
+from dovecote.core.inbox import PendingSubmission
 from dovecote.core.notification import MAX_PAYLOAD_BYTES, Recipient, Submission
 from dovecote.core.parsing import strict_json
 from dovecote.core.parsing.addresses import BadAddress
@@ -83,6 +84,19 @@ def parse(body: bytes, *, key: str | None, traceparent: str | None) -> Submissio
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge("The body is larger than 1 MiB.")
     return _submission(strict_json.read_uninspected(body), key, traceparent)
+
+
+def parse_pending(pending: PendingSubmission) -> Submission:
+    """Read a submission in SQL as the body that it would be by HTTP; raise as `parse` does."""
+    body = {
+        "kind": pending.kind,
+        "idempotency_key": pending.idempotency_key,
+        "payload": msgspec.Raw(pending.payload.encode()),
+        "recipients": msgspec.Raw(pending.recipients.encode()),
+        "deliver_at": pending.deliver_at,
+    }
+    raw = strict_json.read_uninspected(msgspec.json.encode(body))
+    return _submission(raw, None, pending.traceparent)
 
 
 def _submission(raw: Any, key: str | None, traceparent: str | None) -> Submission:
@@ -244,8 +258,7 @@ def _limit_faults(values: Mapping[str, Any], payload_text: str) -> list[Fault]:
 def fingerprint(raw: Mapping[str, Any], deliver_at: datetime | None) -> str:
     """Return the SHA-256 of the members that make two requests the same, with the time in UTC.
 
-    store/schema/migrations/0005_submit.sql has the same for a submit in SQL, and tests/vectors/
-    has the results of both.
+    A submit in SQL has the same when it is expanded. tests/vectors/ has results.
     """
     members = {name: raw[name] for name in ("kind", "payload", "recipients")}
     at = None if deliver_at is None else deliver_at.astimezone(UTC).strftime(INSTANT_FORMAT)

@@ -9,7 +9,6 @@ import msgspec
 from dovecote.core.claim import Lease
 from dovecote.core.errors import ANSWER_SECONDS, StoreBusy, StoreSlow, StoreUnavailable
 from dovecote.core.notification import (
-    DevicesFound,
     NewNotification,
     Notification,
     Stored,
@@ -82,6 +81,7 @@ class Submit:
         plan: BuildNotification,
         submissions: Submissions,
         limits: TimeLimits,
+        expand: Callable[[UUID], object],
         best_effort: BestEffort,
         wake_up: WakeUp | None,
         clock: Clock,
@@ -92,6 +92,7 @@ class Submit:
         self._plan = plan
         self._submissions = submissions
         self._limits = limits
+        self._expand = expand
         self._best_effort = best_effort
         self._wake_up = wake_up
         self._clock = clock
@@ -131,7 +132,7 @@ class Submit:
         """
         ends = began + self._budget.seconds
         tried = self._best_effort(stored, ends)
-        left = (_left(one, tried.get(one.notification_id, ())) for one in stored)
+        left = (left_to_dispatch(one, tried.get(one.notification_id, ())) for one in stored)
         self._leave(set().union(*left), ends - self._clock())
         return [_receipt(one, tried.get(one.notification_id, ())) for one in stored]
 
@@ -141,7 +142,7 @@ class Submit:
             return self._new(self._plan(submission, at_once=at_once), lease, at_once)
         except (Invalid, TooLarge):
             # A replay is answered whatever the catalog and the devices are by now.
-            existing = self._submissions.find(submission.kind, submission.idempotency_key)
+            existing = self._holder(submission)
             if existing is None:
                 raise
             return existing
@@ -149,28 +150,27 @@ class Submit:
     def _new(
         self, notification: NewNotification, lease: Lease, at_once: int
     ) -> Stored | Notification:
-        submission = notification.submission
         try:
-            stored = self._with_devices(notification, lease, at_once)
+            stored = self._plan.store(notification, lease, at_once=at_once)
         except StoreBusy:
             raise InProgress("The first request with this key is still being stored.") from None
         if stored is not None:
             return stored
-        existing = self._submissions.find(submission.kind, submission.idempotency_key)
+        existing = self._holder(notification.submission)
         if existing is None:
             raise InProgress("The first request with this key was rolled back; retry.")
         return existing
 
-    def _with_devices(
-        self, notification: NewNotification, lease: Lease, at_once: int
-    ) -> Stored | None:
-        """Store a notification, with routes to the devices of its users where they have any."""
-        users = self._plan.users(notification.submission)
-        try:
-            return self._submissions.submit(notification, lease, unless_devices_of=users)
-        except DevicesFound as found:
-            notification = self._plan.with_devices(notification, found.devices, at_once=at_once)
-        return self._submissions.submit(notification, lease)
+    def _holder(self, submission: Submission) -> Notification | None:
+        """Return the expanded notification that holds the key; raise InProgress if pending."""
+        kind, key = submission.kind, submission.idempotency_key
+        found = self._submissions.find(kind, key)
+        if found is not None and not found.routes:
+            self._expand(found.notification_id)
+            found = self._submissions.find(kind, key)
+        if found is not None and not found.routes:
+            raise InProgress("The first submission with this key could not be expanded yet.")
+        return found
 
     def _leave(self, channels: Collection[str], seconds: float) -> None:
         """Wake dispatch up for these channels, if there is time for that."""
@@ -226,7 +226,7 @@ class Submit:
         return stored
 
 
-def _left(stored: Stored, tried: Sequence[Route]) -> set[str]:
+def left_to_dispatch(stored: Stored, tried: Sequence[Route]) -> set[str]:
     """Return the channels of what was due when it was stored, and dispatch could take now or soon.
 
     A failure is due later. A route that was throttled, or waits for a short pause, counts: the run
@@ -253,12 +253,17 @@ def _receipt(stored: Stored, tried: Sequence[Route]) -> Receipt:
     )
 
 
-def _replayed(existing: Notification, submission: Submission) -> Receipt:
+def check_same(existing: Notification, submission: Submission) -> None:
+    """Raise Mismatch if a submission differs from the notification that has its key."""
     if existing.fingerprint != submission.fingerprint:
         raise Mismatch(
             "The idempotency key was already used with a different body.",
             [Fault("/idempotency_key", "belongs to another notification of this kind")],
         )
+
+
+def _replayed(existing: Notification, submission: Submission) -> Receipt:
+    check_same(existing, submission)
     return Receipt(
         notification_id=existing.notification_id,
         kind=existing.kind,

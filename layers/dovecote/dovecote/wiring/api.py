@@ -6,14 +6,17 @@ import time
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from dovecote.wiring.clients import database, provider_client
+from dovecote.wiring.clients import database, expand_by_submit, provider_client
 from dovecote.wiring.observability import log
 from dovecote.wiring.settings import load
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dovecote.core.device import Registration
     from dovecote.core.parsing.queries import Page
     from dovecote.operations.dead_letters import DeadLetters
+    from dovecote.operations.inbox import Inbox
     from dovecote.operations.notifications import Notifications
     from dovecote.operations.overview import Overview
     from dovecote.people.devices import Devices
@@ -27,7 +30,23 @@ def notifications() -> Notifications:
     from dovecote.operations.notifications import Notifications
     from dovecote.store.operations.notifications import PostgresStories
 
-    return Notifications(store=PostgresStories(database()))
+    return Notifications(store=PostgresStories(database()), inbox=inbox())
+
+
+@cache
+def inbox() -> Inbox:
+    """Return the use cases of submissions in SQL that are pending or were refused."""
+    from dovecote.operations.inbox import Inbox
+    from dovecote.store.operations.inbox import PostgresInboxEntries
+
+    return Inbox(
+        entries=PostgresInboxEntries(database()), expand=expand_by_submit(load().submit_function)
+    )
+
+
+def expand_waiting(asked: Mapping[str, str]) -> bool:
+    """Expand the submissions of a person; submit is called only if a submission is pending."""
+    return inbox().entries.is_waiting() and inbox().expand(asked)
 
 
 @cache
@@ -87,6 +106,7 @@ def erasure() -> Erasure:
     return Erasure(
         people=PostgresErasure(database()),
         devices=devices(),
+        expand=expand_waiting,
         limits=database(),
         clock=time.monotonic,
         log=log(),

@@ -2,17 +2,25 @@
 
 import json
 import threading
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dovecote.core.inbox import Expand
 from dovecote.core.parsing.settings import BadSettings
 from dovecote.core.ports import Invoke, NotInvoked
+from dovecote.core.problems import Unavailable
 from dovecote.store.database import Connection, Database
 from dovecote.wiring.settings import Settings, load
 
 INVOKE_SECONDS = 1
 """How long Lambda may take to accept a connection, and to answer a call."""
+
+EXPAND_SECONDS = 8
+"""How long submit may take to answer that a submission is expanded, with a cold start."""
+
+NOT_EXPANDED = "The pending submission could not be expanded; retry later."
 
 CONNECT_SECONDS = 3
 """How long a connection may take: an unreachable database is a 503 within 5 s."""
@@ -53,27 +61,60 @@ def provider_client(service: str, settings: Settings) -> Any:
 
 @cache
 def lambda_client() -> Any:
-    """Return the client that invokes dispatch: a lost call costs only the wait."""
+    """Return the client that begins runs: a lost call costs only the wait."""
     return _make_client("lambda", connect_timeout=INVOKE_SECONDS, read_timeout=INVOKE_SECONDS)
 
 
+@cache
+def waiting_lambda_client() -> Any:
+    """Return the client that invokes submit and waits for its answer."""
+    return _make_client("lambda", connect_timeout=INVOKE_SECONDS, read_timeout=EXPAND_SECONDS)
+
+
 def invoke_dispatch(function: str) -> Invoke:
-    """Return what begins a run of a function, without waiting for its result."""
+    """Return what begins a run of dispatch, without waiting for its result."""
+    return lambda source: _invoke(function, {"source": source})
+
+
+def invoke_submit(function: str) -> Callable[[int], None]:
+    """Return what begins a run of submit that expands what is due, one of so many runs."""
+    return lambda runs: _invoke(function, {"expand": {"runs": runs}})
+
+
+def _invoke(function: str, event: Mapping[str, object]) -> None:
+    """Invoke a function without waiting for its result; raise NotInvoked."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    def invoke(source: str) -> None:
-        try:
-            lambda_client().invoke(
-                FunctionName=function,
-                InvocationType="Event",
-                Payload=json.dumps({"source": source}),
-            )
-        except ClientError as error:
-            raise NotInvoked(str(error.response.get("Error", {}).get("Code"))) from None
-        except BotoCoreError as error:
-            raise NotInvoked(type(error).__name__) from None
+    try:
+        lambda_client().invoke(
+            FunctionName=function,
+            InvocationType="Event",
+            Payload=json.dumps(event),
+        )
+    except ClientError as error:
+        raise NotInvoked(str(error.response.get("Error", {}).get("Code"))) from None
+    except BotoCoreError as error:
+        raise NotInvoked(type(error).__name__) from None
 
-    return invoke
+
+def expand_by_submit(function: str) -> Expand:
+    """Return what has submit expand pending submissions, and waits for its answer."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    def expand(asked: Mapping[str, str]) -> bool:
+        if not function:
+            raise Unavailable("SUBMIT_FUNCTION is not set, so no submission can be expanded.")
+        payload = json.dumps({"expand": asked})
+        try:
+            answer = waiting_lambda_client().invoke(FunctionName=function, Payload=payload)
+            document = json.loads(answer["Payload"].read())
+        except (BotoCoreError, ClientError, ValueError):
+            raise Unavailable(NOT_EXPANDED) from None
+        if "FunctionError" in answer:
+            raise Unavailable(NOT_EXPANDED)
+        return bool(document["remaining"])
+
+    return expand
 
 
 def _make_client(service: str, **config: Any) -> Any:

@@ -12,7 +12,6 @@ from pathlib import Path
 from dovecote import channels as registry
 from dovecote.aws.telemetry import trace_id
 from dovecote.catalog import kinds
-from dovecote.catalog.check_payload import CheckPayload
 from dovecote.catalog.kinds import Catalog
 from dovecote.catalog.rendering import Renderer
 from dovecote.channels.base import AnyChannel, Tools
@@ -93,7 +92,6 @@ def deliver(settings: Settings, by_name: Mapping[str, AnyChannel]) -> Deliver:
     return Deliver(
         store=dispatch_store(),
         senders=senders(settings, by_name),
-        check=CheckPayload(catalog()),
         clock=time.monotonic,
         send_seconds=settings.send_seconds,
         span=inner_span(),

@@ -5,7 +5,7 @@ import time
 import uuid
 from functools import cache, partial
 
-from dovecote.core.cursors import LaneCursors
+from dovecote.dispatch.cursors import LaneCursors
 from dovecote.dispatch.dispatch import Dispatch
 from dovecote.dispatch.runs import Run, WokenRun
 from dovecote.dispatch.scale_out import ScaleOut, one_run

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from dovecote.wiring.settings import load
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from dovecote.aws.otlp import Export
     from dovecote.aws.telemetry import Tracing
     from dovecote.core import ports
+    from dovecote.core.inbox import InboxGauges
     from dovecote.operations.gauges import Gauges
 
 _MAKING = threading.Lock()
@@ -105,6 +108,13 @@ def emit_run(tally: Mapping[str, int], gauges: Gauges | None) -> None:
     _emit({name: [value] for name, value in {**tally, **totals}.items()})
     taken = measurements().take()
     _emit_by_channel(taken if gauges is None else with_pauses(taken, gauges.paused_channels))
+
+
+def emit_inbox(tally: Mapping[str, int], gauges: InboxGauges | None) -> None:
+    """Emit a scheduled run's counts of submissions, and the gauges of the inbox, in one line."""
+    watched = {} if gauges is None else msgspec.structs.asdict(gauges)
+    counts = {f"submissions_{name}": value for name, value in tally.items()}
+    _emit({name: [value] for name, value in {**counts, **watched}.items()})
 
 
 def emit_deliveries() -> None:

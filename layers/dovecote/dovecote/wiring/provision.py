@@ -6,20 +6,18 @@ the database users.
 
 import sys
 import time
-from collections import ChainMap
 from functools import cache
 from pathlib import Path
 
 from dovecote import channels
 from dovecote.catalog import kinds
-from dovecote.catalog.publication import Publication
 from dovecote.core.errors import StoreError
 from dovecote.core.parsing.settings import BadSettings
 from dovecote.store.schema.migrate import ChangedMigration
 from dovecote.store.schema.provision import Provision
 from dovecote.wiring.clients import connect
 from dovecote.wiring.observability import log
-from dovecote.wiring.settings import Settings, load
+from dovecote.wiring.settings import load
 
 TIMEOUT_SECONDS = 600.0
 """How long the command may take."""
@@ -29,24 +27,15 @@ TIMEOUT_SECONDS = 600.0
 def provision() -> Provision:
     """Return the use case that brings the database to this release.
 
-    Raises BadSettings and BadCatalog at once, before it waits for a database.
+    Raises BadSettings and BadCatalog at once, before it waits for a database: a deployment stops
+    before a function has a catalog that it cannot read.
     """
+    kinds.load(Path(load().catalog_path), channels.sections())
     return Provision(
         connect=connect,
-        publication=publication(load()),
         clock=time.monotonic,
         sleep=time.sleep,
         log=log(),
-    )
-
-
-def publication(settings: Settings) -> Publication:
-    """Return the catalog and the rules that submits in SQL follow; raise BadCatalog."""
-    folder = Path(settings.catalog_path)
-    return Publication(
-        catalog=kinds.load(folder, channels.sections()),
-        version=kinds.version(folder),
-        **ChainMap(*(dict(channel.published) for channel in settings.channels)),
     )
 
 
@@ -57,4 +46,4 @@ if __name__ == "__main__":
         sys.exit(str(error))
     for applied in done.applied:
         print(f"applied {applied}")
-    print(f"the schema is at version {done.version}, and the catalog is published")
+    print(f"the schema is at version {done.version}")

@@ -48,6 +48,7 @@ class Variables(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     dispatch_concurrency: Positive = 32
     max_dispatchers: Annotated[int, Meta(ge=1, le=100)] = 2
     dispatch_function: str = ""
+    submit_function: str = ""
     inline_routes: Annotated[int, Meta(ge=0)] = 2
     inline_budget_seconds: Annotated[float, Meta(gt=0, le=8)] = 3.0
     otel_exporter_otlp_endpoint: Annotated[str, Meta(pattern=r"^https?://[^\s/]\S*\Z")] = ""

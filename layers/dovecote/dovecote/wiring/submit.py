@@ -6,14 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 from dovecote import channels
+from dovecote.core.errors import StoreError
 from dovecote.core.ids import uuid7
+from dovecote.core.inbox import InboxGauges
+from dovecote.store.submit.inbox import PostgresInbox
 from dovecote.submit.best_effort import BestEffort
 from dovecote.submit.build_notification import BuildNotification, Routing
 from dovecote.submit.checking import TemplatePreview
+from dovecote.submit.expand import Expand
 from dovecote.submit.submit import Budget, Submit
 from dovecote.submit.wake_up import WakeUp
 from dovecote.wiring import delivery
-from dovecote.wiring.clients import database, invoke_dispatch
+from dovecote.wiring.clients import database, invoke_dispatch, invoke_submit
 from dovecote.wiring.delivery import dispatch_store, submissions
 from dovecote.wiring.observability import log
 from dovecote.wiring.settings import Settings, load
@@ -26,11 +30,12 @@ def submit() -> Submit:
     inline = settings.inline
     delivery.check_catalog(settings)  # also where only dispatch sends
     return Submit(
-        plan=_build_notification(settings),
+        plan=_build_notification(),
         submissions=submissions(),
         limits=database(),
+        expand=expand().one,
         best_effort=_best_effort(inline),
-        wake_up=_wake_up(settings),
+        wake_up=_wake_up(),
         clock=time.monotonic,
         log=log(),
         new_id=uuid.uuid4,
@@ -40,6 +45,31 @@ def submit() -> Submit:
             lease_seconds=inline.lease_seconds,
         ),
     )
+
+
+@cache
+def expand() -> Expand:
+    """Return the use cases that expand submissions in SQL."""
+    return Expand(
+        plan=_build_notification(),
+        submissions=submissions(),
+        inbox=PostgresInbox(database()),
+        kinds={name: kind.priority for name, kind in delivery.catalog().items()},
+        limits=database(),
+        wake_up=_wake_up(),
+        next_run=invoke_submit(load().submit_function),
+        clock=time.monotonic,
+        log=log(),
+    )
+
+
+def inbox_gauges() -> InboxGauges | None:
+    """Return what alarms watch of the inbox, or None where the store fails."""
+    try:
+        return PostgresInbox(database()).gauges()
+    except StoreError as error:
+        log().warning("gauges not read", error=str(error))
+        return None
 
 
 def _best_effort(settings: Settings) -> BestEffort:
@@ -56,7 +86,9 @@ def _best_effort(settings: Settings) -> BestEffort:
     )
 
 
-def _build_notification(settings: Settings) -> BuildNotification:
+@cache
+def _build_notification() -> BuildNotification:
+    settings = load()
     planners = {
         name: channel.planner(settings.of(name), delivery.renderer(), uuid7)
         for name, channel in channels.every().items()
@@ -71,7 +103,9 @@ def _build_notification(settings: Settings) -> BuildNotification:
     )
 
 
-def _wake_up(settings: Settings) -> WakeUp | None:
+@cache
+def _wake_up() -> WakeUp | None:
+    settings = load()
     if not settings.dispatch_function:
         return None
     return WakeUp(

@@ -2,9 +2,20 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 
-from tests.integration.test_fingerprints import VECTORS, WITHOUT_ADDRESS, in_python, parts
+from tests.functions import Functions
+from tests.integration.test_fingerprints import (
+    VECTORS,
+    WITHOUT_ADDRESS,
+    in_python,
+    in_sql,
+    parts,
+    wired,
+)
+
+__all__ = ["wired"]
 
 WITH_ADDRESS = [vector for vector in VECTORS if vector not in WITHOUT_ADDRESS]
 
@@ -12,3 +23,10 @@ WITH_ADDRESS = [vector for vector in VECTORS if vector not in WITHOUT_ADDRESS]
 @pytest.mark.parametrize("vector", WITH_ADDRESS, ids=lambda vector: vector["name"])
 def test_python_gives_the_vector(vector: dict[str, Any]) -> None:
     assert in_python(*parts(vector)) == vector["fingerprint"]
+
+
+@pytest.mark.parametrize("vector", WITH_ADDRESS, ids=lambda vector: vector["name"])
+def test_a_submit_in_sql_gives_the_vector(
+    wired: Functions, connection: psycopg.Connection[Any], vector: dict[str, Any]
+) -> None:
+    assert in_sql(wired, connection, vector) == vector["fingerprint"]

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from dovecote.channels.email.planning import NOT_ALLOWED
-from tests.integration.test_submit_in_sql import RULES, published, rows, submit
+from tests.integration.test_submit_in_sql import RULES, ran, rows, submit
 
 Connection = psycopg.Connection[Any]
 
@@ -15,8 +15,9 @@ def test_what_follows_the_settings_follows_them(
     database_url: str, connection: Connection, catalog_folder: Path
 ) -> None:
     for rule, status in (("production", "pending"), ("to some alone", "skipped")):
-        with published(database_url, catalog_folder, **RULES[rule]):
+        with ran(database_url, catalog_folder, **RULES[rule]) as functions:
             submit(connection, idempotency_key=rule)
+            functions.expand()
             (route, *_), *_ = rows(connection, rule)[1]
             assert route["status"] == status
     assert route["last_error"] == NOT_ALLOWED

@@ -13,7 +13,7 @@ from local.provider import Running
 from tests.canary import CANARY
 from tests.catalogs import write_catalog
 from tests.functions import Functions
-from tests.integration.test_submit_in_sql import published
+from tests.integration.test_submit_in_sql import ran
 
 Connection = psycopg.Connection[Any]
 
@@ -23,7 +23,7 @@ def wired(database_url: str, provider: Running, tmp_path: Path) -> Iterator[Func
     """The functions without a topic."""
     catalog = write_catalog(tmp_path, {"of.any": {"required": ["n"], "channels": ["push"]}})
     settings = {"BACKOFF_BASE_SECONDS": "0", "PUSH_TOPIC_ARN": ""}
-    with published(database_url, catalog, provider.url, **settings) as functions:
+    with ran(database_url, catalog, provider.url, **settings) as functions:
         yield functions
 
 

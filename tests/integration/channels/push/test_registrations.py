@@ -88,6 +88,7 @@ class Parts:
         self.erasure = Erasure(
             people=steps.wrap(PostgresErasure(database), "erase_user"),
             devices=self.devices,
+            expand=lambda _: False,
             limits=database,
             clock=lambda: 0.0,
             log=RecordingLog(),

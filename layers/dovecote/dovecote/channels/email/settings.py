@@ -1,7 +1,6 @@
 """The settings of email: the variables EMAIL_*."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -36,11 +35,6 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper)
     def allowed_emails(self) -> tuple[str, ...]:
         """Return the addresses and @domains that may be mailed; empty where all may."""
         return listed(self.email_allow)
-
-    @property
-    def published(self) -> Mapping[str, Any]:
-        """Return the members of a Publication that these settings decide."""
-        return {"allowed": self.allowed_emails, "redirect": self.email_redirect_to}
 
     def check(self) -> None:
         """Raise BadSettings where the settings contradict each other."""

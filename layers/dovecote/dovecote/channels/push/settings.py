@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -27,11 +26,6 @@ class PushSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         """Return the ARN of the platform application of each platform, by SNS's names."""
         arns = listed(self.push_application_arns)
         return {arn.split(":")[5].split("/")[1]: arn for arn in arns}
-
-    @property
-    def published(self) -> Mapping[str, Any]:
-        """Return the members of a Publication that these settings decide."""
-        return {"topic": bool(self.push_topic_arn)}
 
     def check(self) -> None:
         """Raise BadSettings where an ARN is not one, or two applications are of one platform."""

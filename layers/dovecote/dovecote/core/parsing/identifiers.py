@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-"""C0, DEL, C1 and the two separators that end a line: refused in ids and keys, in SQL as well."""
+"""C0, DEL, C1 and the two separators that end a line: refused in ids and keys."""
 
 
 Identifier = Annotated[str, msgspec.Meta(max_length=255, pattern=rf"^(?=.*\S)[^{CONTROLS}]*\Z")]

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row, tuple_row
 
 from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Claim, Lease
-from dovecote.core.cursors import LaneCursors
+from dovecote.dispatch.cursors import LaneCursors
 from dovecote.dispatch.ports import Examined, LaneResult, Window
 from dovecote.store.database import Database, Opened
 from dovecote.store.dispatch.channel_state import channel_state_of

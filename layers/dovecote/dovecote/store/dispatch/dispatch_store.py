@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dovecote.channels import lanes
 from dovecote.core.channel_state import Backlog
-from dovecote.core.cursors import LaneCursors
+from dovecote.dispatch.cursors import LaneCursors
 from dovecote.store.dispatch.channel_state import PostgresChannelStates
 from dovecote.store.dispatch.claims import PostgresClaims
 from dovecote.store.dispatch.results import PostgresResults

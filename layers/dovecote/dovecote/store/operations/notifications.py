@@ -25,7 +25,10 @@ class PostgresStories(PostgresNotifications):
     """Notifications by id, key or person, with their histories."""
 
     def story(self, notification_id: UUID) -> Story | None:
-        """Return a notification with its routes and their histories, in one round trip."""
+        """Return a notification with its routes and their histories, in one round trip.
+
+        Return None if it has no routes.
+        """
         parameters = {"notification_id": notification_id}
 
         def work(connection: Opened) -> list[list[dict[str, Any]]]:
@@ -34,7 +37,7 @@ class PostgresStories(PostgresNotifications):
             return [part.fetchall() for part in parts]
 
         found, routes, events, deliveries = self.database.ask(work)
-        if not found:
+        if not found or not routes:
             return None
         records = {row.pop("route_id"): EmailRecord(**row) for row in deliveries}
         recorded = [{**route, "delivery": records.get(route["route_id"])} for route in routes]
@@ -52,7 +55,7 @@ class PostgresStories(PostgresNotifications):
 
     @in_transaction
     def cancel(self, connection: Opened, notification_id: UUID) -> Cancellation | None:
-        """Cancel the routes that are still to be sent; return None for an unknown notification.
+        """Cancel the routes that are still to be sent; return None if there are no routes.
 
         Routes that an earlier call cancelled count again: its answer may have been lost.
         """

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import errors
 
 from dovecote.channels import lanes
-from dovecote.core.cursors import LaneCursors
+from dovecote.dispatch.cursors import LaneCursors
 from dovecote.operations.gauges import Gauges
 from dovecote.operations.overview import Overview, Row
 from dovecote.store.database import Opened

@@ -30,3 +30,7 @@ class PostgresPurge(Queries):
         last = found[-1]["notification_id"]
         execute(connection, "operations/keep_purge_place", {"last": last})
         return Purged(last=last, **counts)
+
+    def purge_inbox(self, days: int, most: int) -> int:
+        """Delete up to `most` submissions that were refused, or are pending, for so many days."""
+        return self._count("inbox/purge", days=days, most=most)

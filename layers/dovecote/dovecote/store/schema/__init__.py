@@ -1,1 +1,1 @@
-"""The schema: migrations, the database users and their grants, the published catalog."""
+"""The schema: migrations, the database users and their grants."""

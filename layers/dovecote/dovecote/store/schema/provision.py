@@ -1,23 +1,18 @@
-"""Provision a database: wait for it, migrate it, make its users, publish the catalog.
+"""Provision a database: wait for it, migrate it, make its users.
 
 The migration registers the channels.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 import psycopg
 from psycopg import errors
 
-from dovecote.catalog.kinds import Kind
-from dovecote.catalog.publication import Publication
-from dovecote.channels import lanes
 from dovecote.core.errors import StoreError, StoreUnavailable
 from dovecote.core.ports import Clock, Log, Sleep
 from dovecote.store.database import Connection, Unanswered, translated
-from dovecote.store.queries import execute
-from dovecote.store.schema.migrate import alone, known, migrate_with, newest
+from dovecote.store.schema.migrate import known, migrate_with, newest
 from dovecote.store.schema.roles import make_users
 
 WAKE_SECONDS = 300.0
@@ -42,13 +37,12 @@ class Provision(msgspec.Struct, kw_only=True):
     """Bring a database to this release."""
 
     connect: Callable[[], Connection]
-    publication: Publication
     clock: Clock
     sleep: Sleep
     log: Log
 
     def __call__(self, users: Mapping[str, str], seconds: float) -> Provisioned:
-        """Migrate, make each function's user, and publish; `users` are names by function.
+        """Migrate, and make each function's user; `users` are names by function.
 
         This takes at most so many seconds, on the server too. Raises StoreError, ChangedMigration
         and BadUsers, whose texts repeat no row and no secret.
@@ -59,7 +53,6 @@ class Provision(msgspec.Struct, kw_only=True):
                 connection.deadline = deadline
                 applied = migrate_with(connection, known(), self._report)
                 make_users(connection, users)
-                publish(connection, self.publication)
                 return Provisioned(applied=applied, version=newest(connection))
         except psycopg.Error as error:
             raise _in_words(error) from None
@@ -91,29 +84,3 @@ def _in_words(error: psycopg.Error) -> StoreError:
     if isinstance(error, (errors.QueryCanceled, Unanswered)):
         return StoreUnavailable(": ".join(["the time ran out", *what]))
     return type(problem)(": ".join(what))
-
-
-def publish(connection: psycopg.Connection, publication: Publication) -> None:
-    """Replace the publication in the database, on an open autocommit connection."""
-    rows = [_row(kind, publication.version) for kind in publication.catalog.values()]
-    kinds = msgspec.json.encode(rows).decode()
-    routing = {
-        "allowed": [entry.lower() for entry in publication.allowed],
-        "redirect": publication.redirect,
-        "topic": publication.topic,
-    }
-    with alone(connection), connection.transaction():
-        execute(connection, "submit/publish_kinds", {"kinds": kinds})
-        execute(connection, "submit/publish_routing", routing)
-
-
-def _row(kind: Kind, version: str) -> dict[str, Any]:
-    return {
-        "kind": kind.name,
-        "version": version,
-        "channels": kind.channels,
-        "priority": lanes.PRIORITIES[kind.priority],
-        "time_to_live": kind.time_to_live,
-        "max_attempts": kind.max_attempts,
-        "required": sorted(kind.required),
-    }

@@ -34,7 +34,8 @@ class PostgresSubmissions(PostgresNotifications):
     ) -> Stored | None:
         """Store a notification with its routes in one statement; return None if its key is taken.
 
-        Raises DevicesFound, with nothing stored, if one of those users has a live device.
+        Return None too if it comes from the inbox and is not pending there any more. Raises
+        DevicesFound, with nothing stored, if one of those users has a live device.
         """
         parameters = _parameters(notification, lease, unless_devices_of)
         ((created_at, due_at, devices, suppressed),) = self.database.ask(
@@ -78,6 +79,7 @@ def _parameters(
         "lease": lease.seconds,
         "routes": _routes_json(notification.routes),
         "unless_devices_of": list(unless_devices_of),
+        "from_inbox": notification.from_inbox,
     }
 
 

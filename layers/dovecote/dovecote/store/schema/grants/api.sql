@@ -15,6 +15,12 @@ grant select (
     update (position)
     on dovecote.notification_routes to {user};
 
+-- What became of a submission in SQL. It reads nothing of its content.
+grant select (
+        notification_id, kind, idempotency_key, created_at, refused_at, problem, next_attempt_at
+    )
+    on dovecote.inbox to {user};
+
 -- Whose a route is.
 grant select on dovecote.user_routes, dovecote.address_routes to {user};
 

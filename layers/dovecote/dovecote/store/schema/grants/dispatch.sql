@@ -1,7 +1,7 @@
 -- What functions/dispatch may do: claim routes, deliver them, write down what became of them.
 -- It stores nothing new, and changes nothing of what is to be said and to whom.
 
-grant select (notification_id, kind, idempotency_key, payload, traceparent, unchecked)
+grant select (notification_id, kind, idempotency_key, payload, traceparent)
     on dovecote.notifications to {user};
 
 grant select, update (

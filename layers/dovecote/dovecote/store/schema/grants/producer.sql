@@ -1,4 +1,4 @@
--- What a producer may do whose tables are in this database: submit, and nothing else. It reads no table;
--- submit does what it does with the rights of its owner.
+-- What a producer may do whose tables are in this database: submit, and nothing else. It reads no table:
+-- submit has the rights of its owner.
 
 grant execute on function dovecote.submit to {user};

@@ -11,6 +11,10 @@ grant select (route_id, notification_id, status, created_at, last_attempt_at, pu
 -- Entries of users and addresses, which it cannot read.
 grant execute on function dovecote.unlist to {user};
 
+-- Submissions that were refused. A row can only be locked with the right to change a column.
+grant select (notification_id, refused_at, created_at), update (attempts), delete
+    on dovecote.inbox to {user};
+
 grant select (route_id), delete on dovecote.notification_dead_letters to {user};
 grant select (route_id, event, at), delete on dovecote.notification_events to {user};
 grant select (template_id, idempotency_key), delete on dovecote.email_deliveries to {user};

@@ -4,6 +4,15 @@
 grant execute on function dovecote.store_notification to {user};
 grant select, insert on dovecote.notifications to {user};
 
+-- Expand or refuse submissions in SQL; only functions of the owner delete them.
+grant select (
+        notification_id, kind, idempotency_key, payload, recipients, deliver_at, traceparent, attempts,
+        next_attempt_at, refused_at
+    ),
+    update (attempts, next_attempt_at)
+    on dovecote.inbox to {user};
+grant execute on function dovecote.take_submission, dovecote.refuse_submission to {user};
+
 grant select, insert, update (
     lane, status, attempts, claim_token, leased_until, next_attempt_at, doubt_until, published_at,
     provider_message_id, last_error, waiting_since, waiting_for, refusals, refused_at

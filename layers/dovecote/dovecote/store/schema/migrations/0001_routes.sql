@@ -11,6 +11,7 @@ create table dovecote.channels (
     constraint channels_number check (number between 0 and 5460)
 );
 
+-- A notification without routes reserves the id and key of a pending submission in SQL: 0005_submit.sql.
 create table dovecote.notifications (
     notification_id uuid primary key,
     kind            text not null,
@@ -21,8 +22,6 @@ create table dovecote.notifications (
     traceparent     text,
     deliver_at      timestamptz,
     created_at      timestamptz not null default clock_timestamp(),
-    -- True after a submit in SQL: dispatch checks the payload against the kind's schema before it sends.
-    unchecked       boolean not null default false,
     constraint notifications_key unique (kind, idempotency_key)
 );
 

@@ -11,13 +11,13 @@ select r.route_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
        case when r.address is not null then (
            select reason from dovecote.suppressions
            where address_hash = dovecote.address_hash(r.address)
-       ) end as suppressed, n.unchecked, coalesce(r.refusals, 0) as refusals,
+       ) end as suppressed, coalesce(r.refusals, 0) as refusals,
        case when r.refusals > 0 then coalesce((
            select proven_at > r.refused_at from dovecote.channel_state where resource = r.waiting_for
        ), false) else r.refusals is not null end as own_refusal
 from claimed r
 cross join lateral (
-    select kind, idempotency_key, payload, traceparent, unchecked
+    select kind, idempotency_key, payload, traceparent
     from dovecote.notifications
     where notification_id = r.notification_id
     limit 1
