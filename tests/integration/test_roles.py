@@ -228,6 +228,13 @@ DELETES = [
 ]
 REFUSED = {
     "Submit": [
+        "select payload from notifications",
+        "select data from notification_routes",
+        "select token from push_devices",
+        "select from suppressions",
+        "insert into notifications (notification_id) values (gen_random_uuid())",
+        "insert into notification_routes (route_id) values (gen_random_uuid())",
+        "insert into user_routes values ('u-1', gen_random_uuid(), gen_random_uuid())",
         "select dovecote.unlist('{}')",
         "delete from push_devices",
         "update notification_routes set address = 'x'",

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from dovecote.channels import NAMES, lanes
 from dovecote.core.claim import Claim, Lease
-from dovecote.core.device import Device
+from dovecote.core.device import Device, UserDevice
 from dovecote.core.errors import StoreFailed
 from dovecote.core.notification import DevicesFound, NewNotification, Priority
 from dovecote.core.route import Target
@@ -156,7 +156,11 @@ def test_users_who_have_devices_are_told_of_and_nothing_is_stored(
     devices.put(a_device("somebody else", "d"))
     with pytest.raises(DevicesFound) as found:
         submit_unless(store, "u-0", user)
-    assert found.value.devices == own == store.devices([user])
+    seen = [
+        UserDevice(user_id=user, device_session_id=one.device_session_id, endpoint=one.endpoint)
+        for one in own
+    ]
+    assert found.value.devices == seen == store.devices([user])
     assert connection.execute("select count(*) from dovecote.notifications").fetchone() == (0,)
     submit_unless(store)
     submit_unless(store, "u-0", "nobody")

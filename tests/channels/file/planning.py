@@ -8,7 +8,7 @@ from dovecote.catalog.kinds import Kind
 from dovecote.catalog.rendering import Renderer
 from dovecote.channels.file.kind import LINE
 from dovecote.channels.file.settings import FileSettings
-from dovecote.core.device import Device
+from dovecote.core.device import UserDevice
 from dovecote.core.notification import Recipient, Submission
 from dovecote.core.route import NewRoute, Target
 
@@ -22,7 +22,7 @@ class FilePlanner:
         self._renderer = renderer
         self._new_id = new_id
 
-    def routes(self, recipient: Recipient, _devices: Sequence[Device]) -> Sequence[NewRoute]:
+    def routes(self, recipient: Recipient, _devices: Sequence[UserDevice]) -> Sequence[NewRoute]:
         """Return the route to a recipient's file, or the skip of one who has none."""
         address = recipient.address("file")
         route = NewRoute(

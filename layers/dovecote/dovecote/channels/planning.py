@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from dovecote.catalog.kinds import Kind
-from dovecote.core.device import Device
+from dovecote.core.device import UserDevice
 from dovecote.core.notification import Recipient, Submission
 from dovecote.core.route import NewRoute
 
@@ -23,7 +23,7 @@ class Planner(Protocol):
     uses_devices: bool
     """Whether the routes depend on the devices of a user."""
 
-    def routes(self, recipient: Recipient, devices: Sequence[Device], /) -> Iterable[NewRoute]:
+    def routes(self, recipient: Recipient, devices: Sequence[UserDevice], /) -> Iterable[NewRoute]:
         """Return the routes to a recipient who has these devices.
 
         A recipient that the channel cannot reach has one route, with the reason as its `skip`.

@@ -5,19 +5,26 @@ from datetime import datetime
 import msgspec
 
 
-class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's device, registered as an SNS platform endpoint."""
+class UserDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's device as submit sees it, without its token."""
 
     user_id: str
     device_session_id: str
-    platform: str
-    token: str
     endpoint: str
     dead: bool = False
 
     def __repr__(self) -> str:
         """Name whose it is, and neither token nor endpoint."""
-        return f"Device({self.user_id!r}, {self.device_session_id!r}, dead={self.dead})"
+        return (
+            f"{type(self).__name__}({self.user_id!r}, {self.device_session_id!r}, dead={self.dead})"
+        )
+
+
+class Device(UserDevice, frozen=True, kw_only=True):
+    """A user's device, registered as an SNS platform endpoint."""
+
+    platform: str
+    token: str
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):

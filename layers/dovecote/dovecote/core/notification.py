@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from dovecote.core.claim import Claim
-from dovecote.core.device import Device
+from dovecote.core.device import UserDevice
 from dovecote.core.route import Event, NewRoute, Route
 
 MAX_PAYLOAD_BYTES = 64 * 1024
@@ -108,7 +108,7 @@ class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
 class DevicesFound(Exception):
     """Users have devices, which the routes of a notification do not go to yet."""
 
-    def __init__(self, devices: Sequence[Device]) -> None:
+    def __init__(self, devices: Sequence[UserDevice]) -> None:
         super().__init__()
         self.devices = devices
 

@@ -9,7 +9,7 @@ import msgspec
 from dovecote.catalog.kinds import Catalog, Kind
 from dovecote.channels.planning import Planner
 from dovecote.core.claim import Lease
-from dovecote.core.device import Device
+from dovecote.core.device import UserDevice
 from dovecote.core.notification import (
     DevicesFound,
     NewNotification,
@@ -50,7 +50,7 @@ class Routing(msgspec.Struct, frozen=True):
         self,
         kind: Kind,
         recipients: Sequence[Recipient],
-        devices: Sequence[Device],
+        devices: Sequence[UserDevice],
         *,
         at_once: int,
     ) -> list[NewRoute]:
@@ -58,7 +58,7 @@ class Routing(msgspec.Struct, frozen=True):
 
         The first `at_once` of them that are not skipped are marked to be stored as claimed.
         """
-        owned: dict[str, list[Device]] = {}
+        owned: dict[str, list[UserDevice]] = {}
         for device in devices:
             owned.setdefault(device.user_id, []).append(device)
         routes = [
@@ -73,7 +73,7 @@ class Routing(msgspec.Struct, frozen=True):
         ]
 
     def _to(
-        self, recipient: Recipient, kind: Kind, devices: Sequence[Device]
+        self, recipient: Recipient, kind: Kind, devices: Sequence[UserDevice]
     ) -> Iterator[NewRoute]:
         """Yield the routes to one recipient; all share the one text of the recipient's data."""
         data = None if recipient.data is None else strict_json.text(recipient.data)
@@ -130,7 +130,7 @@ class BuildNotification:
         return [r.user_id for r in submission.recipients if r.user_id is not None]
 
     def with_devices(
-        self, notification: NewNotification, devices: Sequence[Device], *, at_once: int
+        self, notification: NewNotification, devices: Sequence[UserDevice], *, at_once: int
     ) -> NewNotification:
         """Return a planned notification with routes to these devices too; raise TooLarge."""
         routes = self._routes(notification.submission, devices, at_once)
@@ -148,12 +148,12 @@ class BuildNotification:
             notification = self.with_devices(notification, found.devices, at_once=at_once)
         return self._submissions.submit(notification, lease)
 
-    def _devices(self, submission: Submission) -> Sequence[Device]:
+    def _devices(self, submission: Submission) -> Sequence[UserDevice]:
         users = self.users(submission)
         return [d for d in self._submissions.devices(users) if not d.dead] if users else []
 
     def _routes(
-        self, submission: Submission, devices: Sequence[Device], at_once: int
+        self, submission: Submission, devices: Sequence[UserDevice], at_once: int
     ) -> Sequence[NewRoute]:
         kind = self._catalog[submission.kind]
         routes = self._routing.routes(kind, submission.recipients, devices, at_once=at_once)
@@ -179,7 +179,7 @@ class BuildNotification:
         return checking.find_oversized(found.oversized, ids)
 
 
-def _as_long_as_any(submission: Submission, devices: Sequence[Device]) -> Ids:
+def _as_long_as_any(submission: Submission, devices: Sequence[UserDevice]) -> Ids:
     recipients = submission.recipients
     sessions = [recipient.device_session_id or "" for recipient in recipients]
     return Ids(

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from dovecote.core.claim import Lease
-from dovecote.core.device import Device
+from dovecote.core.device import UserDevice
 from dovecote.core.inbox import PendingSubmission
 from dovecote.core.notification import NewNotification, Notification, Priority, Stored
 
@@ -32,7 +32,7 @@ class Submissions(Protocol):
         Raises StoreBusy while another transaction is storing the same key.
         """
 
-    def devices(self, user_ids: Sequence[str]) -> list[Device]:
+    def devices(self, user_ids: Sequence[str]) -> list[UserDevice]:
         """Return the devices of these users, the oldest first."""
 
 

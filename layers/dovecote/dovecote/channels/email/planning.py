@@ -10,7 +10,7 @@ from dovecote.catalog.kinds import Kind
 from dovecote.catalog.rendering import Renderer
 from dovecote.channels.email import mail
 from dovecote.channels.email.settings import EmailSettings
-from dovecote.core.device import Device
+from dovecote.core.device import UserDevice
 from dovecote.core.notification import Recipient, Submission
 from dovecote.core.route import NewRoute, Target
 
@@ -49,7 +49,7 @@ class EmailPlanner:
         self._renderer = renderer
         self._new_id = new_id
 
-    def routes(self, recipient: Recipient, _devices: Sequence[Device]) -> Sequence[NewRoute]:
+    def routes(self, recipient: Recipient, _devices: Sequence[UserDevice]) -> Sequence[NewRoute]:
         """Return the route to a recipient's address, or the skip of one who has none."""
         address = recipient.address("email")
         if address is None:

@@ -16,7 +16,7 @@ from dovecote.channels.push.message import (
     envelope,
 )
 from dovecote.channels.push.settings import PushSettings
-from dovecote.core.device import Device
+from dovecote.core.device import UserDevice
 from dovecote.core.notification import Recipient, Submission
 from dovecote.core.parsing import strict_json
 from dovecote.core.route import NewRoute, Target
@@ -40,7 +40,7 @@ class PushPlanner:
         self._renderer = renderer
         self._new_id = new_id
 
-    def routes(self, recipient: Recipient, devices: Sequence[Device]) -> Iterator[NewRoute]:
+    def routes(self, recipient: Recipient, devices: Sequence[UserDevice]) -> Iterator[NewRoute]:
         """Yield the routes to a user's devices and to the topic, or one skip."""
         named = recipient.device_session_id
         if recipient.user_id is None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from dovecote.channels import NUMBERS, lanes
 from dovecote.channels.lanes import Lane
 from dovecote.core.claim import Claim, Lease
-from dovecote.core.device import Device
+from dovecote.core.device import UserDevice
 from dovecote.core.notification import DevicesFound, NewNotification, Stored
 from dovecote.core.route import NewRoute, Route, Status
 from dovecote.store.database import Database
@@ -42,7 +42,7 @@ class PostgresSubmissions(PostgresNotifications):
             lambda connection: raw_rows(connection, "submit/submit", parameters)
         )
         if devices is not None:
-            raise DevicesFound(msgspec.json.decode(devices, type=list[Device]))
+            raise DevicesFound(msgspec.json.decode(devices, type=list[UserDevice]))
         if created_at is None:
             return None
         rows = StoredRows(
@@ -55,9 +55,9 @@ class PostgresSubmissions(PostgresNotifications):
         )
         return rows.stored()
 
-    def devices(self, user_ids: Sequence[str]) -> list[Device]:
+    def devices(self, user_ids: Sequence[str]) -> list[UserDevice]:
         """Return the devices of these users, the oldest first."""
-        return self._all(Device, "submit/devices", user_ids=list(user_ids))
+        return self._all(UserDevice, "submit/devices", user_ids=list(user_ids))
 
 
 def _parameters(

@@ -2,7 +2,10 @@
 -- It does not ask whether an email is on record as accepted: it tries what it has just stored.
 
 grant execute on function dovecote.store_notification to {user};
-grant select, insert on dovecote.notifications to {user};
+
+-- Answer a repeated submit.
+grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at)
+    on dovecote.notifications to {user};
 
 -- Expand or refuse submissions in SQL; only functions of the owner delete them.
 grant select (
@@ -13,13 +16,14 @@ grant select (
     on dovecote.inbox to {user};
 grant execute on function dovecote.take_submission, dovecote.refuse_submission to {user};
 
-grant select, insert, update (
+grant select (
+    route_id, notification_id, position, channel, user_id, device_session_id, address, lane, status,
+    max_attempts, attempts, claims, claim_token, next_attempt_at, last_attempt_at, doubt_until,
+    waiting_since, waiting_for, refusals, refused_at, expires_at, published_at, provider_message_id, last_error
+), update (
     lane, status, attempts, claim_token, leased_until, next_attempt_at, doubt_until, published_at,
     provider_message_id, last_error, waiting_since, waiting_for, refusals, refused_at
 ) on dovecote.notification_routes to {user};
-
--- Whose they are.
-grant insert on dovecote.user_routes, dovecote.address_routes to {user};
 
 grant select (route_id), insert (route_id, notification_id, reason, error, attempts)
     on dovecote.notification_dead_letters to {user};
@@ -34,10 +38,7 @@ grant insert (template_id, idempotency_key, message_id)
     on dovecote.further_acceptances to {user};
 grant select (message_id) on dovecote.email_rejections to {user};
 
-grant select (address_hash, reason) on dovecote.suppressions to {user};
-grant execute on function dovecote.address_hash to {user};
-
-grant select (user_id, device_session_id, platform, token, endpoint, created_at, updated_at, dead_at),
+grant select (user_id, device_session_id, endpoint, created_at, updated_at, dead_at),
     update (dead_at) on dovecote.push_devices to {user};
 
 -- Pauses and slots, but no rate: that is dispatch's to ask for.

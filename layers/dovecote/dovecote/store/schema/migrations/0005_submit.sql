@@ -86,6 +86,8 @@ end $$;
 -- the notification has the id of a pending submission, which is deleted in this statement; the results are NULL where
 -- it is not pending any more.
 --
+-- It has the owner's rights, so that the user of functions/submit writes nothing but whole notifications.
+--
 -- In a function PostgreSQL parses and plans the statements once per session instead of once per submit, also
 -- behind a pooler. A later migration that changes its parameters must keep this function until no release in
 -- service calls it.
@@ -95,7 +97,7 @@ create function dovecote.store_notification(
     new_expires_in double precision, new_token uuid, new_lease double precision, new_routes json,
     unless_devices_of text[], from_inbox boolean default false,
     out stored_at timestamptz, out due_at timestamptz, out devices text, out suppressed text
-) language plpgsql set search_path = pg_catalog, dovecote, pg_temp as $$
+) language plpgsql security definer set search_path = pg_catalog, dovecote, pg_temp as $$
 declare
     one_user text;
     submitted_at timestamptz;
@@ -108,7 +110,7 @@ begin
         ) then
             select json_agg(device) into devices
             from (
-                select user_id, device_session_id, platform, token, endpoint
+                select user_id, device_session_id, endpoint
                 from dovecote.push_devices
                 where user_id = any (unless_devices_of) and dead_at is null
                 order by user_id, created_at, device_session_id
