@@ -98,7 +98,7 @@ def _invoke(function: str, event: Mapping[str, object]) -> None:
 
 
 def expand_by_submit(function: str) -> Expand:
-    """Return what has submit expand pending submissions, and waits for its answer."""
+    """Return the call in which submit expands pending submissions; it waits for the answer."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     def expand(asked: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ create table dovecote.inbox (
     notification_id uuid primary key,
     kind            text not null,
     idempotency_key text not null,
-    -- The SHA-256 of what was submitted.
+    -- The SHA-256 of the submitted text.
     digest          bytea,
     payload         text,
     recipients      text,
@@ -23,7 +23,7 @@ create table dovecote.inbox (
     -- When a worker may expand a pending submission.
     next_attempt_at timestamptz default clock_timestamp(),
     refused_at      timestamptz,
-    -- The problem document of a refused submission. It repeats nothing of what was submitted.
+    -- The problem document of a refused submission. It repeats nothing of the submission.
     problem         text,
     constraint inbox_life check (
         (refused_at is null) = (problem is null)
