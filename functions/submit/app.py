@@ -67,7 +67,7 @@ def body(request: Http | None, event: Any) -> bytes:
 
 
 def expand_submissions(event: Any, context: Any) -> dict[str, Any]:
-    """Expand submissions in SQL: what is due for the schedule, or what the event names."""
+    """Expand the due submissions in SQL for the schedule, or those that the event names."""
     try:
         asked = events.expansion(event)
     except Malformed as malformed:

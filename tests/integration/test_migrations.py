@@ -289,6 +289,20 @@ def test_a_file_outside_a_transaction_that_failed_is_applied_again_from_its_begi
         assert migrate_with(connection, [*known(), half]) == []
 
 
+@pytest.mark.parametrize("comment", ["", "-- Its index is built concurrently, in the next file.\n"])
+def test_a_statement_outside_a_transaction_waits_as_briefly_whatever_its_comment_says(
+    database_url: str, comment: str
+) -> None:
+    text = (
+        f"-- Outside a transaction.\n{comment}"
+        "create table dovecote.bounds as select current_setting('lock_timeout') as bound;\n"
+    )
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        file = Migration(version=9008, name="9008_bounds.sql", text=text)
+        migrate_with(connection, [*known(), file])
+        assert fetched(connection, "table dovecote.bounds") == [("500ms",)]
+
+
 def test_a_migration_that_gets_no_lock_gives_up_at_its_deadline(database_url: str) -> None:
     with psycopg.connect(database_url) as reader:
         reader.execute("select from notification_routes")

@@ -72,7 +72,7 @@ class _Run(msgspec.Struct, frozen=True):
 
 
 class Expansion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What submit is to expand: one submission, those of a person, or, without any, what is due.
+    """What submit expands: one submission, those of a person, or the due ones without either.
 
     `runs` is how many runs may follow each other while something is due, this one included.
     """

@@ -73,7 +73,7 @@ class Expand(msgspec.Struct, kw_only=True):
     log: Log
 
     def due(self, left: Callable[[], float], runs: int) -> Expansion:
-        """Expand what is due until nothing is, or the time that is left covers no expansion.
+        """Expand due submissions until none is left, or the time covers no further expansion.
 
         Then call the next of so many runs if something is left. A store that is out of reach ends
         the run.

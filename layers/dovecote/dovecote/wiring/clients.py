@@ -77,7 +77,7 @@ def invoke_dispatch(function: str) -> Invoke:
 
 
 def invoke_submit(function: str) -> Callable[[int], None]:
-    """Return what begins a run of submit that expands what is due, one of so many runs."""
+    """Return the call that begins a run of submit which expands due submissions."""
     return lambda runs: _invoke(function, {"expand": {"runs": runs}})
 
 

@@ -42,6 +42,10 @@ Progress = Callable[[int], None]
 """Takes how many rows a repeated statement has changed so far."""
 
 
+def _without_comments(text: str) -> str:
+    return re.sub(r"--[^\n]*", "", text)
+
+
 def is_outside(text: str) -> bool:
     """Return whether a file is applied outside a transaction."""
     return text.startswith(OUTSIDE)
@@ -50,7 +54,7 @@ def is_outside(text: str) -> bool:
 def statements(text: str) -> Iterator[str]:
     """Yield the statements of such a file; each ends with a semicolon at the end of a line."""
     for part in re.split(r";[ \t]*(?:\n|\Z)", text):
-        if re.sub(r"--[^\n]*", "", part).strip():
+        if _without_comments(part).strip():
             yield part
 
 
@@ -90,7 +94,7 @@ def bound(connection: psycopg.Connection, lock_seconds: float = 0) -> None:
 
 
 def _apply_statement(connection: psycopg.Connection, statement: str, progress: Progress) -> None:
-    if _CONCURRENTLY.search(statement):
+    if _CONCURRENTLY.search(_without_comments(statement)):
         bound(connection)
         connection.execute(statement.encode())
         return
@@ -100,7 +104,7 @@ def _apply_statement(connection: psycopg.Connection, statement: str, progress: P
 
     total = _patiently(connection, run)
     changed = total if REPEAT in statement else 0
-    while changed:
+    while changed > 0:
         progress(total)
         changed = _patiently(connection, run)
         total += changed

@@ -44,5 +44,5 @@ grant execute on function dovecote.pace_after, dovecote.steady_seconds to {user}
 -- While it works for a submit that called it, no other submit need call.
 grant update (taken_until) on dovecote.handover to {user};
 
--- What waits for a device that has died.
+-- Skip the routes of a device that has died.
 grant execute on function dovecote.skip_device to {user};

@@ -35,5 +35,5 @@ grant execute on function dovecote.suppress to {user};
 grant select (user_id, device_session_id, endpoint, dead_at, updated_at), update (dead_at)
     on dovecote.push_devices to {user};
 
--- What waits for a device that has died.
+-- Skip the routes of a device that has died.
 grant execute on function dovecote.skip_device to {user};

@@ -53,5 +53,5 @@ grant execute on function dovecote.pace_after, dovecote.steady_seconds to {user}
 -- Whose it is to call dispatch for what is left.
 grant select, update (taken_until) on dovecote.handover to {user};
 
--- What waits for a device that has died.
+-- Skip the routes of a device that has died.
 grant execute on function dovecote.skip_device to {user};

@@ -102,9 +102,7 @@ create table dovecote.notification_routes (
     fillfactor = 45,
     -- Every delivery leaves two dead row versions: vacuum after so many of them, whatever the table's size.
     autovacuum_vacuum_scale_factor = 0,
-    autovacuum_vacuum_threshold = 20000,
-    autovacuum_vacuum_insert_scale_factor = 0.05,
-    autovacuum_analyze_scale_factor = 0.05
+    autovacuum_vacuum_threshold = 20000
 );
 
 -- The queue: claims read it. It has no column of leases, because a claim must not change an index entry.

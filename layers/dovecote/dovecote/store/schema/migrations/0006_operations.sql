@@ -96,7 +96,7 @@ begin atomic
     order by e.notification_id, e.route_id;
 end;
 
--- Erase the person of routes that the caller has locked, end what is still to be sent, and empty the payloads of
+-- Erase the person of routes that the caller has locked, cancel unsent ones, and empty the payloads of
 -- notifications that name no other person. A claimed route, or one in doubt, may have been sent: it keeps its
 -- status and claim and expires now, so the next claim ends it without a send.
 create function dovecote.erase(of_routes uuid[]) returns void
