@@ -53,12 +53,12 @@ run: .venv/.runtime ## the same stack in the foreground, with a page at http://1
 migrate: .venv/.runtime ## bring the database at DATABASE_URL to the newest schema
 	@CATALOG_PATH=$${CATALOG_PATH:-layers/catalog/catalog} $(bin)/python -m dovecote.wiring.provision
 
-# Each process has a PostgreSQL of its own; one more than processors, since tests wait. Tests with time limits and
-# faults come after, alone.
+# Each process has a PostgreSQL of its own; one more than processors, since tests wait. Fault tests wait longer and
+# start processes. Tests with time limits come after, alone.
 test: .venv/.tests .venv-schemathesis/.schemathesis ## unit, integration and faults on a real PostgreSQL
 	@$(bin)/python -m pytest -m "not timed" --dist worksteal --numprocesses $(processes) tests/unit tests/integration
-	@$(bin)/python -m pytest -m timed tests/unit tests/integration
-	@$(bin)/python -m pytest tests/faults
+	@$(bin)/python -m pytest -m "not timed" --dist worksteal --numprocesses 2 tests/faults
+	@$(bin)/python -m pytest -m timed tests/unit tests/integration tests/faults
 
 # pgbouncer and libfaketime are used where they are installed.
 soak: .venv/.tests ## kills and faults for minutes (SOAK_MINUTES) with random seeds, printed

@@ -29,6 +29,8 @@ from tests.faults.processes import (
 from tests.faults.worker import Nursery, Worker
 from tests.functions import http_event
 
+pytestmark = pytest.mark.timed
+
 SEED = 20261128
 WRITTEN_SECONDS = 0.15
 """What the provider accepted longer before a kill than this is never sent twice."""

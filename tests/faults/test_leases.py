@@ -25,6 +25,8 @@ from tests.faults.processes import (
 from tests.faults.worker import Stop
 from tests.functions import ROOT, environment
 
+pytestmark = pytest.mark.timed
+
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 FAILING = "success+failing@simulator.amazonses.com"
 LATER = "success+later@simulator.amazonses.com"

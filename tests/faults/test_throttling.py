@@ -25,7 +25,7 @@ from tests.faults.processes import (
 )
 from tests.faults.worker import Nursery, Worker
 
-pytestmark = pytest.mark.channels("email")
+pytestmark = [pytest.mark.channels("email"), pytest.mark.timed]
 
 REAL_PAUSES = {"PAUSE_BASE_SECONDS": "2", "PAUSE_MAX_SECONDS": "300"}
 """The template's."""

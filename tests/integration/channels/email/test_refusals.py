@@ -173,9 +173,14 @@ def requests(provider: Running) -> int:
     return len({row.call or str(row.sequence) for row in rows})
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, COUNT])
-@pytest.mark.parametrize("kind", ["shop.sent", "once.sent"])
-@pytest.mark.parametrize("worked_before", [False, True])
+@pytest.mark.parametrize(
+    ("count", "kind", "worked_before"),
+    [
+        (1, "shop.sent", False), (1, "once.sent", True), (2, "shop.sent", True),
+        (2, "once.sent", False), (5, "shop.sent", False), (5, "once.sent", True),
+        (COUNT, "shop.sent", True), (COUNT, "once.sent", False),
+    ],
+)  # fmt: skip
 def test_a_denied_identity_burns_no_attempt_and_all_goes_out_once_it_may_send(
     stack: Functions,
     provider: Running,
