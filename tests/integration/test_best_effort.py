@@ -11,7 +11,7 @@ import pytest
 from dovecote.wiring import observability, submit
 from local.provider import Fault, Running
 from tests.functions import Functions, environment, run_functions
-from tests.sending import channel_body, order
+from tests.sending import channel_body, order, recipient
 
 Connection = psycopg.Connection[Any]
 STATE = "select status, attempts, claims, claim_token is not null from dovecote.notification_routes"
@@ -28,6 +28,42 @@ def test_a_failure_is_answered_202_and_retried_by_dispatch(
     assert "InternalFailure (500)" in route["last_error"]
     assert functions.dispatch()["published"] == 1
     assert connection.execute(STATE).fetchall() == [("published", 2, 2, False)]
+
+
+FAULTS = (None, Fault.CLOSE_AFTER_ACCEPTING, Fault.ERROR, Fault.THROTTLE)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+@pytest.mark.parametrize("address", [None, recipient(2).get("email", "u-2")], ids=["all", "one"])
+def test_the_answer_has_the_routes_that_a_get_has_afterwards(
+    functions: Functions, provider: Running, fault: Fault | None, address: str | None
+) -> None:
+    if fault is not None:
+        order(provider, fault, address=address)
+    answer = functions.post(channel_body(count=3))
+    found = functions.call("GET", f"/notifications/{answer.body['notification_id']}")
+    shown = answer.body["routes"][0].keys()  # a GET shows the events of the provider too
+    assert answer.body["routes"] == [
+        {name: route[name] for name in shown} for route in found.body["routes"]
+    ]
+    statuses = [route["status"] for route in answer.body["routes"]]
+    assert (statuses == ["published", "published", "pending"]) or fault is not None
+
+
+def test_a_route_that_was_cancelled_during_its_send_is_answered_as_it_is_stored(
+    functions: Functions, connection: Connection
+) -> None:
+    real = submit.submit()._best_effort._deliver
+
+    def meanwhile(claims: Any, **more: Any) -> Any:
+        connection.execute(
+            "update dovecote.notification_routes set status = 'cancelled', next_attempt_at = null,"
+            " claim_token = null, leased_until = null"
+        )
+        return real(claims, **more)
+
+    submit.submit()._best_effort._deliver = meanwhile  # type: ignore[assignment]
+    assert functions.post(channel_body()).body["routes"][0]["status"] == "cancelled"
 
 
 def test_a_connection_that_dies_is_one_post_and_a_202(

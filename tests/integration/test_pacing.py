@@ -11,11 +11,11 @@ import pytest
 from psycopg import sql
 
 from dovecote.channels import NAMES
-from dovecote.core.channel_state import Congested, SendSlots
+from dovecote.core.channel_state import ChannelState, Congested, SendSlots
 from dovecote.core.errors import ProviderUnavailable
 from dovecote.dispatch.services import Rates
 from dovecote.store.database import Database
-from dovecote.wiring import delivery
+from dovecote.store.dispatch.dispatch_store import PostgresInlineStore
 from local.provider import Running
 from tests.builders import (
     CHANNEL,
@@ -436,14 +436,15 @@ def test_submit_takes_a_slot_for_each_route_that_it_tries_and_no_more(
     functions: Functions, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.set_rate(CHANNEL, 100)
-    own = delivery.dispatch_store()
-    reserve, wanted = own.reserve, []
+    ready, wanted = PostgresInlineStore.ready, []
 
-    def asked(channel: str, count: int, horizon: float) -> SendSlots:
+    def asked(
+        own: PostgresInlineStore, channel: str, count: int, horizon: float
+    ) -> tuple[ChannelState, SendSlots]:
         wanted.append((channel, count))
-        return reserve(channel, count, horizon)
+        return ready(own, channel, count, horizon)
 
-    monkeypatch.setattr(own, "reserve", asked)
+    monkeypatch.setattr(PostgresInlineStore, "ready", asked)
     functions.post(channel_body(idempotency_key="one"))
     functions.post(channel_body(idempotency_key="many", count=5))
     assert wanted == [(CHANNEL, 1), (CHANNEL, 2)]

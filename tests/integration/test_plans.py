@@ -116,7 +116,6 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     },
     "operations/deliveries": {"notification_id": uuid.uuid4()},
     "operations/gauges": LANES_FROM,
-    "channel_state/channel_state": {"channel": CHANNEL},
     "operations/paused": {**LANES, "most": 5_000},
     "dispatch/defer": {
         **of_some("deferrals", {"delay": 2.0, "error": "e"}),
@@ -413,6 +412,18 @@ def test_a_million_routes_beside_those_that_are_due_change_no_plan(
     assert pages_of_a_claim(connection) <= 2 * alone
 
 
+def blocks_of_state(connection: Connection) -> int:
+    """Return how many blocks a read of the channel's state touches, once its plan is made."""
+    text, parameters = statement("channel_state/channel_state"), {"channel": CHANNEL}
+    connection.execute(text, parameters)
+    explained = connection.execute(
+        b"explain (analyze, buffers, format json) " + text, parameters
+    ).fetchone()
+    assert explained is not None
+    plan = explained[0][0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
 def scans(connection: Connection, name: str, table: str) -> list[dict[str, Any]]:
     """Run a statement and return its scans of a table."""
     explained = connection.execute(
@@ -464,9 +475,7 @@ def test_what_waits_behind_a_pause_is_counted_along_its_index_and_no_further_tha
     if resource != CHANNEL:
         assert 86_400 <= store.gauges().oldest_due_seconds < 86_500
         assert store.channel_state(CHANNEL).awaited_for is not None
-        (asked,) = scans(connection, "channel_state/channel_state", "notification_routes")
-        assert asked["Index Name"] == "notification_routes_waiting"
-        assert asked["Actual Loops"] * asked["Actual Rows"] == 100
+        assert blocks_of_state(connection) <= 130
 
 
 def test_a_route_that_never_waits_writes_nothing_to_the_index_of_waiting_routes(

@@ -28,24 +28,26 @@ from tests.conftest import create_database, drop_database, named
 Connection = psycopg.Connection[Any]
 
 FINALISER = {
-    "channel_state/channel_state", "channel_state/pause", "channel_state/record_failures",
-    "channel_state/record_refusals", "channel_state/record_throttling", "channel_state/reserve",
-    "channel_state/resume", "devices/mark_device_dead", "devices/skip_device",
-    "dispatch/attempted_at", "dispatch/dead_letter", "dispatch/defer", "dispatch/give_back",
-    "dispatch/publish", "dispatch/publish_accepted", "dispatch/record_acceptances",
-    "dispatch/record_further_acceptances", "dispatch/retry", "dispatch/skip",
+    "channel_state/pause", "channel_state/record_failures", "channel_state/record_refusals",
+    "channel_state/record_throttling", "channel_state/resume", "devices/mark_device_dead",
+    "devices/skip_device", "dispatch/attempted_at", "dispatch/dead_letter", "dispatch/defer",
+    "dispatch/give_back", "dispatch/publish", "dispatch/publish_accepted",
+    "dispatch/record_acceptances", "dispatch/record_further_acceptances", "dispatch/retry",
+    "dispatch/skip",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
-        "dispatch/wake_up", "inbox/claim", "inbox/inbox_gauges", "inbox/give_back", "inbox/pending",
-        "inbox/pending_of", "inbox/refuse", "inbox/take", "submit/devices", "submit/find",
-        "submit/notification", "submit/routes", "submit/submit", *FINALISER,
+        "channel_state/ready", "dispatch/wake_up", "inbox/claim", "inbox/inbox_gauges",
+        "inbox/give_back", "inbox/pending", "inbox/pending_of", "inbox/refuse", "inbox/take",
+        "submit/devices", "submit/find", "submit/notification", "submit/routes", "submit/submit",
+        *FINALISER,
     },
     "Dispatch": {
-        "channel_state/acquire_probe", "channel_state/release_probe", "channel_state/release_slots",
-        "channel_state/set_rate", "dispatch/accepted", "dispatch/backlog", "dispatch/claim",
-        "dispatch/claim_expired", "dispatch/claim_lapsed", "dispatch/examine",
-        "dispatch/hold_wake_up", "operations/gauges", *FINALISER,
+        "channel_state/acquire_probe", "channel_state/channel_state", "channel_state/release_probe",
+        "channel_state/release_slots", "channel_state/reserve", "channel_state/set_rate",
+        "dispatch/accepted", "dispatch/backlog", "dispatch/claim", "dispatch/claim_expired",
+        "dispatch/claim_lapsed", "dispatch/examine", "dispatch/hold_wake_up", "operations/gauges",
+        *FINALISER,
     },
     "Api": {
         "devices/delete_device", "devices/delete_retired_endpoint", "devices/device_of_endpoint",
@@ -241,6 +243,7 @@ REFUSED = {
         "update notification_routes set expires_at = now()",
         "update channel_state set rate = 1",
         "select accepted_at from email_deliveries",
+        "select rate_asked_at from channel_state",
         "select address from suppressions",
         "insert into suppressions (address_hash, reason) values ('', 'manual')",
         "update notifications set payload = ''",

@@ -11,7 +11,10 @@ import pytest
 
 from dovecote.dispatch.cursors import LaneCursors
 from dovecote.store.database import Connection, Database
+from dovecote.wiring import clients
 from tests.builders import CHANNEL, a_lease, a_notification, a_route
+from tests.functions import Functions
+from tests.sending import channel_body
 from tests.store import Store
 
 Ask = Callable[[Store], object]
@@ -29,6 +32,7 @@ ONE_STATEMENT: dict[str, Ask] = {
         lambda store: store.claim(CHANNEL, {0: 1}, a_lease(), LaneCursors())
     ),
     "channel_state": lambda store: store.channel_state(CHANNEL),
+    "ready, and the sends that it reserves": lambda store: store.ready(CHANNEL, 1, 0.2),
     "set_rate": lambda store: store.set_rate(CHANNEL, 10.0),
     "publish": lambda store: store.publish(uuid4(), {uuid4(): "m-1"}, [("k", uuid4(), "m-1")]),
     "accepted": lambda store: store.accepted([]),
@@ -61,3 +65,19 @@ def test_what_is_one_statement_is_one_round_trip(
         with on_the_wire(opened, trace):
             ONE_STATEMENT[name](store)
     assert round_trips(trace) == ["Sync"]
+
+
+@pytest.mark.parametrize(("rate", "count"), [(None, 1), (100.0, 1), (100.0, 5)])
+def test_a_post_with_accepted_attempts_takes_three_round_trips(
+    functions: Functions, store: Store, tmp_path: Path, rate: float | None, count: int
+) -> None:
+    if rate is not None:
+        store.set_rate(CHANNEL, rate)
+    functions.post(channel_body(idempotency_key="opens the connection"))
+    (opened,) = clients.database()._kept
+    with on_the_wire(opened, tmp_path / "trace"):
+        answer = functions.post(channel_body(idempotency_key="usual", count=count))
+    statuses = [route["status"] for route in answer.body["routes"]]
+    assert statuses == (["published"] * 2 + ["pending"] * 3 if count == 5 else ["published"])
+    # It stores, reads the channel's state and reserves, and publishes.
+    assert round_trips(tmp_path / "trace") == ["Sync"] * 3

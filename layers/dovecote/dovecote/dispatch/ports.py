@@ -184,15 +184,15 @@ class BatchStore(Protocol):
     def record_failures(self, channel: str, *, unreached: int, unanswered: Sequence[UUID]) -> None:
         """Count failures in a row on a channel."""
 
+
+class DispatchStore(BatchStore, Protocol):
+    """The store of dispatch."""
+
     def channel_state(self, channel: str) -> ChannelState:
         """Return the state of a channel and its resources."""
 
     def reserve(self, channel: str, wanted: int, horizon: float) -> SendSlots:
         """Reserve the next sends of a channel with a rate that begin within `horizon` seconds."""
-
-
-class DispatchStore(BatchStore, Protocol):
-    """The store of dispatch."""
 
     def claim(
         self, channel: str, lanes: Mapping[int, int], lease: Lease, cursors: LaneCursors

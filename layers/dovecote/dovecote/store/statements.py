@@ -26,11 +26,14 @@ def statement(name: str) -> bytes:
     if name in CLAIMS:
         return _claim(_read(name))
     if name == "dispatch/publish_accepted":
-        return b"with recorded as (\n%breturning 1), published as (\n%b%breturning 1)\n%b" % (
-            _read("dispatch/record_acceptances"),
-            _read("dispatch/publish"),
-            b"  and (select count(*) from recorded) >= 0\n",
-            _read(name),
+        return (
+            b"with recorded as (\n%breturning 1), published as (\n%b%breturning published_at)\n%b"
+            % (
+                _read("dispatch/record_acceptances"),
+                _read("dispatch/publish"),
+                b"  and (select count(*) from recorded) >= 0\n",
+                _read(name),
+            )
         )
     return _read(name)
 

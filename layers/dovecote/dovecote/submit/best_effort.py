@@ -1,7 +1,8 @@
 """Try the first routes of a notification as soon as it is stored."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, wait
+from contextvars import copy_context
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -10,17 +11,19 @@ from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
 from dovecote.core.notification import Stored
 from dovecote.core.ports import Clock, Log, TimeLimits
-from dovecote.core.route import Route
+from dovecote.core.route import Route, Status
 from dovecote.dispatch.deliver import Deliver, Delivery
 from dovecote.dispatch.finalise import EarlyWriter, Finaliser
-from dovecote.dispatch.ports import BatchStore
-from dovecote.submit.ports import Submissions
+from dovecote.submit.ports import InlineStore, Submissions
 
 SETTLE_SECONDS = 3.0
 """What the database may take of the best effort beyond its budget."""
 
 AT_ONCE_SECONDS = 0.2
 """How soon the rate must have room for a send; dispatch sends what is left."""
+
+Batch = tuple[Sequence[Claim], ChannelState, SendSlots]
+"""The claims of one channel, its state and its sends."""
 
 
 class BestEffort:
@@ -30,18 +33,20 @@ class BestEffort:
         self,
         *,
         notifications: Submissions,
-        store: BatchStore,
+        new_store: Callable[[], InlineStore],
         limits: TimeLimits,
         deliver: Deliver,
         finaliser: Finaliser,
+        executor: Executor,
         clock: Clock,
         log: Log,
     ) -> None:
         self._notifications = notifications
-        self._store = store
+        self._new_store = new_store
         self._limits = limits
         self._deliver = deliver
         self._finaliser = finaliser
+        self._executor = executor
         self._clock = clock
         self._log = log
 
@@ -54,55 +59,74 @@ class BestEffort:
         claims = [claim for one in stored for claim in one.claims]
         if not claims:
             return {}
+        store = self._new_store()
         try:
             with self._limits.within(ends - self._clock() + SETTLE_SECONDS):
-                self._try(claims, ends)
-                ids = [one.notification_id for one in stored if one.claims]
-                read = [self._notifications.notification(one) for one in ids]
+                self._try(store, claims, ends)
+                tried = [one for one in stored if one.claims]
+                return {one.notification_id: self._routes(store, one) for one in tried}
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is 202
             self._log.debug("best effort failed", error=type(error).__name__)
             return {}
-        return {one.notification_id: one.routes for one in read if one is not None}
 
-    def _try(self, claims: Sequence[Claim], deadline: float) -> None:
+    def _try(self, store: InlineStore, claims: Sequence[Claim], deadline: float) -> None:
         """Deliver claims, the channels in parallel, and write their results."""
         by_channel: dict[str, list[Claim]] = {}
         for claim in claims:
             by_channel.setdefault(claim.channel, []).append(claim)
-        batches = [
-            (batch, *self._channel_state(channel, len(batch)))
+        first, *others = [
+            (batch, *_ready(store, channel, len(batch)))
             for channel, batch in sorted(by_channel.items())
         ]
+        early = EarlyWriter(finaliser=self._finaliser, store=store, clock=self._clock)
+        running = [
+            self._executor.submit(copy_context().run, self._batch, batch, deadline, early)
+            for batch in others
+        ]
+        try:
+            deliveries = [early.complete(self._batch(first, deadline, early))]
+        finally:
+            wait(running)
+        for delivery in (*deliveries, *(future.result() for future in running)):
+            self._finaliser.conclude(store, delivery, until=deadline)
 
-        early = EarlyWriter(finaliser=self._finaliser, store=self._store, clock=self._clock)
+    def _batch(self, batch: Batch, deadline: float, early: EarlyWriter) -> Delivery:
+        claims, channel_state, slots = batch
+        with self._limits.within(deadline - self._clock() + SETTLE_SECONDS):
+            return self._deliver(
+                claims, channel_state=channel_state, slots=slots, deadline=deadline, settle=early
+            )
 
-        def deliver(batch: tuple[Sequence[Claim], ChannelState, SendSlots]) -> Delivery:
-            claims, channel_state, slots = batch
-            with self._limits.within(deadline - self._clock() + SETTLE_SECONDS):
-                return self._deliver(
-                    claims,
-                    channel_state=channel_state,
-                    slots=slots,
-                    deadline=deadline,
-                    settle=early,
-                )
+    def _routes(self, store: InlineStore, stored: Stored) -> Sequence[Route]:
+        """Return the routes of a notification after its first attempts.
 
-        with ThreadPoolExecutor(max_workers=len(batches)) as executor:
-            first, *others = executor.map(deliver, batches)
-        for delivery in (early.complete(first), *others):
-            self._finaliser.conclude(self._store, delivery, until=deadline)
-
-    def _channel_state(self, channel: str, wanted: int) -> tuple[ChannelState, SendSlots]:
-        """Return the state of a channel, and the sends that its rate has room for at once.
-
-        Dispatch probes what was paused.
+        They are known where each attempt was accepted and published, and else read.
         """
-        channel_state = self._store.channel_state(channel)
-        channel_state = replace(
-            channel_state,
-            paused=channel_state.paused | channel_state.recovering,
-            recovering=frozenset(),
-        )
-        if not channel_state.is_paced or channel in channel_state.paused:
-            return channel_state, SendSlots(room=wanted)
-        return channel_state, self._store.reserve(channel, wanted, AT_ONCE_SECONDS)
+        if all(claim.route_id in store.published for claim in stored.claims):
+            return [_published(route, store) for route in stored.routes]
+        read = self._notifications.notification(stored.notification_id)
+        return () if read is None else read.routes
+
+
+def _ready(store: InlineStore, channel: str, wanted: int) -> tuple[ChannelState, SendSlots]:
+    """Return the state of a channel, and the sends that its rate has room for at once.
+
+    Dispatch probes what was paused.
+    """
+    state, slots = store.ready(channel, wanted, AT_ONCE_SECONDS)
+    paused = state.paused | state.recovering
+    return replace(state, paused=paused, recovering=frozenset()), slots
+
+
+def _published(route: Route, store: InlineStore) -> Route:
+    """Return a route as publishing left it; one that was not published is as it was stored."""
+    if route.route_id not in store.published:
+        return route
+    message_id, at = store.published[route.route_id]
+    return replace(
+        route,
+        status=Status.PUBLISHED,
+        next_attempt_at=None,
+        published_at=at,
+        provider_message_id=message_id,
+    )

@@ -1,13 +1,16 @@
 """What submit needs from the store. Its calls may raise StoreError."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Lease
 from dovecote.core.device import UserDevice
 from dovecote.core.inbox import PendingSubmission
 from dovecote.core.notification import NewNotification, Notification, Priority, Stored
+from dovecote.dispatch.ports import BatchStore
 
 
 class Submissions(Protocol):
@@ -34,6 +37,20 @@ class Submissions(Protocol):
 
     def devices(self, user_ids: Sequence[str]) -> list[UserDevice]:
         """Return the devices of these users, the oldest first."""
+
+
+class InlineStore(BatchStore, Protocol):
+    """The store of one best effort."""
+
+    @property
+    def published(self) -> Mapping[UUID, tuple[str, datetime]]:
+        """Return the message id and the time of publishing of routes that were published."""
+
+    def ready(self, channel: str, wanted: int, horizon: float) -> tuple[ChannelState, SendSlots]:
+        """Return the state of a channel and, unless it is paused, its next sends.
+
+        These begin within `horizon` seconds and are reserved where the channel has a rate.
+        """
 
 
 class Inbox(Protocol):

@@ -3,12 +3,13 @@
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 
 from dovecote import channels
 from dovecote.core.errors import StoreError
 from dovecote.core.ids import uuid7
 from dovecote.core.inbox import InboxGauges
+from dovecote.store.dispatch.dispatch_store import PostgresInlineStore
 from dovecote.store.submit.inbox import PostgresInbox
 from dovecote.submit.best_effort import BestEffort
 from dovecote.submit.build_notification import BuildNotification, Routing
@@ -77,10 +78,11 @@ def _best_effort(settings: Settings) -> BestEffort:
     own = delivery.channels(settings) if settings.inline_routes else {}
     return BestEffort(
         notifications=submissions(),
-        store=dispatch_store(),
+        new_store=partial(PostgresInlineStore, database()),
         limits=database(),
         deliver=delivery.deliver(settings, own),
         finaliser=delivery.finaliser(own),
+        executor=ThreadPoolExecutor(max_workers=len(channels.NAMES)),
         clock=time.monotonic,
         log=log(),
     )

@@ -7,7 +7,10 @@ from uuid import UUID
 import msgspec
 
 from dovecote.core.channel_state import ChannelState, Congested, Pause, SendSlots, Throttling
-from dovecote.store.queries import Queries
+from dovecote.store.queries import Queries, named_rows
+
+SLOTS = SendSlots.__struct_fields__
+"""The columns of reserved sends."""
 
 NOT_CONGESTED = Congested(pace=0, accepted_share=1, probing=False, since=None)
 
@@ -26,6 +29,18 @@ class PostgresChannelStates(Queries):
             SendSlots, "channel_state/reserve", channel=channel, wanted=wanted, horizon=horizon
         )
         return reserved or SendSlots(room=wanted)
+
+    def ready(self, channel: str, wanted: int, horizon: float) -> tuple[ChannelState, SendSlots]:
+        """Return the state of a channel, and reserve sends as `reserve` does unless it is paused.
+
+        The state does not say whether routes wait.
+        """
+        parameters = {"channel": channel, "wanted": wanted, "horizon": horizon}
+        found = self.database.ask(
+            lambda connection: named_rows(connection, "channel_state/ready", parameters)
+        )
+        slots = [{name: row[name] for name in SLOTS} for row in found if row["room"] is not None]
+        return channel_state_of(channel, found), SendSlots(**(slots or [{"room": wanted}])[0])
 
     def release_slots(self, channel: str, slots: SendSlots, unused: int) -> None:
         """Give back the last of the reserved sends."""

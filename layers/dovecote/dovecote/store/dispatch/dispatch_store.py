@@ -1,10 +1,13 @@
 """The store that dispatch, and submit's best effort, deliver from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
 
 from dovecote.channels import lanes
 from dovecote.core.channel_state import Backlog
 from dovecote.dispatch.cursors import LaneCursors
+from dovecote.store.database import Database
 from dovecote.store.dispatch.channel_state import PostgresChannelStates
 from dovecote.store.dispatch.claims import PostgresClaims
 from dovecote.store.dispatch.results import PostgresResults
@@ -40,3 +43,31 @@ class PostgresDispatchStore(PostgresClaims, PostgresResults, PostgresChannelStat
             until=cursors.until,
             most=most,
         )
+
+
+class PostgresInlineStore(PostgresResults, PostgresChannelStates):
+    """The results and channel states of one best effort, and what it published."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._published: dict[UUID, tuple[str, datetime]] = {}
+
+    @property
+    def published(self) -> Mapping[UUID, tuple[str, datetime]]:
+        """Return the message id and the time of publishing of each route that was published.
+
+        A statement that published only some of its routes is left out.
+        """
+        return self._published
+
+    def publish(
+        self,
+        token: UUID,
+        message_ids: Mapping[UUID, str],
+        acceptances: Sequence[tuple[str, UUID, str]],
+    ) -> int:
+        """Publish routes as the base does, and keep what was published."""
+        count, at = self._publish(token, message_ids, acceptances)
+        if at is not None and count == len(message_ids):
+            self._published |= {route_id: (one, at) for route_id, one in message_ids.items()}
+        return count

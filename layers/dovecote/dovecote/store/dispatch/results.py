@@ -124,15 +124,26 @@ class PostgresResults(Queries):
 
         Return how many were published. Commits everything or nothing.
         """
+        return self._publish(token, message_ids, acceptances)[0]
+
+    def _publish(
+        self,
+        token: UUID,
+        message_ids: Mapping[UUID, str],
+        acceptances: Sequence[tuple[str, UUID, str]],
+    ) -> tuple[int, datetime | None]:
+        """Return how many routes were published, and when."""
         emails = in_order((kind, str(route), message) for kind, route, message in acceptances)
         parameters = {**emails, "token": token, "message_ids": _json(message_ids)}
 
-        def work(connection: Opened) -> int:
-            ((recorded, published),) = raw_rows(connection, "dispatch/publish_accepted", parameters)
+        def work(connection: Opened) -> tuple[int, datetime | None]:
+            ((recorded, published, at),) = raw_rows(
+                connection, "dispatch/publish_accepted", parameters
+            )
             if recorded < len(acceptances):
                 # An earlier attempt was accepted too. SES's event repeats what is lost here.
                 record_further(connection, emails)
-            return int(published)
+            return published, at
 
         return self.database.ask(work)
 

@@ -32,14 +32,18 @@ grant execute on function dovecote.address_hash to {user};
 grant select (user_id, device_session_id, endpoint, updated_at, dead_at), update (dead_at)
     on dovecote.push_devices to {user};
 
-grant select,
+grant select (
+        resource, channel,
+        paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, refused, proven_at, rate,
+        next_slot_at, throttled_requests, throttled_entries, slowed_to, slowed_at
+    ),
     insert (resource, channel, paused_until, in_a_row, pauses, error, refused, proven_at),
     update (
         paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, rate,
         rate_asked_at, next_slot_at, slowed_to, slowed_at, throttled_requests, throttled_entries,
         refused, proven_at
     ) on dovecote.channel_state to {user};
-grant execute on function dovecote.pace_after, dovecote.steady_seconds to {user};
+grant execute on function dovecote.state_of_channel, dovecote.reserve_slots to {user};
 
 -- While it works for a submit that called it, no other submit need call.
 grant update (taken_until) on dovecote.handover to {user};

@@ -42,13 +42,17 @@ grant select (user_id, device_session_id, endpoint, created_at, updated_at, dead
     update (dead_at) on dovecote.push_devices to {user};
 
 -- Pauses and slots, but no rate: that is dispatch's to ask for.
-grant select,
+grant select (
+        resource,
+        paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, refused, proven_at, rate,
+        next_slot_at, throttled_requests, throttled_entries, slowed_to, slowed_at
+    ),
     insert (resource, channel, paused_until, in_a_row, pauses, error, refused, proven_at),
     update (
         paused_until, trying_until, in_a_row, pauses, error, unreached, unanswered, next_slot_at,
         slowed_to, slowed_at, throttled_requests, throttled_entries, refused, proven_at
     ) on dovecote.channel_state to {user};
-grant execute on function dovecote.pace_after, dovecote.steady_seconds to {user};
+grant execute on function dovecote.state_of_channel, dovecote.reserve_slots to {user};
 
 -- Whose it is to call dispatch for what is left.
 grant select, update (taken_until) on dovecote.handover to {user};

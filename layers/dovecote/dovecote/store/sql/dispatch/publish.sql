@@ -5,7 +5,7 @@
 update dovecote.notification_routes
 set status = 'published',
     next_attempt_at = null,
-    published_at = clock_timestamp(),
+    published_at = (select clock_timestamp()),
     provider_message_id = %(message_ids)s::jsonb ->> route_id::text,
     last_error = null,
     doubt_until = null,
