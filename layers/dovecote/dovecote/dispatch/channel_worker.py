@@ -53,6 +53,7 @@ class ChannelWorker:
         self._answers = Answers(services.clock)
         self._claiming = Claiming(services, channel, cursors)
         self._tally: Counter[str] = Counter()
+        self._size = services.timing.batch_size
 
     def run(self) -> Counter[str]:
         """Deliver batches; return the tally. A store out of reach ends the run."""
@@ -122,7 +123,7 @@ class ChannelWorker:
     def _claim_and_deliver(
         self, state: ChannelState, probing: frozenset[str], context: BatchContext
     ) -> bool:
-        slots = self._reserve(state, 1 if probing else self._services.timing.batch_size)
+        slots = self._reserve(state, bool(probing))
         if not slots.room:
             self._release(slots, 0, probing)
             return self._wait(min(RECHECK_SECONDS, slots.wait))
@@ -200,15 +201,25 @@ class ChannelWorker:
             return None
         return frozenset({self._channel})
 
-    def _reserve(self, state: ChannelState, wanted: int) -> SendSlots:
+    def _reserve(self, state: ChannelState, probing: bool) -> SendSlots:
         """Reserve the sends that the channel's rate has room for, before anything is claimed."""
-        limited = state.throttling.limited
-        if self._services.rates.of(state) is None and not limited:
+        limited, rate = state.throttling.limited, self._services.rates.of(state)
+        wanted = 1 if probing else self._wanted(rate)
+        if rate is None and not limited:
             return SendSlots(room=wanted)
         horizon = self._services.timing.horizon
         if limited:
             horizon = min(horizon, LIMITED_HORIZON_SECONDS)
         return self._services.store.reserve(self._channel, wanted, horizon)
+
+    def _wanted(self, rate: float | None) -> int:
+        """Return the claims of the next batch: as a rule the setting, and more for slow bulk calls.
+
+        It grows to twice the last size at most, since the first calls may be slow by chance.
+        """
+        wanted = self._services.deliver.senders[self._channel].wanted(rate)
+        self._size = max(self._services.timing.batch_size, min(2 * self._size, wanted))
+        return self._size
 
     def _release(self, slots: SendSlots, unused: int, probing: Collection[str]) -> None:
         """Give back unused slots and probes."""

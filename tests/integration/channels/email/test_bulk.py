@@ -1,8 +1,9 @@
 """Email in bulk: routes of one sender go out together, and each has an outcome of its own."""
 
 import json
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from dovecote.channels.base import Reply
+from dovecote.channels.email.channel import EmailChannel
+from dovecote.channels.email.message import Message
 from dovecote.wiring import dispatch
 from local.provider import Fault, Order, Running
 from local.provider.ledger import Email
@@ -367,3 +371,39 @@ def test_calls_keep_to_the_rate_of_the_account(
     assert 1 < max(sizes) <= 4
     times = sorted(row.time for row in provider.provider.ledger.accepted)
     assert 59 / (times[-1] - times[0]) < 16
+
+
+@pytest.mark.parametrize(
+    ("rate", "count", "least", "most"),
+    [
+        pytest.param("900000", 600, 16, 32, id="as many as the threads make"),
+        pytest.param("200", 200, 5, 16, id="what the rate allows in the time of a call"),
+        pytest.param("20", 25, 1, 4, id="few at a low rate"),
+    ],
+)
+def test_the_calls_in_flight_follow_the_rate_and_the_seconds_of_a_call(
+    database_url: str,
+    provider: Running,
+    kinds: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rate: str,
+    count: int,
+    least: int,
+    most: int,
+) -> None:
+    in_flight, seen, send = Counter[str](), set[int](), EmailChannel.send
+
+    def slow(own: EmailChannel, messages: Sequence[Message]) -> Iterable[Reply]:
+        in_flight["now"] += 1
+        seen.add(in_flight["now"])
+        time.sleep(0.2)
+        in_flight["now"] -= 1
+        return send(own, messages)
+
+    monkeypatch.setattr(EmailChannel, "send", slow)
+    more = {"EMAIL_BULK_SIZE": "5", "DISPATCH_BATCH_SIZE": "10", "EMAIL_MAX_PER_SECOND": rate}
+    with wired(database_url, provider, kinds, **more) as functions:
+        post(functions, count)
+        assert functions.dispatch()["published"] == count
+    assert least <= max(seen) <= most
+    assert set(accepted(provider).values()) == {1}

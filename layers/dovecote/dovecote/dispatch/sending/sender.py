@@ -13,6 +13,7 @@ from dovecote.core.channel_state import SendSlots
 from dovecote.core.claim import Claim
 from dovecote.core.outcome import NotBegun, Outcome, Result
 from dovecote.core.ports import Clock, Sleep, Span
+from dovecote.dispatch.sending.bulk_calls import BulkCalls
 from dovecote.dispatch.sending.calls import BatchKey, Call, Requests, divided, single_calls
 from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.sending.outcomes import LateResults, Outcomes
@@ -56,6 +57,11 @@ class Sender:
         self._span = span
         self._sent = sent
         self._late = LateResults()
+        self._bulk_calls = BulkCalls()
+
+    def wanted(self, rate: float | None) -> int:
+        """Return how many claims a batch needs for enough calls in flight; 0 without bulk calls."""
+        return self._bulk_calls.wanted(rate, self._workers)
 
     def send(
         self,
@@ -104,7 +110,9 @@ class Sender:
         size = self.channel.batch_size
         if size == 1:
             return single_calls(claims)
-        return divided(claims, self._batch_key(breaker), slots, size)
+        calls = divided(claims, self._batch_key(breaker), slots, size)
+        self._bulk_calls.begin(claims, len(calls))
+        return calls
 
     def _batch_key(self, breaker: CircuitBreaker) -> BatchKey:
         """Return the key of claims that may share a call.
@@ -152,7 +160,10 @@ class Sender:
         begun = self._clock()
         with self._span("notification.attempt", *(traces if len(traces) == 1 else ())):
             requests.send(call.claims, resources)
-        self._sent(self._clock() - begun)
+        seconds = self._clock() - begun
+        self._sent(seconds)
+        if self.channel.batch_size > 1:
+            self._bulk_calls.ended(seconds)
 
     def _wait(self, outcomes: Outcomes, early: Early | None, ends: float) -> None:
         """Wait for the end of all calls, or for a time on the clock."""
