@@ -25,6 +25,7 @@ from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Claim
 from dovecote.core.notification import Stored
 from dovecote.dispatch.ports import Claimed
+from dovecote.store.dispatch.dispatch_store import PostgresInlineStore
 from dovecote.wiring import clients, delivery
 from tests.functions import Context, load
 
@@ -181,12 +182,17 @@ def _arm(stop: Stop, held: str) -> None:
         setattr(owner, name, _noted(getattr(owner, name), claims))
     for owner, name, point in ((store, "claim", "claim"), (submissions, "submit", "store")):
         setattr(owner, name, _around(getattr(owner, name), at, point))
-    store.transaction = _committing(store.transaction, at)  # type: ignore[method-assign]
-    store.publish = _around(store.publish, at, "commit")  # type: ignore[method-assign]
+    _arm_commits(store, at)
+    _arm_commits(PostgresInlineStore, at)  # submit makes one for each best effort
     events = clients.session().events
     for call in ("sesv2.SendEmail", "sesv2.SendBulkEmail", "sns.Publish"):
         events.register(f"before-send.{call}", before_send)
         events.register(f"after-call.{call}", lambda **_: at("after acceptance"))
+
+
+def _arm_commits(owner: Any, at: Any) -> None:
+    owner.transaction = _committing(owner.transaction, at)
+    owner.publish = _around(owner.publish, at, "commit")
 
 
 def _noted(call: Any, file: int) -> Any:
@@ -220,8 +226,8 @@ def _around(call: Any, at: Any, point: str) -> Any:
 
 def _committing(call: Any, at: Any) -> Any:
     @contextmanager
-    def wrapped() -> Iterator[Any]:
-        with call() as transaction:
+    def wrapped(*arguments: Any) -> Iterator[Any]:
+        with call(*arguments) as transaction:
             yield transaction
             at("before commit")
         at("after commit")
