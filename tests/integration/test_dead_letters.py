@@ -3,6 +3,7 @@
 import json
 import threading
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,9 @@ import pytest
 
 from dovecote.channels import NAMES
 from dovecote.channels.lanes import Lane
+from dovecote.core.dead_letter import Filter
 from dovecote.core.notification import Priority
+from dovecote.core.route import Reason
 from dovecote.core.transitions import Refusal
 from dovecote.operations.dead_letters import BATCH, DeadLetters
 from dovecote.store.database import Database
@@ -175,38 +178,63 @@ def test_a_place_that_is_none_is_no_500(functions: Functions, place: str) -> Non
     assert find(functions, after=place).status in (200, 422)
 
 
-def test_a_page_is_read_along_the_index_of_its_filter_beside_many(connection: Connection) -> None:
+FILTERS: Mapping[str, Mapping[str, Any]] = {
+    "reason": {},
+    "kind": {"kind": "rare"},
+    "channel": {"channel": "rare"},
+    "kind_channel": {"kind": "common", "channel": "rare"},
+}
+"""Filters by the index that serves each of them, whatever the reason."""
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+def test_a_search_and_a_count_read_no_more_than_they_return_beside_many(
+    connection: Connection, letters: PostgresDeadLetters, analysed: bool
+) -> None:
     connection.execute("set statement_timeout = 0")
     connection.execute("set session_replication_role = replica")  # neither trigger nor keys
+    connection.execute("alter table notification_dead_letters set (autovacuum_enabled = off)")
     connection.execute(
         "insert into dovecote.notification_dead_letters"
         " (route_id, notification_id, kind, channel, reason, attempts, dead_lettered_at)"
         " select gen_random_uuid(), gen_random_uuid(),"
-        "  case when i % 1000 = 0 then 'rare' else 'common' end,"
-        "  case when i % 1000 = 1 then 'push' else 'email' end,"
-        "  case when i % 1000 = 2 then 'ambiguous' else 'attempts' end, 1,"
-        "  now() - i * interval '1 second' from generate_series(1, 200000) i"
+        "  case when i % 10000 = 0 then 'rare' else 'common' end,"
+        "  case when i % 10000 = 0 then 'rare' else 'usual' end,"
+        "  case when i % 10000 = 0 then 'ambiguous' else 'attempts' end, 1,"
+        "  now() - i * interval '1 second' from generate_series(1, 50000) i"
     )
-    connection.execute("analyze dovecote.notification_dead_letters")
-    nothing = dict.fromkeys(("kind", "channel", "reason", "since", "until", "place", "place_at"))
-    hour = datetime.now(UTC) - timedelta(hours=40)
-    for asked, index in (
-        ({}, "recent"),
-        ({"kind": "rare"}, "kind"),
-        ({"channel": "push"}, "channel"),
-        ({"reason": "ambiguous"}, "reason"),
-        ({"until": hour}, "recent"),
-        ({"place": 100_000, "place_at": hour}, "recent"),
-        ({"kind": "rare", "place": 100_000, "place_at": hour}, "kind"),
-    ):
-        explained = connection.execute(
-            b"explain (analyze, format json) " + statement("operations/dead_letters"),
-            {**nothing, **asked, "limit": 51},
-        ).fetchone()
-        assert explained is not None
-        (read,) = [n for n in nodes(explained[0][0]["Plan"]) if "Relation Name" in n]
-        assert read["Index Name"] == f"notification_dead_letters_{index}", asked
-        assert read["Actual Rows"] <= 60, asked
+    if analysed:
+        connection.execute("analyze dovecote.notification_dead_letters")
+    hour = datetime.now(UTC) - timedelta(hours=10)
+    for index, filter_ in FILTERS.items():
+        for reasons in (list(Reason), ["attempts"], ["expired"]):
+            for further in ({}, {"until": hour}, {"place": 100_000, "place_at": hour}):
+                asked = {**UNASKED, **filter_, **further, "reasons": reasons, "limit": 51}
+                assert pages(connection, "dead_letters", asked, index) < 100, asked
+                counted = {**asked, "most": 51}
+                assert pages(connection, "count_dead_letters", counted, index) < 100, asked
+    assert letters.count(Filter(kind="common", channel="rare"), 10_000) == 0
+    assert letters.count(Filter(kind="common"), 10_000) == 10_000
+    assert letters.count(Filter(channel="rare"), 10_000) == 5
+    newest = letters.page(Filter(), None, 10_010)
+    assert {letter.reason for letter in newest} == {"attempts", "ambiguous"}
+    times = [letter.dead_lettered_at for letter in newest]
+    assert times == sorted(times, reverse=True)
+
+
+UNASKED = dict.fromkeys(("kind", "channel", "since", "until", "place", "place_at"))
+
+
+def pages(connection: Connection, name: str, asked: Mapping[str, Any], index: str) -> int:
+    """Return how many pages a search touches along this index."""
+    explained = connection.execute(
+        b"explain (analyze, buffers, format json) " + statement(f"operations/{name}"), asked
+    ).fetchone()
+    assert explained is not None
+    plan = explained[0][0]["Plan"]
+    (read,) = [node for node in nodes(plan) if "Relation Name" in node]
+    assert read["Index Name"] == f"notification_dead_letters_{index}", asked
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
 # Redriven by filter.

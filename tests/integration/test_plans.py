@@ -123,7 +123,6 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     },
     "dispatch/backlog": {**LANES_FROM, "most": 5_000},
     "operations/live": {**LANES, "most": 5_000},
-    "operations/minutes": {},
     "operations/purgeable": {
         "days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000,
     },
@@ -134,7 +133,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """The statements that touch routes, with their parameters; some twice, by other branches."""
 
-BY_INDEXES = {"operations/live", "operations/minutes", "operations/paused"}
+BY_INDEXES = {"operations/live", "operations/paused"}
 """Those that use_indexes goes before."""
 
 

@@ -22,15 +22,15 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     behind a pause; `in_flight` ones are claimed; `lapsed` ones have an expired lease, and no worker
     has claimed them since. `paused` has each resource through which no worker sends before `until`,
     and how many routes wait behind the pause. `minutes` has the events of each minute from `at`,
-    where dispatch retries `failed` attempts. It is None if the last hour had too many events to
-    count within a request.
+    where dispatch retries `failed` attempts. A route that the provider rejected after its
+    acceptance counts as published and as dead-lettered, each in its minute.
     """
 
     counted_to: int
     live: Sequence[Row]
     paused: Sequence[Row]
     dead_letters: Sequence[Row]
-    minutes: Sequence[Row] | None
+    minutes: Sequence[Row]
 
 
 def read_overview(read: Callable[[int], Overview], limits: TimeLimits) -> Overview:

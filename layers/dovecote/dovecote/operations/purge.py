@@ -1,6 +1,6 @@
-"""Delete notifications and refused submissions that are older than their retention."""
+"""Delete what is older than its retention."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 from uuid import UUID
 
@@ -33,8 +33,11 @@ FIRST = UUID(int=0)
 DELETED = ("notifications", "routes", "dead_letters")
 """What a batch deletes."""
 
-MOST_SUBMISSIONS = 10_000
-"""How many refused submissions one run deletes."""
+RECORDS = ("submissions", "redrives", "devices", "minutes")
+"""What else a run deletes: refused submissions, redrives, dead devices, and counts of minutes."""
+
+MOST_RECORDS = 10_000
+"""How many rows of each of these one run deletes."""
 
 
 class Retention(Protocol):
@@ -51,10 +54,11 @@ class Retention(Protocol):
         place of the last one. Return None if no old one is left.
         """
 
-    def purge_inbox(self, days: int, most: int) -> int:
-        """Delete up to `most` submissions that were refused, or are pending, for so many days.
+    def purge_records(self, days: int, most: int) -> Mapping[str, int]:
+        """Delete up to `most` old rows of each of RECORDS; return how many of each were deleted.
 
-        Return how many were deleted.
+        Submissions were refused, or are pending, and devices are dead for so many days. No dead
+        letter names the redrives any more. Minutes are older than a day. 0 days keep all but these.
         """
 
 
@@ -69,13 +73,13 @@ class Purge(msgspec.Struct, kw_only=True):
         """Purge from the last place until nothing is left or the time is up; return the counts.
 
         Once a day it begins with the oldest notification, since some that it kept end later. A
-        retention of 0 days keeps everything. Raises StoreError; earlier batches stay deleted.
+        retention of 0 days keeps everything but minutes. Raises StoreError; earlier batches stay
+        deleted.
         """
-        tally = dict.fromkeys((*DELETED, "submissions"), 0)
+        tally = dict.fromkeys((*DELETED, *RECORDS), 0)
         after: UUID | None = self.store.place(FIRST) if self.days else None
         try:
-            if self.days:
-                tally["submissions"] = self.store.purge_inbox(self.days, MOST_SUBMISSIONS)
+            tally.update(self.store.purge_records(self.days, MOST_RECORDS))
             while after is not None and left() > LEAST_SECONDS:
                 after = self._batch(after, tally)
         finally:

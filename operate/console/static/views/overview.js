@@ -45,7 +45,6 @@ function channelsOf(live) {
 }
 
 function charts(minutes) {
-  if (!minutes) return nothing("More happened within the hour than can be counted while you wait.");
   return el(
     "div",
     { class: "charts" },

@@ -26,7 +26,7 @@ class PostgresTransaction(msgspec.Struct):
 
     def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> int:
         """Make routes published; return how many."""
-        return self._count("dispatch/publish", token=token, message_ids=_json(message_ids))
+        return _publish(self.connection, token, message_ids, in_order([]))[1]
 
     def record_acceptances(self, acceptances: Iterable[tuple[str, UUID, str]]) -> None:
         """Put accepted emails on record."""
@@ -134,12 +134,9 @@ class PostgresResults(Queries):
     ) -> tuple[int, datetime | None]:
         """Return how many routes were published, and when."""
         emails = in_order((kind, str(route), message) for kind, route, message in acceptances)
-        parameters = {**emails, "token": token, "message_ids": _json(message_ids)}
 
         def work(connection: Opened) -> tuple[int, datetime | None]:
-            ((recorded, published, at),) = raw_rows(
-                connection, "dispatch/publish_accepted", parameters
-            )
+            recorded, published, at = _publish(connection, token, message_ids, emails)
             if recorded < len(acceptances):
                 # An earlier attempt was accepted too. SES's event repeats what is lost here.
                 record_further(connection, emails)
@@ -152,6 +149,18 @@ class PostgresResults(Queries):
         """Open a transaction; it commits when the context ends without an error."""
         with self.database.transaction() as connection:
             yield PostgresTransaction(connection)
+
+
+def _publish(
+    connection: Opened,
+    token: UUID,
+    message_ids: Mapping[UUID, str],
+    emails: Mapping[str, list[str]],
+) -> tuple[int, int, datetime | None]:
+    """Put emails on record and publish routes; return how many of each, and when."""
+    parameters = {**emails, "token": token, "message_ids": _json(message_ids)}
+    ((recorded, published, at),) = raw_rows(connection, "dispatch/publish_accepted", parameters)
+    return recorded, published, at
 
 
 def _json(by_route: object) -> str:

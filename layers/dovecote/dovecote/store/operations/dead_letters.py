@@ -9,6 +9,7 @@ from msgspec.structs import asdict, replace
 
 from dovecote.core import transitions
 from dovecote.core.dead_letter import Filter, OpenDeadLetter, RecordedRedrive, Redrive
+from dovecote.core.route import Reason
 from dovecote.core.transitions import Recorded, Refusal
 from dovecote.store.database import Opened
 from dovecote.store.queries import Queries, execute, in_transaction, rows
@@ -27,7 +28,7 @@ class PostgresDeadLetters(Queries):
         return self._all(
             OpenDeadLetter,
             "operations/dead_letters",
-            **asdict(filter_),
+            **_parameters(filter_),
             place_at=place_at,
             place=place,
             limit=limit,
@@ -35,7 +36,7 @@ class PostgresDeadLetters(Queries):
 
     def count(self, filter_: Filter, most: int) -> int:
         """Return how many are open, counted up to `most`."""
-        (row,) = self._rows("operations/count_dead_letters", **asdict(filter_), most=most)
+        (row,) = self._rows("operations/count_dead_letters", **_parameters(filter_), most=most)
         return int(row["matched"])
 
     def record(self, redrive: Redrive) -> None:
@@ -89,6 +90,11 @@ class PostgresDeadLetters(Queries):
     def redrives(self, after: UUID | None, limit: int) -> list[RecordedRedrive]:
         """Return redrives after a place, the newest first."""
         return self._all(RecordedRedrive, "operations/redrives", after=after, limit=limit)
+
+
+def _parameters(filter_: Filter) -> dict[str, object]:
+    """Return the parameters of a search, which reads the dead letters of each reason."""
+    return {**asdict(filter_), "reasons": [filter_.reason] if filter_.reason else list(Reason)}
 
 
 def _record(connection: Opened, redrive: Redrive) -> None:

@@ -1,15 +1,13 @@
 """Count the queue, its pauses, its dead letters and its last hour."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-from psycopg import errors
 
 from dovecote.channels import lanes
 from dovecote.dispatch.cursors import LaneCursors
 from dovecote.operations.gauges import Gauges
-from dovecote.operations.overview import Overview, Row
+from dovecote.operations.overview import Overview
 from dovecote.store.database import Opened
 from dovecote.store.queries import Queries, execute, in_transaction, rows
 
@@ -27,7 +25,7 @@ class PostgresOverview(Queries):
             live=rows(connection, "operations/live", {**limit, **LANES}),
             paused=rows(connection, "operations/paused", {**limit, **CHANNELS}),
             dead_letters=rows(connection, "operations/open_dead_letters", limit),
-            minutes=_minutes(connection),
+            minutes=rows(connection, "operations/minutes", {}),
         )
 
     def gauges(self, cursors: LaneCursors | None = None) -> Gauges:
@@ -43,19 +41,6 @@ class PostgresOverview(Queries):
         cursors.read({lane: first_due.get(str(lane), math.inf) for lane in numbers}, at)
         return Gauges(**found)
 
-
-def _minutes(connection: Opened) -> Sequence[Row] | None:
-    """Count the minutes; return None if that takes too long for the overview."""
-    try:
-        with connection.transaction():
-            rows(connection, "operations/bound", {"milliseconds": MINUTES_MS})
-            return rows(connection, "operations/minutes", {})
-    except errors.QueryCanceled:
-        return None
-
-
-MINUTES_MS = 2500
-"""How long the minutes may take. It is enough for some millions of deliveries per hour."""
 
 LANES: Mapping[str, list[Any]] = {
     "channels": [lane.channel for lane in lanes.ALL],

@@ -6,6 +6,13 @@ from dovecote.operations.purge import Purged
 from dovecote.store.database import Opened
 from dovecote.store.queries import Queries, execute, in_transaction, rows
 
+AGED = {
+    "submissions": "inbox/purge",
+    "redrives": "operations/purge_redrives",
+    "devices": "devices/delete_dead_devices",
+}
+"""The statements that delete records older than a number of days."""
+
 
 class PostgresPurge(Queries):
     """Deletes notifications that ended long enough ago."""
@@ -31,6 +38,10 @@ class PostgresPurge(Queries):
         execute(connection, "operations/keep_purge_place", {"last": last})
         return Purged(last=last, **counts)
 
-    def purge_inbox(self, days: int, most: int) -> int:
-        """Delete up to `most` submissions that were refused, or are pending, for so many days."""
-        return self._count("inbox/purge", days=days, most=most)
+    def purge_records(self, days: int, most: int) -> dict[str, int]:
+        """Delete up to `most` old rows of each kind; return how many of each were deleted."""
+        aged = AGED if days else {}
+        return {
+            "minutes": self._count("operations/purge_minutes", most=most),
+            **{what: self._count(name, days=days, most=most) for what, name in aged.items()},
+        }

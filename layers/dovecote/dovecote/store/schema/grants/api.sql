@@ -67,3 +67,6 @@ grant select (retired_endpoint_id, user_id, device_session_id, endpoint),
 
 grant select (resource, channel, paused_until, trying_until, in_a_row, error)
     on dovecote.channel_state to {user};
+
+-- The counts of the last hour.
+grant select (minute, published, failed, dead_lettered) on dovecote.minutes to {user};

@@ -15,7 +15,7 @@ grant execute on function dovecote.unlist to {user};
 grant select (notification_id, refused_at, created_at), update (attempts), delete
     on dovecote.inbox to {user};
 
-grant select (route_id), delete on dovecote.notification_dead_letters to {user};
+grant select (route_id, redrive_id), delete on dovecote.notification_dead_letters to {user};
 grant select (route_id, event, at), delete on dovecote.notification_events to {user};
 grant select (template_id, idempotency_key), delete on dovecote.email_deliveries to {user};
 grant select (template_id, idempotency_key), delete on dovecote.further_acceptances to {user};
@@ -23,3 +23,10 @@ grant select (route_id), delete on dovecote.email_rejections to {user};
 
 -- Where it continues.
 grant select, update (after_id, began_at) on dovecote.purge_place to {user};
+
+-- Old redrives, which it cannot read, and counts of minutes.
+grant select (redrive_id), delete on dovecote.redrives to {user};
+grant select (minute, writer), delete on dovecote.minutes to {user};
+
+-- Devices that died long ago, which it cannot read.
+grant execute on function dovecote.delete_dead_devices to {user};

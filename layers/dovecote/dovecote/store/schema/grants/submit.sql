@@ -59,3 +59,6 @@ grant select, update (taken_until) on dovecote.handover to {user};
 
 -- Skip the routes of a device that has died.
 grant execute on function dovecote.skip_device to {user};
+
+-- Count what was published.
+grant execute on function dovecote.add_to_minute to {user};

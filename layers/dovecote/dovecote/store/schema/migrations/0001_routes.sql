@@ -133,14 +133,6 @@ create index notification_routes_notification
     on dovecote.notification_routes (notification_id)
     with (fillfactor = 45);
 
--- Counts published routes by the minute. BRIN summarises ranges of pages, so publishing a route adds no
--- entry.
-create index notification_routes_published
-    on dovecote.notification_routes
-    using brin (date_trunc('minute', published_at at time zone 'utc'))
-    with (autosummarize = on)
-    where published_at is not null;
-
 
 -- The routes of each user, and of each address in lower case. They are tables, because each publish would
 -- add an entry to an index of notification_routes. ADR 25.
@@ -228,11 +220,58 @@ create table dovecote.notification_events (
     ))
 );
 
--- Counts failures by the minute.
-create index notification_events_minute
-    on dovecote.notification_events
-    using brin (date_trunc('minute', at at time zone 'utc'))
-    with (autosummarize = on);
+-- What happened in each minute, for the overview. Each connection adds to a row of its own, so that no statement
+-- waits for another one; a statement adds what it changed, so that the counts commit or roll back with it.
+-- functions/purge deletes the rows after a day. ADR 50.
+create table dovecote.minutes (
+    minute        timestamptz,
+    -- The process of the server that serves the connection.
+    writer        integer,
+    published     integer not null,
+    failed        integer not null,
+    dead_lettered integer not null,
+    primary key (minute, writer)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- Add to the current minute; return the sum of what was added. The language is PL/pgSQL, because it keeps the plans:
+-- a part of the statement that publishes would be planned at each execution. An update before the insertion costs
+-- less than ON CONFLICT, which locks the row first; no other connection can insert the same row in between.
+create function dovecote.add_to_minute(more_published bigint, more_failed bigint, more_dead bigint) returns bigint
+    language plpgsql security definer set search_path = pg_catalog, dovecote, pg_temp as $$
+declare
+    current_minute timestamptz := date_bin('1 minute', clock_timestamp(), '2000-01-01 00:00Z');
+begin
+    if more_published + more_failed + more_dead > 0 then
+        update dovecote.minutes
+        set published = published + more_published,
+            failed = failed + more_failed,
+            dead_lettered = dead_lettered + more_dead
+        where minute = current_minute and writer = pg_backend_pid();
+        if not found then
+            insert into dovecote.minutes (minute, writer, published, failed, dead_lettered)
+            values (current_minute, pg_backend_pid(), more_published, more_failed, more_dead);
+        end if;
+    end if;
+    return more_published + more_failed + more_dead;
+end $$;
+
+-- Count the events that the overview shows. Publishing writes no event, except when an event of the provider
+-- settles a route: sql/dispatch/publish_accepted.sql counts the rest.
+create function dovecote.count_events() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, dovecote, pg_temp as $$
+begin
+    perform dovecote.add_to_minute(
+        count(*) filter (where event = 'settled'),
+        count(*) filter (where event in ('failed', 'in_doubt')),
+        count(*) filter (where event in ('dead_lettered', 'rejected'))
+    )
+    from added;
+    return null;
+end $$;
+
+create trigger count_events after insert on dovecote.notification_events
+    referencing new table as added
+    for each statement execute function dovecote.count_events();
 
 
 -- Each call that redrove dead letters or tried to, with its counts so far.
@@ -300,19 +339,19 @@ create index notification_dead_letters_recent
     on dovecote.notification_dead_letters (dead_lettered_at)
     where closed_at is null;
 
--- Pages through the open dead letters of a kind, in the order of time.
-create index notification_dead_letters_kind
-    on dovecote.notification_dead_letters (kind, dead_lettered_at, dead_letter_id)
-    where closed_at is null;
-
--- Pages through the open dead letters of a channel, in the order of time.
-create index notification_dead_letters_channel
-    on dovecote.notification_dead_letters (channel, dead_lettered_at, dead_letter_id)
-    where closed_at is null;
-
--- Pages through the open dead letters with a reason, in the order of time.
+-- Page through the open dead letters of one reason in the order of time: all of them, those of a kind, those of a
+-- channel, and those of both. A search merges the reasons, which are four.
 create index notification_dead_letters_reason
     on dovecote.notification_dead_letters (reason, dead_lettered_at, dead_letter_id)
+    where closed_at is null;
+create index notification_dead_letters_kind
+    on dovecote.notification_dead_letters (kind, reason, dead_lettered_at, dead_letter_id)
+    where closed_at is null;
+create index notification_dead_letters_channel
+    on dovecote.notification_dead_letters (channel, reason, dead_lettered_at, dead_letter_id)
+    where closed_at is null;
+create index notification_dead_letters_kind_channel
+    on dovecote.notification_dead_letters (kind, channel, reason, dead_lettered_at, dead_letter_id)
     where closed_at is null;
 
 -- Finds the dead letters that a redrive closed.

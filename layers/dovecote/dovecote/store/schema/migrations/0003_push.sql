@@ -17,6 +17,9 @@ create table dovecote.push_devices (
     constraint push_devices_endpoint exclude using hash (endpoint with =)
 );
 
+-- Finds devices that died long ago. Others have no entry.
+create index push_devices_dead on dovecote.push_devices (dead_at) where dead_at is not null;
+
 -- Endpoints that a device used before. They are deleted at SNS unless another device uses them now. ADR 27.
 create table dovecote.retired_endpoints (
     retired_endpoint_id bigint generated always as identity primary key,
@@ -62,4 +65,22 @@ begin atomic
     )
     insert into dovecote.notification_events (route_id, claim, event, reason)
     select route_id, claims, 'skipped', last_error from skipped;
+end;
+
+-- Delete up to `most` devices that have been dead for so many days; return a row for each. It has the owner's rights,
+-- because functions/purge may not know whose device it is. It waits for no lock: a locked device is being registered
+-- again or deleted. The endpoint stays at SNS, which disabled it, and its token gets it back.
+create function dovecote.delete_dead_devices(days integer, most integer) returns setof boolean
+    language sql security definer set search_path = pg_catalog, dovecote, pg_temp set enable_seqscan = off
+begin atomic
+    delete from dovecote.push_devices
+    where ctid = any (array(
+        select ctid
+        from dovecote.push_devices
+        where dead_at < clock_timestamp() - make_interval(days => days)
+        order by dead_at
+        limit most
+        for update skip locked
+    ))
+    returning true;
 end;
