@@ -38,7 +38,7 @@ insert into dovecote.notification_routes
     (route_id, notification_id, position, channel, target, user_id, address, priority,
      lane, status, max_attempts, next_attempt_at, expires_at)
 select uuidv7(), notification_id, 0, 'email', 'address', 'u-1',
-       'success+' || idempotency_key || '@simulator.amazonses.com', 1, 2,
+       'success+' || idempotency_key || '@simulator.amazonses.com', 1, 16,
        'pending', 0, now(), now() + interval '72 hours'
 from notification
 """
@@ -128,7 +128,7 @@ def _claim(number: int) -> Claim:
         lapsed=False,
         in_doubt=False,
         expires_in=3600.0,
-        lane=2,
+        lane=16,
         due=0.0,
         suppressed=None,
         token=uuid.uuid4(),

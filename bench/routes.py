@@ -43,9 +43,9 @@ DEFAULTS = {
 """A new route that is due now. Each row gets its own time."""
 
 _FIRST = " ".join(f"when '{name}' then {lanes.of(name)[0].number}" for name in NAMES)
-LANE = f"""(case r.channel {_FIRST} end + r.priority * 2
+LANE = f"""(case r.channel {_FIRST} end + r.priority * {2 * lanes.BUCKETS}
     + case r.status when 'retrying' then 1 else 0 end)::smallint"""
-"""The lane of a route r, as dovecote/channels/lanes.py has it."""
+"""The lane of a route r in the first bucket, as dovecote/channels/lanes.py has it."""
 
 DUE = Lane(channel=CHANNEL, priority=Priority.NORMAL, retry=False).number
 

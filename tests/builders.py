@@ -95,6 +95,7 @@ def a_notification(
     *,
     submission: Submission | None = None,
     priority: Priority = Priority.NORMAL,
+    bucket: int = 0,
     max_attempts: int = 3,
     expires_in: float = 3600,
 ) -> NewNotification:
@@ -103,6 +104,7 @@ def a_notification(
         submission=submission or a_submission(),
         routes=routes or [a_route()],
         priority=priority,
+        bucket=bucket,
         max_attempts=max_attempts,
         expires_in=expires_in,
     )

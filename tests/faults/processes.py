@@ -85,7 +85,7 @@ def store_due(
             route.target,
             route.address is not None,
             priority,
-            lanes.of(channel)[priority * 2].number,
+            lanes.of(channel)[priority * 2 * lanes.BUCKETS].number,
             max_attempts,
             expires_in,
             list(addresses),

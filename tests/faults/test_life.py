@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 from psycopg.rows import dict_row
 
-from dovecote.channels import NAMES
+from dovecote.channels import NAMES, lanes
 from dovecote.core.backoff import Backoff
 from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Claim
@@ -58,6 +58,7 @@ from tests.store import Store
 LEASE = 65.0
 HOLD = 305.0
 EXPIRIES = (35.0, 3605.0, 86405.0)
+LANES = [lane.number for lane in lanes.ALL]
 STEPS = (10.0, 30.0, 70.0, 310.0, 4000.0)
 BACKOFF = Backoff(base=33, factor=2, maximum=3600, jitter=0)
 MOST = 3  # notifications at once: the same few routes, in trouble again and again
@@ -151,7 +152,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self._is_there(DUE))
     @rule(batch=st.integers(1, 5))
     def claim(self, batch: int) -> None:
-        self._hold(fresh(self.store, dict.fromkeys(range(12), batch), a_lease(LEASE)))
+        self._hold(fresh(self.store, dict.fromkeys(LANES, batch), a_lease(LEASE)))
 
     @precondition(lambda self: self._is_there(LAPSED))
     @rule()

@@ -36,17 +36,22 @@ Opened = psycopg.Connection[Any]
 
 NUMBERS = [lane.number for lane in lanes.of(CHANNEL)]
 ALL = [lane.number for lane in lanes.ALL]
+LANES, NORMAL = len(NUMBERS), NUMBERS[2 * lanes.BUCKETS]
 HISTORY, BURST = 100_000, 20_000
 
 CLAIM = {"token": uuid.uuid4(), "lease": 60.0, "default_max_attempts": 8, "hold": 0.0}
 FROM = {"since": [-math.inf] * len(ALL), "until": -math.inf}
 READS: Mapping[str, Mapping[str, Any]] = {
     "dispatch/claim": {
-        **CLAIM, "lanes": NUMBERS, "limits": [17] * 6, "since": [-math.inf] * 6, "until": -math.inf,
+        **CLAIM, "lanes": NUMBERS, "limits": [2] * LANES, "since": [-math.inf] * LANES,
+        "until": -math.inf,
+    },
+    "dispatch/find_due_lanes": {
+        "lanes": NUMBERS, "since": [-math.inf] * LANES, "until": -math.inf,
     },
     "dispatch/examine": {
-        "lane": NUMBERS, "since": [-math.inf] * 6, "until": [-math.inf] * 6,
-        "most": [EXAMINED] * 6, "hold": 0.0,
+        "lane": NUMBERS, "since": [-math.inf] * LANES, "until": [-math.inf] * LANES,
+        "most": [EXAMINED * 6 // LANES] * LANES, "hold": 0.0,
     },
     "dispatch/claim_expired": {**CLAIM, "lanes": NUMBERS, "limit": 100},
     "dispatch/backlog": {**CHANNELS, **FROM, "most": 500},
@@ -58,11 +63,12 @@ READS: Mapping[str, Mapping[str, Any]] = {
 """What dispatch reads, with the most that it asks for at a time; and what others may misread."""
 
 MOST_BLOCKS = {
-    "dispatch/claim": 1_000,
+    "dispatch/claim": 1_200,
+    "dispatch/find_due_lanes": 200,
     "dispatch/examine": 300,
     "dispatch/claim_expired": 1_600,
     "dispatch/backlog": 300,
-    "operations/gauges": 100,
+    "operations/gauges": 400,
     "operations/paused": 30,
     "operations/cancel": 10,
     "channel_state/channel_state": 30,
@@ -93,8 +99,8 @@ def store_many(connection: Opened, count: int, *, finished: bool) -> None:
         "  from generate_series(1, %(count)s / 100) returning notification_id)"
         " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
         "  target, priority, lane, status, max_attempts, next_attempt_at, expires_at, published_at)"
-        " select uuidv7(), notification_id, i, %(channel)s, %(target)s, i %% 6 / 2,"
-        "  %(first)s + i %% 6, case when %(finished)s then 'published'"
+        " select uuidv7(), notification_id, i, %(channel)s, %(target)s, i %% 48 / 16,"
+        "  %(first)s + i %% 48, case when %(finished)s then 'published'"
         "   when i %% 2 = 0 then 'pending' else 'retrying' end, 8,"
         "  case when not %(finished)s then clock_timestamp() - interval '1 minute' end,"
         "  clock_timestamp() + case when not %(finished)s and i = 1 then interval '-1 second'"
@@ -210,7 +216,12 @@ def explained(url: str) -> Iterator[tuple[Store, list[tuple[str, int]]]]:
         yield Store(Database(lambda: own), default_max_attempts=5), found
 
 
-KINDS = {"claim": "with claimed as", "examine": "-- Look for routes", "gauges": "-- Read the numb"}
+KINDS = {
+    "claim": "with claimed as",
+    "find_due_lanes": "-- Find the lanes",
+    "examine": "-- Look for routes",
+    "gauges": "-- Read the numb",
+}
 
 
 def test_an_old_snapshot_changes_no_claim_of_a_dispatcher_that_keeps_up(
@@ -250,7 +261,7 @@ def test_each_lapsed_lease_is_found_by_looks_that_read_few_blocks(
         " from (select route_id, row_number() over (order by random()) as place"
         "  from dovecote.notification_routes where status <> 'published') n"
         " where n.route_id = r.route_id",
-        (NUMBERS[2], step),
+        (NORMAL, step),
     )
     search, wanted, found = LapsedSearch(), 14, set[uuid.UUID]()
     windows: list[Window] = []
@@ -259,12 +270,12 @@ def test_each_lapsed_lease_is_found_by_looks_that_read_few_blocks(
         windows[:] = asked
         return store.examine(asked, hold=0)
 
-    for _ in range(2 + BURST // 49):
+    for _ in range(3 + BURST // 49):
         search.look(NUMBERS, examine)
         found |= set(search.found)
         columns = {name: [getattr(window, name) for window in windows] for name in WINDOW}
-        most = sum(window.most for window in windows if window.lane == NUMBERS[2])
-        assert blocks(idle, "dispatch/examine", {**columns, "hold": 0.0}) <= 1.5 * most + 100
+        most = sum(window.most for window in windows if window.lane == NORMAL)
+        assert blocks(idle, "dispatch/examine", {**columns, "hold": 0.0}) <= 1.5 * most + 4 * LANES
     assert len(found) == wanted
     while found:
         (claim,) = store.claim_lapsed(sorted(found), a_lease(), hold=0)

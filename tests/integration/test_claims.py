@@ -52,7 +52,7 @@ Connection = psycopg.Connection[Any]
 def test_a_claim_counts_the_attempt_and_takes_a_lease(store: Store, connection: Connection) -> None:
     store_routes(store, 1)
     lease = a_lease(60)
-    (claim,) = fresh(store, dict.fromkeys(range(12), 5), lease)
+    (claim,) = fresh(store, dict.fromkeys([lane.number for lane in lanes.ALL], 5), lease)
     assert (claim.attempts, claim.claims, claim.counted, claim.token) == (1, 1, True, lease.token)
     row = connection.execute(
         "select attempts, claims, claim_token, status, last_attempt_at is not null,"
@@ -125,7 +125,7 @@ def test_the_oldest_of_a_lane_comes_first(store: Store, connection: Connection) 
 def test_a_claim_takes_no_more_of_a_lane_than_it_names(store: Store) -> None:
     for channel, priority in product(NAMES, Priority):
         store_routes(store, 30, channel, priority=priority)
-    new = (lane.number for lane in lanes.ALL if not lane.retry)
+    new = (lane.number for lane in lanes.ALL if not lane.retry and lane.bucket == 0)
     quotas = {number: most for most, number in enumerate(new, 3)}
     got = Counter(claim.lane for claim in fresh(store, quotas, a_lease()))
     assert got == quotas
@@ -134,9 +134,8 @@ def test_a_claim_takes_no_more_of_a_lane_than_it_names(store: Store) -> None:
 def test_the_database_and_the_code_number_the_lanes_alike(
     store: Store, connection: Connection
 ) -> None:
-    for channel in NAMES:
-        for priority in Priority:
-            stored(store, a_notification([a_route(channel)], priority=priority))
+    for channel, priority, bucket in product(NAMES, Priority, range(lanes.BUCKETS)):
+        stored(store, a_notification([a_route(channel)], priority=priority, bucket=bucket))
     new = claim_all(store)
     at_once = a_finaliser(backoff=Backoff(base=0, factor=1, maximum=0, jitter=0))
     results = [Result(claim=claim, outcome=Failed(error="no luck")) for claim in new]
@@ -257,9 +256,9 @@ def test_retries_do_not_starve_new_work_and_low_priorities_move(
         "update dovecote.notification_routes set status = 'retrying', lane = lane + 1"
         " where position % 2 = 0"
     )
-    claims = fresh(store, lanes.shares(CHANNEL, 100, middle), a_lease())
+    of_channel = {lane.number: lane for lane in lanes.of(CHANNEL) if lane.bucket == 0}
+    claims = fresh(store, lanes.shares(of_channel, 100, middle), a_lease())
     by_lane = Counter(claim.lane for claim in claims)
-    of_channel = {lane.number: lane for lane in lanes.ALL if lane.channel == CHANNEL}
     assert set(by_lane) == set(of_channel)
     retries = sum(count for number, count in by_lane.items() if of_channel[number].retry)
     assert retries <= len(claims) / 2
@@ -505,7 +504,8 @@ def test_what_could_not_be_written_down_early_is_written_down_at_the_end(
 def test_what_was_claimed_before_the_store_failed_is_delivered(
     store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store_routes(store, 50)
+    store_routes(store, 1, priority=Priority.HIGH)
+    store_routes(store, 49)
     claim, calls = store.claim, iter([True, False])
     first = {lane.number for lane in lanes.of(CHANNEL)}
 
@@ -527,7 +527,7 @@ def test_a_store_out_of_reach_ends_the_line_of_each_channel_and_the_tally_says_s
     def gone(*_: Any) -> Any:
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(store, "claim", gone)
+    monkeypatch.setattr(store, "find_due_lanes", gone)
     log = RecordingLog()
     tally = a_dispatch(store, ScriptedChannel(), log=log)(forever)
     assert (tally["claimed"], tally["interrupted"]) == (0, len(NAMES))

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dovecote.channels import NAMES
+from dovecote.channels import NAMES, lanes
 from dovecote.core.channel_state import ChannelState, Pause
 from dovecote.core.claim import Claim
 from dovecote.core.errors import StoreUnavailable
@@ -754,7 +754,8 @@ def test_what_expires_in_doubt_behind_a_paused_channel_ends_when_its_hold_is_ove
 def test_what_somebody_delivers_is_not_ended_behind_the_pause(store: Store) -> None:
     store_routes(store, 1, expires_in=0)
     claim_all(store, seconds=60)
-    assert not store.claim_expired(range(12), a_lease(), hold=0, limit=100)
+    numbers = [lane.number for lane in lanes.ALL]
+    assert not store.claim_expired(numbers, a_lease(), hold=0, limit=100)
 
 
 def reasons(connection: Connection) -> Counter[Any]:

@@ -3,6 +3,7 @@
 import json
 import math
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Any
@@ -59,22 +60,25 @@ def of_some(name: str, said: object) -> dict[str, Any]:
     return {"token": uuid.uuid4(), name: json.dumps(told)}
 
 
+NUMBERS = [lane.number for lane in lanes.ALL]
 A_CLAIM = {
     "token": uuid.uuid4(),
     "lease": 60.0,
     "default_max_attempts": 8,
-    "lanes": list(range(12)),
-    "limits": [9] * 12,
-    "since": [0.0] * 12,
+    "lanes": NUMBERS,
+    "limits": [9] * len(NUMBERS),
+    "since": [0.0] * len(NUMBERS),
     "until": math.inf,
 }
-LANES_FROM = {**LANES, "since": [0.0] * len(lanes.ALL), "until": math.inf}
+SINCE = {"lanes": NUMBERS, "since": [0.0] * len(NUMBERS), "until": math.inf}
+LANES_FROM = {**LANES, **SINCE}
 STATEMENTS: dict[str, dict[str, Any]] = {
     "dispatch/claim": A_CLAIM,
     "dispatch/examine": {
-        "lane": list(range(12)), "since": [0.0] * 12, "until": [math.inf] * 12, "most": [100] * 12,
-        "hold": 300.0,
+        "lane": NUMBERS, "since": [0.0] * len(NUMBERS), "until": [math.inf] * len(NUMBERS),
+        "most": [100] * len(NUMBERS), "hold": 300.0,
     },
+    "dispatch/find_due_lanes": SINCE,
     "dispatch/claim_lapsed": {**A_CLAIM, **SOME_ROUTES, "hold": 300.0},
     "dispatch/claim_expired": {**A_CLAIM, "hold": 300.0, "limit": 100},
     "dispatch/publish": of_some("message_ids", "m-1"),
@@ -164,7 +168,7 @@ def fill(connection: Connection, rows: int) -> None:
         "  case when i % 20 = 0 then 'u-1' else i || '-' || notification_id end,"
         "  case when i % 20 = 0 then 'ann@example.com'"
         "   when i % 2 = 0 then i || '-' || notification_id || '@example.com' end, i % 3,"
-        "  i % 2 * 6 + i % 3 * 2 + (i % 5 = 0)::integer,"
+        "  i % 2 * 48 + i % 3 * 16 + idempotency_key::integer % 8 * 2 + (i % 5 = 0)::integer,"
         "  case when i % 5 = 0 then 'retrying' else 'pending' end, 8,"
         "  clock_timestamp() - i * interval '1 second', clock_timestamp()"
         "  + case when i = 100 then interval '-1 minute' else interval '1 day' end"
@@ -216,10 +220,9 @@ def test_no_statement_scans_the_routes_of_a_large_table_and_no_claim_exceeds_its
     for name in STATEMENTS:
         assert "Seq Scan" not in scans_of(connection, name), name
     for _ in range(5):
-        claims = fresh(store, dict.fromkeys(range(12), 9), a_lease())
-        lanes = [claim.lane for claim in claims]
-        assert {lane: lanes.count(lane) for lane in set(lanes)} == dict.fromkeys(range(12), 9)
-        expired = store.claim_expired(range(12), a_lease(), hold=0, limit=50)
+        claims = fresh(store, dict.fromkeys(NUMBERS, 9), a_lease())
+        assert Counter(claim.lane for claim in claims) == dict.fromkeys(NUMBERS, 9)
+        expired = store.claim_expired(NUMBERS, a_lease(), hold=0, limit=50)
         assert len(expired) == 50
         assert all(claim.expires_in <= 0 and not claim.counted for claim in expired)
 
@@ -356,10 +359,10 @@ def test_an_erasure_locks_no_more_routes_than_it_takes(
     assert (len(ids), locked) == (100, (100,))
 
 
-DUE = {"channel": "push", "target": "topic", "lane": 8, "status": "pending", "due_in": "-1 hour"}
+DUE = {"channel": "push", "target": "topic", "lane": 64, "status": "pending", "due_in": "-1 hour"}
 CROWDS: dict[str, dict[str, Any]] = {
     "due": {**DUE, "due_in": "-1 minute"},
-    "due behind a pause": {**DUE, "channel": "email", "target": "address", "lane": 2},
+    "due behind a pause": {**DUE, "channel": "email", "target": "address", "lane": 16},
     "scheduled": {**DUE, "due_in": "1 day"},
     "finished": {**DUE, "status": "published", "due_in": None},
 }
@@ -386,7 +389,7 @@ def crowd(connection: Connection, count: int, values: dict[str, Any]) -> None:
 
 def pages_of_a_claim(connection: Connection) -> int:
     """Return how many pages a claim of 100 of the routes that are due touches, and undo it."""
-    claim = {**A_CLAIM, "lanes": [8], "limits": [100], "since": [-math.inf], "until": 0.0}
+    claim = {**A_CLAIM, "lanes": [64], "limits": [100], "since": [-math.inf], "until": 0.0}
     with connection.transaction(force_rollback=True):
         explained = connection.execute(
             b"explain (analyze, buffers, format json) " + statement("dispatch/claim"), claim
@@ -447,7 +450,7 @@ def test_gauges_read_one_route_of_each_lane_and_count_no_further_than_10_000_dea
     connection.execute("analyze dovecote.notification_routes, dovecote.notification_dead_letters")
     probe, *waiting, _ = scans(connection, "operations/gauges", "notification_routes")
     assert probe["Index Name"] == "notification_routes_due"
-    assert (probe["Actual Loops"], probe["Actual Rows"]) == (len(lanes.ALL), 1)
+    assert (probe["Actual Loops"], probe["Actual Rows"]) == (len(NUMBERS), 1)
     assert {one["Index Name"] for one in waiting} == {"notification_routes_waiting"}
     (counted,) = scans(connection, "operations/gauges", "notification_dead_letters")
     assert counted["Index Name"] == "notification_dead_letters_recent"
@@ -469,7 +472,8 @@ def test_what_waits_behind_a_pause_is_counted_along_its_index_and_no_further_tha
     store.pause(resource, "e", base=60, most=300, jitter=1)
     connection.execute("analyze dovecote.notification_routes, dovecote.channel_state")
     read = scans(connection, "operations/gauges", "notification_routes")
-    assert sum(one["Actual Loops"] * one["Actual Rows"] for one in read) <= 10_000 + 12 + 2
+    count = sum(one["Actual Loops"] * one["Actual Rows"] for one in read)
+    assert count <= 10_000 + len(NUMBERS) + 2
     assert store.gauges().waiting_routes == 10_000
     if resource != CHANNEL:
         assert 86_400 <= store.gauges().oldest_due_seconds < 86_500

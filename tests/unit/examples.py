@@ -129,7 +129,7 @@ def a_claim(**changes: Any) -> Claim:
         "lapsed": False,
         "in_doubt": False,
         "expires_in": 3600.0,
-        "lane": 2,
+        "lane": 16,
         "due": 1_800_000_000.0,
         "suppressed": None,
         "token": UUID("0192f6a0-0000-4000-8000-000000000003"),

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from dovecote.dispatch.lapsed import EXAMINED, MOST_ALIKE, LapsedSearch
+from dovecote.dispatch.lapsed import EXAMINED, LANES, MOST_ALIKE, LapsedSearch
 from dovecote.dispatch.ports import Examined, Window
 
 NOW = 1_800_000_000.0
@@ -63,6 +63,23 @@ def test_a_lapsed_route_is_found_wherever_it_is_and_no_look_examines_more_than_t
     lane = Lane(at_different_times(count), chance.randrange(count))
     assert looks(lane, LapsedSearch(), 2 + count // 99) >= 1
     assert lane.most <= 2 * EXAMINED
+
+
+@pytest.mark.parametrize("count", [1, 6, 7, 48])
+def test_many_lanes_share_what_a_look_examines_and_each_lapsed_route_is_found(count: int) -> None:
+    lanes = [Lane(at_different_times(500), place * 10) for place in range(count)]
+    search, found, most = LapsedSearch(), set[UUID](), 0
+
+    def examine(windows: Sequence[Window]) -> list[Examined]:
+        nonlocal most
+        most = max(most, sum(window.most for window in windows))
+        return [lanes[window.lane].examine([window])[0] for window in windows]
+
+    for _ in range(3 + 500 // 49 * max(1, count // LANES)):
+        search.look(range(count), examine)
+        found |= set(search.found)
+    assert found == {lane.lapsed for lane in lanes}
+    assert most <= 2 * LANES * EXAMINED
 
 
 @pytest.mark.parametrize("place", [0, EXAMINED - 1])

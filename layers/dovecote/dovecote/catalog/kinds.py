@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -110,9 +111,9 @@ class Check:
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the catalog.
 
-    `time_to_live` is in seconds; `max_attempts` is 0 where the default holds. `sections` has the
-    keys of every channel, also of channels that the kind does not use. `properties` are the
-    members that the schema describes.
+    `time_to_live` is in seconds; `max_attempts` is 0 where the default holds. `rank` is the place
+    of the kind among those of its priority. `sections` has the keys of every channel, also of
+    channels that the kind does not use. `properties` are the members that the schema describes.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     required: frozenset[str]
     check: Check
     properties: frozenset[str] = frozenset()
+    rank: int = 0
 
 
 Catalog = Mapping[str, Kind]
@@ -166,7 +168,14 @@ def load(folder: Path, sections: Sections) -> Catalog:
         raise BadCatalog(f"{SOURCE}: {error}") from None
     kinds = _compiled(folder / COMPILED, source) or parsed(source)
     _check_channels(kinds, sections, source)
-    return {name: _kind(name, entry, sections) for name, entry in kinds.items()}
+    return _ranked([_kind(name, entry, sections) for name, entry in kinds.items()])
+
+
+def _ranked(kinds: Iterable[Kind]) -> Catalog:
+    ranks = {priority: count() for priority in Priority}
+    return {
+        kind.name: msgspec.structs.replace(kind, rank=next(ranks[kind.priority])) for kind in kinds
+    }
 
 
 def parsed(source: bytes) -> dict[str, Any]:

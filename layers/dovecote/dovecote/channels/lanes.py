@@ -1,11 +1,13 @@
 """Lanes: which due routes a claim takes, and how many of each.
 
-A lane is channel, priority and fresh or retry, one small number that a constraint of the database
-holds live routes to (`notification_routes.lane`); a test holds both to each other.
+A lane is channel, priority, bucket and fresh or retry, one small number that a constraint of the
+database holds live routes to (`notification_routes.lane`); a test holds both to each other. Each
+kind of a priority has a bucket, so that no kind waits for another kind's backlog. ADR 47.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice, product
+from itertools import product
 
 from msgspec import Struct
 
@@ -14,6 +16,12 @@ from dovecote.core.backoff import Random
 from dovecote.core.notification import Priority
 
 PRIORITIES: Mapping[Priority, int] = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+
+BUCKETS = 8
+"""How many kinds of a priority have a bucket of their own; more share these.
+
+The constraints of channels.number and notification_routes.lane contain it.
+"""
 
 _SHARES: Mapping[Priority, float] = {
     Priority.HIGH: 0.5,
@@ -28,29 +36,25 @@ _ROUNDING = 1e-9
 _RETRY_SHARE = 0.5
 """Retries get at most half of each share, so that they do not starve new work."""
 
-_PROBE = 0.01
-"""How much of its share a lane is asked for that had run dry: the others have the rest."""
-
-ROOMY = 64
-"""From how many on a batch has room for each lane's probe: so new work is found by the next one."""
-
 
 class Lane(Struct, frozen=True, kw_only=True):
     """One line of due routes."""
 
     channel: str
     priority: Priority
+    bucket: int = 0
     retry: bool
 
     @property
     def number(self) -> int:
         """Return the number that live routes of this lane hold: a channel's by their urgency."""
-        return NUMBERS[self.channel] * 6 + PRIORITIES[self.priority] * 2 + int(self.retry)
+        priority = NUMBERS[self.channel] * len(PRIORITIES) + PRIORITIES[self.priority]
+        return (priority * BUCKETS + self.bucket) * 2 + int(self.retry)
 
 
 ALL: Sequence[Lane] = tuple(
-    Lane(channel=channel, priority=priority, retry=retry)
-    for priority, retry, channel in product(Priority, (False, True), NAMES)
+    Lane(channel=channel, priority=priority, bucket=bucket, retry=retry)
+    for priority, bucket, retry, channel in product(Priority, range(BUCKETS), (False, True), NAMES)
 )
 """Every lane, the most urgent first."""
 
@@ -60,43 +64,26 @@ def of(channel: str) -> list[Lane]:
     return [lane for lane in ALL if lane.channel == channel]
 
 
-def shares(channel: str, room: int, random: Random, dry: Collection[int] = ()) -> dict[int, int]:
-    """Return how many routes of each of a channel's lanes the first claim of a batch asks for.
+def shares(busy: Collection[int], room: int, random: Random) -> dict[int, int]:
+    """Return how many routes of each of a channel's busy lanes a claim asks for.
 
-    The sum is `room`. What is left of whole numbers goes by chance, each lane's as large as its
-    share: so each moves, and has its share, also where a low rate has room for one or two. In a
-    roomy batch the lanes that were `dry` in the one before are asked for a few, so that the batch
-    is nearly full at the first claim.
+    The sum is `room`. The buckets of a priority share alike. What is left of whole numbers goes by
+    chance, each lane's as large as its share: so each moves, and has its share, also where a low
+    rate has room for one or two.
     """
-    probes = _probes(channel, room, dry)
-    wet = [lane for lane in of(channel) if lane.number not in probes]
-    room -= sum(probes.values())
-    whole = sum(map(_share, wet))
-    exact = {lane.number: room * _share(lane) / whole for lane in wet}
+    weights = _weights([lane for lane in ALL if lane.number in busy])
+    whole = sum(weights.values())
+    exact = {number: room * weight / whole for number, weight in weights.items()}
     quotas = {number: int(quota) for number, quota in exact.items()}
     left = {number: quota - quotas[number] for number, quota in exact.items()}
     for number in _drawn(left, room - sum(quotas.values()), random):
         quotas[number] += 1
-    return _asked(quotas | probes)
+    return {number: quota for number, quota in quotas.items() if quota}
 
 
-def _probes(channel: str, room: int, dry: Collection[int]) -> dict[int, int]:
-    """Return what the dry lanes are asked for: nothing of their own where that is all, or many."""
-    own = [lane for lane in of(channel) if lane.number in dry]
-    if room < ROOMY or len(own) == len(of(channel)):
-        return {}
-    return {lane.number: max(1, int(room * _share(lane) * _PROBE)) for lane in own}
-
-
-def rest(channel: str, missing: int, dry: Collection[int]) -> dict[int, int]:
-    """Return how a batch that lacks `missing` routes is filled from the lanes that are not dry."""
-    busy = [lane.number for lane in of(channel) if lane.number not in dry]
-    if missing <= 0 or not busy:
-        return {}
-    quotas = dict.fromkeys(busy, missing // len(busy))
-    for number in islice(busy, missing % len(busy)):
-        quotas[number] += 1
-    return _asked(quotas)
+def _weights(lanes: Sequence[Lane]) -> dict[int, float]:
+    alike = Counter((lane.priority, lane.retry) for lane in lanes)
+    return {lane.number: _share(lane) / alike[lane.priority, lane.retry] for lane in lanes}
 
 
 def _share(lane: Lane) -> float:
@@ -111,7 +98,3 @@ def _drawn(weights: Mapping[int, float], count: int, random: Random) -> Iterator
         while count and at < upto + _ROUNDING:
             yield number
             at, count = at + 1, count - 1
-
-
-def _asked(quotas: Mapping[int, int]) -> dict[int, int]:
-    return {number: quota for number, quota in quotas.items() if quota}

@@ -62,8 +62,9 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 class NewNotification(msgspec.Struct, frozen=True, kw_only=True):
     """A notification about to be stored with its routes, in one statement.
 
-    `expires_in` counts in seconds from deliver_at, or from now where there is none. `from_inbox`
-    says that a pending submission has its id, which is deleted in the same statement.
+    `bucket` is that of its kind: see lanes.py. `expires_in` counts in seconds from deliver_at, or
+    from now where there is none. `from_inbox` says that a pending submission has its id, which is
+    deleted in the same statement.
     """
 
     notification_id: UUID
@@ -72,6 +73,7 @@ class NewNotification(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority
     max_attempts: int
     expires_in: float
+    bucket: int = 0
     from_inbox: bool = False
 
 

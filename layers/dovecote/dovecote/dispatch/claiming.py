@@ -14,6 +14,12 @@ from dovecote.dispatch.lapsed import LapsedSearch
 from dovecote.dispatch.ports import Claimed, Examined, Window
 from dovecote.dispatch.services import STATE_SECONDS, Services
 
+LOOK_SECONDS = 0.5
+"""How old the last look at the lanes may be for a claim that takes routes from busy lanes."""
+
+ROOMY = 64
+"""A batch of at least so many is claimed in one statement if that fills half of it."""
+
 
 class ChannelCursors(Struct):
     """How far the lanes of a channel were read, for due routes and for lapsed ones."""
@@ -31,18 +37,19 @@ class Claiming:
         self._hold = services.channels[channel].hold_seconds
         self._lanes = [lane.number for lane in lanes.of(channel)]
         self._cursors = cursors
-        self._drained: set[int] = set()
+        self._busy: set[int] = set()
+        self._looked_at = -math.inf
         self._state: ChannelState | None = None
         self._state_at = 0.0
         self.may_have_lapsed = True
 
     @property
     def last_state(self) -> ChannelState | None:
-        """Return the channel's state after the last claim, unless `take_state` took it."""
+        """Return the channel's state after the last claim or look, unless `take_state` took it."""
         return self._state
 
     def take_state(self) -> ChannelState:
-        """Return the channel's state: after the last claim if that is recent, else read now."""
+        """Return the channel's state: that of `last_state` if it is recent, else read now."""
         state, self._state = self._state, None
         if state is None or self._services.clock() > self._state_at + STATE_SECONDS:
             return self._services.store.channel_state(self._channel)
@@ -72,12 +79,34 @@ class Claiming:
         )
 
     def _fresh(self, room: int) -> Sequence[Claimed]:
-        """Claim a batch: each lane its share, then the rest from lanes with more."""
-        lease = self._lease()
-        enough = room / 2 if room >= lanes.ROOMY else room
+        """Claim a batch from the busy lanes, which include each lane with work at the last look."""
+        recent = bool(self._busy) and self._services.clock() < self._looked_at + LOOK_SECONDS
+        if not recent:
+            self._look()
+        claimed = self._from_busy_lanes(room)
+        if claimed or not recent:
+            return claimed
+        self._look()
+        return self._from_busy_lanes(room)
+
+    def _look(self) -> None:
+        """Add the lanes that have work to the busy ones."""
+        idle, cursors = [lane for lane in self._lanes if lane not in self._busy], self._cursors.due
+        due, self._state = self._services.store.find_due_lanes(self._channel, idle, cursors)
+        self._state_at = self._looked_at = self._services.clock()
+        cursors.read({lane: math.inf for lane in idle if lane not in due}, self._state.at)
+        self._busy.update(due)
+
+    def _from_busy_lanes(self, room: int) -> Sequence[Claimed]:
+        """Claim a batch: each busy lane its share, then the rest from those that have more.
+
+        Drained lanes are no longer busy, unless all are: then those that gave routes stay busy.
+        """
+        lease, random = self._lease(), self._services.random
+        enough = room / 2 if room >= ROOMY else room
         claimed: list[Claimed] = []
         missing, drained = room, set[int]()
-        quotas = lanes.shares(self._channel, room, self._services.random, self._drained)
+        quotas = lanes.shares(self._busy, room, random)
         while quotas:
             try:
                 routes, newly_drained = self._from_lanes(quotas, lease)
@@ -89,8 +118,8 @@ class Claiming:
             missing -= len(routes)
             drained |= newly_drained
             more = room - missing < enough
-            quotas = lanes.rest(self._channel, missing, drained) if more else {}
-        self._drained = drained
+            quotas = lanes.shares(self._busy - drained, missing, random) if more else {}
+        self._busy = self._busy - drained or {lane for routes in claimed for lane in routes.by_lane}
         return claimed
 
     def _from_lanes(self, quotas: Mapping[int, int], lease: Lease) -> tuple[Claimed, set[int]]:

@@ -1,6 +1,6 @@
 """The store that dispatch needs, in parts. Every call may raise StoreError."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -201,6 +201,11 @@ class DispatchStore(BatchStore, Protocol):
 
         Also return the channel's state after the claim.
         """
+
+    def find_due_lanes(
+        self, channel: str, lanes: Sequence[int], cursors: LaneCursors
+    ) -> tuple[Collection[int], ChannelState]:
+        """Return which lanes have a route that a claim may take, and the channel's state."""
 
     def examine(self, windows: Sequence[Window], *, hold: float) -> Sequence[Examined]:
         """Look for routes whose lease and hold ran out; return a result for each window."""

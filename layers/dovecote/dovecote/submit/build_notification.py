@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from dovecote.catalog.kinds import Catalog, Kind
+from dovecote.channels.lanes import BUCKETS
 from dovecote.channels.planning import Planner
 from dovecote.core.claim import Lease
 from dovecote.core.device import UserDevice
@@ -119,6 +120,7 @@ class BuildNotification:
             submission=submission,
             routes=self._routes(submission, (), at_once),
             priority=kind.priority,
+            bucket=kind.rank % BUCKETS,
             max_attempts=kind.max_attempts,
             expires_in=kind.time_to_live,
         )

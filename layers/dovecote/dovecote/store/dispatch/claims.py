@@ -77,25 +77,44 @@ class PostgresClaims(Queries):
 
         Also return the channel's state after the claim, in the same round trip.
         """
-        parameters = {
-            "lanes": list(lanes),
-            "limits": list(lanes.values()),
-            "since": cursors.starts(list(lanes)),
-            "until": cursors.until,
-        }
+        parameters = {"limits": list(lanes.values()), **_from_cursors(list(lanes), cursors)}
+        claimed, state = self._with_state(
+            channel,
+            lambda connection: self._execute(connection, "dispatch/claim", lease, parameters),
+        )
+        return PostgresClaimed(claimed, lease.token), state
+
+    def find_due_lanes(
+        self, channel: str, lanes: Sequence[int], cursors: LaneCursors
+    ) -> tuple[set[int], ChannelState]:
+        """Return which lanes have a route that a claim may take, none due before its cursor.
+
+        Also return the channel's state, in the same round trip.
+        """
+        parameters = _from_cursors(lanes, cursors)
+        found, state = self._with_state(
+            channel,
+            lambda connection: cursor(connection, "dispatch/find_due_lanes", parameters, tuple_row),
+        )
+        return {lane for (lane,) in found.fetchall()}, state
+
+    def _with_state(
+        self, channel: str, run: Callable[[Opened], psycopg.Cursor[Row]]
+    ) -> tuple[psycopg.Cursor[Row], ChannelState]:
+        """Run a statement; return its result and the channel's state after it."""
 
         def work(
             connection: Opened,
         ) -> tuple[psycopg.Cursor[Row], psycopg.Cursor[dict[str, Any]]]:
             with connection.pipeline():
-                claimed = self._execute(connection, "dispatch/claim", lease, parameters)
+                result = run(connection)
                 state = cursor(
                     connection, "channel_state/channel_state", {"channel": channel}, dict_row
                 )
-            return claimed, state
+            return result, state
 
-        claimed, state = self.database.ask(work)
-        return PostgresClaimed(claimed, lease.token), channel_state_of(channel, state.fetchall())
+        result, state = self.database.ask(work)
+        return result, channel_state_of(channel, state.fetchall())
 
     def examine(self, windows: Sequence[Window], *, hold: float) -> Sequence[Examined]:
         """Look for routes whose lease and hold ran out; return a result for each window."""
@@ -132,6 +151,10 @@ class PostgresClaims(Queries):
             "default_max_attempts": self._default_max_attempts,
         }
         return cursor(connection, name, given, tuple_row, binary=True)
+
+
+def _from_cursors(lanes: Sequence[int], cursors: LaneCursors) -> dict[str, object]:
+    return {"lanes": list(lanes), "since": cursors.starts(lanes), "until": cursors.until}
 
 
 def _names(result: PGresult) -> list[bytes | None]:

@@ -45,8 +45,9 @@ class PostgresOverview(Queries):
 LANES: Mapping[str, list[Any]] = {
     "channels": [lane.channel for lane in lanes.ALL],
     "statuses": ["retrying" if lane.retry else "pending" for lane in lanes.ALL],
+    "priorities": [lanes.PRIORITIES[lane.priority] for lane in lanes.ALL],
     "lanes": [lane.number for lane in lanes.ALL],
 }
-"""Every lane with its channel and status."""
+"""Every lane with its channel, status and priority."""
 
 CHANNELS = {name: LANES[name] for name in ("channels", "lanes")}

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from dovecote.channels import NUMBERS, lanes
+from dovecote.channels import lanes
 from dovecote.channels.lanes import Lane
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.device import UserDevice
@@ -77,19 +77,19 @@ def _parameters(
         "expires_in": notification.expires_in,
         "token": lease.token,
         "lease": lease.seconds,
-        "routes": _routes_json(notification.routes),
+        "routes": _routes_json(notification),
         "unless_devices_of": list(unless_devices_of),
         "from_inbox": notification.from_inbox,
     }
 
 
-def _routes_json(routes: Sequence[NewRoute]) -> str:
+def _routes_json(notification: NewNotification) -> str:
     rows = [
         {
             "route_id": route.route_id,
             "position": position,
             "channel": route.channel,
-            "number": NUMBERS[route.channel],
+            "lane": _lane(notification, route.channel),
             "target": route.target,
             "user_id": route.user_id,
             "device_session_id": route.device_session_id,
@@ -99,9 +99,14 @@ def _routes_json(routes: Sequence[NewRoute]) -> str:
             "skip": route.skip,
             "claimed": route.claimed,
         }
-        for position, route in enumerate(routes)
+        for position, route in enumerate(notification.routes)
     ]
     return msgspec.json.encode(rows).decode()
+
+
+def _lane(notification: NewNotification, channel: str) -> int:
+    priority, bucket = notification.priority, notification.bucket
+    return Lane(channel=channel, priority=priority, bucket=bucket, retry=False).number
 
 
 class StoredRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,11 +200,8 @@ class StoredRows(msgspec.Struct, frozen=True, kw_only=True):
                 lapsed=False,
                 in_doubt=False,
                 expires_in=(self._expires_at - self.created_at).total_seconds(),
-                lane=self._lane(route.channel),
+                lane=_lane(self.notification, route.channel),
                 due=self.due_at.timestamp(),
                 suppressed=None,
                 token=self.token,
             )
-
-    def _lane(self, channel: str) -> int:
-        return Lane(channel=channel, priority=self.notification.priority, retry=False).number

@@ -7,8 +7,8 @@
 create table dovecote.channels (
     name   text primary key,
     number smallint not null unique,
-    -- The lanes of a channel are 6 * number to 6 * number + 5, which a smallint must hold.
-    constraint channels_number check (number between 0 and 5460)
+    -- The lanes of a channel are 48 * number to 48 * number + 47, which a smallint must hold.
+    constraint channels_number check (number between 0 and 681)
 );
 
 -- A notification without routes reserves the id and key of a pending submission in SQL: 0005_submit.sql.
@@ -41,10 +41,10 @@ create table dovecote.notification_routes (
     data                text,
 
     priority            smallint not null,
-    -- The channel's number * 6 + priority * 2 + 1 for a retry. A claim selects lanes by equality, so it never
-    -- scans a paused channel or a low priority. channels/lanes.py. The statements that make a route pending
-    -- or retrying set it: a generated column would make PostgreSQL copy the row at each update. A route
-    -- that has ended keeps the lane of its last claim.
+    -- The channel's number * 48 + priority * 16 + the bucket of the kind * 2 + 1 for a retry. A claim selects
+    -- lanes by equality, so it never scans a paused channel, a low priority or another kind's backlog.
+    -- channels/lanes.py. The statements that make a route pending or retrying set it: a generated column would
+    -- make PostgreSQL copy the row at each update. A route that has ended keeps the lane of its last claim.
     lane                smallint not null,
     status              text not null,
     max_attempts        integer not null,
@@ -77,7 +77,7 @@ create table dovecote.notification_routes (
     constraint notification_routes_priority check (priority between 0 and 2),
     constraint notification_routes_lane check (
         status not in ('pending', 'retrying')
-        or lane % 6 = priority * 2 + (case status when 'retrying' then 1 else 0 end)
+        or (lane / 16 % 3 = priority and lane % 2 = case status when 'retrying' then 1 else 0 end)
     ),
     constraint notification_routes_status check (
         status in ('pending', 'retrying', 'published', 'dead_lettered', 'skipped', 'cancelled')

@@ -82,7 +82,7 @@ end $$;
 -- lock_timeout. `new_routes` has the routes in their order; they are those of users without devices. If a user
 -- of `unless_devices_of` has a device, nothing is stored, and `devices` has the devices of all these users, the
 -- oldest first. Routes to suppressed addresses are stored as skipped; `suppressed` has their reasons by
--- position, or is NULL where there are none. The `number` of a route is that of its channel. `from_inbox` says that
+-- position, or is NULL where there are none. `from_inbox` says that
 -- the notification has the id of a pending submission, which is deleted in this statement; the results are NULL where
 -- it is not pending any more.
 --
@@ -152,7 +152,7 @@ begin
              claim_token, leased_until, last_attempt_at, next_attempt_at, expires_at, created_at, last_error)
         select route_id, new_id, position, channel, target, user_id, device_session_id,
                route.address, locale, data,
-               new_priority, number * 6 + new_priority * 2,
+               new_priority, lane,
                case when skipped is null then 'pending' else 'skipped' end,
                new_max_attempts, tried, tried,
                case when tried = 1 then new_token end,
@@ -162,7 +162,7 @@ begin
                due_at + make_interval(secs => new_expires_in),
                stored_at, skipped
         from json_to_recordset(new_routes) as route (
-            route_id uuid, position integer, channel text, number smallint, target text, user_id text,
+            route_id uuid, position integer, channel text, lane smallint, target text, user_id text,
             device_session_id text, address text, locale text, data text, skip text, claimed boolean
         )
         left join lateral (
