@@ -35,10 +35,11 @@ with notification as (
     returning notification_id, idempotency_key
 )
 insert into dovecote.notification_routes
-    (route_id, notification_id, position, channel, target, user_id, address, priority,
-     lane, status, max_attempts, next_attempt_at, expires_at)
+    (route_id, notification_id, position, channel, target, user_id, address,
+     address_hash, priority, lane, status, max_attempts, next_attempt_at, expires_at)
 select uuidv7(), notification_id, 0, 'email', 'address', 'u-1',
-       'success+' || idempotency_key || '@simulator.amazonses.com', 1, 16,
+       'success+' || idempotency_key || '@simulator.amazonses.com',
+       decode(md5(idempotency_key), 'hex'), 1, 16,
        'pending', 0, now(), now() + interval '72 hours'
 from notification
 """

@@ -30,6 +30,7 @@ DEFAULTS = {
     "target": f"'{TARGET}'",
     "user_id": "'u-1'",
     "address": ADDRESS,
+    "address_hash": f"decode(md5({ADDRESS}), 'hex')",
     "priority": "1",
     "status": "'pending'",
     "attempts": "0",
@@ -62,9 +63,9 @@ ENTRIES = """, of_users as (
     insert into dovecote.user_routes (user_id, notification_id, route_id)
     select user_id, notification_id, route_id from stored where user_id is not null
 ), of_addresses as (
-    insert into dovecote.address_routes (address, notification_id, route_id)
-    select lower(address), notification_id, route_id
-    from stored where address is not null
+    insert into dovecote.address_routes (address_hash, notification_id, route_id)
+    select address_hash, notification_id, route_id
+    from stored where address_hash is not null
 )
 """
 
@@ -87,7 +88,7 @@ def enlisted(stored: str) -> str:
 
     It is a list of CTEs; `of_users` and `of_addresses` have the entries.
     """
-    told = "returning route_id, notification_id, user_id, address"
+    told = "returning route_id, notification_id, user_id, address_hash"
     return f"stored as ({stored} {told}){ENTRIES}"
 
 

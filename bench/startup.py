@@ -214,6 +214,7 @@ def _environment(database_url: str, endpoint: str, catalog: Path) -> dict[str, s
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "CATALOG_PATH": str(catalog),
+        "PERSON_HASH_KEY": "the key of the bench, which is public",
         "EMAIL_FROM": "Dovecote <dovecote@example.com>",
     }
 

@@ -128,6 +128,7 @@ def measure(tree: Path, one: Server, url: str, posts: int) -> Figures:
             "AWS_DEFAULT_REGION": "us-east-1",
             "CATALOG_PATH": str(tree / "layers" / "catalog" / "catalog"),
             "EMAIL_FROM": "Nestbox <success@simulator.amazonses.com>",
+            "PERSON_HASH_KEY": "the key of the bench, which is public",
         },
         stdout=subprocess.PIPE,
         check=True,

@@ -14,6 +14,7 @@ STACK = "dovecote"
 FUNCTION = "AWS::Serverless::Function"
 QUEUE = "AWS::SQS::Queue"
 SCHEMA = "Custom::Schema"
+LOCAL_SECRET = "no secret: the same on every machine"  # noqa: S105
 PSEUDO_PARAMETERS = {
     "AWS::AccountId": ACCOUNT,
     "AWS::NoValue": NO_VALUE,
@@ -165,7 +166,8 @@ class _Reader:
             self._resolver.value(properties.get("Environment", {})).get("Variables", {})
             for properties in (self._globals, own)
         ]
-        return {name: _text(value) for variables in both for name, value in variables.items()}
+        pairs = (pair for variables in both for pair in variables.items())
+        return {name: LOCAL_SECRET if _is_secret(value) else _text(value) for name, value in pairs}
 
     def _layers(self, own: Mapping[str, Any]) -> Iterator[Path]:
         for layer in [*self._globals.get("Layers", []), *own.get("Layers", [])]:
@@ -280,6 +282,11 @@ def _schedule(function: str, name: str, properties: Mapping[str, Any]) -> Schedu
         expression=str(properties["ScheduleExpression"]),
         input=given if isinstance(given, str) else json.dumps(given),
     )
+
+
+def _is_secret(value: Any) -> bool:
+    """Return whether CloudFormation would replace a value with a secret."""
+    return str(value).startswith("{{resolve:secretsmanager:")
 
 
 def _function_arn(name: str) -> str:

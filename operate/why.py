@@ -101,6 +101,8 @@ def _suppression(api: Api, email: str) -> str:
 
 
 def _devices(api: Api, user_id: str) -> str:
+    if api.read("suppressions", user_id=user_id) is not None:
+        return f"user {user_id} was erased: nothing is stored for the user"
     devices = (api.read("devices", user_id=user_id) or {"devices": []})["devices"]
     if not devices:
         return f"user {user_id} has no device"

@@ -70,7 +70,7 @@ def a_submission(
         payload_text=strict_json.text(payload),
         recipients=(),
         deliver_at=deliver_at,
-        fingerprint="f" * 64,
+        digest="f" * 64,
         traceparent=traceparent,
     )
 
@@ -127,8 +127,8 @@ def enter_people(connection: psycopg.Connection[Any]) -> None:
     )
     connection.execute(
         "insert into dovecote.address_routes"
-        ' select lower(address collate "C"), notification_id, route_id'
-        " from dovecote.notification_routes where address is not null"
+        " select address_hash, notification_id, route_id"
+        " from dovecote.notification_routes where address_hash is not null"
         " on conflict do nothing"
     )
 
@@ -139,11 +139,12 @@ def misfiled(connection: psycopg.Connection[Any]) -> list[Any]:
         "with own as ("
         '  select user_id collate "C", notification_id, route_id'
         "  from dovecote.notification_routes where user_id is not null"
-        '  union all select lower(address collate "C"), notification_id, route_id'
+        "  union all select encode(address_hash, 'hex'), notification_id, route_id"
         "  from dovecote.notification_routes where address is not null"
         " ), entered as ("
         '  select user_id collate "C", notification_id, route_id from dovecote.user_routes'
-        "  union all table dovecote.address_routes"
+        "  union all select encode(address_hash, 'hex'), notification_id, route_id"
+        "  from dovecote.address_routes"
         " ) (table own except all table entered) union all (table entered except all table own)"
     ).fetchall()
 

@@ -22,7 +22,7 @@ from tests.canary import heard, kept, overheard
 from tests.catalogs import shipped
 from tests.functions import Functions, environment, run_functions
 from tests.sending import create_topic
-from tests.store import Store
+from tests.store import HASHES, Store
 
 DEFAULT_MAX_ATTEMPTS = 5
 TEMPORARY = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
@@ -147,7 +147,7 @@ def store(database: Database) -> Store:
 @pytest.fixture
 def devices(database: Database) -> PostgresDevices:
     """The devices in this test's database."""
-    return PostgresDevices(database)
+    return PostgresDevices(database, HASHES)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from dovecote.wiring import clients
 from tests.builders import CHANNEL
 from tests.canary import heard
 from tests.sending import SETTINGS
+from tests.store import HASHES
 
 ROOT = Path(__file__).parents[1]
 PROBLEM = "application/problem+json"
@@ -202,6 +203,7 @@ def environment(database_url: str, endpoint: str, catalog: Path, **more: str) ->
         "CATALOG_PATH": str(catalog),
         "EMAIL_FROM": "Dovecote <dovecote@example.com>",
         "SUBMIT_FUNCTION": SUBMIT,
+        "PERSON_HASH_KEY": HASHES.key,
         **SETTINGS.get(CHANNEL, {}),
         **more,
     }

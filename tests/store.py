@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 
+from dovecote.core.person_hash import PersonHash
 from dovecote.store.database import Database
 from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
 from dovecote.store.feedback import PostgresFeedback
@@ -9,6 +10,8 @@ from dovecote.store.operations.notifications import PostgresStories
 from dovecote.store.operations.overview import PostgresOverview
 from dovecote.store.queries import Queries
 from dovecote.store.submit.submissions import PostgresSubmissions
+
+HASHES = PersonHash("canary: the key of tests, which no log has")
 
 
 class Store(
@@ -22,6 +25,7 @@ class Store(
 
     def __init__(self, database: Database, *, default_max_attempts: int) -> None:
         Queries.__init__(self, database)
+        self._hashes = HASHES
         self._default_max_attempts = default_max_attempts
 
     def within(self, seconds: float) -> AbstractContextManager[None]:

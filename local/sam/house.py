@@ -27,6 +27,7 @@ from local.provider import Journal, Provider
 from local.sam import docker
 from local.sam.docker import Bridge
 from local.sam.provider import recall, remember, served
+from local.template import LOCAL_SECRET
 
 NAME = "dovecote"
 HOST = "host.docker.internal"
@@ -106,6 +107,7 @@ def _environment(database_url: str, port: int, targets: dict[str, str]) -> dict[
         **SETTINGS,
         **targets,
         "INLINE_BUDGET_SECONDS": INLINE_BUDGET_SECONDS,
+        "PERSON_HASH_KEY": LOCAL_SECRET,
         "DATABASE_URL": database_url,
         "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
         # There is no Lambda behind that endpoint.

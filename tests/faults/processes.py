@@ -72,10 +72,11 @@ def store_due(
         "  values (gen_random_uuid(), %s, gen_random_uuid()::text, 'f', %s)"
         "  returning notification_id)"
         " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
-        "  target, user_id, address, priority, lane, status, max_attempts, next_attempt_at,"
-        "  expires_at)"
+        "  target, user_id, address, address_hash, priority, lane, status, max_attempts,"
+        "  next_attempt_at, expires_at)"
         " select gen_random_uuid(), notification_id, position, %s, %s, 'u-1',"
-        "  case when %s then address end, %s, %s, 'pending', %s, clock_timestamp(),"
+        "  case when %s then address end, case when %s then md5(address)::bytea end, %s, %s,"
+        "  'pending', %s, clock_timestamp(),"
         "  clock_timestamp() + make_interval(secs => %s)"
         " from n, unnest(%s::text[]) with ordinality as a (address, position)",
         (
@@ -83,6 +84,7 @@ def store_due(
             json.dumps(body["payload"]),
             channel,
             route.target,
+            route.address is not None,
             route.address is not None,
             priority,
             lanes.of(channel)[priority * 2 * lanes.BUCKETS].number,

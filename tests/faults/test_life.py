@@ -52,7 +52,7 @@ from tests.builders import (
     redrive_one,
     stored,
 )
-from tests.store import Store
+from tests.store import HASHES, Store
 
 # The clock moves in tens, so that none of these ends in the milliseconds that a step takes.
 LEASE = 65.0
@@ -115,7 +115,7 @@ class Life(RuleBasedStateMachine):
         self.connection.execute("update dovecote.channel_state set paused_until = null")
         self.now = 0.0
         self.ids = 0
-        self.people = PostgresErasure(self.database)
+        self.people = PostgresErasure(self.database, HASHES)
         self.cancelled = False
         self.erased: set[UUID] = set()
         self.notifications: list[UUID] = []

@@ -182,7 +182,30 @@ def test_nothing_has_a_password() -> None:
     assert cluster["EnableIAMDatabaseAuthentication"] is True
     text = str(transformed())
     assert "MasterUserPassword" not in text
-    assert "secretsmanager" not in text
+    assert "secretsmanager:GetSecretValue" not in text
+
+
+def test_the_key_of_hashes_outlives_the_stack() -> None:
+    secret = transformed()["Resources"]["PersonHashKey"]
+    assert secret["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert secret["UpdateReplacePolicy"] == "Retain"
+    assert secret["Properties"]["GenerateSecretString"]["PasswordLength"] == 64
+
+
+@pytest.mark.parametrize(
+    ("arn", "secret"),
+    [("", "PersonHashKey"), ("arn:aws:secretsmanager:a:1:secret:b",) * 2],
+    ids=["new", "existing"],
+)
+def test_only_submit_and_api_have_the_key_of_hashes(arn: str, secret: str) -> None:
+    given = {
+        name: resolver(PersonHashKeyArn=arn).value(one["Environment"])["Variables"]
+        for name, one in resources("AWS::Lambda::Function").items()
+    }
+    keys = {name: own["PERSON_HASH_KEY"] for name, own in given.items() if "PERSON_HASH_KEY" in own}
+    assert keys == dict.fromkeys(
+        ("SubmitFunction", "ApiFunction"), f"{{{{resolve:secretsmanager:{secret}}}}}"
+    )
 
 
 # The cluster

@@ -175,14 +175,14 @@ def test_what_cannot_be_read_for_any_reason_is_its_own_problem(
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
 ) -> None:
-    real = submission.fingerprint
+    real = submission.digest
 
     def raising(raw: Any, deliver_at: Any) -> str:
         if raw["idempotency_key"] == "bad":
             raise error
         return real(raw, deliver_at)
 
-    monkeypatch.setattr(submission, "fingerprint", raising)
+    monkeypatch.setattr(submission, "digest", raising)
     batch = [light("a"), light("bad"), light("b")]
     answer = submitting.post_batch(batch)
     assert [result["status"] for result in answer.body["results"]] == [202, 500, 202]

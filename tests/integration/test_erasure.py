@@ -1,6 +1,5 @@
 """People are erased: whoever holds their routes, whatever comes afterwards, and nobody else."""
 
-import hashlib
 import json
 import threading
 import time
@@ -14,7 +13,9 @@ import pytest
 
 from dovecote.channels import NAMES
 from dovecote.core.claim import Claim
+from dovecote.core.errors import StoreUnavailable
 from dovecote.core.feedback import Feedback, Verdict
+from dovecote.core.notification import PeopleErased
 from dovecote.core.outcome import Ambiguous, Delivered, Failed, Outcome, Result
 from dovecote.core.transitions import Refusal
 from dovecote.people import erasure
@@ -31,6 +32,7 @@ from tests.builders import (
     ScriptedChannel,
     a_dispatch,
     a_finaliser,
+    a_lease,
     a_notification,
     a_route,
     a_submission,
@@ -45,7 +47,7 @@ from tests.builders import (
 from tests.functions import Functions, environment, run_functions
 from tests.integration.test_http import assert_problem
 from tests.sending import PERMANENT, order, recipient
-from tests.store import Store
+from tests.store import HASHES, Store
 
 Connection = psycopg.Connection[Any]
 HOLDS = dict.fromkeys(NAMES, 0.0) | {CHANNEL: 300.0}
@@ -86,7 +88,7 @@ def people(database_url: str) -> Iterator[PostgresErasure]:
     database = Database(
         lambda: OwnConnection.connect(database_url, autocommit=True, prepare_threshold=None)
     )
-    yield PostgresErasure(database)
+    yield PostgresErasure(database, HASHES)
     database.close()
 
 
@@ -100,11 +102,11 @@ def erase(functions: Functions, path: str, **expected: Any) -> None:
 
 
 def key_of(address: str) -> bytes:
-    return hashlib.sha256(address.lower().encode()).digest()
+    return HASHES.address(address)
 
 
 def suppressed(connection: Connection) -> dict[bytes, tuple[str | None, str]]:
-    found = connection.execute("select address_hash, address, reason from suppressions").fetchall()
+    found = connection.execute("select person_hash, address, reason from suppressions").fetchall()
     return {bytes(key): (email, reason) for key, email, reason in found}
 
 
@@ -132,7 +134,8 @@ def test_a_person_is_erased_from_all_that_is_stored(
 ) -> None:
     one = person("u-1", ANN, data={"first_name": CANARY})
     erase_all_of(USER, one, len(NAMES), functions, connection, provider)
-    assert suppressed(connection) == ({key_of(ANN): (None, "erased")} if ADDRESSED else {})
+    addresses = {key_of(ANN): (None, "erased")} if ADDRESSED else {}
+    assert suppressed(connection) == {HASHES.user("u-1"): (None, "erased"), **addresses}
 
 
 def erase_all_of(
@@ -227,7 +230,7 @@ def test_what_another_erasure_takes_is_passed_by_and_does_not_end_this_one(
     answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(next(people.erase_user("u-1", 2))))
     with psycopg.connect(database_url) as other:
-        asked = {"address": "ann@example.com", "most": 2, **BEGINNING}
+        asked = {"person_hash": key_of("ann@example.com"), "most": 2, **BEGINNING}
         found = rows(other, "people/lock_routes_of_address", asked)
         thread.start()
         waiting_for_a_lock(connection)
@@ -239,18 +242,52 @@ def test_what_another_erasure_takes_is_passed_by_and_does_not_end_this_one(
     assert misfiled(connection) == []
 
 
-def test_what_is_submitted_during_an_erasure_is_there_as_a_whole_and_erased_by_the_next(
+def test_an_erasure_waits_for_a_submit_in_flight_and_erases_what_it_stored(
     store: Store, connection: Connection, database_url: str, people: PostgresErasure
 ) -> None:
-    stored(store, a_notification([a_route()]))
+    thread = threading.Thread(target=lambda: people.suppress_user("u-1"))
     with psycopg.connect(database_url) as other:
-        later = Store(Database(lambda: other), default_max_attempts=5)
+        early = Store(Database(lambda: other), default_max_attempts=5)
         other.execute("select 1")  # begins a transaction, in which the submit stays open
-        stored(later, a_notification([a_route(), a_route()]))
-        assert next(people.erase_user("u-1", 100)).routes == 1
-    assert misfiled(connection) == []
+        stored(early, a_notification([a_route(), a_route()]))
+        thread.start()
+        waiting_for_a_lock(connection)
+    thread.join()
     assert next(people.erase_user("u-1", 100)).routes == 2
     assert misfiled(connection) == fetched(connection, "table user_routes") == []
+
+
+def test_a_submit_waits_for_an_erasure_in_flight_and_stores_nothing_of_the_person(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    def submit() -> None:
+        with pytest.raises(PeopleErased):
+            store.submit(a_notification([a_route()]), a_lease())
+        finished.append(True)
+
+    finished: list[bool] = []
+    thread = threading.Thread(target=submit)
+    with psycopg.connect(database_url) as other:
+        own = PostgresErasure(Database(lambda: other), HASHES)
+        other.execute("select 1")
+        own.suppress_user("u-1")
+        thread.start()
+        waiting_for_a_lock(connection)
+    thread.join()
+    assert finished == [True]
+    assert fetched(connection, "table notifications") == []
+
+
+def test_an_erasure_that_waits_too_long_for_a_submit_changes_nothing(
+    store: Store, connection: Connection, database_url: str, people: PostgresErasure
+) -> None:
+    with psycopg.connect(database_url) as other:
+        early = Store(Database(lambda: other), default_max_attempts=5)
+        other.execute("select 1")
+        stored(early, a_notification([a_route()]))
+        with pytest.raises(StoreUnavailable):
+            people.suppress_user("u-1")
+    assert suppressed(connection) == {}
 
 
 # In flight.
@@ -432,11 +469,11 @@ def many(connection: Connection, routes: int) -> None:
         "  select uuidv7(), 'order.shipped', gen_random_uuid()::text, 'f', '{\"a\": 1}'"
         "  from generate_series(1, %s) i returning notification_id)"
         " insert into notification_routes (route_id, notification_id, position, channel, target,"
-        "  user_id, address, data, priority, lane, status, max_attempts, expires_at,"
+        "  user_id, address, address_hash, data, priority, lane, status, max_attempts, expires_at,"
         "  published_at)"
-        " select uuidv7(), notification_id, 0, 'email', 'address', 'u-1', 'ann@example.com', '{}',"
-        "  1, 2, 'published', 8, now(), now() from n",
-        (routes,),
+        " select uuidv7(), notification_id, 0, 'email', 'address', 'u-1', 'ann@example.com',"
+        "  %s, '{}', 1, 2, 'published', 8, now(), now() from n",
+        (routes, key_of("ann@example.com")),
     )
     enter_people(connection)
 
@@ -476,9 +513,9 @@ def entries_read(database_url: str) -> int:
 def test_thousands_of_routes_are_erased_within_an_answer(
     idle: Functions, connection: Connection
 ) -> None:
-    many(connection, 5_000)
+    many(connection, 20_000)
     begun = time.monotonic()
-    erase(idle, USER, erased=5_000)
+    erase(idle, USER, erased=20_000)
     assert time.monotonic() - begun < 5
     assert fetched(connection, "select distinct payload from notifications") == [("{}",)]
 

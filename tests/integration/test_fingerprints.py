@@ -1,4 +1,4 @@
-"""One fingerprint for both ways to submit: Python computes it for both."""
+"""One digest, and one fingerprint, for both ways to submit: Python computes them for both."""
 
 import hashlib
 import json
@@ -14,6 +14,7 @@ from dovecote.submit import submission
 from tests.catalogs import write_catalog
 from tests.functions import Functions
 from tests.integration.test_submit_in_sql import CALL, ran
+from tests.store import HASHES
 
 Connection = psycopg.Connection[Any]
 
@@ -27,7 +28,7 @@ def in_python(kind: str, payload: str, recipients: str, deliver_at: str | None) 
         f'{{"kind": {json.dumps(kind)}, "idempotency_key": "k", "payload": {payload},'
         f' "recipients": {recipients}, "deliver_at": {json.dumps(deliver_at)}}}'
     )
-    return submission.parse(body.encode(), key=None, traceparent=None).fingerprint
+    return submission.parse(body.encode(), key=None, traceparent=None).digest
 
 
 def in_sql(functions: Functions, connection: Connection, vector: dict[str, Any]) -> str:
@@ -46,13 +47,13 @@ def parts(vector: dict[str, Any]) -> tuple[str, str, str, str | None]:
 
 
 @each_vector
-def test_a_fingerprint_is_the_digest_of_the_canonical_form(vector: dict[str, Any]) -> None:
-    assert hashlib.sha256(vector["canonical"].encode()).hexdigest() == vector["fingerprint"]
+def test_a_digest_is_the_sha256_of_the_canonical_form(vector: dict[str, Any]) -> None:
+    assert hashlib.sha256(vector["canonical"].encode()).hexdigest() == vector["digest"]
 
 
 @pytest.mark.parametrize("vector", WITHOUT_ADDRESS, ids=lambda vector: vector["name"])
 def test_python_gives_the_vector(vector: dict[str, Any]) -> None:
-    assert in_python(*parts(vector)) == vector["fingerprint"]
+    assert in_python(*parts(vector)) == vector["digest"]
 
 
 @pytest.fixture
@@ -68,11 +69,11 @@ def wired(database_url: str, tmp_path: Path) -> Iterator[Functions]:
 def test_a_submit_in_sql_gives_the_vector(
     wired: Functions, connection: Connection, vector: dict[str, Any]
 ) -> None:
-    assert in_sql(wired, connection, vector) == vector["fingerprint"]
+    assert in_sql(wired, connection, vector) == HASHES.fingerprint(vector["digest"])
 
 
-def test_what_is_the_same_has_one_fingerprint_and_what_is_not_has_another() -> None:
-    found = {vector["name"]: vector["fingerprint"] for vector in VECTORS}
+def test_what_is_the_same_has_one_digest_and_what_is_not_has_another() -> None:
+    found = {vector["name"]: vector["digest"] for vector in VECTORS}
     assert found["an order"] == found["members in another order, spaces, escapes that need not be"]
     assert found["a time, in UTC and to the microsecond"] == found["the same time in another zone"]
     assert found["an integer"] != found["as many digits as were sent"]

@@ -235,5 +235,6 @@ def test_minutes_of_old_routes_and_a_long_queue_are_not_read_in_full(
     assert minutes(overview)[0] == 40
     live = explained(connection, "operations/live", **LANES, most=500)
     read = [node for node in nodes(live) if node.get("Relation Name") == "notification_routes"]
-    assert [node["Index Name"] for node in read] == ["notification_routes_due"]
-    assert read[0]["Actual Loops"] * read[0]["Actual Rows"] <= 12 * 500
+    assert {node["Index Name"] for node in read} == {"notification_routes_due"}
+    rows = sum(node["Actual Loops"] * node["Actual Rows"] for node in read)
+    assert rows <= 12 * 500 + len(LANES["lanes"])

@@ -70,10 +70,10 @@ def an_old_one(connection: Connection, days: float = 100, status: str = "publish
         "   'k', gen_random_uuid()::text, 'f', '{}', at"
         "  from (select now() - make_interval(secs => 86400 * %(days)s) as at) t returning *)"
         " insert into notification_routes (route_id, notification_id, position, channel, target,"
-        "  user_id, address, priority, lane, status, max_attempts, next_attempt_at,"
+        "  user_id, address, address_hash, priority, lane, status, max_attempts, next_attempt_at,"
         "  expires_at, published_at, created_at)"
         " select gen_random_uuid(), notification_id, 0, 'email', 'address',"
-        "  'u-1', 'Ann@example.com', 1, 2, %(status)s, 8,"
+        "  'u-1', 'Ann@example.com', 'its hash', 1, 16, %(status)s, 8,"
         "  case when %(status)s = 'pending' then created_at end, created_at + interval '3 days',"
         "  case when %(status)s = 'published' then created_at end, created_at"
         " from n returning route_id",

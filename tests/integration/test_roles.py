@@ -45,7 +45,8 @@ RUNS: Mapping[str, set[str]] = {
         "channel_state/acquire_probe", "channel_state/channel_state", "channel_state/release_probe",
         "channel_state/release_slots", "channel_state/reserve", "channel_state/set_rate",
         "dispatch/accepted", "dispatch/backlog", "dispatch/claim", "dispatch/claim_expired",
-        "dispatch/claim_lapsed", "dispatch/examine", "dispatch/hold_wake_up", "operations/gauges",
+        "dispatch/claim_lapsed", "dispatch/examine", "dispatch/find_due_lanes",
+        "dispatch/hold_wake_up", "operations/gauges",
         *FINALISER,
     },
     "Api": {
@@ -61,8 +62,9 @@ RUNS: Mapping[str, set[str]] = {
         "operations/recorded_routes", "operations/redrive", "operations/redriven_by",
         "operations/redrives", "operations/story", "operations/use_indexes",
         "people/delete_suppression", "people/erase", "people/lock_routes_of_address",
-        "people/lock_routes_of_user", "people/own_addresses", "people/put_suppression",
-        "people/release", "people/suppress_erased", "people/suppression", "submit/find",
+        "people/lock_routes_of_user", "people/lock_submits", "people/own_addresses",
+        "people/put_suppression", "people/release", "people/share_submits",
+        "people/suppress_erased", "people/suppression", "submit/find",
         "submit/notification", "submit/routes",
     },
     "Feedback": {
@@ -134,8 +136,8 @@ select dovecote.store_notification(
     gen_random_uuid(), 'k', gen_random_uuid()::text, 'f', '{}', null, null, 1::smallint, 8, 60,
     gen_random_uuid(), 60,
     '[{"route_id": "00000000-0000-4000-8000-000000000000", "position": 0, "channel": "push",
-       "number": 1, "target": "topic", "claimed": true}]',
-    '{u-1}'
+       "lane": 64, "target": "topic", "claimed": true}]',
+    '{u-1}', '{}'
 )
 """
 
@@ -247,7 +249,7 @@ REFUSED = {
         "select accepted_at from email_deliveries",
         "select rate_asked_at from channel_state",
         "select address from suppressions",
-        "insert into suppressions (address_hash, reason) values ('', 'manual')",
+        "insert into suppressions (person_hash, reason) values ('', 'manual')",
         "update notifications set payload = ''",
         "select from user_routes",
         "select from address_routes",
@@ -312,7 +314,7 @@ REFUSED = {
         "update push_devices set endpoint = 'x'",
         "delete from email_deliveries",
         "select from suppressions",
-        "insert into suppressions (address_hash, reason) values ('', 'manual')",
+        "insert into suppressions (person_hash, reason) values ('', 'manual')",
         "select from channel_state",
         "select from inbox",
         "select from user_routes",
@@ -343,7 +345,7 @@ REFUSED_TO_ALL = [
     "delete from user_routes",
     "delete from address_routes",
     "update user_routes set user_id = 'x'",
-    "update address_routes set address = 'x'",
+    "update address_routes set address_hash = ''",
     "truncate notification_routes",
     "create table dovecote.mine ()",
     "alter table notification_routes add column mine text",

@@ -36,6 +36,7 @@ DEFAULTS = {
     "inline_routes": 2,
     "inline_budget_seconds": 3,
     "otel_exporter_otlp_endpoint": "",
+    "person_hash_key": "",
     "retention_days": 90,
     "catalog_path": "/opt/catalog",
 }

@@ -399,28 +399,28 @@ def test_a_fault_repeats_no_regular_expression_and_no_path_of_the_library() -> N
         assert "$" not in detail
 
 
-# The fingerprint.
+# The digest.
 
 
-def fingerprint(**changes: Any) -> str:
-    return parsed(**changes).fingerprint
+def digest(**changes: Any) -> str:
+    return parsed(**changes).digest
 
 
 RECIPIENTS = [{"user_id": "u-1"}, {"user_id": "u-2"}]
 
 
-def test_the_same_body_has_the_same_fingerprint_however_it_is_written() -> None:
+def test_the_same_body_has_the_same_digest_however_it_is_written() -> None:
     document = json.loads(a_body())
     turned = dict(reversed(document.items()))
     turned["payload"] = dict(reversed(document["payload"].items()))
     spaced = json.dumps(turned, indent=4).encode()
     escaped = a_body().replace(b"DHL", b"\\u0044HL")
-    assert {parsed(body).fingerprint for body in (a_body(), spaced, escaped)} == {fingerprint()}
+    assert {parsed(body).digest for body in (a_body(), spaced, escaped)} == {digest()}
 
 
-def test_the_key_is_no_part_of_the_fingerprint() -> None:
-    assert fingerprint(idempotency_key="another") == fingerprint()
-    assert fingerprint(idempotency_key=..., key="another") == fingerprint()
+def test_the_key_is_no_part_of_the_digest() -> None:
+    assert digest(idempotency_key="another") == digest()
+    assert digest(idempotency_key=..., key="another") == digest()
 
 
 @pytest.mark.parametrize(
@@ -441,8 +441,8 @@ def test_the_key_is_no_part_of_the_fingerprint() -> None:
     ],
     ids=str,
 )
-def test_another_body_has_another_fingerprint(one: dict[str, Any], other: dict[str, Any]) -> None:
-    assert fingerprint(**one) != fingerprint(**other)
+def test_another_body_has_another_digest(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert digest(**one) != digest(**other)
 
 
 # Whatever is sent.

@@ -284,6 +284,12 @@ def test_where_the_api_knows_no_suppressions_and_no_devices_there_are_none() -> 
     assert lines(an_api({}), "--user", "u-1")[1:] == ["user u-1 has no device"]
 
 
+def test_it_says_that_a_user_was_erased() -> None:
+    erased = {"user_id": "u-1", "reason": "erased", "created_at": EARLIER}
+    told = lines(an_api({"suppressions?user_id=u-1": erased}), "--user", "u-1")
+    assert told[1:] == ["user u-1 was erased: nothing is stored for the user"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["--user", "u-1", "--email", ANN], ["--key", "k"], ["--user", "u-1", "--kind", "k"]],

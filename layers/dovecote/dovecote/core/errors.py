@@ -39,5 +39,9 @@ class TokenRefused(Exception):
     """The provider refuses a device's token, or has no application for its platform."""
 
 
+class UserErased(Exception):
+    """The user was erased: nothing may be stored for the user."""
+
+
 class CannotBeSent(Exception):
     """A claim holds nothing that can be sent; the message repeats no value of the claim."""

@@ -1,6 +1,6 @@
 """A notification: submitted, built, stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -46,7 +46,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A well-formed request to notify, not yet held against the catalog.
 
     `payload_text` is the payload as it is stored: compact JSON with numbers as they were sent.
-    `fingerprint` is the SHA-256 of kind, payload, recipients in order and deliver_at as sent.
+    `digest` is the SHA-256 of kind, payload, recipients in order and deliver_at as sent. The store
+    keeps a fingerprint of it, which confirms no guess of the content.
     """
 
     kind: str
@@ -55,7 +56,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     payload_text: str
     recipients: Sequence[Recipient]
     deliver_at: datetime | None
-    fingerprint: str
+    digest: str
     traceparent: str | None
 
 
@@ -113,6 +114,14 @@ class DevicesFound(Exception):
     def __init__(self, devices: Sequence[UserDevice]) -> None:
         super().__init__()
         self.devices = devices
+
+
+class PeopleErased(Exception):
+    """Routes of a notification, by their ids, name people who were erased."""
+
+    def __init__(self, route_ids: Collection[UUID]) -> None:
+        super().__init__()
+        self.route_ids = route_ids
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):

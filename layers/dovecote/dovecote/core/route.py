@@ -44,6 +44,11 @@ class Addressed(msgspec.Struct, frozen=True, kw_only=True):
     device_session_id: str | None
     address: str | None
 
+    @property
+    def names_person(self) -> bool:
+        """Return whether a route names a user or an address."""
+        return self.user_id is not None or self.address is not None
+
 
 class NewRoute(Addressed, frozen=True, kw_only=True):
     """A route about to be stored; `skip` is the reason why it will never be tried.

@@ -8,16 +8,17 @@ import msgspec
 from msgspec import Meta, Struct
 
 from dovecote.core.device import Device, Registration
-from dovecote.core.errors import ProviderUnavailable, TokenRefused
+from dovecote.core.errors import ProviderUnavailable, TokenRefused, UserErased
 from dovecote.core.parsing import bodies, queries
 from dovecote.core.parsing.identifiers import Identifier
 from dovecote.core.parsing.queries import Page, Reader
-from dovecote.core.problems import Fault, Invalid, NotFound
+from dovecote.core.problems import Conflict, Fault, Invalid, NotFound
 
 if TYPE_CHECKING:  # few functions register devices
     from dovecote.channels.endpoints import Endpoints
 
 REFUSED = "The device cannot be registered."
+ERASED = "The user was erased. DELETE /suppressions?user_id=… lifts that."
 
 DEVICE: Mapping[str, Reader] = {
     "user_id": queries.identifier,
@@ -59,8 +60,13 @@ class DeviceStore(Protocol):
     def sessions(self, user_id: str) -> Sequence[str]:
         """Return the ids of a user's devices, deleted ones with undeleted endpoints included."""
 
+    def is_erased(self, user_id: str) -> bool:
+        """Return whether a user was erased."""
+
     def put(self, device: Device) -> Sequence[str]:
         """Register a device, or give it its new token and endpoint; return its retired endpoints.
+
+        Raises UserErased with nothing stored.
 
         Another device that had the endpoint loses it, and its waiting routes are skipped. Retired
         endpoints are those that this device used and that the caller is to delete.
@@ -106,7 +112,10 @@ class Devices(Struct, kw_only=True):
     endpoints: "Endpoints"
 
     def put(self, body: bytes) -> Device:
-        """Register a device, or give it another token; raise Malformed, TooLarge or Invalid."""
+        """Register a device, or give it another token.
+
+        Raises Malformed, TooLarge, Invalid, and Conflict for an erased user.
+        """
         request = bodies.read(body, DeviceRequest, REFUSED)
         if len(request.token.encode()) > MAX_TOKEN_BYTES:
             detail = f"is longer than {MAX_TOKEN_BYTES:,} bytes in UTF-8"
@@ -115,6 +124,8 @@ class Devices(Struct, kw_only=True):
             device, retired = self._register(request)
         except TokenRefused as error:
             raise Invalid(REFUSED, [Fault("", str(error))]) from None
+        except UserErased:
+            raise Conflict(ERASED) from None
         for endpoint in retired:
             self._delete_endpoint(device.user_id, device.device_session_id, endpoint)
         return device
@@ -138,6 +149,8 @@ class Devices(Struct, kw_only=True):
 
     def _register(self, request: DeviceRequest) -> tuple[Device, Sequence[str]]:
         """Create an endpoint and store it; repeat if the endpoint no longer exists after that."""
+        if self.store.is_erased(request.user_id):
+            raise UserErased
         for _ in range(TRIES):
             device = Device(
                 user_id=request.user_id,
@@ -146,7 +159,11 @@ class Devices(Struct, kw_only=True):
                 token=request.token,
                 endpoint=self.endpoints.create(request.platform, request.token),
             )
-            retired = self.store.put(device)
+            try:
+                retired = self.store.put(device)
+            except UserErased:  # since the first look
+                self._delete_endpoint(device.user_id, device.device_session_id, device.endpoint)
+                raise
             if self.endpoints.enable(device.endpoint, device.token):
                 return device, retired
         raise ProviderUnavailable("EndpointDeleted")

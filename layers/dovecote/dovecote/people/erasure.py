@@ -44,16 +44,22 @@ class People(Protocol):
     def erase_address(self, address: str, most: int) -> Iterator[Erased]:
         """Erase an address, and its users, from so many routes at a time; yield as `erase_user`."""
 
-    def suppress(self, address: str) -> None:
-        """Suppress an address by its hash alone."""
+    def suppress_user(self, user_id: str) -> None:
+        """Suppress a user by a hash alone.
+
+        A submission at the same time is stored before the suppression, or without the user.
+        """
+
+    def suppress_address(self, address: str) -> None:
+        """Suppress an address by its hash alone, as `suppress_user` does."""
 
 
 class Erasure(msgspec.Struct, kw_only=True):
     """Use cases that erase a person.
 
     A caller must repeat an erasure that reports `remaining`. Each erased route is counted once.
-    Pending submissions in SQL that may concern the person are expanded first, so that what they
-    store is erased too.
+    The suppression comes first: from then on nothing is stored for the person. Pending submissions
+    in SQL that may concern the person are expanded, so that the inbox names the person no more.
     """
 
     people: People
@@ -64,7 +70,7 @@ class Erasure(msgspec.Struct, kw_only=True):
     log: Log
 
     def user(self, query: str) -> Erased:
-        """Erase a user, and suppress the addresses that no other user has.
+        """Erase a user, and suppress the user and the addresses that no other user has.
 
         Devices come first: if SNS is out of reach, no erased route is missing from a count. Raises
         Malformed, Invalid, Unavailable and ProviderUnavailable.
@@ -75,6 +81,7 @@ class Erasure(msgspec.Struct, kw_only=True):
         )["user_id"]
         ends = self.clock() + BEGIN_SECONDS
         with self.limits.within(ANSWER_SECONDS):
+            self.people.suppress_user(user_id)
             sessions = self.devices.sessions(user_id)
             gone = sum(self._forget(user_id, session, ends) for session in sessions)
             pending = self.expand({"user_id": user_id})
@@ -93,7 +100,7 @@ class Erasure(msgspec.Struct, kw_only=True):
         )["email"]
         ends = self.clock() + BEGIN_SECONDS
         with self.limits.within(ANSWER_SECONDS):
-            self.people.suppress(address)
+            self.people.suppress_address(address)
             pending = self.expand({"address": address})
             erased = self._erased(self.people.erase_address(address, MOST), ends)
         return self._logged(replace(erased, remaining=erased.remaining or pending))

@@ -14,6 +14,7 @@ from dovecote.core.device import UserDevice
 from dovecote.core.notification import (
     DevicesFound,
     NewNotification,
+    PeopleErased,
     Recipient,
     Stored,
     Submission,
@@ -23,6 +24,7 @@ from dovecote.core.ports import Clock
 from dovecote.core.problems import Fault, Invalid, TooLarge
 from dovecote.core.route import NewRoute
 from dovecote.submit.checking import Checking, Ids, TemplatePreview
+from dovecote.submit.erased import without
 from dovecote.submit.ports import Submissions
 
 MAX_ROUTES = 10_000
@@ -80,7 +82,10 @@ class Routing(msgspec.Struct, frozen=True):
         data = None if recipient.data is None else strict_json.text(recipient.data)
         for channel in kind.channels:
             for route in self.planners[channel].routes(recipient, devices):
-                yield route if data is None else msgspec.structs.replace(route, data=data)
+                if route.names_person:
+                    yield route if data is None else msgspec.structs.replace(route, data=data)
+                else:  # it is never sent, and no erasure could find it
+                    yield msgspec.structs.replace(route, device_session_id=None, locale=None)
 
 
 class BuildNotification:
@@ -141,14 +146,17 @@ class BuildNotification:
     def store(self, notification: NewNotification, lease: Lease, *, at_once: int) -> Stored | None:
         """Store a notification, with routes to the devices of its users where they have any.
 
-        Return None if its key is taken. Raises TooLarge and StoreError.
+        Erased people are left out. Return None if its key is taken. Raises TooLarge and StoreError.
         """
         users = self.users(notification.submission)
-        try:
-            return self._submissions.submit(notification, lease, unless_devices_of=users)
-        except DevicesFound as found:
-            notification = self.with_devices(notification, found.devices, at_once=at_once)
-        return self._submissions.submit(notification, lease)
+        while True:
+            try:
+                return self._submissions.submit(notification, lease, unless_devices_of=users)
+            except DevicesFound as found:
+                notification = self.with_devices(notification, found.devices, at_once=at_once)
+                users = []
+            except PeopleErased as found:
+                notification = without(notification, found.route_ids)
 
     def _devices(self, submission: Submission) -> Sequence[UserDevice]:
         users = self.users(submission)

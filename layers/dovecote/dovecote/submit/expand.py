@@ -183,7 +183,7 @@ class Expand(msgspec.Struct, kw_only=True):
         """Delete a submission whose key a notification holds; raise Mismatch if they differ."""
         holder = self.submissions.find(row.kind, row.idempotency_key)
         if holder is not None:
-            check_same(holder, submission)
+            check_same(holder, self.submissions.fingerprint(submission))
         self.inbox.take(row.notification_id)
 
     def _fail(

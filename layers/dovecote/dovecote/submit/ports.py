@@ -9,7 +9,13 @@ from dovecote.core.channel_state import ChannelState, SendSlots
 from dovecote.core.claim import Lease
 from dovecote.core.device import UserDevice
 from dovecote.core.inbox import PendingSubmission
-from dovecote.core.notification import NewNotification, Notification, Priority, Stored
+from dovecote.core.notification import (
+    NewNotification,
+    Notification,
+    Priority,
+    Stored,
+    Submission,
+)
 from dovecote.dispatch.ports import BatchStore
 
 
@@ -31,9 +37,13 @@ class Submissions(Protocol):
     ) -> Stored | None:
         """Store a notification with its routes; return None if its key is taken.
 
-        Raises DevicesFound, with nothing stored, if one of those users has a live device.
+        Raises DevicesFound, with nothing stored, if one of those users has a live device, and
+        PeopleErased, with nothing stored, if routes name people who were erased.
         Raises StoreBusy while another transaction is storing the same key.
         """
+
+    def fingerprint(self, submission: Submission) -> str:
+        """Return the fingerprint that the store keeps of a submission."""
 
     def devices(self, user_ids: Sequence[str]) -> list[UserDevice]:
         """Return the devices of these users, the oldest first."""

@@ -119,7 +119,7 @@ def _submission(raw: Any, key: str | None, traceparent: str | None) -> Submissio
         payload_text=payload_text,
         recipients=recipients,
         deliver_at=values["deliver_at"],
-        fingerprint=fingerprint(raw, values["deliver_at"]),
+        digest=digest(raw, values["deliver_at"]),
         traceparent=traceparent,
     )
 
@@ -255,7 +255,7 @@ def _limit_faults(values: Mapping[str, Any], payload_text: str) -> list[Fault]:
     return faults
 
 
-def fingerprint(raw: Mapping[str, Any], deliver_at: datetime | None) -> str:
+def digest(raw: Mapping[str, Any], deliver_at: datetime | None) -> str:
     """Return the SHA-256 of the members that make two requests the same, with the time in UTC.
 
     A submit in SQL has the same when it is expanded. tests/vectors/ has results.

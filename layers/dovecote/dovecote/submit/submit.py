@@ -123,7 +123,10 @@ class Submit:
         Raises as a call does.
         """
         stored = self._stored(submission, lease, at_once)
-        return _replayed(stored, submission) if isinstance(stored, Notification) else stored
+        if isinstance(stored, Notification):
+            check_same(stored, self._submissions.fingerprint(submission))
+            return _replayed(stored)
+        return stored
 
     def deliver(self, stored: Sequence[Stored], began: float) -> list[Receipt]:
         """Try what was claimed, leave to dispatch what is due beyond it, and return the receipts.
@@ -253,17 +256,16 @@ def _receipt(stored: Stored, tried: Sequence[Route]) -> Receipt:
     )
 
 
-def check_same(existing: Notification, submission: Submission) -> None:
-    """Raise Mismatch if a submission differs from the notification that has its key."""
-    if existing.fingerprint != submission.fingerprint:
+def check_same(existing: Notification, fingerprint: str) -> None:
+    """Raise Mismatch if the notification that has a key has another fingerprint."""
+    if existing.fingerprint != fingerprint:
         raise Mismatch(
             "The idempotency key was already used with a different body.",
             [Fault("/idempotency_key", "belongs to another notification of this kind")],
         )
 
 
-def _replayed(existing: Notification, submission: Submission) -> Receipt:
-    check_same(existing, submission)
+def _replayed(existing: Notification) -> Receipt:
     return Receipt(
         notification_id=existing.notification_id,
         kind=existing.kind,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dovecote.wiring.clients import database, expand_by_submit, provider_client
 from dovecote.wiring.observability import log
-from dovecote.wiring.settings import load
+from dovecote.wiring.settings import load, person_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ def notifications() -> Notifications:
     from dovecote.operations.notifications import Notifications
     from dovecote.store.operations.notifications import PostgresStories
 
-    return Notifications(store=PostgresStories(database()), inbox=inbox())
+    return Notifications(store=PostgresStories(database(), person_hash()), inbox=inbox())
 
 
 @cache
@@ -79,7 +79,7 @@ def find_devices(query: str) -> Page[Registration]:
     from dovecote.people.devices import find_devices
     from dovecote.store.people.devices import PostgresDevices
 
-    return find_devices(PostgresDevices(database()), query)
+    return find_devices(PostgresDevices(database(), person_hash()), query)
 
 
 @cache
@@ -94,7 +94,9 @@ def devices() -> Devices:
     client = partial(provider_client, settings=settings)
     having = (one for one in channels.every().values() if one.has_endpoints)
     every = (one.endpoints(settings.of(one.name), client) for one in having)
-    return Devices(store=PostgresDevices(database()), endpoints=next(every, NoEndpoints()))
+    return Devices(
+        store=PostgresDevices(database(), person_hash()), endpoints=next(every, NoEndpoints())
+    )
 
 
 @cache
@@ -104,7 +106,7 @@ def erasure() -> Erasure:
     from dovecote.store.people.erasure import PostgresErasure
 
     return Erasure(
-        people=PostgresErasure(database()),
+        people=PostgresErasure(database(), person_hash()),
         devices=devices(),
         expand=expand_waiting,
         limits=database(),
@@ -119,4 +121,4 @@ def suppressions() -> KeepSuppressions:
     from dovecote.people.suppressions import KeepSuppressions
     from dovecote.store.people.suppressions import PostgresSuppressions
 
-    return KeepSuppressions(store=PostgresSuppressions(database()))
+    return KeepSuppressions(store=PostgresSuppressions(database(), person_hash()))

@@ -24,7 +24,7 @@ from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
 from dovecote.store.submit.submissions import PostgresSubmissions
 from dovecote.wiring.clients import database, provider_client
 from dovecote.wiring.observability import inner_span, log, measurements
-from dovecote.wiring.settings import Settings, load
+from dovecote.wiring.settings import Settings, load, person_hash
 
 
 @cache
@@ -36,7 +36,8 @@ def dispatch_store() -> PostgresDispatchStore:
 @cache
 def submissions() -> PostgresSubmissions:
     """Return the store of submitted notifications."""
-    return PostgresSubmissions(database(), default_max_attempts=load().max_attempts)
+    most = load().max_attempts
+    return PostgresSubmissions(database(), person_hash(), default_max_attempts=most)
 
 
 @cache

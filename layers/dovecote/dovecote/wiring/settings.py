@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from dovecote.channels import NAMES, every
 from dovecote.core.parsing.settings import BadSettings, read
+from dovecote.core.person_hash import PersonHash
 
 if TYPE_CHECKING:
     from dovecote.channels.base import ChannelSettings
@@ -53,6 +54,7 @@ class Variables(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     inline_budget_seconds: Annotated[float, Meta(gt=0, le=8)] = 3.0
     otel_exporter_otlp_endpoint: Annotated[str, Meta(pattern=r"^https?://[^\s/]\S*\Z")] = ""
     retention_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
+    person_hash_key: Annotated[str, Meta(min_length=32)] = ""
     catalog_path: str = "/opt/catalog"
 
     @property
@@ -92,6 +94,14 @@ class Settings(Variables, frozen=True, kw_only=True):
 def load() -> Settings:
     """Return the settings of this process's environment; raise BadSettings."""
     return from_environment(os.environ)
+
+
+@cache
+def person_hash() -> PersonHash:
+    """Return the hashes of people; raise BadSettings without their key."""
+    if not load().person_hash_key:
+        raise BadSettings("PERSON_HASH_KEY: is not set; set the same text in submit and api")
+    return PersonHash(load().person_hash_key)
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

@@ -46,7 +46,7 @@ def test_an_erased_route_is_found_neither_by_its_user_nor_by_its_address(
     assert misfiled(connection) == []
     assert fetched(connection, "table address_routes") == fetched(
         connection,
-        "select lower(address), notification_id, route_id from notification_routes"
+        "select address_hash, notification_id, route_id from notification_routes"
         " where address is not null",
     )
     for query in ("user_id=u-1", f"email={ANN.replace('+', '%2B')}"):
@@ -61,16 +61,16 @@ def test_an_address_that_another_user_has_too_is_not_suppressed_with_the_user(
     other = [{"user_id": "u-2", "email": ANN, "data": {"first_name": "N"}}]
     assert idle.post(a_body(idempotency_key="2", recipients=other)).status == 202
     erase(idle, USER, erased=len(NAMES))
-    assert suppressed(connection) == {}
+    assert key_of(ANN) not in suppressed(connection)
     erase(idle, at_address(ANN), erased=1)
-    assert suppressed(connection) == {key_of(ANN): (None, "erased")}
+    assert suppressed(connection)[key_of(ANN)] == (None, "erased")
 
 
 def test_what_was_known_of_a_suppressed_address_goes_with_it(
     idle: Functions, connection: Connection
 ) -> None:
     connection.execute(
-        "insert into suppressions (address_hash, address, reason, route_id, message_id)"
+        "insert into suppressions (person_hash, address, reason, route_id, message_id)"
         " values (%s, %s, 'bounced', gen_random_uuid(), 'm-1')",
         (key_of(ANN), ANN),
     )

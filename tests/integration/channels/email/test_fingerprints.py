@@ -14,6 +14,7 @@ from tests.integration.test_fingerprints import (
     parts,
     wired,
 )
+from tests.store import HASHES
 
 __all__ = ["wired"]
 
@@ -22,11 +23,11 @@ WITH_ADDRESS = [vector for vector in VECTORS if vector not in WITHOUT_ADDRESS]
 
 @pytest.mark.parametrize("vector", WITH_ADDRESS, ids=lambda vector: vector["name"])
 def test_python_gives_the_vector(vector: dict[str, Any]) -> None:
-    assert in_python(*parts(vector)) == vector["fingerprint"]
+    assert in_python(*parts(vector)) == vector["digest"]
 
 
 @pytest.mark.parametrize("vector", WITH_ADDRESS, ids=lambda vector: vector["name"])
 def test_a_submit_in_sql_gives_the_vector(
     wired: Functions, connection: psycopg.Connection[Any], vector: dict[str, Any]
 ) -> None:
-    assert in_sql(wired, connection, vector) == vector["fingerprint"]
+    assert in_sql(wired, connection, vector) == HASHES.fingerprint(vector["digest"])

@@ -277,7 +277,7 @@ NOT_RELEASED = {
     "it expired": "expires_at = now()",
     "it was skipped for another reason": "last_error = 'not allowed here'",
     "it was cancelled": "status = 'cancelled'",
-    "it is somebody else's": "address = 'success+bob@simulator.amazonses.com'",
+    "it is somebody else's": "address_hash = 'the hash of another'",
 }
 
 

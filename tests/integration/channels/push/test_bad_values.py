@@ -76,6 +76,6 @@ def _pushes(connection: Connection) -> None:
             " insert into dovecote.notification_routes (route_id, notification_id, position,"
             " channel, target, user_id, priority, lane, status, max_attempts, next_attempt_at,"
             " expires_at) select gen_random_uuid(), notification_id, 0, 'push', 'topic', %(user)s,"
-            " 1, 8, 'pending', 2, now(), now() + interval '1 hour' from one",
+            " 1, 64, 'pending', 2, now(), now() + interval '1 hour' from one",
             {"user": user},
         )

@@ -26,7 +26,7 @@ from tests.builders import (
 )
 from tests.conftest import DEFAULT_MAX_ATTEMPTS
 from tests.functions import PROBLEM, Functions, environment, run_functions
-from tests.store import Store
+from tests.store import HASHES, Store
 
 Connection = psycopg.Connection[Any]
 GONE = "device is dead or no longer registered"
@@ -311,7 +311,7 @@ def test_devices_that_die_while_their_routes_are_claimed_and_cancelled_meet_no_d
     ids = [notification.notification_id for notification in reversed(notifications)]
     side_by_side(
         database_url,
-        lambda own: [PostgresDevices(own).delete("u-1", session) for session in sessions],
+        lambda own: [PostgresDevices(own, HASHES).delete("u-1", session) for session in sessions],
         lambda own: [claim_all(a_store(own), batch=8) for _ in range(20)],
         lambda own: [a_store(own).cancel(notification_id) for notification_id in ids],
     )

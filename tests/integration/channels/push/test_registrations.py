@@ -20,7 +20,7 @@ from botocore.config import Config
 
 from dovecote.channels.push.endpoints import SnsEndpoints
 from dovecote.core.device import Device
-from dovecote.core.problems import NotFound
+from dovecote.core.problems import Conflict, NotFound
 from dovecote.people.devices import Devices
 from dovecote.people.erasure import Erasure
 from dovecote.store.database import Connection as OwnConnection
@@ -29,6 +29,7 @@ from dovecote.store.people.devices import PostgresDevices
 from dovecote.store.people.erasure import PostgresErasure
 from local.provider import Running
 from tests.builders import RecordingLog
+from tests.store import HASHES
 
 Connection = psycopg.Connection[Any]
 Act = Callable[["Parts"], None]
@@ -80,13 +81,13 @@ class Parts:
             sns, "create_platform_endpoint", "set_endpoint_attributes", "delete_endpoint"
         )
         store = steps.wrap(
-            PostgresDevices(database), "put", "delete", "using", "sessions", "replace_endpoint",
-            "endpoint_deleted",
+            PostgresDevices(database, HASHES), "put", "delete", "using", "sessions", "is_erased",
+            "replace_endpoint", "endpoint_deleted",
         )  # fmt: skip
         endpoints = SnsEndpoints(client=client, applications={"GCM": application})
         self.devices = Devices(store=store, endpoints=endpoints)
         self.erasure = Erasure(
-            people=steps.wrap(PostgresErasure(database), "erase_user"),
+            people=steps.wrap(PostgresErasure(database, HASHES), "suppress_user", "erase_user"),
             devices=self.devices,
             expand=lambda _: False,
             limits=database,
@@ -125,7 +126,9 @@ class Scene:
         """Forget all, and register the phone of u-1."""
         self._registry.endpoints.clear()
         endpoint = self._registry.create_endpoint(self._application, OLD, "", {})
-        self._connection.execute("truncate dovecote.push_devices, dovecote.retired_endpoints")
+        self._connection.execute(
+            "truncate dovecote.push_devices, dovecote.retired_endpoints, dovecote.suppressions"
+        )
         self._connection.execute(
             "insert into dovecote.push_devices"
             " (user_id, device_session_id, platform, token, endpoint)"
@@ -205,7 +208,9 @@ def put(user: str, token: str) -> Act:
 
 
 def check_put(parts: Parts, user: str, body: bytes) -> None:
-    assert parts.devices.put(body).user_id == user
+    # An erased user registers nothing more.
+    with suppress(Conflict):
+        assert parts.devices.put(body).user_id == user
 
 
 def delete(user: str) -> Act:
@@ -331,7 +336,7 @@ def at_once(database_url: str, *devices: Device) -> None:
             lambda: OwnConnection.connect(database_url, autocommit=True, prepare_threshold=None)
         )
         together.wait()
-        PostgresDevices(own).put(device)
+        PostgresDevices(own, HASHES).put(device)
         own.close()
 
     with ThreadPoolExecutor(len(devices)) as executor:

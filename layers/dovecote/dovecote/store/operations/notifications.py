@@ -9,8 +9,9 @@ import msgspec
 from psycopg.rows import dict_row
 
 from dovecote.core.notification import Cancellation, Notification, Story
+from dovecote.core.person_hash import PersonHash
 from dovecote.core.route import EmailRecord, Event, Route, Status
-from dovecote.store.database import Opened
+from dovecote.store.database import Database, Opened
 from dovecote.store.queries import cursor, execute, in_transaction, rows
 from dovecote.store.submit.notifications import PostgresNotifications
 
@@ -23,6 +24,10 @@ PARTS = ("submit/notification", "submit/routes", "operations/story", "operations
 
 class PostgresStories(PostgresNotifications):
     """Notifications by id, key or person, with their histories."""
+
+    def __init__(self, database: Database, hashes: PersonHash) -> None:
+        super().__init__(database)
+        self._hashes = hashes
 
     def story(self, notification_id: UUID) -> Story | None:
         """Return a notification with its routes and their histories, in one round trip.
@@ -51,7 +56,10 @@ class PostgresStories(PostgresNotifications):
 
     def of_email(self, email: str, after: UUID | None, limit: int) -> list[Notification]:
         """Return an address's notifications after a place, the newest first, with its routes."""
-        return self._found("operations/find_by_email", email=email, after=after, limit=limit)
+        address_hash = self._hashes.address(email)
+        return self._found(
+            "operations/find_by_email", address_hash=address_hash, after=after, limit=limit
+        )
 
     @in_transaction
     def cancel(self, connection: Opened, notification_id: UUID) -> Cancellation | None:

@@ -6,7 +6,9 @@ from datetime import datetime
 from msgspec.structs import asdict
 
 from dovecote.core.device import Device, Registration
-from dovecote.store.database import Opened
+from dovecote.core.errors import UserErased
+from dovecote.core.person_hash import PersonHash
+from dovecote.store.database import Database, Opened
 from dovecote.store.queries import Parameters, Queries, execute, in_transaction, rows
 
 
@@ -23,6 +25,10 @@ def mark_device_dead(
 
 class PostgresDevices(Queries):
     """The devices of users."""
+
+    def __init__(self, database: Database, hashes: PersonHash) -> None:
+        super().__init__(database)
+        self._hashes = hashes
 
     def registrations(
         self, user_id: str, session: str | None, after: str, limit: int
@@ -42,15 +48,30 @@ class PostgresDevices(Queries):
         found = self._rows("devices/sessions", user_id=user_id)
         return [row["device_session_id"] for row in found]
 
+    def is_erased(self, user_id: str) -> bool:
+        """Return whether a user was erased."""
+        return self.database.ask(lambda connection: self._is_erased(connection, user_id))
+
     @in_transaction
     def put(self, connection: Opened, device: Device) -> Sequence[str]:
-        """Register a device, or give it its new token; return its retired endpoints."""
+        """Register a device, or give it its new token; return its retired endpoints.
+
+        Raises UserErased.
+        """
         parameters = asdict(device)
+        execute(connection, "people/share_submits")
+        if self._is_erased(connection, device.user_id):
+            raise UserErased
         execute(connection, "devices/lock_device", parameters)
         _detach(connection, "devices/release_endpoint", parameters)
         execute(connection, "devices/retire_endpoint", parameters)
         execute(connection, "devices/put_device", parameters)
         return _retired(connection, parameters)
+
+    def _is_erased(self, connection: Opened, user_id: str) -> bool:
+        return bool(
+            rows(connection, "people/suppression", {"person_hash": self._hashes.user(user_id)})
+        )
 
     @in_transaction
     def delete(self, connection: Opened, user_id: str, device_session_id: str) -> Sequence[str]:

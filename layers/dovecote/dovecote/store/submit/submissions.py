@@ -1,6 +1,6 @@
 """Store new notifications."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,18 +11,33 @@ from dovecote.channels import lanes
 from dovecote.channels.lanes import Lane
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.device import UserDevice
-from dovecote.core.notification import DevicesFound, NewNotification, Stored
+from dovecote.core.notification import (
+    DevicesFound,
+    NewNotification,
+    PeopleErased,
+    Stored,
+    Submission,
+)
+from dovecote.core.person_hash import USER, PersonHash
 from dovecote.core.route import NewRoute, Route, Status
 from dovecote.store.database import Database
 from dovecote.store.queries import raw_rows
 from dovecote.store.submit.notifications import PostgresNotifications
 
+ADDRESS = "address"
+
+Person = tuple[str, str]
+"""A user or an address: the field of the route, and its value."""
+
 
 class PostgresSubmissions(PostgresNotifications):
     """New notifications, the devices they go to, and earlier ones with the same key."""
 
-    def __init__(self, database: Database, *, default_max_attempts: int) -> None:
+    def __init__(
+        self, database: Database, hashes: PersonHash, *, default_max_attempts: int
+    ) -> None:
         super().__init__(database)
+        self._hashes = hashes
         self._default_max_attempts = default_max_attempts
 
     def submit(
@@ -35,14 +50,25 @@ class PostgresSubmissions(PostgresNotifications):
         """Store a notification with its routes in one statement; return None if its key is taken.
 
         Return None too if it comes from the inbox and is not pending there any more. Raises
-        DevicesFound, with nothing stored, if one of those users has a live device.
+        DevicesFound, with nothing stored, if one of those users has a live device, and
+        PeopleErased, with nothing stored, if routes name people who were erased.
         """
-        parameters = _parameters(notification, lease, unless_devices_of)
-        ((created_at, due_at, devices, suppressed),) = self.database.ask(
+        people = self._people(notification.routes)
+        parameters = {
+            **_parameters(notification, lease, unless_devices_of),
+            "fingerprint": self.fingerprint(notification.submission),
+            "routes": _routes_json(notification, people),
+            "people": list(set(people.values())),
+        }
+        ((created_at, due_at, devices, suppressed, erased),) = self.database.ask(
             lambda connection: raw_rows(connection, "submit/submit", parameters)
         )
         if devices is not None:
             raise DevicesFound(msgspec.json.decode(devices, type=list[UserDevice]))
+        if erased is not None:
+            raise PeopleErased(
+                _routes_of(notification.routes, people, msgspec.json.decode(erased, type=set[str]))
+            )
         if created_at is None:
             return None
         rows = StoredRows(
@@ -54,6 +80,15 @@ class PostgresSubmissions(PostgresNotifications):
             suppressed=msgspec.json.decode(suppressed or "{}", type=dict[int, str]),
         )
         return rows.stored()
+
+    def fingerprint(self, submission: Submission) -> str:
+        """Return the fingerprint that the store keeps of a submission."""
+        return self._hashes.fingerprint(submission.digest)
+
+    def _people(self, routes: Sequence[NewRoute]) -> dict[Person, str]:
+        """Return the hash of each user and address of routes, as PostgreSQL writes bytea."""
+        named = {person for route in routes for person in _named(route)}
+        return {person: rf"\x{self._hashes.of(*person).hex()}" for person in named}
 
     def devices(self, user_ids: Sequence[str]) -> list[UserDevice]:
         """Return the devices of these users, the oldest first."""
@@ -68,7 +103,6 @@ def _parameters(
         "notification_id": notification.notification_id,
         "kind": submission.kind,
         "idempotency_key": submission.idempotency_key,
-        "fingerprint": submission.fingerprint,
         "payload": submission.payload_text,
         "traceparent": submission.traceparent,
         "deliver_at": submission.deliver_at,
@@ -77,13 +111,30 @@ def _parameters(
         "expires_in": notification.expires_in,
         "token": lease.token,
         "lease": lease.seconds,
-        "routes": _routes_json(notification),
         "unless_devices_of": list(unless_devices_of),
         "from_inbox": notification.from_inbox,
     }
 
 
-def _routes_json(notification: NewNotification) -> str:
+def _named(route: NewRoute) -> Iterator[Person]:
+    if route.user_id is not None:
+        yield USER, route.user_id
+    if route.address is not None:
+        yield ADDRESS, route.address
+
+
+def _routes_of(
+    routes: Sequence[NewRoute], people: Mapping[Person, str], hashes: Collection[str]
+) -> set[UUID]:
+    """Return the ids of the routes that name a person with one of these hashes."""
+    return {
+        route.route_id
+        for route in routes
+        if any(people[person] in hashes for person in _named(route))
+    }
+
+
+def _routes_json(notification: NewNotification, people: Mapping[Person, str]) -> str:
     rows = [
         {
             "route_id": route.route_id,
@@ -94,6 +145,7 @@ def _routes_json(notification: NewNotification) -> str:
             "user_id": route.user_id,
             "device_session_id": route.device_session_id,
             "address": route.address,
+            "address_hash": people.get((ADDRESS, route.address or "")),
             "locale": route.locale,
             "data": route.data,
             "skip": route.skip,

@@ -7,7 +7,7 @@ grant select (notification_id, kind, idempotency_key, fingerprint, created_at, d
 
 grant select (
         route_id, notification_id, position, channel, lane, status, user_id, device_session_id,
-        address, attempts, max_attempts, claims, claim_token, leased_until,
+        address, address_hash, attempts, max_attempts, claims, claim_token, leased_until,
         next_attempt_at, last_attempt_at, last_error, expires_at, doubt_until, published_at, provider_message_id,
         created_at, waiting_since, waiting_for
     ),
@@ -47,11 +47,10 @@ grant select (route_id, claim, event, at, attempt, reason, detail, message_id)
 -- What is on record of an email is shown.
 grant select on dovecote.accepted_emails to {user};
 
-grant select (address_hash, reason, created_at),
-    insert (address_hash, address, reason),
+grant select (person_hash, reason, created_at),
+    insert (person_hash, address, reason),
     update (address, reason, route_id, message_id),
     delete on dovecote.suppressions to {user};
-grant execute on function dovecote.address_hash to {user};
 
 grant select (
         user_id, device_session_id, platform, token, endpoint, created_at, updated_at, dead_at

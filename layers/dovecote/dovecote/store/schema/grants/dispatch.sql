@@ -25,8 +25,7 @@ grant insert (template_id, idempotency_key, message_id)
 grant select (message_id) on dovecote.email_rejections to {user};
 grant select (template_id, idempotency_key, message_id) on dovecote.accepted_emails to {user};
 
-grant select (address_hash, reason) on dovecote.suppressions to {user};
-grant execute on function dovecote.address_hash to {user};
+grant select (person_hash, reason) on dovecote.suppressions to {user};
 
 -- Its endpoint is what a device is sent to by; the token is SNS's to know.
 grant select (user_id, device_session_id, endpoint, updated_at, dead_at), update (dead_at)

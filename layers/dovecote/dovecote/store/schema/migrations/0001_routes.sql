@@ -37,6 +37,8 @@ create table dovecote.notification_routes (
     user_id             text,
     device_session_id   text,
     address             text,
+    -- What the address is found and suppressed by: an HMAC that core/person_hash.py computes.
+    address_hash        bytea,
     locale              text,
     data                text,
 
@@ -74,6 +76,7 @@ create table dovecote.notification_routes (
     created_at          timestamptz not null default clock_timestamp(),
 
     constraint notification_routes_target check (target in ('address', 'device', 'topic')),
+    constraint notification_routes_address check (address is not null or address_hash is null),
     constraint notification_routes_priority check (priority between 0 and 2),
     constraint notification_routes_lane check (
         status not in ('pending', 'retrying')
@@ -134,7 +137,7 @@ create index notification_routes_notification
     with (fillfactor = 45);
 
 
--- The routes of each user, and of each address in lower case. They are tables, because each publish would
+-- The routes of each user, and of each address by its hash. They are tables, because each publish would
 -- add an entry to an index of notification_routes. ADR 25.
 --
 -- An entry is stored with its route, and deleted with it or when its person is erased. Both happen under the
@@ -148,10 +151,10 @@ create table dovecote.user_routes (
 );
 
 create table dovecote.address_routes (
-    address         text collate "C",
+    address_hash    bytea,
     notification_id uuid,
     route_id        uuid,
-    primary key (address, notification_id, route_id)
+    primary key (address_hash, notification_id, route_id)
 );
 
 -- Delete the entries of routes that the caller has locked, while the routes still name their people.
@@ -183,7 +186,7 @@ begin atomic
         select entry.ctid
         from unnest(of_routes) as one (id)
         cross join lateral (
-            select lower(address collate "C") as address, notification_id
+            select address_hash, notification_id
             from dovecote.notification_routes
             where route_id = one.id
             limit 1
@@ -191,7 +194,7 @@ begin atomic
         cross join lateral (
             select e.ctid
             from dovecote.address_routes e
-            where e.address = r.address and e.notification_id = r.notification_id and e.route_id = one.id
+            where e.address_hash = r.address_hash and e.notification_id = r.notification_id and e.route_id = one.id
             limit 1
         ) entry
     ));

@@ -72,14 +72,11 @@ cross join lateral (
 ) standing;
 
 
--- The SHA-256 of an address in lower case, which identifies it after its erasure too.
-create function dovecote.address_hash(address text) returns bytea
-    language sql stable parallel safe
-    return sha256(convert_to(lower(address collate "C"), 'UTF8'));
-
--- Addresses that Dovecote sends nothing to, with the first reason.
+-- Addresses that Dovecote sends nothing to, with the first reason, and users and addresses that were erased. Of an
+-- erased person only the hash is kept. core/person_hash.py computes it, with a key that the database does not
+-- have: a reader of this table cannot test guesses.
 create table dovecote.suppressions (
-    address_hash bytea primary key,
+    person_hash  bytea primary key,
     address      text,  -- NULL after an erasure
     reason       text not null,
     -- The email that caused it, where the provider reported one.
@@ -93,9 +90,9 @@ create table dovecote.suppressions (
 create function dovecote.suppress(of_route uuid, by_message text, because text) returns void
     language sql security definer set search_path = pg_catalog, dovecote, pg_temp
 begin atomic
-    insert into dovecote.suppressions (address_hash, address, reason, route_id, message_id)
-    select dovecote.address_hash(address), address, because, route_id, by_message
+    insert into dovecote.suppressions (person_hash, address, reason, route_id, message_id)
+    select address_hash, address, because, route_id, by_message
     from dovecote.notification_routes
-    where route_id = of_route and address is not null
-    on conflict (address_hash) do nothing;
+    where route_id = of_route and address_hash is not null
+    on conflict (person_hash) do nothing;
 end;

@@ -81,10 +81,10 @@ end $$;
 -- NULL. A second submit of the same key waits on the unique index until the first has ended, at most
 -- lock_timeout. `new_routes` has the routes in their order; they are those of users without devices. If a user
 -- of `unless_devices_of` has a device, nothing is stored, and `devices` has the devices of all these users, the
--- oldest first. Routes to suppressed addresses are stored as skipped; `suppressed` has their reasons by
--- position, or is NULL where there are none. `from_inbox` says that
--- the notification has the id of a pending submission, which is deleted in this statement; the results are NULL where
--- it is not pending any more.
+-- oldest first. If one of `new_people` was erased, nothing is stored either, and `erased` has their hashes: the
+-- caller stores the notification without them. Routes to suppressed addresses are stored as skipped; `suppressed`
+-- has their reasons by position, or is NULL where there are none. `from_inbox` says that the notification has the id of a pending
+-- submission, which is deleted in this statement; the results are NULL where it is not pending any more.
 --
 -- It has the owner's rights, so that the user of functions/submit writes nothing but whole notifications.
 --
@@ -95,30 +95,38 @@ create function dovecote.store_notification(
     new_id uuid, new_kind text, new_key text, new_fingerprint text, new_payload text,
     new_traceparent text, new_deliver_at timestamptz, new_priority smallint, new_max_attempts integer,
     new_expires_in double precision, new_token uuid, new_lease double precision, new_routes json,
-    unless_devices_of text[], from_inbox boolean default false,
-    out stored_at timestamptz, out due_at timestamptz, out devices text, out suppressed text
-) language plpgsql security definer set search_path = pg_catalog, dovecote, pg_temp as $$
+    unless_devices_of text[], new_people bytea[], from_inbox boolean default false,
+    out stored_at timestamptz, out due_at timestamptz, out devices text, out suppressed text, out erased text
+) language plpgsql security definer
+set search_path = pg_catalog, dovecote, pg_temp
+-- PostgreSQL would plan again for each array, and for each value of any_suppressed.
+set plan_cache_mode = force_generic_plan
+-- Statistics from when there were no suppressions do not make it read all of them.
+set enable_seqscan = off
+as $$
 declare
-    one_user text;
+    any_suppressed boolean;
     submitted_at timestamptz;
     sent_from timestamptz;
 begin
-    -- User by user: for an array of any length PostgreSQL plans again at each call, which takes 50 us.
-    foreach one_user in array unless_devices_of loop
-        if exists (
-            select from dovecote.push_devices where user_id = one_user and dead_at is null
-        ) then
-            select json_agg(device) into devices
-            from (
-                select user_id, device_session_id, endpoint
-                from dovecote.push_devices
-                where user_id = any (unless_devices_of) and dead_at is null
-                order by user_id, created_at, device_session_id
-            ) device;
-            exit;
-        end if;
-    end loop;
+    select json_agg(device) into devices
+    from (
+        select user_id, device_session_id, endpoint
+        from dovecote.push_devices
+        where user_id = any (unless_devices_of) and dead_at is null
+        order by user_id, created_at, device_session_id
+    ) device;
     if devices is not null then
+        return;
+    end if;
+
+    -- An erasure takes this lock alone: people/lock_submits.sql. So it comes after this transaction, and finds its
+    -- routes, or before it, and is seen by the next statement.
+    perform pg_advisory_xact_lock_shared(7061993142);
+    select json_agg(person_hash) filter (where reason = 'erased'), count(*) > 0 into erased, any_suppressed
+    from dovecote.suppressions
+    where person_hash = any (new_people);
+    if erased is not null then
         return;
     end if;
 
@@ -148,10 +156,10 @@ begin
     with stored as (
         insert into dovecote.notification_routes
             (route_id, notification_id, position, channel, target, user_id, device_session_id,
-             address, locale, data, priority, lane, status, max_attempts, attempts, claims,
+             address, address_hash, locale, data, priority, lane, status, max_attempts, attempts, claims,
              claim_token, leased_until, last_attempt_at, next_attempt_at, expires_at, created_at, last_error)
         select route_id, new_id, position, channel, target, user_id, device_session_id,
-               route.address, locale, data,
+               route.address, address_hash, locale, data,
                new_priority, lane,
                case when skipped is null then 'pending' else 'skipped' end,
                new_max_attempts, tried, tried,
@@ -163,13 +171,13 @@ begin
                stored_at, skipped
         from json_to_recordset(new_routes) as route (
             route_id uuid, position integer, channel text, lane smallint, target text, user_id text,
-            device_session_id text, address text, locale text, data text, skip text, claimed boolean
+            device_session_id text, address text, address_hash bytea, locale text, data text, skip text, claimed boolean
         )
         left join lateral (
             select reason from dovecote.suppressions
-            where address_hash = dovecote.address_hash(route.address)
+            where person_hash = route.address_hash
             limit 1
-        ) suppression on skip is null
+        ) suppression on skip is null and any_suppressed
         cross join lateral (
             select coalesce(skip, 'address is suppressed: ' || reason) as skipped
         ) as why
@@ -177,14 +185,14 @@ begin
         cross join lateral (
             select (claimed and due_at <= stored_at and skipped is null)::integer as tried
         ) as once
-        returning route_id, user_id, address, position, last_error
+        returning route_id, user_id, address_hash, position, last_error
     ), of_users as (
         insert into dovecote.user_routes (user_id, notification_id, route_id)
         select user_id, new_id, route_id from stored where user_id is not null
     ), of_addresses as (
-        insert into dovecote.address_routes (address, notification_id, route_id)
-        select lower(address collate "C"), new_id, route_id
-        from stored where address is not null
+        insert into dovecote.address_routes (address_hash, notification_id, route_id)
+        select address_hash, new_id, route_id
+        from stored where address_hash is not null
     )
     select json_object_agg(position, last_error) into suppressed
     from stored where starts_with(last_error, 'address is suppressed: ');

@@ -62,14 +62,14 @@ end;
 -- notification. Return the places, with whether each route was released. Each route is locked and read again
 -- before it changes.
 create function dovecote.release(
-    of_address text, after_notification uuid, after_route uuid, most integer
+    of_address bytea, after_notification uuid, after_route uuid, most integer
 ) returns table (notification_id uuid, route_id uuid, released boolean)
     language sql security definer set search_path = pg_catalog, dovecote, pg_temp set enable_seqscan = off
 begin atomic
     with entries as materialized (
         select e.notification_id, e.route_id
         from dovecote.address_routes e
-        where e.address = lower(of_address collate "C")
+        where e.address_hash = of_address
           and (e.notification_id, e.route_id) > (after_notification, after_route)
         order by e.notification_id, e.route_id
         limit most
@@ -80,7 +80,7 @@ begin atomic
             next_attempt_at = greatest(clock_timestamp(), n.deliver_at)
         from dovecote.notifications n
         where r.route_id = any (array(select entries.route_id from entries))
-          and lower(r.address collate "C") = lower(of_address collate "C")
+          and r.address_hash = of_address
           and r.status = 'skipped'
           and starts_with(r.last_error, 'address is suppressed: ')
           and r.expires_at > clock_timestamp()
@@ -105,29 +105,6 @@ begin atomic
     -- While the rows still name them.
     select dovecote.unlist(of_routes);
 
-    -- Recipients who named an address and no user: their pushes are stored next to their emails and were skipped
-    -- for want of a user. A neighbour's skipped push, which is equally useless, may be erased too.
-    update dovecote.notification_routes
-    set device_session_id = null, locale = null, data = null
-    where route_id = any (array(
-        select beside.route_id
-        from unnest(of_routes) as one (id)
-        cross join lateral (
-            select notification_id, position
-            from dovecote.notification_routes
-            where route_id = one.id and user_id is null
-            limit 1
-        ) erased
-        cross join lateral (
-            select r.route_id
-            from dovecote.notification_routes r
-            where r.notification_id = erased.notification_id
-              and r.position in (erased.position - 1, erased.position + 1)
-              and r.status = 'skipped' and r.user_id is null and r.address is null
-            limit 2
-        ) beside
-    ));
-
     with erased as (
         update dovecote.notification_routes
         set status = case when next_attempt_at is not null and claim_token is null and doubt_until is null
@@ -143,6 +120,7 @@ begin atomic
             user_id = null,
             device_session_id = null,
             address = null,
+            address_hash = null,
             locale = null,
             data = null,
             last_error = null

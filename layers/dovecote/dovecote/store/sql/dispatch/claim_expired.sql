@@ -24,7 +24,7 @@ set claims = claims + 1,
     leased_until = (select at from moment) + make_interval(secs => %(lease)s)
 from picked p
 where r.route_id = p.route_id
-returning r.route_id, notification_id, channel, target, user_id, device_session_id, address,
+returning r.route_id, notification_id, channel, target, user_id, device_session_id, address, address_hash,
     locale, data, attempts, claims, lane, next_attempt_at, refusals, refused_at, waiting_for,
     case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as effective_max_attempts,
     false as counted,

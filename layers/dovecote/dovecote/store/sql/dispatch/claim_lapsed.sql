@@ -30,7 +30,7 @@ where route_id = any (array(
     ) lapsed
     limit 1
 ))
-returning route_id, notification_id, channel, target, user_id, device_session_id, address,
+returning route_id, notification_id, channel, target, user_id, device_session_id, address, address_hash,
     locale, data, attempts, claims, lane, next_attempt_at, refusals, refused_at, waiting_for,
     case when max_attempts > 0 then max_attempts else %(default_max_attempts)s end as effective_max_attempts,
     last_attempt_at is not distinct from (select at from moment) as counted,

@@ -8,9 +8,9 @@ select r.route_id, r.channel, r.target, n.kind, n.idempotency_key, n.payload,
        n.traceparent, r.user_id, r.device_session_id, r.address, d.endpoint, r.locale, r.data,
        r.attempts, r.effective_max_attempts as max_attempts, r.claims, r.counted, r.lapsed, r.in_doubt, r.expires_in,
        r.lane, date_part('epoch', r.next_attempt_at) as due,
-       case when r.address is not null then (
+       case when r.address_hash is not null then (
            select reason from dovecote.suppressions
-           where address_hash = dovecote.address_hash(r.address)
+           where person_hash = r.address_hash
        ) end as suppressed, coalesce(r.refusals, 0) as refusals,
        case when r.refusals > 0 then coalesce((
            select proven_at > r.refused_at from dovecote.channel_state where resource = r.waiting_for

@@ -6,7 +6,7 @@
 with page as materialized (
     select distinct notification_id
     from dovecote.address_routes
-    where address = lower(%(email)s::text collate "C")
+    where address_hash = %(address_hash)s
       and notification_id < coalesce(%(after)s, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
     order by notification_id desc
     limit %(limit)s
@@ -23,13 +23,13 @@ cross join lateral (
     limit 1
 ) n
 join dovecote.address_routes e
-  on e.address = lower(%(email)s::text collate "C") and e.notification_id = page.notification_id
+  on e.address_hash = %(address_hash)s and e.notification_id = page.notification_id
 cross join lateral (
     select route_id, channel, status, user_id, device_session_id, address, attempts,
            max_attempts, next_attempt_at, last_attempt_at, last_error, expires_at,
            published_at, provider_message_id, waiting_for, waiting_since, position
     from dovecote.notification_routes route
-    where route_id = e.route_id and lower(route.address collate "C") = e.address
+    where route_id = e.route_id and route.address_hash = e.address_hash
     limit 1
 ) r
 order by n.notification_id desc, r.position

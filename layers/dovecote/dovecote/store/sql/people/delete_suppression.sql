@@ -1,4 +1,4 @@
--- Unsuppress an address.
+-- Unsuppress an address, or let an erased user be stored again.
 -- Safe: One row by primary key.
 delete from dovecote.suppressions
-where address_hash = dovecote.address_hash(%(email)s)
+where person_hash = %(person_hash)s

@@ -3,20 +3,19 @@
 -- Safe: As lock_routes_of_user.sql, along the key of the address's entries.
 select r.*
 from (
-    select address, notification_id, route_id
+    select address_hash, notification_id, route_id
     from dovecote.address_routes
-    where address = lower(%(address)s::text collate "C")
+    where address_hash = %(person_hash)s
       and (notification_id, route_id) > (%(after_notification)s, %(after_route)s)
     order by notification_id, route_id
     offset 0
 ) e
 cross join lateral (
-    select route_id, notification_id,
-           lower(route.address collate "C") as address,
+    select route_id, notification_id, address_hash,
            status in ('pending', 'retrying') and (claim_token is not null or doubt_until is not null)
                as in_flight
     from dovecote.notification_routes route
-    where route_id = e.route_id and lower(route.address collate "C") = e.address
+    where route_id = e.route_id and route.address_hash = e.address_hash
     limit 1
     for update
 ) r

@@ -13,8 +13,7 @@ from (
     offset 0
 ) e
 cross join lateral (
-    select route_id, notification_id,
-           lower(address collate "C") as address,
+    select route_id, notification_id, address_hash,
            status in ('pending', 'retrying') and (claim_token is not null or doubt_until is not null)
                as in_flight
     from dovecote.notification_routes

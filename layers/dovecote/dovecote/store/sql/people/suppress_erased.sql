@@ -1,8 +1,8 @@
--- Suppress erased addresses, by their hashes alone, and delete what earlier suppressions recorded.
--- Safe: By primary key, in one order.
-insert into dovecote.suppressions (address_hash, reason)
-select dovecote.address_hash(address), 'erased'
-from unnest(%(addresses)s::text[]) as erased (address)
+-- Suppress erased people, by their hashes alone, and delete what earlier suppressions recorded.
+-- Safe: By primary key, in one order, after lock_submits.sql in the same transaction.
+insert into dovecote.suppressions (person_hash, reason)
+select hash, 'erased'
+from unnest(%(hashes)s::bytea[]) as erased (hash)
 order by 1
-on conflict (address_hash) do update
+on conflict (person_hash) do update
 set address = null, reason = 'erased', route_id = null, message_id = null

@@ -1,5 +1,5 @@
--- Read why and since when an address is suppressed.
+-- Read why and since when an address or a user is suppressed.
 -- Safe: A plain read by primary key.
 select reason, created_at
 from dovecote.suppressions
-where address_hash = dovecote.address_hash(%(email)s)
+where person_hash = %(person_hash)s
