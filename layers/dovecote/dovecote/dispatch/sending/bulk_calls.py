@@ -19,6 +19,13 @@ MOST_CLAIMS = 500
 MOST_BYTES = 8 * 1024 * 1024
 """The most that the payloads of a batch should hold."""
 
+PATIENCE = 0.125
+"""The share of a call's time limit that calls may take on average while calls are added.
+
+An overloaded provider or worker takes longer for each call that is added. Without this limit calls
+would be added until they exceed their time limit, and emails would be accepted twice.
+"""
+
 WEIGHT = 0.25
 """What the last call counts in the mean of the calls before it."""
 
@@ -26,10 +33,12 @@ WEIGHT = 0.25
 class BulkCalls(Struct):
     """The recent calls of a channel that sends in bulk. Threads share it.
 
-    `seconds` is the mean of a call. `claims` are those of a call in the last batch, and `bytes` the
-    payload of one. A race of two threads loses one of many calls.
+    `time_limit` is that of a call, in seconds, and `seconds` is the mean of a call. `claims` are
+    those of a call in the last batch, and `bytes` the payload of one. A race of two threads loses
+    one of many calls.
     """
 
+    time_limit: float
     seconds: float = 0.0
     claims: float = 1.0
     bytes: float = 0.0
@@ -46,7 +55,12 @@ class BulkCalls(Struct):
         self.seconds = before + WEIGHT * (seconds - before)
 
     def wanted(self, rate: float | None, workers: int) -> int:
-        """Return how many claims a batch should have at this rate and with so many threads."""
+        """Return how many claims a batch should have at this rate and with so many threads.
+
+        It is 0 where calls are too slow to add any.
+        """
+        if self.seconds > PATIENCE * self.time_limit:
+            return 0
         per_second = MOST_PER_SECOND if rate is None else min(rate, MOST_PER_SECOND)
         return int(
             min(

@@ -57,10 +57,10 @@ class Sender:
         self._span = span
         self._sent = sent
         self._late = LateResults()
-        self._bulk_calls = BulkCalls()
+        self._bulk_calls = BulkCalls(time_limit=send_seconds)
 
     def wanted(self, rate: float | None) -> int:
-        """Return how many claims a batch needs for enough calls in flight; 0 without bulk calls."""
+        """Return how many claims a batch needs for enough calls in flight; 0 where any will do."""
         return self._bulk_calls.wanted(rate, self._workers)
 
     def send(
