@@ -27,12 +27,16 @@ RUN_SECONDS = 900.0
 FILL = """
 with notification as (
     insert into dovecote.notifications
-        (notification_id, kind, idempotency_key, fingerprint, payload, traceparent)
+        (notification_id, kind, idempotency_key, fingerprint, traceparent)
     select uuidv7(), 'order.shipped', n::text, repeat('f', 64),
-           '{"order_id":"A' || lpad(n::text, 8, '0') || '","carrier":"DHL","first_name":"Ann"}',
            '00-' || md5('trace' || n) || '-' || left(md5('span' || n), 16) || '-01'
     from generate_series(1, %s) n
     returning notification_id, idempotency_key
+), payload as (
+    insert into dovecote.notification_payloads (notification_id, payload_days, payload)
+    select notification_id, -1, '{"order_id":"A' || lpad(idempotency_key, 8, '0')
+        || '","carrier":"DHL","first_name":"Ann"}'
+    from notification
 )
 insert into dovecote.notification_routes
     (route_id, notification_id, position, channel, target, user_id, address,

@@ -52,11 +52,17 @@ DUE = Lane(channel=CHANNEL, priority=Priority.NORMAL, retry=False).number
 
 NOTIFICATIONS = """
 insert into dovecote.notifications
-    (notification_id, kind, idempotency_key, fingerprint, payload)
-select uuidv7(), 'order.shipped', n::text, repeat('f', 64),
-       '{"order_id":"A' || lpad(n::text, 8, '0') || '","carrier":"DHL","first_name":"Ann"}'
+    (notification_id, kind, idempotency_key, fingerprint)
+select uuidv7(), 'order.shipped', n::text, repeat('f', 64)
 from generate_series(%(first)s::integer, %(last)s::integer) n
-returning notification_id
+returning notification_id, idempotency_key
+"""
+
+PAYLOADS = """
+insert into dovecote.notification_payloads (notification_id, payload_days, payload)
+select notification_id, -1, '{"order_id":"A' || lpad(idempotency_key, 8, '0')
+    || '","carrier":"DHL","first_name":"Ann"}'
+from notification
 """
 
 ENTRIES = """, of_users as (
@@ -96,7 +102,7 @@ def fill(connection: psycopg.Connection[Any], count: int) -> None:
     """Store so many notifications of one route each, due now."""
     connection.execute("set statement_timeout = 0")
     stored = insertion("from notification")
-    statement = f"with notification as ({NOTIFICATIONS}) {stored}"
+    statement = f"with notification as ({NOTIFICATIONS}), payload as ({PAYLOADS}) {stored}"
     connection.execute(statement.encode(), {"first": 1, "last": count})
 
 

@@ -13,9 +13,12 @@ from dovecote.core.ids import uuid7
 NOTIFICATION = """
 with notification as (
     insert into dovecote.notifications
-        (notification_id, kind, idempotency_key, fingerprint, payload)
-    values (%(notification_id)s, 'order.shipped', %(key)s, %(fingerprint)s, %(payload)s)
+        (notification_id, kind, idempotency_key, fingerprint)
+    values (%(notification_id)s, 'order.shipped', %(key)s, %(fingerprint)s)
     returning notification_id
+), payload as (
+    insert into dovecote.notification_payloads (notification_id, payload_days, payload)
+    values (%(notification_id)s, -1, %(payload)s)
 ), """
 
 ROUTES = """

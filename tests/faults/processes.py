@@ -68,9 +68,11 @@ def store_due(
     addresses = addresses or [f"success+{n}@simulator.amazonses.com" for n in range(count)]
     connection.execute(
         "with n as (insert into dovecote.notifications"
-        "  (notification_id, kind, idempotency_key, fingerprint, payload)"
-        "  values (gen_random_uuid(), %s, gen_random_uuid()::text, 'f', %s)"
-        "  returning notification_id)"
+        "  (notification_id, kind, idempotency_key, fingerprint)"
+        "  values (gen_random_uuid(), %s, gen_random_uuid()::text, 'f')"
+        "  returning notification_id),"
+        " p as (insert into dovecote.notification_payloads"
+        "  select notification_id, -1, %s from n)"
         " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
         "  target, user_id, address, address_hash, priority, lane, status, max_attempts,"
         "  next_attempt_at, expires_at)"

@@ -45,7 +45,7 @@ def test_what_the_bench_copies_is_claimed_too(
     connection: psycopg.Connection[Any], store: Store
 ) -> None:
     values = {"first": 1, "last": 1}
-    (notification_id,) = connection.execute(routes.NOTIFICATIONS.encode(), values).fetchall()[0]
+    notification_id, _ = connection.execute(routes.NOTIFICATIONS.encode(), values).fetchall()[0]
     same = routes.plain()
     row = {"route_id": uuid4(), "notification_id": notification_id, "position": 0, **same}
     target = f"copy dovecote.notification_routes ({', '.join(row)}) from stdin"

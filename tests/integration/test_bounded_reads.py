@@ -63,7 +63,7 @@ READS: Mapping[str, Mapping[str, Any]] = {
 """What dispatch reads, with the most that it asks for at a time; and what others may misread."""
 
 MOST_BLOCKS = {
-    "dispatch/claim": 1_200,
+    "dispatch/claim": 1_500,
     "dispatch/find_due_lanes": 200,
     "dispatch/examine": 300,
     "dispatch/claim_expired": 1_600,
@@ -94,9 +94,11 @@ def store_many(connection: Opened, count: int, *, finished: bool) -> None:
     connection.execute(
         "with n as ("
         "  insert into dovecote.notifications"
-        "   (notification_id, kind, idempotency_key, fingerprint, payload)"
-        "  select uuidv7(), 'k', gen_random_uuid()::text, 'f', '{}'"
-        "  from generate_series(1, %(count)s / 100) returning notification_id)"
+        "   (notification_id, kind, idempotency_key, fingerprint)"
+        "  select uuidv7(), 'k', gen_random_uuid()::text, 'f'"
+        "  from generate_series(1, %(count)s / 100) returning notification_id),"
+        " p as (insert into dovecote.notification_payloads"
+        "  select notification_id, -1, '{}' from n)"
         " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
         "  target, priority, lane, status, max_attempts, next_attempt_at, expires_at, published_at)"
         " select uuidv7(), notification_id, i, %(channel)s, %(target)s, i %% 48 / 16,"

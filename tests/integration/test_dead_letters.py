@@ -45,9 +45,11 @@ def make(
     """Store so many dead letters, a second between them, and return their routes in that order."""
     found = connection.execute(
         "with n as (insert into dovecote.notifications"
-        "  (notification_id, kind, idempotency_key, fingerprint, payload)"
-        "  values (uuidv7(), %(kind)s, gen_random_uuid()::text, 'f', '{}')"
+        "  (notification_id, kind, idempotency_key, fingerprint)"
+        "  values (uuidv7(), %(kind)s, gen_random_uuid()::text, 'f')"
         "  returning notification_id),"
+        " p as (insert into dovecote.notification_payloads"
+        "  select notification_id, -1, '{}' from n),"
         " r as (insert into dovecote.notification_routes (route_id, notification_id, position,"
         "  channel, target, priority, lane, status, max_attempts, attempts, claims, expires_at)"
         "  select uuidv7(), notification_id, i, %(channel)s, %(target)s, 1, %(lane)s,"

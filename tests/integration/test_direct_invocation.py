@@ -29,7 +29,7 @@ def test_numbers_lose_digits_and_then_are_another_body_than_by_http(
         # Lambda's runtime reads an event with json.loads.
         stored = functions.invoke_submit(json.loads(BODY))
         assert "notification_id" in stored, stored
-        query = "select payload from dovecote.notifications"
+        query = "select payload from dovecote.notification_payloads"
         (payload,) = connection.execute(query.encode()).fetchone() or ("",)
         assert '"a":12.5,' in payload
         assert '"b":0.12345678901234568,' in payload

@@ -95,7 +95,7 @@ def test_a_submission_for_an_erased_person_stores_and_sends_nothing(
     erase(functions, path)
     WAYS[way](functions, a_body(recipients=[recipient | DATA]), connection)
     assert_nothing_stored(connection)
-    assert fetched(connection, "select payload from notifications") == [("{}",)]
+    assert fetched(connection, "select payload from notification_payloads") == [("{}",)]
     routes = fetched(connection, "select status, last_error from notification_routes")
     assert ("skipped", "recipient is erased") in routes
     assert {status for status, _ in routes} == {"skipped"}

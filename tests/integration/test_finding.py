@@ -171,8 +171,8 @@ def crowded(connection: Connection) -> Connection:
     connection.execute("set statement_timeout = 0")
     connection.execute(
         "with n as (insert into dovecote.notifications"
-        "  (notification_id, kind, idempotency_key, fingerprint, payload)"
-        "  select uuidv7(), 'k', i::text, 'f', '{}' from generate_series(1, 20000) i"
+        "  (notification_id, kind, idempotency_key, fingerprint)"
+        "  select uuidv7(), 'k', i::text, 'f' from generate_series(1, 20000) i"
         "  returning notification_id)"
         " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
         "  target, user_id, address, address_hash, priority, lane, status, max_attempts,"

@@ -139,7 +139,7 @@ def test_json_of_any_kind_is_taken_and_stored_as_it_was_sent(
         answer = note.post(around(document))
         assert answer.status == 202, name
         stored = connection.execute(
-            "select payload from dovecote.notifications where notification_id = %s",
+            "select payload from dovecote.notification_payloads where notification_id = %s",
             [answer.body["notification_id"]],
         ).fetchone()
         assert stored is not None

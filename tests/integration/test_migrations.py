@@ -240,8 +240,8 @@ def fill(connection: Connection, routes: int) -> None:
     connection.execute("set statement_timeout = 0")
     connection.execute(
         "with n as (insert into notifications"
-        "  (notification_id, kind, idempotency_key, fingerprint, payload)"
-        "  select uuidv7(), 'k', i::text, 'f', '{}' from generate_series(1, %s) i"
+        "  (notification_id, kind, idempotency_key, fingerprint)"
+        "  select uuidv7(), 'k', i::text, 'f' from generate_series(1, %s) i"
         "  returning notification_id)"
         " insert into notification_routes (route_id, notification_id, position, channel, target,"
         "  priority, lane, status, max_attempts, expires_at, published_at)"

@@ -48,7 +48,8 @@ A_REDRIVE = {
 }  # fmt: skip
 
 BIG = {
-    "notification_routes", "notifications", "push_devices", "notification_events",
+    "notification_routes", "notifications", "notification_payloads", "push_devices",
+    "notification_events",
     "notification_dead_letters", "email_deliveries", "email_rejections", "suppressions",
     "further_acceptances", "user_routes", "address_routes",
 }  # fmt: skip
@@ -131,6 +132,10 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000,
     },
     "operations/purge": SOME_NOTIFICATIONS,
+    "operations/removable": {
+        "days": 14, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000,
+        "payload_days": -1,
+    },
     "people/lock_routes_of_user": {"user_id": "u-1", "most": 100, **BEGINNING},
     "people/lock_routes_of_address": {**AN_ADDRESS, "most": 100, **BEGINNING},
     "people/own_addresses": {"hashes": [b"hash"] * 100, "user_id": "u-1"},
@@ -153,9 +158,11 @@ def fill(connection: Connection, rows: int) -> None:
     connection.execute("set statement_timeout = 0")
     connection.execute("alter table dovecote.notification_routes set (autovacuum_enabled = off)")
     connection.execute(
-        "insert into dovecote.notifications"
-        " (notification_id, kind, idempotency_key, fingerprint, payload)"
-        " select gen_random_uuid(), 'k', i::text, 'f', '{}' from generate_series(1, %s) i",
+        "with n as (insert into dovecote.notifications"
+        "  (notification_id, kind, idempotency_key, fingerprint)"
+        "  select gen_random_uuid(), 'k', i::text, 'f' from generate_series(1, %s) i"
+        "  returning notification_id)"
+        " insert into dovecote.notification_payloads select notification_id, -1, '{}' from n",
         (rows // 100,),
     )
     connection.execute(
@@ -375,8 +382,8 @@ def crowd(connection: Connection, count: int, values: dict[str, Any]) -> None:
     connection.execute(
         "with n as ("
         "  insert into dovecote.notifications"
-        "   (notification_id, kind, idempotency_key, fingerprint, payload)"
-        "  select uuidv7(), 'k', gen_random_uuid()::text, 'f', '{}'"
+        "   (notification_id, kind, idempotency_key, fingerprint)"
+        "  select uuidv7(), 'k', gen_random_uuid()::text, 'f'"
         "  from generate_series(1, %(count)s / 100) returning notification_id)"
         " insert into dovecote.notification_routes (route_id, notification_id, position, channel,"
         "  target, priority, lane, status, max_attempts, next_attempt_at, expires_at, published_at)"

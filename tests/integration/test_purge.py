@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from dovecote.core.feedback import Feedback, Verdict
-from dovecote.operations.purge import DELETED, LEAST_SECONDS, RECORDS, Purge
+from dovecote.core.notification import USUAL_DAYS
+from dovecote.operations.purge import DELETED, FIRST, LEAST_SECONDS, RECORDS, Batch, Purge
 from dovecote.store.database import Connection as OwnConnection
 from dovecote.store.database import Database
 from dovecote.store.operations.purge import PostgresPurge
@@ -28,11 +29,11 @@ Connection = psycopg.Connection[Any]
 __all__ = ["names", "users"]
 
 TABLES = (
-    "notifications", "notification_routes", "notification_dead_letters", "notification_events",
-    "email_deliveries", "email_rejections", "user_routes", "address_routes",
+    "notifications", "notification_payloads", "notification_routes", "notification_dead_letters",
+    "notification_events", "email_deliveries", "email_rejections", "user_routes", "address_routes",
 )  # fmt: skip
 NOTHING = dict.fromkeys((*DELETED, *RECORDS), 0)
-ALL = {"days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000}
+ALL = {"days": 90, "after": FIRST, "most": 500, "most_routes": 2_000}
 
 
 @pytest.fixture
@@ -44,10 +45,17 @@ def retention(database_url: str) -> Iterator[PostgresPurge]:
     database.close()
 
 
+def a_purge(
+    retention: PostgresPurge, days: int = 90, log: RecordingLog | None = None, payload_days: int = 0
+) -> Purge:
+    log = log or RecordingLog()
+    return Purge(store=retention, days=days, payload_days=payload_days, log=log)
+
+
 def purge(retention: PostgresPurge, days: int = 90) -> dict[str, int]:
     """Purge as once a day, from the oldest notification."""
     retention.database.ask(lambda own: own.execute("update purge_place set began_at = '-infinity'"))
-    return Purge(store=retention, days=days, log=RecordingLog())(forever)
+    return a_purge(retention, days)(forever)
 
 
 def counts(connection: Connection) -> dict[str, int]:
@@ -59,16 +67,23 @@ def counts(connection: Connection) -> dict[str, int]:
     return found
 
 
-def an_old_one(connection: Connection, days: float = 100, status: str = "published") -> uuid.UUID:
+def an_old_one(
+    connection: Connection,
+    days: float = 100,
+    status: str = "published",
+    payload_days: int = USUAL_DAYS,
+) -> uuid.UUID:
     """Store a notification of one route as it was so many days ago; return the route."""
     row = connection.execute(
         "with n as ("
         "  insert into notifications"
-        "   (notification_id, kind, idempotency_key, fingerprint, payload, created_at)"
+        "   (notification_id, kind, idempotency_key, fingerprint, created_at)"
         "  select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0')"
         "    || substr(replace(gen_random_uuid()::text, '-', ''), 13))::uuid,"
-        "   'k', gen_random_uuid()::text, 'f', '{}', at"
-        "  from (select now() - make_interval(secs => 86400 * %(days)s) as at) t returning *)"
+        "   'k', gen_random_uuid()::text, 'f', at"
+        "  from (select now() - make_interval(secs => 86400 * %(days)s) as at) t returning *),"
+        " p as (insert into notification_payloads"
+        "  select notification_id, %(payload_days)s, '{}' from n)"
         " insert into notification_routes (route_id, notification_id, position, channel, target,"
         "  user_id, address, address_hash, priority, lane, status, max_attempts, next_attempt_at,"
         "  expires_at, published_at, created_at)"
@@ -77,7 +92,7 @@ def an_old_one(connection: Connection, days: float = 100, status: str = "publish
         "  case when %(status)s = 'pending' then created_at end, created_at + interval '3 days',"
         "  case when %(status)s = 'published' then created_at end, created_at"
         " from n returning route_id",
-        {"days": days, "status": status},
+        {"days": days, "status": status, "payload_days": payload_days},
     ).fetchone()
     assert row is not None
     enter_people(connection)
@@ -172,7 +187,7 @@ def test_an_erasure_keeps_nothing_any_longer(
 def test_a_purge_continues_where_the_last_one_stopped_and_begins_anew_once_a_day(
     connection: Connection, retention: PostgresPurge
 ) -> None:
-    again = Purge(store=retention, days=90, log=RecordingLog())
+    again = a_purge(retention)
     kept = an_old_one(connection, days=110, status="pending")
     an_old_one(connection, days=100)
     assert purge(retention)["notifications"] == 1
@@ -196,8 +211,8 @@ def test_a_run_that_ended_early_is_continued_by_the_next(
     monkeypatch.setattr("dovecote.operations.purge.MOST", 2)
     for _ in range(5):
         an_old_one(connection)
-    left = iter([60.0, 0.0])
-    again = Purge(store=retention, days=90, log=RecordingLog())
+    left = iter([60.0, 60.0, 0.0])
+    again = a_purge(retention)
     assert again(lambda: next(left))["notifications"] == 2
     with connection.transaction():
         statement_of = statement("operations/purgeable")
@@ -273,7 +288,9 @@ def test_batches_are_small_and_what_stays_is_passed_by(
     for number in range(7):
         an_old_one(connection, 200 - number, "pending" if number % 3 == 0 else "published")
     seen, after = [], uuid.UUID(int=0)
-    while (batch := retention.purge(90, after, 2, 2_000)) is not None:
+    while (
+        batch := retention.purge(Batch(days=90, after=after, most=2, most_routes=2_000))
+    ) is not None:
         assert batch.last > after  # the oldest first
         seen.append(batch.notifications)
         after = batch.last
@@ -286,7 +303,7 @@ def test_a_batch_ends_with_the_notification_that_reaches_its_routes(
 ) -> None:
     for number in range(5):
         an_old_one(connection, 200 - number)
-    batch = retention.purge(90, uuid.UUID(int=0), 500, 2)
+    batch = retention.purge(Batch(days=90, after=FIRST, most=500, most_routes=2))
     assert batch is not None
     assert (batch.notifications, batch.routes) == (2, 2)
 
@@ -294,9 +311,9 @@ def test_a_batch_ends_with_the_notification_that_reaches_its_routes(
 def test_a_run_without_time_deletes_nothing_more_and_says_so(
     connection: Connection, retention: PostgresPurge
 ) -> None:
-    log, times = RecordingLog(), iter([90.0, LEAST_SECONDS])
+    log, times = RecordingLog(), iter([90.0, 90.0, LEAST_SECONDS])
     an_old_one(connection)
-    tally = Purge(store=retention, days=90, log=log)(lambda: next(times))
+    tally = a_purge(retention, log=log)(lambda: next(times))
     assert tally["routes"] == 1
     assert log.lines == [("info", "purged", {**tally, "finished": False})]
 
@@ -428,7 +445,8 @@ def test_the_function_purges_as_its_own_user_and_logs_counts(
     with run_functions(
         environment(url, provider.url, catalog_folder, RETENTION_DAYS="60")
     ) as functions:
-        assert functions.purge() == {**NOTHING, "notifications": 1, "routes": 1, "dead_letters": 1}
+        deleted = {"notifications": 1, "routes": 1, "dead_letters": 1, "payloads": 2}
+        assert functions.purge() == {**NOTHING, **deleted}
     printed = capsys.readouterr().out
     assert '"message":"purged"' in printed
     assert '"finished":true' in printed

@@ -32,7 +32,8 @@ FINALISER = {
     "channel_state/record_throttling", "channel_state/resume", "devices/mark_device_dead",
     "devices/skip_device", "dispatch/attempted_at", "dispatch/dead_letter", "dispatch/defer",
     "dispatch/give_back", "dispatch/publish_accepted", "dispatch/record_acceptances",
-    "dispatch/record_further_acceptances", "dispatch/retry", "dispatch/skip",
+    "dispatch/record_further_acceptances", "dispatch/remove_secrets", "dispatch/retry",
+    "dispatch/skip",
 }  # fmt: skip
 RUNS: Mapping[str, set[str]] = {
     "Submit": {
@@ -75,8 +76,9 @@ RUNS: Mapping[str, set[str]] = {
     },
     "Purge": {
         "devices/delete_dead_devices", "inbox/purge", "operations/keep_purge_place",
-        "operations/purge", "operations/purge_minutes", "operations/purge_place",
-        "operations/purge_redrives", "operations/purgeable",
+        "operations/payload_days", "operations/purge", "operations/purge_minutes",
+        "operations/purge_place", "operations/purge_redrives", "operations/purgeable",
+        "operations/removable", "operations/remove_payloads",
     },
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""
@@ -234,7 +236,8 @@ DELETES = [
 ]
 REFUSED = {
     "Submit": [
-        "select payload from notifications",
+        "select dovecote.remove_payloads('{}')",
+        "select payload from notification_payloads",
         "select data from notification_routes",
         "select token from push_devices",
         "select from suppressions",
@@ -250,7 +253,7 @@ REFUSED = {
         "select rate_asked_at from channel_state",
         "select address from suppressions",
         "insert into suppressions (person_hash, reason) values ('', 'manual')",
-        "update notifications set payload = ''",
+        "update notification_payloads set payload = ''",
         "select from user_routes",
         "select from address_routes",
         *DELETES,
@@ -261,6 +264,7 @@ REFUSED = {
         "select dovecote.submit('k', 'k', '{}', '[1]')",
     ],
     "Dispatch": [
+        "select dovecote.remove_payloads('{}')",
         "insert into notifications (notification_id) values (gen_random_uuid())",
         "insert into notification_routes (route_id) values (gen_random_uuid())",
         "select dovecote.unlist('{}')",
@@ -269,7 +273,7 @@ REFUSED = {
         "delete from email_deliveries",
         "select address from suppressions",
         "delete from suppressions",
-        "update notifications set payload = ''",
+        "update notification_payloads set payload = ''",
         "select from user_routes",
         "select from address_routes",
         "insert into user_routes values ('u-1', gen_random_uuid(), gen_random_uuid())",
@@ -279,7 +283,8 @@ REFUSED = {
         "select dovecote.take_submission(gen_random_uuid())",
     ],
     "Api": [
-        "select payload from notifications",
+        "select dovecote.remove_payloads('{}')",
+        "select payload from notification_payloads",
         "select data from notification_routes",
         "insert into notifications (notification_id) values (gen_random_uuid())",
         "insert into email_deliveries values ('t', 'k', 'm')",
@@ -289,7 +294,7 @@ REFUSED = {
         "update notification_dead_letters set reason = 'x'",
         "select address from suppressions",
         "insert into user_routes values ('u-1', gen_random_uuid(), gen_random_uuid())",
-        "update notifications set payload = '{}'",
+        "update notification_payloads set payload = '{}'",
         "update notification_routes set address = 'x'",
         "update notification_routes set data = 'x'",
         "update notification_routes set user_id = 'x', device_session_id = 'x'",
@@ -306,8 +311,9 @@ REFUSED = {
         *DELETES,
     ],
     "Feedback": [
+        "select dovecote.remove_payloads('{}')",
         "insert into notifications (notification_id) values (gen_random_uuid())",
-        "select payload from notifications",
+        "select payload from notification_payloads",
         "select dovecote.unlist('{}')",
         "select address from notification_routes",
         "select token from push_devices",
@@ -319,14 +325,14 @@ REFUSED = {
         "select from inbox",
         "select from user_routes",
         "select from address_routes",
-        "update notifications set payload = ''",
+        "update notification_payloads set payload = ''",
         *DELETES,
     ],
     "Purge": [
         "insert into notifications (notification_id) values (gen_random_uuid())",
-        "update notifications set payload = ''",
+        "update notification_payloads set payload = ''",
         "update notification_routes set status = 'pending'",
-        "select payload from notifications",
+        "select payload from notification_payloads",
         "select address from notification_routes",
         "select error from notification_dead_letters",
         "select payload from inbox",
@@ -414,8 +420,8 @@ def test_what_an_older_release_granted_is_taken_back(
     before = privileges(connection, users["Feedback"])
     connection.execute(
         sql.SQL(
-            "grant delete, select on dovecote.notifications to {0};"
-            " grant update (payload) on dovecote.notifications to {0};"
+            "grant delete, select on dovecote.notification_payloads to {0};"
+            " grant update (payload) on dovecote.notification_payloads to {0};"
             " grant create on schema dovecote to {0}"
         ).format(user)
     )

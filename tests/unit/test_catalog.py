@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dovecote.catalog.compile import check, compile_catalog
 from dovecote.catalog.kinds import BadCatalog, Kind, PayloadRefused, load
 from dovecote.channels import NAMES, sections
-from dovecote.core.notification import Priority
+from dovecote.core.notification import SECRET, USUAL_DAYS, Priority
 from dovecote.core.parsing import strict_json
 from tests import catalogs
 from tests.sending import kind_of
@@ -77,6 +77,17 @@ def test_an_entry_that_says_all_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry", "days"),
+    [({}, USUAL_DAYS), ({"secret": False}, USUAL_DAYS), ({"payload_days": 30}, 30),
+     ({"secret": True}, SECRET)],
+)  # fmt: skip
+def test_a_payload_is_kept_for_days_or_secret(
+    tmp_path: Path, entry: dict[str, Any], days: int
+) -> None:
+    assert one_kind(tmp_path, **entry).payload_days == days
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [("45s", 45), ("15m", 900), ("6h", 21_600), ("72h", 259_200), ("2d", 172_800)],
 )
@@ -102,6 +113,10 @@ def test_a_duration_is_a_number_and_a_unit(tmp_path: Path, text: str, seconds: i
         ({"priority": "urgent"}, ("priority", "urgent")),
         ({"max_attempts": -1}, ("max_attempts",)),
         ({"max_attempts": "8"}, ("max_attempts",)),
+        ({"payload_days": 0}, ("payload_days",)),
+        ({"payload_days": 32_768}, ("payload_days",)),
+        ({"payload_days": 5, "secret": True}, ("payload_days", "secret")),
+        ({"secret": "yes"}, ("secret",)),
         ({"footer": 5}, ("footer",)),
         # durations
         ({"time_to_live": "72"}, ("time_to_live",)),

@@ -38,6 +38,7 @@ DEFAULTS = {
     "otel_exporter_otlp_endpoint": "",
     "person_hash_key": "",
     "retention_days": 90,
+    "payload_retention_days": 14,
     "catalog_path": "/opt/catalog",
 }
 

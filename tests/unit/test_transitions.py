@@ -255,6 +255,7 @@ def test_a_route_that_is_claimed_too_late_ends_without_a_send(
             {"suppressed": "manual", "in_doubt": True},
             Unreachable(reason="address is suppressed: manual"),
         ),
+        ({"payload": ""}, Unreachable(reason="payload was removed")),
         # what came too late ends as that, suppressed or not
         ({"expires_in": 0.0}, NotBegun()),
         ({"counted": False}, NotBegun()),
@@ -395,6 +396,12 @@ def test_a_dead_letter_is_redriven_unless_it_is_held_or_expired(
     status: Status, held: bool, expired: bool, expected: Refusal | None
 ) -> None:
     assert redriven(a_record(status=status, held=held, expired=expired)) == expected
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_dead_letter_without_a_payload_is_not_redriven(expired: bool) -> None:
+    record = a_record(status=Status.DEAD_LETTERED, expired=expired, removed=True)
+    assert redriven(record) is Refusal.REMOVED
 
 
 # How long a retry waits.

@@ -18,8 +18,8 @@ UNPURGED = dict.fromkeys((*DELETED, *RECORDS), 0)
 LONG_AGO = """
 with old as (
     insert into dovecote.notifications
-        (notification_id, kind, idempotency_key, fingerprint, payload)
-    select '01900000-0000-7000-8000-000000000000', kind, 'old', fingerprint, payload
+        (notification_id, kind, idempotency_key, fingerprint)
+    select '01900000-0000-7000-8000-000000000000', kind, 'old', fingerprint
     from dovecote.notifications limit 1
     returning notification_id
 )

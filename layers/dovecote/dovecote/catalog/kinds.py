@@ -12,10 +12,13 @@ from typing import Annotated, Any
 import msgspec
 
 from dovecote.catalog.sections import Section, Sections, divided
-from dovecote.core.notification import Priority
+from dovecote.core.notification import SECRET, USUAL_DAYS, Priority
 from dovecote.core.parsing import strict_json
 from dovecote.core.parsing.addresses import BadAddress
 from dovecote.core.problems import pointer
+
+MOST_DAYS = 32_767
+"""The column of payload_days is a smallint."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -114,6 +117,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     `time_to_live` is in seconds; `max_attempts` is 0 where the default holds. `rank` is the place
     of the kind among those of its priority. `sections` has the keys of every channel, also of
     channels that the kind does not use. `properties` are the members that the schema describes.
+    `payload_days` is that of its notifications.
     """
 
     name: str
@@ -127,6 +131,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     check: Check
     properties: frozenset[str] = frozenset()
     rank: int = 0
+    payload_days: int = USUAL_DAYS
 
 
 Catalog = Mapping[str, Kind]
@@ -155,6 +160,17 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     priority: Priority = Priority.NORMAL
     time_to_live: _Duration = "72h"
     max_attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
+    payload_days: Annotated[int, msgspec.Meta(ge=1, le=MOST_DAYS)] | None = None
+    secret: bool = False
+
+    @property
+    def stored_days(self) -> int:
+        """Return the `payload_days` of its notifications; raise BadCatalog."""
+        if not self.secret:
+            return self.payload_days or USUAL_DAYS
+        if self.payload_days is not None:
+            raise BadCatalog("payload_days: must be absent: a secret payload is removed at once")
+        return SECRET
 
 
 def load(folder: Path, sections: Sections) -> Catalog:
@@ -246,6 +262,7 @@ def _kind(name: str, raw: Any, sections: Sections) -> Kind:
             required=frozenset(schema.required),
             check=Check(f"kinds.yaml: {name}", entry.schema),
             properties=frozenset(schema.properties if isinstance(schema.properties, dict) else ()),
+            payload_days=entry.stored_days,
         )
 
 

@@ -23,7 +23,8 @@ class Claim(msgspec.Struct, frozen=True):
     endpoint of the device, where the device is registered and alive. `suppressed` is why nothing is
     sent to the address, where that is so. `refusals` counts how often the route was refused where
     the cause may be its resource; `own_refusal` says that the cause is the route: another one was
-    accepted after an earlier refusal.
+    accepted after an earlier refusal. `payload` is empty where it was removed; a `secret` one is
+    removed as soon as no route of its notification is live.
     """
 
     token: UUID
@@ -52,6 +53,7 @@ class Claim(msgspec.Struct, frozen=True):
     suppressed: str | None
     refusals: int = 0
     own_refusal: bool = False
+    secret: bool = False
 
     @property
     def trace_id(self) -> str:

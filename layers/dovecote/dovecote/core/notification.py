@@ -16,6 +16,13 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 """How large a payload may be as it is stored, with a recipient's data merged over it."""
 
 
+SECRET = 0
+"""The `payload_days` of a payload that is removed as soon as no route is live."""
+
+USUAL_DAYS = -1
+"""The `payload_days` of a payload that is kept for the days of the setting."""
+
+
 class Priority(StrEnum):
     """How soon a kind is claimed when there is more work than time."""
 
@@ -65,7 +72,8 @@ class NewNotification(msgspec.Struct, frozen=True, kw_only=True):
 
     `bucket` is that of its kind: see lanes.py. `expires_in` counts in seconds from deliver_at, or
     from now where there is none. `from_inbox` says that a pending submission has its id, which is
-    deleted in the same statement.
+    deleted in the same statement. `payload_days` is how many days the payload is kept after the end
+    of all routes, or SECRET or USUAL_DAYS.
     """
 
     notification_id: UUID
@@ -76,6 +84,7 @@ class NewNotification(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: float
     bucket: int = 0
     from_inbox: bool = False
+    payload_days: int = USUAL_DAYS
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):

@@ -144,12 +144,14 @@ def ended(claim: Claim) -> DeadLetter | None:
 def unsent(claim: Claim) -> NotBegun | Unreachable | None:
     """Return the outcome of a claim that is not to be sent, or None.
 
-    It came too late, or its address is suppressed.
+    It came too late, its address is suppressed, or its payload was removed.
     """
     if ended(claim) is not None:
         return NotBegun()
     if claim.suppressed is not None:
         return Unreachable(reason=f"address is suppressed: {claim.suppressed}")
+    if not claim.payload:
+        return Unreachable(reason="payload was removed")
     return None
 
 
@@ -190,7 +192,8 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
     `held` while it is in doubt and its hold is not over, `expired` by the time that it has, or is
     to have; `accepted` where an acceptance of its email is on record, `rejected` where it is known
-    of the event's message that it was not sent, `erased` where its person was.
+    of the event's message that it was not sent, `erased` where its person was, `removed` where
+    the payload was.
     """
 
     status: str
@@ -200,6 +203,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
     accepted: bool
     rejected: bool
     erased: bool
+    removed: bool = False
 
 
 NO_COMPLAINTS = frozenset({"auth-failure", "not-spam", "virus"})
@@ -215,6 +219,7 @@ class Refusal(StrEnum):
 
     NO_DEAD_LETTER = "no_dead_letter"
     ERASED = "erased"
+    REMOVED = "removed"
     IN_DOUBT = "in_doubt"
     EXPIRED = "expired"
 
@@ -250,6 +255,8 @@ def redriven(route: Recorded) -> Refusal | None:
         return Refusal.NO_DEAD_LETTER
     if route.erased:
         return Refusal.ERASED
+    if route.removed:
+        return Refusal.REMOVED
     if route.held:
         return Refusal.IN_DOUBT
     return Refusal.EXPIRED if route.expired else None

@@ -99,11 +99,21 @@ class Finaliser(Struct, kw_only=True):
             try:
                 tally = write(store, part)
                 self.measure(part)
+                self._remove_secrets(store, part)
                 return tally
             except (StoreUnavailable, StoreBusy):
                 if self.clock() + PAUSE_SECONDS >= until:
                     raise
                 self.sleep(PAUSE_SECONDS)
+
+    def _remove_secrets(self, store: BatchStore, part: Sequence[Result]) -> None:
+        """Remove the secret payloads whose last route ended; purge removes what this leaves."""
+        secret = [result.claim.route_id for result in part if result.claim.secret]
+        if secret:
+            try:
+                store.remove_secrets(secret)
+            except StoreError as error:
+                self.log.warning("secret payloads not removed", error=str(error))
 
     def _publish(self, store: BatchStore, results: Sequence[Result]) -> Counter[str]:
         """Publish the delivered routes of one claim by one statement, which commits."""

@@ -136,6 +136,9 @@ class BatchStore(Protocol):
         nothing.
         """
 
+    def remove_secrets(self, route_ids: Sequence[UUID]) -> None:
+        """Remove the secret payloads of these routes whose notifications have no live route."""
+
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction; it commits when the context ends without an error."""
 

@@ -220,6 +220,8 @@ def _refused(refusal: Refusal) -> Conflict | Invalid:
             return Conflict("The route is not a dead letter.")
         case Refusal.ERASED:
             return Conflict("The recipient was erased; the route has no address.")
+        case Refusal.REMOVED:
+            return Conflict("The payload was removed; submit the notification with a new key.")
         case Refusal.IN_DOUBT:
             return Conflict("The provider may have accepted the route; its event is still due.")
         case Refusal.EXPIRED:

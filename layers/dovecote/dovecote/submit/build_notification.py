@@ -128,6 +128,7 @@ class BuildNotification:
             bucket=kind.rank % BUCKETS,
             max_attempts=kind.max_attempts,
             expires_in=kind.time_to_live,
+            payload_days=kind.payload_days,
         )
 
     def users(self, submission: Submission) -> list[str]:

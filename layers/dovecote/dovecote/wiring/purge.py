@@ -12,5 +12,10 @@ from dovecote.wiring.settings import load
 @cache
 def purge() -> Purge:
     """Return the use case that deletes records past their retention."""
-    retention = PostgresPurge(database())
-    return Purge(store=retention, days=load().retention_days, log=log())
+    settings = load()
+    return Purge(
+        store=PostgresPurge(database()),
+        days=settings.retention_days,
+        payload_days=settings.payload_retention_days,
+        log=log(),
+    )

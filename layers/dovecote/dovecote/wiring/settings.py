@@ -54,6 +54,7 @@ class Variables(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     inline_budget_seconds: Annotated[float, Meta(gt=0, le=8)] = 3.0
     otel_exporter_otlp_endpoint: Annotated[str, Meta(pattern=r"^https?://[^\s/]\S*\Z")] = ""
     retention_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
+    payload_retention_days: Annotated[int, Meta(ge=0, le=36_500)] = 14
     person_hash_key: Annotated[str, Meta(min_length=32)] = ""
     catalog_path: str = "/opt/catalog"
 

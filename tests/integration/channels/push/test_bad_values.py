@@ -70,9 +70,10 @@ def _pushes(connection: Connection) -> None:
     for user in ("u-1", "bad", "u-2"):
         connection.execute(
             "with one as (insert into dovecote.notifications"
-            " (notification_id, kind, idempotency_key, fingerprint, payload)"
-            " values (gen_random_uuid(), 'of.any', %(user)s, 'f', '{\"n\": 1}')"
-            " returning notification_id)"
+            " (notification_id, kind, idempotency_key, fingerprint)"
+            " values (gen_random_uuid(), 'of.any', %(user)s, 'f')"
+            " returning notification_id), payload as (insert into dovecote.notification_payloads"
+            " select notification_id, -1, '{\"n\": 1}' from one)"
             " insert into dovecote.notification_routes (route_id, notification_id, position,"
             " channel, target, user_id, priority, lane, status, max_attempts, next_attempt_at,"
             " expires_at) select gen_random_uuid(), notification_id, 0, 'push', 'topic', %(user)s,"

@@ -144,6 +144,10 @@ class PostgresResults(Queries):
 
         return self.database.ask(work)
 
+    def remove_secrets(self, route_ids: Sequence[UUID]) -> None:
+        """Remove the secret payloads of these routes whose notifications have no live route."""
+        self._rows("dispatch/remove_secrets", route_ids=list(route_ids))
+
     @contextmanager
     def transaction(self) -> Iterator[PostgresTransaction]:
         """Open a transaction; it commits when the context ends without an error."""

@@ -1,8 +1,10 @@
-"""Delete old notifications."""
+"""Delete old notifications and payloads."""
 
 from uuid import UUID
 
-from dovecote.operations.purge import Purged
+from msgspec.structs import asdict
+
+from dovecote.operations.purge import Batch, Purged
 from dovecote.store.database import Opened
 from dovecote.store.queries import Queries, execute, in_transaction, rows
 
@@ -15,28 +17,38 @@ AGED = {
 
 
 class PostgresPurge(Queries):
-    """Deletes notifications that ended long enough ago."""
+    """Deletes notifications, and payloads of notifications, that ended long enough ago."""
 
-    def place(self, first: UUID) -> UUID:
+    def place(self, payload_days: int | None, first: UUID) -> UUID:
         """Return the notification after which a purge continues; `first` once a day."""
-        (row,) = self._rows("operations/purge_place", first=first)
+        (row,) = self._rows("operations/purge_place", place=_place(payload_days), first=first)
         place: UUID = row["after_id"]
         return place
 
     @in_transaction
-    def purge(
-        self, connection: Opened, days: int, after: UUID, most: int, most_routes: int
-    ) -> Purged | None:
+    def purge(self, connection: Opened, batch: Batch) -> Purged | None:
         """Delete the ended ones of the next old notifications; return None when none is left."""
-        parameters = {"days": days, "after": after, "most": most, "most_routes": most_routes}
-        found = rows(connection, "operations/purgeable", parameters)
+        found = rows(connection, "operations/purgeable", asdict(batch))
         if not found:
             return None
         over = [row["notification_id"] for row in found if row["over"]]
         (counts,) = rows(connection, "operations/purge", {"notification_ids": over})
-        last = found[-1]["notification_id"]
-        execute(connection, "operations/keep_purge_place", {"last": last})
-        return Purged(last=last, **counts)
+        return _keep_place(connection, None, found[-1]["notification_id"], counts)
+
+    def payload_days(self) -> list[int]:
+        """Return the different `payload_days` of the payloads that are stored."""
+        return [row["days"] for row in self._rows("operations/payload_days")]
+
+    @in_transaction
+    def remove_payloads(self, connection: Opened, payload_days: int, batch: Batch) -> Purged | None:
+        """Remove the payloads of the next ended notifications; return None when none is left."""
+        parameters = {**asdict(batch), "payload_days": payload_days}
+        found = rows(connection, "operations/removable", parameters)
+        if not found:
+            return None
+        ended = [row["notification_id"] for row in found if row["ended"]]
+        (counts,) = rows(connection, "operations/remove_payloads", {"notification_ids": ended})
+        return _keep_place(connection, payload_days, found[-1]["notification_id"], counts)
 
     def purge_records(self, days: int, most: int) -> dict[str, int]:
         """Delete up to `most` old rows of each kind; return how many of each were deleted."""
@@ -45,3 +57,16 @@ class PostgresPurge(Queries):
             "minutes": self._count("operations/purge_minutes", most=most),
             **{what: self._count(name, days=days, most=most) for what, name in aged.items()},
         }
+
+
+def _keep_place(
+    connection: Opened, payload_days: int | None, last: UUID, counts: dict[str, int]
+) -> Purged:
+    """Keep the place of the last notification that a batch read; return what the batch deleted."""
+    parameters = {"place": _place(payload_days), "last": last}
+    execute(connection, "operations/keep_purge_place", parameters)
+    return Purged(last=last, **counts)
+
+
+def _place(payload_days: int | None) -> str:
+    return "notifications" if payload_days is None else f"payloads {payload_days}"

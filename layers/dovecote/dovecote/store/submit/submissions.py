@@ -12,6 +12,7 @@ from dovecote.channels.lanes import Lane
 from dovecote.core.claim import Claim, Lease
 from dovecote.core.device import UserDevice
 from dovecote.core.notification import (
+    SECRET,
     DevicesFound,
     NewNotification,
     PeopleErased,
@@ -113,6 +114,7 @@ def _parameters(
         "lease": lease.seconds,
         "unless_devices_of": list(unless_devices_of),
         "from_inbox": notification.from_inbox,
+        "payload_days": notification.payload_days,
     }
 
 
@@ -255,5 +257,6 @@ class StoredRows(msgspec.Struct, frozen=True, kw_only=True):
                 lane=_lane(self.notification, route.channel),
                 due=self.due_at.timestamp(),
                 suppressed=None,
+                secret=self.notification.payload_days == SECRET,
                 token=self.token,
             )

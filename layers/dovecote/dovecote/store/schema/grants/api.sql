@@ -26,7 +26,8 @@ grant select on dovecote.user_routes, dovecote.address_routes to {user};
 
 -- Each change of a route, by a function with the owner's rights.
 grant execute on function
-    dovecote.cancel, dovecote.redrive, dovecote.release, dovecote.erase, dovecote.skip_device to {user};
+    dovecote.cancel, dovecote.hold_payloads, dovecote.redrive, dovecote.release, dovecote.erase,
+    dovecote.skip_device to {user};
 
 grant select (
         dead_letter_id, route_id, notification_id, kind, channel, reason, error, attempts,

@@ -1,8 +1,11 @@
 -- What functions/dispatch may do: claim routes, deliver them, write down what became of them.
 -- It stores nothing new, and changes nothing of what is to be said and to whom.
 
-grant select (notification_id, kind, idempotency_key, payload, traceparent)
-    on dovecote.notifications to {user};
+grant select (notification_id, kind, idempotency_key, traceparent) on dovecote.notifications to {user};
+grant select on dovecote.notification_payloads to {user};
+
+-- Remove a secret payload once its routes have ended.
+grant execute on function dovecote.remove_secrets to {user};
 
 grant select, update (
     lane, status, attempts, claims, claim_token, leased_until, next_attempt_at, last_attempt_at,

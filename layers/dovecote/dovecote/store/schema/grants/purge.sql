@@ -2,6 +2,10 @@
 -- what it is no more than the kind, and changes nothing.
 
 grant select (notification_id, kind), delete on dovecote.notifications to {user};
+grant select (notification_id, payload_days), delete on dovecote.notification_payloads to {user};
+
+-- Remove payloads with the data of their routes, which it cannot read.
+grant execute on function dovecote.remove_payloads to {user};
 
 -- Nobody may lock a row who may change nothing of it.
 grant select (route_id, notification_id, status, created_at, last_attempt_at, published_at),
@@ -22,7 +26,7 @@ grant select (template_id, idempotency_key), delete on dovecote.further_acceptan
 grant select (route_id), delete on dovecote.email_rejections to {user};
 
 -- Where it continues.
-grant select, update (after_id, began_at) on dovecote.purge_place to {user};
+grant select, insert, update (after_id, began_at) on dovecote.purge_place to {user};
 
 -- Old redrives, which it cannot read, and counts of minutes.
 grant select (redrive_id), delete on dovecote.redrives to {user};

@@ -3,6 +3,9 @@
 
 grant execute on function dovecote.store_notification to {user};
 
+-- Remove a secret payload once its routes have ended.
+grant execute on function dovecote.remove_secrets to {user};
+
 -- Answer a repeated submit.
 grant select (notification_id, kind, idempotency_key, fingerprint, created_at, deliver_at)
     on dovecote.notifications to {user};

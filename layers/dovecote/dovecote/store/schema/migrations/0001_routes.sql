@@ -17,13 +17,27 @@ create table dovecote.notifications (
     kind            text not null,
     idempotency_key text not null,
     fingerprint     text not null,
-    -- Text, because jsonb would change numbers and drop duplicate members.
-    payload         text not null,
     traceparent     text,
     deliver_at      timestamptz,
     created_at      timestamptz not null default clock_timestamp(),
     constraint notifications_key unique (kind, idempotency_key)
 );
+
+-- The payloads, which are removed long before their notifications. A delete writes less WAL than an update, and
+-- leaves whole pages free. ADR 48. A payload is stored with its notification, so no foreign key is needed.
+create table dovecote.notification_payloads (
+    notification_id uuid primary key,
+    -- For how many days after the end of all routes it is kept: 0 for a secret one, which is removed at once, -1 for
+    -- the days of the setting PAYLOAD_RETENTION_DAYS.
+    payload_days    smallint not null check (payload_days >= -1),
+    -- Text, because jsonb would change numbers and drop duplicate members.
+    payload         text not null
+);
+
+-- Finds the oldest payloads that are kept for a number of days of their own. The others are in the primary key.
+create index notification_payloads_days
+    on dovecote.notification_payloads (payload_days, notification_id)
+    where payload_days >= 0;
 
 create table dovecote.notification_routes (
     -- Ids grow with time. Publishing a route adds a second entry next to the first one in this index and

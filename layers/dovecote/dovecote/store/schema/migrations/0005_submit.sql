@@ -96,6 +96,7 @@ create function dovecote.store_notification(
     new_traceparent text, new_deliver_at timestamptz, new_priority smallint, new_max_attempts integer,
     new_expires_in double precision, new_token uuid, new_lease double precision, new_routes json,
     unless_devices_of text[], new_people bytea[], from_inbox boolean default false,
+    new_payload_days smallint default -1,
     out stored_at timestamptz, out due_at timestamptz, out devices text, out suppressed text, out erased text
 ) language plpgsql security definer
 set search_path = pg_catalog, dovecote, pg_temp
@@ -138,8 +139,8 @@ begin
     end if;
 
     insert into dovecote.notifications
-        (notification_id, kind, idempotency_key, fingerprint, payload, traceparent, deliver_at, created_at)
-    values (new_id, new_kind, new_key, new_fingerprint, new_payload, new_traceparent, new_deliver_at,
+        (notification_id, kind, idempotency_key, fingerprint, traceparent, deliver_at, created_at)
+    values (new_id, new_kind, new_key, new_fingerprint, new_traceparent, new_deliver_at,
             coalesce(submitted_at, clock_timestamp()))
     on conflict (kind, idempotency_key) do nothing
     returning created_at, greatest(deliver_at, created_at) into stored_at, due_at;
@@ -153,7 +154,10 @@ begin
     -- seconds before its last claim on (ADR 43).
     sent_from := case when from_inbox then greatest(due_at, clock_timestamp()) else due_at end;
 
-    with stored as (
+    with body as (
+        insert into dovecote.notification_payloads (notification_id, payload_days, payload)
+        values (new_id, new_payload_days, new_payload)
+    ), stored as (
         insert into dovecote.notification_routes
             (route_id, notification_id, position, channel, target, user_id, device_session_id,
              address, address_hash, locale, data, priority, lane, status, max_attempts, attempts, claims,
@@ -270,8 +274,8 @@ begin
     if wait = '0' then
         perform set_config('lock_timeout', '2s', true);
     end if;
-    insert into dovecote.notifications as n (notification_id, kind, idempotency_key, fingerprint, payload)
-    values (own_id, submit.kind, submit.idempotency_key, '', '{}')
+    insert into dovecote.notifications as n (notification_id, kind, idempotency_key, fingerprint)
+    values (own_id, submit.kind, submit.idempotency_key, '')
     on conflict on constraint notifications_key do nothing
     returning n.notification_id, n.created_at into submit.notification_id, submit.created_at;
     submit.replayed := not found;

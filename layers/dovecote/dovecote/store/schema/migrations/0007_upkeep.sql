@@ -14,6 +14,12 @@ alter table dovecote.notifications set (
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000
 );
 
+alter table dovecote.notification_payloads set (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,
+    autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000
+);
+
 alter table dovecote.notification_events set (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,
     autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000,
@@ -57,12 +63,11 @@ alter table dovecote.channel_state set (autovacuum_vacuum_scale_factor = 0, auto
 alter table dovecote.handover set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 
--- Where the last purge stopped, and when one last began with the oldest notification. A purge continues there, and
--- begins with the oldest once a day: some notifications are kept when it passes them and end later.
+-- Where the last purge stopped, and when one last began with the oldest notification: for notifications, and for
+-- payloads by the days that they are kept. A purge continues there, and begins with the oldest once a day: it keeps
+-- some rows that end later.
 create table dovecote.purge_place (
-    one      boolean primary key default true check (one),
-    after_id uuid not null default '00000000-0000-0000-0000-000000000000',
-    began_at timestamptz not null default '-infinity'
+    name     text primary key,
+    after_id uuid not null,
+    began_at timestamptz not null
 );
-
-insert into dovecote.purge_place default values;

@@ -1,3 +1,3 @@
--- Keep the last notification that a purge has read. Of two purges at once the one that is further counts.
+-- Keep the last row that a purge of this name has read. Of two at once the one that is further counts.
 -- Safe: One row, which purges alone lock.
-update dovecote.purge_place set after_id = greatest(after_id, %(last)s)
+update dovecote.purge_place set after_id = greatest(after_id, %(last)s) where name = %(place)s

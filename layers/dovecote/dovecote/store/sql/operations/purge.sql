@@ -31,6 +31,9 @@ with gone as materialized (
     delete from dovecote.notification_routes
     where route_id = any (array(select route_id from gone cross join unlisted))
     returning 1
+), payloads as (
+    delete from dovecote.notification_payloads
+    where notification_id = any (array(select unnest(%(notification_ids)s::uuid[])))
 ), notifications as (
     delete from dovecote.notifications
     where notification_id = any (array(select unnest(%(notification_ids)s::uuid[])))

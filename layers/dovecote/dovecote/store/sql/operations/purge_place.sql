@@ -1,6 +1,10 @@
--- Read after which notification a purge continues: the nil UUID once a day.
+-- Read after which row a purge of this name continues: the nil UUID once a day.
 -- Safe: One row, which purges alone lock.
-update dovecote.purge_place
-set after_id = case when began_at < clock_timestamp() - interval '1 day' then %(first)s else after_id end,
-    began_at = case when began_at < clock_timestamp() - interval '1 day' then clock_timestamp() else began_at end
+insert into dovecote.purge_place as place (name, after_id, began_at)
+values (%(place)s, %(first)s, clock_timestamp())
+on conflict (name) do update
+set after_id = case when place.began_at < clock_timestamp() - interval '1 day'
+        then excluded.after_id else place.after_id end,
+    began_at = case when place.began_at < clock_timestamp() - interval '1 day'
+        then excluded.began_at else place.began_at end
 returning after_id

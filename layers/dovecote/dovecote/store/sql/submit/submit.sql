@@ -5,5 +5,5 @@ select stored_at, due_at, devices, suppressed, erased
 from dovecote.store_notification(
     %(notification_id)s, %(kind)s, %(idempotency_key)s, %(fingerprint)s, %(payload)s, %(traceparent)s,
     %(deliver_at)s, %(priority)s, %(max_attempts)s, %(expires_in)s, %(token)s, %(lease)s, %(routes)s,
-    %(unless_devices_of)s, %(people)s, %(from_inbox)s
+    %(unless_devices_of)s, %(people)s, %(from_inbox)s, %(payload_days)s
 )
