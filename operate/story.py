@@ -18,7 +18,7 @@ ENDS = {
 SKIPS = {
     "recipient has no email": "no address was submitted for it",
     "recipient has no user_id": "a push goes to a user's devices, and no user was submitted",
-    "user has no device": "the user had no living device when it was submitted",
+    "user has no device": "the user had no living device when it was submitted, or due",
     "device is not registered": "the device that it was for was not registered",
     "not allowed here": "EmailAllow of this environment does not let the address be mailed",
 }
@@ -35,6 +35,7 @@ EVENTS = {
     "settled": "the provider told that it had accepted it{message}",
     "skipped": "skipped{said}",
     "cancelled": "cancelled",
+    "expanded": "its time came: planned for the devices that the user had then",
     "redriven": "redriven: a fresh set of attempts",
     "released": "released: its address is no longer suppressed",
     "erased": "erased: whom it was for is no longer known",

@@ -39,8 +39,8 @@ RUNS: Mapping[str, set[str]] = {
     "Submit": {
         "channel_state/ready", "dispatch/wake_up", "inbox/claim", "inbox/inbox_gauges",
         "inbox/give_back", "inbox/pending", "inbox/pending_of", "inbox/refuse", "inbox/take",
-        "submit/devices", "submit/find", "submit/notification", "submit/routes", "submit/submit",
-        *FINALISER,
+        "submit/devices", "submit/expand", "submit/find", "submit/lock_scheduled",
+        "submit/notification", "submit/routes", "submit/submit", *FINALISER,
     },
     "Dispatch": {
         "channel_state/acquire_probe", "channel_state/channel_state", "channel_state/release_probe",

@@ -76,16 +76,17 @@ def a_plan(
     plan = BuildNotification(
         catalog=load(catalog_folder(folder), SECTIONS),
         preview=preview,
-        routing=Routing({name: Planner() for name in SECTIONS}),
+        routing=Routing({name: Planner() for name in SECTIONS}, dict.fromkeys(SECTIONS, "user_id")),
         submissions=Devices(*sessions),
         new_id=uuid.uuid4,
         clock=time.monotonic,
+        now=time.time,
     )
     return partial(plan, at_once=2)
 
 
-def submission(recipients: list[dict[str, Any]]) -> Submission:
-    body = a_body(kind=KIND, payload={"name": "Ann"}, recipients=recipients)
+def submission(recipients: list[dict[str, Any]], **more: Any) -> Submission:
+    body = a_body(kind=KIND, payload={"name": "Ann"}, recipients=recipients, **more)
     return parse(body, key=None, traceparent=None)
 
 
@@ -109,6 +110,20 @@ def test_what_does_not_fit_with_those_is_seen_with_the_longest_of_any(tmp_path: 
     assert sizes(preview)[1:] == [(240, 250)]
     with pytest.raises(Invalid, match="cannot be taken"):
         a_plan(tmp_path, Preview(fits=200), "d" * 250)(submission([{"user_id": "u-1"}]))
+
+
+@pytest.mark.parametrize(("session", "fits"), [(None, False), ("d-1", True)])
+def test_a_scheduled_push_has_to_fit_with_any_id_of_a_device_that_is_not_named(
+    tmp_path: Path, session: str | None, fits: bool
+) -> None:
+    plan = a_plan(tmp_path, Preview(fits=1000), "d-1")
+    to = [{"user_id": "u-1", "device_session_id": session}]
+    later = submission(to, deliver_at="2999-01-01T00:00:00Z")
+    if fits:
+        assert plan(later).routes
+    else:
+        with pytest.raises(Invalid, match="cannot be taken"):
+            plan(later)
 
 
 def test_those_who_share_a_rendering_are_asked_for_once(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ ENDS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "skipped": (
         a_route("skipped", last_error="user has no device"),
-        "not sent: the user had no living device when it was submitted",
+        "not sent: the user had no living device when it was submitted, or due",
     ),
     "skipped for another reason": (
         a_route("skipped", last_error="the address is suppressed"),

@@ -38,25 +38,37 @@ _RETRY_SHARE = 0.5
 
 
 class Lane(Struct, frozen=True, kw_only=True):
-    """One line of due routes."""
+    """One line of due routes.
+
+    A lane of `scheduled` routes to users has a negative number: no claim reads it, and the routes
+    leave it when they are expanded. ADR 51.
+    """
 
     channel: str
     priority: Priority
     bucket: int = 0
-    retry: bool
+    retry: bool = False
+    scheduled: bool = False
 
     @property
     def number(self) -> int:
         """Return the number that live routes of this lane hold: a channel's by their urgency."""
         priority = NUMBERS[self.channel] * len(PRIORITIES) + PRIORITIES[self.priority]
-        return (priority * BUCKETS + self.bucket) * 2 + int(self.retry)
+        number = (priority * BUCKETS + self.bucket) * 2 + int(self.retry)
+        return -2 - number if self.scheduled else number
 
 
 ALL: Sequence[Lane] = tuple(
     Lane(channel=channel, priority=priority, bucket=bucket, retry=retry)
     for priority, bucket, retry, channel in product(Priority, range(BUCKETS), (False, True), NAMES)
 )
-"""Every lane, the most urgent first."""
+"""Every lane that claims read, the most urgent first."""
+
+SCHEDULED: Sequence[Lane] = tuple(
+    Lane(channel=channel, priority=priority, bucket=bucket, scheduled=True)
+    for priority, bucket, channel in product(Priority, range(BUCKETS), NAMES)
+)
+"""Every lane of scheduled routes to users, the most urgent first."""
 
 
 def of(channel: str) -> list[Lane]:

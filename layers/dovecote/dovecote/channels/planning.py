@@ -23,10 +23,15 @@ class Planner(Protocol):
     uses_devices: bool
     """Whether the routes depend on the devices of a user."""
 
-    def routes(self, recipient: Recipient, devices: Sequence[UserDevice], /) -> Iterable[NewRoute]:
+    def routes(
+        self, recipient: Recipient, devices: Sequence[UserDevice] | None, /
+    ) -> Iterable[NewRoute]:
         """Return the routes to a recipient who has these devices.
 
         A recipient that the channel cannot reach has one route, with the reason as its `skip`.
+        Devices are None before a scheduled notification is due. A channel that uses devices then
+        returns one route to the user (Target.USER), for which `routes` is called again at the due
+        time, with the devices.
         """
 
     def check(

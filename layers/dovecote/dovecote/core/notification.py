@@ -1,6 +1,6 @@
 """A notification: submitted, built, stored."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -85,6 +85,30 @@ class NewNotification(msgspec.Struct, frozen=True, kw_only=True):
     bucket: int = 0
     from_inbox: bool = False
     payload_days: int = USUAL_DAYS
+
+
+class ScheduledRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """A due route to a user, which is to be expanded to the user's devices.
+
+    `device_session_id` is the device that the recipient named, if any. The notification has so many
+    `routes`.
+    """
+
+    route_id: UUID
+    notification_id: UUID
+    channel: str
+    user_id: str
+    device_session_id: str | None
+    routes: int
+
+
+PlanScheduled = Callable[
+    [Sequence[ScheduledRoute], Sequence[UserDevice]], Sequence[tuple[UUID, NewRoute]]
+]
+"""Plans the routes to these devices; returns each with the scheduled route that it is for.
+
+The first route that takes the place of a scheduled one has its id.
+"""
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,11 +8,15 @@ import msgspec
 
 
 class Target(StrEnum):
-    """What a route delivers to: an email address, one device, or the push topic."""
+    """What a route delivers to: an email address, one device, or the push topic.
+
+    USER is a scheduled route until it is due: then it is expanded to the devices of its user.
+    """
 
     ADDRESS = "address"
     DEVICE = "device"
     TOPIC = "topic"
+    USER = "user"
 
 
 class Status(StrEnum):

@@ -1,6 +1,6 @@
 """Plan a notification: hold a submission against the catalog, and make its routes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from dovecote.core.notification import (
 from dovecote.core.parsing import strict_json
 from dovecote.core.ports import Clock
 from dovecote.core.problems import Fault, Invalid, TooLarge
-from dovecote.core.route import NewRoute
+from dovecote.core.route import NewRoute, Target
 from dovecote.submit.checking import Checking, Ids, TemplatePreview
 from dovecote.submit.erased import without
 from dovecote.submit.ports import Submissions
@@ -40,10 +40,23 @@ AS_LONG_AS_CAN_BE = Ids(user="x" * 255 * 4, session="x" * 255 * 4)
 """The bytes of 255 characters: UTF-8 makes four of one at most, JSON two of one that it escapes."""
 
 
+def owned(devices: Iterable[UserDevice]) -> Mapping[str, Sequence[UserDevice]]:
+    """Return the devices of each user, in their order."""
+    of_users: dict[str, list[UserDevice]] = {}
+    for device in devices:
+        of_users.setdefault(device.user_id, []).append(device)
+    return of_users
+
+
 class Routing(msgspec.Struct, frozen=True):
-    """Plans the routes of a notification; `planners` has the planner of each channel."""
+    """Plans the routes of a notification.
+
+    `planners` has the planner of each channel, `address_fields` the field of a recipient by which
+    the channel reaches the recipient.
+    """
 
     planners: Mapping[str, Planner]
+    address_fields: Mapping[str, str]
 
     def uses_devices(self, kind: Kind) -> bool:
         """Return whether the routes of a kind depend on the devices of its recipients."""
@@ -53,39 +66,84 @@ class Routing(msgspec.Struct, frozen=True):
         self,
         kind: Kind,
         recipients: Sequence[Recipient],
-        devices: Sequence[UserDevice],
+        devices: Sequence[UserDevice] | None,
         *,
         at_once: int,
     ) -> list[NewRoute]:
         """Return the routes of a notification in the order of its recipients.
 
-        The first `at_once` of them that are not skipped are marked to be stored as claimed.
+        Routes of repeated recipients to one address, device or topic are one route: the first. The
+        first `at_once` routes that are not skipped are marked to be stored as claimed. Devices are
+        None before a scheduled notification is due.
         """
-        owned: dict[str, list[UserDevice]] = {}
-        for device in devices:
-            owned.setdefault(device.user_id, []).append(device)
-        routes = [
-            route
-            for recipient in recipients
-            for route in self._to(recipient, kind, owned.get(recipient.user_id or "", ()))
-        ]
+        of_users = None if devices is None else owned(devices)
+        routes = _once(self._distinct(kind, recipients, of_users))
+        if of_users is None:
+            return routes
         triable = (route.route_id for route in routes if route.skip is None)
         tried = set(islice(triable, at_once))
         return [
             msgspec.structs.replace(r, claimed=True) if r.route_id in tried else r for r in routes
         ]
 
+    def _distinct(
+        self,
+        kind: Kind,
+        recipients: Iterable[Recipient],
+        devices: Mapping[str, Sequence[UserDevice]] | None,
+    ) -> list[NewRoute]:
+        """Return the first route to each address, device and topic."""
+        routes: dict[Hashable, NewRoute] = {}
+        for recipient in recipients:
+            known = None if devices is None else devices.get(recipient.user_id or "", ())
+            for whom, route in self._to(recipient, kind, known):
+                key = (route.channel, route.target, whom, route.device_session_id)
+                routes.setdefault(key, route)
+        return list(routes.values())
+
     def _to(
-        self, recipient: Recipient, kind: Kind, devices: Sequence[UserDevice]
-    ) -> Iterator[NewRoute]:
+        self, recipient: Recipient, kind: Kind, devices: Sequence[UserDevice] | None
+    ) -> Iterator[tuple[Hashable, NewRoute]]:
         """Yield the routes to one recipient; all share the one text of the recipient's data."""
         data = None if recipient.data is None else strict_json.text(recipient.data)
         for channel in kind.channels:
+            whom = _whom(recipient, self.address_fields[channel])
             for route in self.planners[channel].routes(recipient, devices):
                 if route.names_person:
-                    yield route if data is None else msgspec.structs.replace(route, data=data)
+                    yield whom, route if data is None else msgspec.structs.replace(route, data=data)
                 else:  # it is never sent, and no erasure could find it
-                    yield msgspec.structs.replace(route, device_session_id=None, locale=None)
+                    yield whom, msgspec.structs.replace(route, device_session_id=None, locale=None)
+
+
+def _whom(recipient: Recipient, field: str) -> Hashable:
+    """Return what repeated recipients have in common on a channel with this address field.
+
+    An address counts as it was submitted: a redirect sends many to one mailbox. Without one, the
+    user counts, or all other addresses.
+    """
+    own = recipient.addresses.get(field)
+    if own is not None:
+        return _one_case(own)
+    return recipient.user_id or frozenset(map(_one_case, recipient.addresses.values()))
+
+
+def _one_case(address: str) -> bytes:
+    """Return an address in lower case, as PersonHash does."""
+    return address.encode().lower()
+
+
+def _once(routes: Sequence[NewRoute]) -> list[NewRoute]:
+    """Leave out a route for one device of a user where another is for all devices of the user.
+
+    Such routes go to the user, go to the topic, or are skipped.
+    """
+    for_all = {(r.channel, r.target, r.user_id) for r in routes if r.device_session_id is None}
+    return [
+        route
+        for route in routes
+        if route.device_session_id is None
+        or (route.channel, route.target, route.user_id) not in for_all
+    ]
 
 
 class BuildNotification:
@@ -100,6 +158,7 @@ class BuildNotification:
         submissions: Submissions,
         new_id: Callable[[], UUID],
         clock: Clock,
+        now: Callable[[], float],
     ) -> None:
         self._catalog = catalog
         self._preview = preview
@@ -107,12 +166,14 @@ class BuildNotification:
         self._submissions = submissions
         self._new_id = new_id
         self._clock = clock
+        self._now = now  # in seconds since 1970
 
     def __call__(self, submission: Submission, *, at_once: int) -> NewNotification:
         """Return the notification to store, with its routes where nobody has a device.
 
-        The first `at_once` of them are claimed, to be tried as soon as it is stored. Raises Invalid
-        with the faults, or TooLarge.
+        The first `at_once` of them are claimed, to be tried as soon as it is stored. Routes to
+        users stand for those to their devices where it is scheduled. Raises Invalid with the
+        faults, or TooLarge.
         """
         kind = self._catalog.get(submission.kind)
         if kind is None:
@@ -123,7 +184,7 @@ class BuildNotification:
         return NewNotification(
             notification_id=self._new_id(),
             submission=submission,
-            routes=self._routes(submission, (), at_once),
+            routes=self._routes(submission, None if self._waits(submission) else (), at_once),
             priority=kind.priority,
             bucket=kind.rank % BUCKETS,
             max_attempts=kind.max_attempts,
@@ -131,11 +192,11 @@ class BuildNotification:
             payload_days=kind.payload_days,
         )
 
-    def users(self, submission: Submission) -> list[str]:
-        """Return the users whose devices decide on the routes of a notification."""
-        if not self._routing.uses_devices(self._catalog[submission.kind]):
+    def users(self, notification: NewNotification) -> list[str]:
+        """Return the users whose devices decide on the routes of a planned notification now."""
+        if any(route.target is Target.USER for route in notification.routes):
             return []
-        return [r.user_id for r in submission.recipients if r.user_id is not None]
+        return self._users(notification.submission)
 
     def with_devices(
         self, notification: NewNotification, devices: Sequence[UserDevice], *, at_once: int
@@ -149,7 +210,7 @@ class BuildNotification:
 
         Erased people are left out. Return None if its key is taken. Raises TooLarge and StoreError.
         """
-        users = self.users(notification.submission)
+        users = self.users(notification)
         while True:
             try:
                 return self._submissions.submit(notification, lease, unless_devices_of=users)
@@ -159,12 +220,22 @@ class BuildNotification:
             except PeopleErased as found:
                 notification = without(notification, found.route_ids)
 
+    def _waits(self, submission: Submission) -> bool:
+        """Return whether a notification is scheduled: its devices are those of its due time."""
+        at = submission.deliver_at
+        return at is not None and at.timestamp() > self._now()
+
+    def _users(self, submission: Submission) -> list[str]:
+        if not self._routing.uses_devices(self._catalog[submission.kind]):
+            return []
+        return [r.user_id for r in submission.recipients if r.user_id is not None]
+
     def _devices(self, submission: Submission) -> Sequence[UserDevice]:
-        users = self.users(submission)
+        users = [] if self._waits(submission) else self._users(submission)
         return [d for d in self._submissions.devices(users) if not d.dead] if users else []
 
     def _routes(
-        self, submission: Submission, devices: Sequence[UserDevice], at_once: int
+        self, submission: Submission, devices: Sequence[UserDevice] | None, at_once: int
     ) -> Sequence[NewRoute]:
         kind = self._catalog[submission.kind]
         routes = self._routing.routes(kind, submission.recipients, devices, at_once=at_once)
@@ -186,13 +257,15 @@ class BuildNotification:
         found = checking.find(AS_LONG_AS_CAN_BE)
         if found.faults or not found.oversized:
             return found.faults
-        ids = _as_long_as_any(submission, self._devices(submission))
+        unnamed = AS_LONG_AS_CAN_BE.session if self._waits(submission) else ""
+        ids = _as_long_as_any(submission, self._devices(submission), unnamed)
         return checking.find_oversized(found.oversized, ids)
 
 
-def _as_long_as_any(submission: Submission, devices: Sequence[UserDevice]) -> Ids:
+def _as_long_as_any(submission: Submission, devices: Sequence[UserDevice], unnamed: str) -> Ids:
+    """Return the longest ids; `unnamed` stands for a device that no recipient names."""
     recipients = submission.recipients
-    sessions = [recipient.device_session_id or "" for recipient in recipients]
+    sessions = [recipient.device_session_id or unnamed for recipient in recipients]
     return Ids(
         user=_longest(recipient.user_id or "" for recipient in recipients),
         session=_longest([*sessions, *(device.device_session_id for device in devices)]),

@@ -16,6 +16,7 @@ from dovecote.core.problems import Failure, Fault, Problem
 from dovecote.submit.build_notification import BuildNotification
 from dovecote.submit.checking import MOST_SECONDS
 from dovecote.submit.ports import Inbox, Submissions
+from dovecote.submit.scheduled import ExpandScheduled
 from dovecote.submit.submission import parse_pending
 from dovecote.submit.submit import check_same, left_to_dispatch
 
@@ -24,6 +25,9 @@ BATCH = 50
 
 Those that were are claimed alone: one that kills its worker uses up no other's attempts.
 """
+
+ROUTES = 50
+"""How many scheduled routes of each lane one transaction expands."""
 
 MOST_ATTEMPTS = 8
 """How often a submission is attempted before an unexpected error refuses it, over two hours."""
@@ -46,9 +50,11 @@ FAILED = "The submission could not be expanded."
 class Expansion(msgspec.Struct, kw_only=True):
     """The submissions that became notifications or repeated one, were refused, or failed.
 
-    `remaining` says that others may still be pending.
+    `routes_expanded` counts the scheduled routes that were expanded. `remaining` says that others
+    may still be pending.
     """
 
+    routes_expanded: int = 0
     expanded: int = 0
     refused: int = 0
     failed: int = 0
@@ -65,6 +71,7 @@ class Expand(msgspec.Struct, kw_only=True):
     plan: BuildNotification
     submissions: Submissions
     inbox: Inbox
+    scheduled: ExpandScheduled
     kinds: Mapping[str, Priority]
     limits: TimeLimits
     wake_up: Callable[[Collection[str], float], None] | None
@@ -73,7 +80,7 @@ class Expand(msgspec.Struct, kw_only=True):
     log: Log
 
     def due(self, left: Callable[[], float], runs: int) -> Expansion:
-        """Expand due submissions until none is left, or the time covers no further expansion.
+        """Expand due submissions and routes, until none is left or the time covers no further one.
 
         Then call the next of so many runs if something is left. A store that is out of reach ends
         the run.
@@ -81,11 +88,8 @@ class Expand(msgspec.Struct, kw_only=True):
         run = Expansion(remaining=True)
         try:
             while run.remaining and left() > LEAST_SECONDS:
-                rows = self._claim()
-                run.remaining = bool(rows)
-                begun, channels = self._batch(rows, run, lambda: left() > LEAST_SECONDS)
-                if begun < len(rows):
-                    self.inbox.give_back([row.notification_id for row in rows[begun:]])
+                run.remaining = False
+                channels = self._expand_routes(run) | self._expand_submissions(run, left)
                 if channels and self.wake_up is not None:
                     self.wake_up(channels, WAKE_UP_SECONDS)
             if run.remaining and runs > 1:
@@ -119,6 +123,35 @@ class Expand(msgspec.Struct, kw_only=True):
                 break
         run.remaining |= len(ids) == MOST_OF_PERSON
         return run
+
+    def _expand_routes(self, run: Expansion) -> set[str]:
+        """Expand a batch of scheduled routes; return the channels of what is due now.
+
+        An error that a smaller batch may avoid is logged. The routes stay due, and submissions are
+        expanded all the same.
+        """
+        for most in (ROUTES, 1):
+            try:
+                with self.limits.spending(ANSWER_SECONDS):
+                    count, channels = self.scheduled(most)
+            except Exception as error:
+                if isinstance(error, StoreUnavailable) and not isinstance(error, StoreSlow):
+                    raise
+                self.log.error("routes not expanded", error=_named(error))
+            else:
+                run.routes_expanded += count
+                run.remaining |= bool(count)
+                return channels
+        return set()
+
+    def _expand_submissions(self, run: Expansion, left: Callable[[], float]) -> set[str]:
+        """Expand a batch of submissions; return the channels of what dispatch is to send now."""
+        rows = self._claim()
+        run.remaining |= bool(rows)
+        begun, channels = self._batch(rows, run, lambda: left() > LEAST_SECONDS)
+        if begun < len(rows):
+            self.inbox.give_back([row.notification_id for row in rows[begun:]])
+        return channels
 
     def _claim(self) -> Sequence[PendingSubmission]:
         fresh = self.inbox.claim(self.kinds, again=False, most=BATCH)
@@ -194,7 +227,7 @@ class Expand(msgspec.Struct, kw_only=True):
             "submission not expanded",
             notification_id=str(row.notification_id),
             attempts=row.attempts,
-            error=str(error) if isinstance(error, StoreError) else type(error).__name__,
+            error=_named(error),
         )
         if final:
             run.refused += self._refuse(row, Failure(FAILED))
@@ -212,6 +245,11 @@ class Expand(msgspec.Struct, kw_only=True):
                 errors=[fault.logged for fault in problem.errors],
             )
         return refused
+
+
+def _named(error: Exception) -> str:
+    """Return what the log may say of an error: the store's words repeat no values."""
+    return str(error) if isinstance(error, StoreError) else type(error).__name__
 
 
 def _recorded(problem: Problem) -> str:

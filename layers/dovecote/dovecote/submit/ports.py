@@ -12,6 +12,7 @@ from dovecote.core.inbox import PendingSubmission
 from dovecote.core.notification import (
     NewNotification,
     Notification,
+    PlanScheduled,
     Priority,
     Stored,
     Submission,
@@ -47,6 +48,16 @@ class Submissions(Protocol):
 
     def devices(self, user_ids: Sequence[str]) -> list[UserDevice]:
         """Return the devices of these users, the oldest first."""
+
+
+class ScheduledRoutes(Protocol):
+    """The scheduled routes to users."""
+
+    def expand(self, plan: PlanScheduled, most: int) -> tuple[int, set[str]]:
+        """Expand due routes, up to `most` of each lane, in one transaction.
+
+        Return how many were expanded, and the channels of the routes that are due now.
+        """
 
 
 class InlineStore(BatchStore, Protocol):

@@ -111,9 +111,12 @@ def emit_run(tally: Mapping[str, int], gauges: Gauges | None) -> None:
 
 
 def emit_inbox(tally: Mapping[str, int], gauges: InboxGauges | None) -> None:
-    """Emit a scheduled run's counts of submissions, and the gauges of the inbox, in one line."""
+    """Emit a scheduled run's counts, and the gauges of the inbox, in one line."""
     watched = {} if gauges is None else msgspec.structs.asdict(gauges)
-    counts = {f"submissions_{name}": value for name, value in tally.items()}
+    counts = {
+        name if name.startswith("routes_") else f"submissions_{name}": value
+        for name, value in tally.items()
+    }
     _emit({name: [value] for name, value in {**counts, **watched}.items()})
 
 

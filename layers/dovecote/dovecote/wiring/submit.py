@@ -2,26 +2,30 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 
 from dovecote import channels
+from dovecote.channels.planning import Planner
 from dovecote.core.errors import StoreError
 from dovecote.core.ids import uuid7
 from dovecote.core.inbox import InboxGauges
 from dovecote.store.dispatch.dispatch_store import PostgresInlineStore
 from dovecote.store.submit.inbox import PostgresInbox
+from dovecote.store.submit.scheduled import PostgresScheduledRoutes
 from dovecote.submit.best_effort import BestEffort
 from dovecote.submit.build_notification import BuildNotification, Routing
 from dovecote.submit.checking import TemplatePreview
 from dovecote.submit.expand import Expand
+from dovecote.submit.scheduled import ExpandScheduled
 from dovecote.submit.submit import Budget, Submit
 from dovecote.submit.wake_up import WakeUp
 from dovecote.wiring import delivery
 from dovecote.wiring.clients import database, invoke_dispatch, invoke_submit
 from dovecote.wiring.delivery import dispatch_store, submissions
 from dovecote.wiring.observability import log
-from dovecote.wiring.settings import Settings, load
+from dovecote.wiring.settings import Settings, load, person_hash
 
 
 @cache
@@ -55,6 +59,7 @@ def expand() -> Expand:
         plan=_build_notification(),
         submissions=submissions(),
         inbox=PostgresInbox(database()),
+        scheduled=_expand_scheduled(),
         kinds={name: kind.priority for name, kind in delivery.catalog().items()},
         limits=database(),
         wake_up=_wake_up(),
@@ -62,6 +67,11 @@ def expand() -> Expand:
         clock=time.monotonic,
         log=log(),
     )
+
+
+def _expand_scheduled() -> ExpandScheduled:
+    routes = PostgresScheduledRoutes(database(), person_hash())
+    return ExpandScheduled(planners=_planners(), routes=routes)
 
 
 def inbox_gauges() -> InboxGauges | None:
@@ -89,19 +99,25 @@ def _best_effort(settings: Settings) -> BestEffort:
 
 
 @cache
-def _build_notification() -> BuildNotification:
+def _planners() -> Mapping[str, Planner]:
     settings = load()
-    planners = {
+    return {
         name: channel.planner(settings.of(name), delivery.renderer(), uuid7)
         for name, channel in channels.every().items()
     }
+
+
+@cache
+def _build_notification() -> BuildNotification:
+    fields = {name: channel.address_field for name, channel in channels.every().items()}
     return BuildNotification(
         catalog=delivery.catalog(),
-        preview=TemplatePreview(delivery.renderer(), planners),
-        routing=Routing(planners),
+        preview=TemplatePreview(delivery.renderer(), _planners()),
+        routing=Routing(_planners(), fields),
         submissions=submissions(),
         new_id=uuid7,
         clock=time.monotonic,
+        now=time.time,
     )
 
 

@@ -14,6 +14,7 @@ const EVENTS = {
   dead_lettered: (one) => ["bad", `Dead letter: ${one.reason}`, one.detail, REASONS[one.reason]],
   skipped: (one) => ["plain", "Skipped", one.detail ?? one.reason],
   cancelled: () => ["plain", "Cancelled"],
+  expanded: () => ["plain", "Its time came: planned for the devices that the user had then"],
   settled: (one) => ["good", "The provider told that it had accepted it", accepted(one)],
   rejected: (one) => ["bad", "The provider told that it did not send it", one.detail],
   redriven: () => ["plain", "Redriven, with a fresh set of attempts"],

@@ -39,9 +39,9 @@ def at_address(email: str) -> str:
 def test_an_erased_route_is_found_neither_by_its_user_nor_by_its_address(
     idle: Functions, connection: Connection, path: str
 ) -> None:
-    spelt = [ANN, ANN.title(), BEN]
-    people = [{"user_id": "u-1", "email": e, "data": {"first_name": "N"}} for e in spelt]
-    assert idle.post(a_body(recipients=people)).status == 202
+    for key, email in enumerate((ANN, ANN.title(), BEN)):
+        one = {"user_id": "u-1", "email": email, "data": {"first_name": "N"}}
+        assert idle.post(a_body(idempotency_key=str(key), recipients=[one])).status == 202
     erase(idle, path, erased=3 * len(NAMES) if path == USER else 2)
     assert misfiled(connection) == []
     assert fetched(connection, "table address_routes") == fetched(

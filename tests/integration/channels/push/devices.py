@@ -15,6 +15,7 @@ from tests.functions import Answer, Functions, environment, run_functions
 from tests.sending import a_body
 
 Connection = psycopg.Connection[Any]
+LATER = "2999-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -78,6 +79,21 @@ def post_to_device(functions: Functions, **more: Any) -> Answer:
     answer = functions.post(body | more)
     assert answer.status == 202
     return answer
+
+
+def post_scheduled(functions: Functions, connection: Connection, **more: Any) -> Answer:
+    """Notify u-1 by push alone, later; let the time come, so that dispatch is to send the push."""
+    answer = post_to_device(functions, deliver_at=LATER, **more)
+    make_due(connection)
+    assert functions.expand()["routes_expanded"] == 1
+    return answer
+
+
+def make_due(connection: Connection) -> None:
+    """Let the time of everything that is scheduled come."""
+    connection.execute(
+        "update dovecote.notification_routes set next_attempt_at = now() where status = 'pending'"
+    )
 
 
 def device_routes(connection: Connection) -> list[Any]:

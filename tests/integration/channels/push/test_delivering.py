@@ -30,6 +30,7 @@ from tests.integration.channels.push.devices import (
     PHONE,
     applications,
     device_routes,
+    post_scheduled,
     post_to_device,
     pushing,
     put_device,
@@ -114,12 +115,9 @@ def test_a_device_that_is_gone_by_then_makes_its_route_skipped(
     pushing: Functions, connection: Connection
 ) -> None:
     register(pushing, "phone", "apns", "a" * 64)
-    post_to_device(pushing, deliver_at="2999-01-01T00:00:00Z")
-    # As one that goes while the notification is stored, which it then does not see.
+    post_scheduled(pushing, connection)
+    # As one that goes while the route is stored, which it then does not see.
     connection.execute("delete from dovecote.push_devices")
-    connection.execute(
-        "update dovecote.notification_routes set next_attempt_at = now() where status = 'pending'"
-    )
     assert pushing.dispatch()["skipped"] == 1
     assert device_routes(connection) == [("skipped", 0, "device is dead or no longer registered")]
     assert connection.execute(
@@ -164,7 +162,7 @@ def test_a_device_whose_endpoint_is_gone_is_dead_until_it_registers_again(
     words: str | None,
 ) -> None:
     register(pushing, "phone", "apns", "a" * 64)
-    later = post_to_device(pushing, deliver_at="2999-01-01T00:00:00Z").body["notification_id"]
+    later = post_scheduled(pushing, connection).body["notification_id"]
     if words is None:
         provider.provider.registry.endpoints.clear()
     else:
@@ -222,17 +220,12 @@ def test_a_missing_topic_kills_no_device(
 
 @pytest.mark.parametrize("same_id", [True, False])
 def test_a_device_that_registers_while_a_push_finds_its_endpoint_gone_stays_alive(
-    pushing: Functions, store: Store, provider: Running, same_id: bool
+    pushing: Functions, connection: Connection, store: Store, provider: Running, same_id: bool
 ) -> None:
     if same_id:
         provider.provider.registry.endpoint_id = lambda token: uuid.uuid5(uuid.NAMESPACE_OID, token)
     register(pushing, "phone", "apns", "a" * 64)
-    post_to_device(pushing, deliver_at="2999-01-01T00:00:00Z")
-    with psycopg.connect(load().database_url, autocommit=True) as own:
-        own.execute(
-            "update dovecote.notification_routes set next_attempt_at = now()"
-            " where status = 'pending'"
-        )
+    post_scheduled(pushing, connection)
     (claim,) = claim_all(store)
     provider.provider.registry.endpoints.clear()
     outcome = deliver(claim)
@@ -247,10 +240,7 @@ def test_a_route_to_a_dead_device_reaches_nobody(
     pushing: Functions, connection: Connection, store: Store, provider: Running
 ) -> None:
     register(pushing, "phone", "apns", "a" * 64)
-    post_to_device(pushing, deliver_at="2999-01-01T00:00:00Z")
-    connection.execute(
-        "update dovecote.notification_routes set next_attempt_at = now() where status = 'pending'"
-    )
+    post_scheduled(pushing, connection)
     connection.execute("update dovecote.push_devices set dead_at = now()")
     (claim,) = claim_all(store)
     assert deliver(claim) == Unreachable(reason="device is dead or no longer registered")

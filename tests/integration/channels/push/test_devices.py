@@ -26,19 +26,13 @@ from tests.builders import (
 )
 from tests.conftest import DEFAULT_MAX_ATTEMPTS
 from tests.functions import PROBLEM, Functions, environment, run_functions
+from tests.integration.channels.push.devices import post_scheduled
 from tests.store import HASHES, Store
 
 Connection = psycopg.Connection[Any]
 GONE = "device is dead or no longer registered"
 TOKEN = "a-token-of-ann-s-phone"
 PHONE = "/devices?user_id=u-1&device_session_id=phone"
-LATER = {
-    "kind": "order.shipped",
-    "idempotency_key": "later",
-    "payload": {"order_id": "1234", "carrier": "DHL", "first_name": "Ann"},
-    "recipients": [{"user_id": "u-1"}],
-    "deliver_at": "2999-01-01T00:00:00Z",
-}
 
 
 # Over HTTP
@@ -169,7 +163,7 @@ def test_a_token_that_changes_hands_goes_to_the_new_user_and_nothing_of_the_old_
     functions: Functions, connection: Connection, provider: Running
 ) -> None:
     put(functions)
-    notification = functions.post(LATER).body["notification_id"]
+    notification = post_scheduled(functions, connection).body["notification_id"]
     put(functions, user="u-2")
     assert functions.call("GET", "/devices?user_id=u-1").body["devices"] == []
     assert len(functions.call("GET", "/devices?user_id=u-2").body["devices"]) == 1
@@ -184,7 +178,7 @@ def test_what_waits_for_a_deleted_device_is_skipped_and_the_rest_of_its_user_s_i
 ) -> None:
     put(functions)
     put(functions, "another", session="tablet")
-    functions.post(LATER)
+    post_scheduled(functions, connection)
     assert functions.call("DELETE", PHONE).status == 204
     found = connection.execute(
         "select device_session_id, status from dovecote.notification_routes"
@@ -194,11 +188,11 @@ def test_what_waits_for_a_deleted_device_is_skipped_and_the_rest_of_its_user_s_i
 
 
 def test_what_sns_tells_of_a_device_skips_what_waits_for_it(
-    functions: Functions, provider: Running
+    functions: Functions, connection: Connection, provider: Running
 ) -> None:
     put(functions)
     (endpoint,) = provider.provider.registry.endpoints
-    notification = functions.post(LATER).body["notification_id"]
+    notification = post_scheduled(functions, connection).body["notification_id"]
     told = {
         "EventType": "DeliveryFailure",
         "FailureType": "EndpointDisabled",

@@ -16,9 +16,10 @@ def test_more_routes_than_an_answer_holds_are_refused(
 ) -> None:
     connection.execute(
         "insert into dovecote.push_devices (user_id, device_session_id, platform, token, endpoint)"
-        " select 'u-1', i::text, 'fcm', 't', i::text from generate_series(1, 11) i"
+        " select 'u-' || u, i::text, 'fcm', 't', u || '-' || i"
+        " from generate_series(1, 1000) u, generate_series(1, 11) i"
     )
-    people = [{"user_id": "u-1", "data": {"first_name": "Ann"}}] * 1000
+    people = [{"user_id": f"u-{n}", "data": {"first_name": "Ann"}} for n in range(1, 1001)]
     submit(connection, recipients=people)
     wired.expand()
     (one,) = refused(wired)

@@ -49,7 +49,9 @@ class EmailPlanner:
         self._renderer = renderer
         self._new_id = new_id
 
-    def routes(self, recipient: Recipient, _devices: Sequence[UserDevice]) -> Sequence[NewRoute]:
+    def routes(
+        self, recipient: Recipient, _devices: Sequence[UserDevice] | None
+    ) -> Sequence[NewRoute]:
         """Return the route to a recipient's address, or the skip of one who has none."""
         address = recipient.address("email")
         if address is None:

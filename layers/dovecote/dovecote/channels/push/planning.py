@@ -40,11 +40,19 @@ class PushPlanner:
         self._renderer = renderer
         self._new_id = new_id
 
-    def routes(self, recipient: Recipient, devices: Sequence[UserDevice]) -> Iterator[NewRoute]:
-        """Yield the routes to a user's devices and to the topic, or one skip."""
+    def routes(
+        self, recipient: Recipient, devices: Sequence[UserDevice] | None
+    ) -> Iterator[NewRoute]:
+        """Yield the routes to a user's devices and to the topic, or one skip.
+
+        Before a scheduled push is due, yield one route to the user.
+        """
         named = recipient.device_session_id
         if recipient.user_id is None:
             yield self._route(recipient, named, skip=NO_USER)
+            return
+        if devices is None:
+            yield self._route(recipient, named, Target.USER)
             return
         reached = [d for d in devices if named in (None, d.device_session_id)]
         for device in reached:

@@ -42,12 +42,14 @@ class PostgresOverview(Queries):
         return Gauges(**found)
 
 
+_ALL = [*lanes.ALL, *lanes.SCHEDULED]
+
 LANES: Mapping[str, list[Any]] = {
-    "channels": [lane.channel for lane in lanes.ALL],
-    "statuses": ["retrying" if lane.retry else "pending" for lane in lanes.ALL],
-    "priorities": [lanes.PRIORITIES[lane.priority] for lane in lanes.ALL],
-    "lanes": [lane.number for lane in lanes.ALL],
+    "channels": [lane.channel for lane in _ALL],
+    "statuses": ["retrying" if lane.retry else "pending" for lane in _ALL],
+    "priorities": [lanes.PRIORITIES[lane.priority] for lane in _ALL],
+    "lanes": [lane.number for lane in _ALL],
 }
-"""Every lane with its channel, status and priority."""
+"""Every lane with its channel, status and priority, those of scheduled routes to users too."""
 
 CHANNELS = {name: LANES[name] for name in ("channels", "lanes")}

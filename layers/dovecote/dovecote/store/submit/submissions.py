@@ -20,7 +20,7 @@ from dovecote.core.notification import (
     Submission,
 )
 from dovecote.core.person_hash import USER, PersonHash
-from dovecote.core.route import NewRoute, Route, Status
+from dovecote.core.route import NewRoute, Route, Status, Target
 from dovecote.store.database import Database
 from dovecote.store.queries import raw_rows
 from dovecote.store.submit.notifications import PostgresNotifications
@@ -142,7 +142,7 @@ def _routes_json(notification: NewNotification, people: Mapping[Person, str]) ->
             "route_id": route.route_id,
             "position": position,
             "channel": route.channel,
-            "lane": _lane(notification, route.channel),
+            "lane": _lane(notification, route),
             "target": route.target,
             "user_id": route.user_id,
             "device_session_id": route.device_session_id,
@@ -158,9 +158,13 @@ def _routes_json(notification: NewNotification, people: Mapping[Person, str]) ->
     return msgspec.json.encode(rows).decode()
 
 
-def _lane(notification: NewNotification, channel: str) -> int:
-    priority, bucket = notification.priority, notification.bucket
-    return Lane(channel=channel, priority=priority, bucket=bucket, retry=False).number
+def _lane(notification: NewNotification, route: NewRoute) -> int:
+    return Lane(
+        channel=route.channel,
+        priority=notification.priority,
+        bucket=notification.bucket,
+        scheduled=route.target is Target.USER,
+    ).number
 
 
 class StoredRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,7 +258,7 @@ class StoredRows(msgspec.Struct, frozen=True, kw_only=True):
                 lapsed=False,
                 in_doubt=False,
                 expires_in=(self._expires_at - self.created_at).total_seconds(),
-                lane=_lane(self.notification, route.channel),
+                lane=_lane(self.notification, route),
                 due=self.due_at.timestamp(),
                 suppressed=None,
                 secret=self.notification.payload_days == SECRET,

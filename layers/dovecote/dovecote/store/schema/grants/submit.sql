@@ -19,6 +19,9 @@ grant select (
     on dovecote.inbox to {user};
 grant execute on function dovecote.take_submission, dovecote.refuse_submission to {user};
 
+-- Expand scheduled routes to the devices of their users.
+grant execute on function dovecote.expand to {user};
+
 grant select (
     route_id, notification_id, position, channel, user_id, device_session_id, address, lane, status,
     max_attempts, attempts, claims, claim_token, next_attempt_at, last_attempt_at, doubt_until,

@@ -60,7 +60,8 @@ create table dovecote.notification_routes (
     -- The channel's number * 48 + priority * 16 + the bucket of the kind * 2 + 1 for a retry. A claim selects
     -- lanes by equality, so it never scans a paused channel, a low priority or another kind's backlog.
     -- channels/lanes.py. The statements that make a route pending or retrying set it: a generated column would
-    -- make PostgreSQL copy the row at each update. A route that has ended keeps the lane of its last claim.
+    -- make PostgreSQL copy the row at each update. A route that has ended keeps the lane of its last claim. Until
+    -- it is expanded, a scheduled route to a user has the lane -2 - lane, which no claim reads.
     lane                smallint not null,
     status              text not null,
     max_attempts        integer not null,
@@ -89,12 +90,19 @@ create table dovecote.notification_routes (
     last_error          text,
     created_at          timestamptz not null default clock_timestamp(),
 
-    constraint notification_routes_target check (target in ('address', 'device', 'topic')),
+    constraint notification_routes_target check (target in ('address', 'device', 'topic', 'user')),
+    -- A route to a user is expanded, or ends without a claim. ADR 51.
+    constraint notification_routes_user check (
+        target <> 'user'
+        or (status in ('pending', 'skipped', 'cancelled') and claims = 0 and claim_token is null and address is null
+            and (status <> 'pending' or (user_id is not null and lane < 0)))
+    ),
     constraint notification_routes_address check (address is not null or address_hash is null),
     constraint notification_routes_priority check (priority between 0 and 2),
     constraint notification_routes_lane check (
         status not in ('pending', 'retrying')
-        or (lane / 16 % 3 = priority and lane % 2 = case status when 'retrying' then 1 else 0 end)
+        or (case target when 'user' then -2 - lane else lane end / 16 % 3 = priority
+            and lane % 2 = case status when 'retrying' then 1 else 0 end)
     ),
     constraint notification_routes_status check (
         status in ('pending', 'retrying', 'published', 'dead_lettered', 'skipped', 'cancelled')
@@ -231,7 +239,7 @@ create table dovecote.notification_events (
     message_id text,
     primary key (route_id, claim, event, at),
     constraint notification_events_event check (event in (
-        'failed', 'in_doubt', 'lapsed', 'dead_lettered', 'skipped', 'cancelled',
+        'failed', 'in_doubt', 'lapsed', 'dead_lettered', 'skipped', 'cancelled', 'expanded',
         'settled', 'rejected', 'redriven', 'released', 'erased',
         'delivered', 'delayed', 'bounced', 'complained'
     ))

@@ -9,6 +9,12 @@
 create function dovecote.cancel(of_notification uuid) returns setof uuid
     language sql security definer set search_path = pg_catalog, dovecote, pg_temp
 begin atomic
+    -- Wait for the expansion of a scheduled route that has begun, so that the next statement sees all that it adds.
+    select
+    from dovecote.notification_routes
+    where notification_id = of_notification and target = 'user' and next_attempt_at is not null
+    for update;
+
     with cancelled as (
         update dovecote.notification_routes
         set status = 'cancelled',

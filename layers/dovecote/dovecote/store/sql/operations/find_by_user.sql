@@ -32,4 +32,4 @@ cross join lateral (
     where route_id = e.route_id and user_id = e.user_id
     limit 1
 ) r
-order by n.notification_id desc, r.position
+order by n.notification_id desc, r.position, r.route_id

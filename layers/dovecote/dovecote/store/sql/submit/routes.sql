@@ -5,4 +5,4 @@ select route_id, channel, status, user_id, device_session_id, address, attempts,
        provider_message_id, waiting_for, waiting_since
 from dovecote.notification_routes
 where notification_id = %(notification_id)s
-order by position
+order by position, route_id
