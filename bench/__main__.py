@@ -8,7 +8,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import depth, email, growth, machine, paper, server, snapshot, startup, tables
+from bench import (
+    burst,
+    depth,
+    email,
+    growth,
+    machine,
+    paper,
+    same_job,
+    server,
+    snapshot,
+    startup,
+    steady,
+    tables,
+)
 from bench.contender import DOVECOTE
 from bench.measure import Bench
 from bench.report import Table, between, markdown, picture, targets_met, wrapped
@@ -30,8 +43,11 @@ TABLES: Mapping[str, Callable[[Bench, Size], Table]] = {
     "failures": tables.failing,
     "slow": tables.slow,
     "email": email.email_table,
+    "same-job": same_job.table,
     "depth": depth.table,
+    "burst": burst.table,
     "snapshot": snapshot.table,
+    "steady": steady.table,
     "startup": lambda _bench, size: startup.table(size.starts),
     "memory": tables.memory,
 }

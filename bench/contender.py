@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "bench" / "peers"
+CATALOG = ROOT / "layers" / "catalog" / "catalog"
+PERSON_HASH_KEY = "the key of the bench, which is public"
 NODE = str(PEERS / "node_modules" / ".bin" / "node")
 PYTHON = str(ROOT / ".venv-bench" / "bin" / "python")
 

@@ -140,7 +140,7 @@ def _deep(bench: Bench, database: str, case: Case, size: Size) -> Iterator[Deep]
             connection.execute("create extension pg_prewarm")
             routes.fill(connection, due(size))
             if case.times:
-                _put_beside(connection, case, size.beside * case.times)
+                insert_more(connection, case, size.beside * case.times)
         settle(url)
         with closing(Deep(url)) as deep:
             yield deep
@@ -148,7 +148,7 @@ def _deep(bench: Bench, database: str, case: Case, size: Size) -> Iterator[Deep]
         bench.drop(database)
 
 
-def _put_beside(connection: psycopg.Connection[Any], case: Case, beside: int) -> None:
+def insert_more(connection: psycopg.Connection[Any], case: Case, beside: int) -> None:
     """Insert many routes, and their indexes afterwards, without a look at each foreign key."""
     for setting in FILLING:
         connection.execute(setting)

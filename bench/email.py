@@ -6,11 +6,12 @@ The provider runs beside it, in the bench's own process, and its CPU does not co
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 
 import psycopg
 
-from bench.contender import ROOT, Contender
+from bench.contender import CATALOG, PERSON_HASH_KEY, ROOT, Contender
 from bench.measure import Bench, Wrong
 from bench.report import Table, Target, spread
 from bench.rounds import Size, rounds
@@ -63,16 +64,17 @@ def _loop_of(batch: int) -> str:
 
 
 def _alone(provider: Running, per_call: int, count: int) -> float:
-    sender = _sender(provider, BATCHES[0], per_call)
-    seconds = _cpu_seconds(provider, sender.command("alone", "postgresql:///unused", count), sender)
+    sender = dovecote_mailer(provider, BATCHES[0], per_call)
+    command = sender.command("alone", "postgresql:///unused", count)
+    (seconds,) = reported(provider, command, sender, "cpu")
     _taken(provider, count)
     return count / seconds
 
 
 def _loop(bench: Bench, provider: Running, batch: int, per_call: int, count: int) -> float:
-    sender = _sender(provider, batch, per_call)
+    sender = dovecote_mailer(provider, batch, per_call)
     url = bench.filled(sender, count)
-    seconds = _cpu_seconds(provider, sender.command("drain", url), sender)
+    (seconds,) = reported(provider, sender.command("drain", url), sender, "cpu")
     bench.expect(sender, sender.done, count)
     with psycopg.connect(url) as connection:
         kept = connection.execute(
@@ -93,7 +95,7 @@ def _taken(provider: Running, count: int) -> dict[str, str]:
     return {str(row.route_id): row.message_id for row in accepted}
 
 
-def _sender(provider: Running, batch: int, per_call: int) -> Contender:
+def dovecote_mailer(provider: Running, batch: int, per_call: int) -> Contender:
     """Return Dovecote with its own channel and this provider."""
     return Contender(
         name=f"email, batches of {batch}, calls of {per_call}",
@@ -108,17 +110,20 @@ def _sender(provider: Running, batch: int, per_call: int) -> Contender:
             "AWS_ACCESS_KEY_ID": "bench",
             "AWS_SECRET_ACCESS_KEY": "bench",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "CATALOG_PATH": str(ROOT / "layers" / "catalog" / "catalog"),
+            "CATALOG_PATH": str(CATALOG),
             "DISPATCH_BATCH_SIZE": str(batch),
             "EMAIL_BULK_SIZE": str(per_call),
+            "PERSON_HASH_KEY": PERSON_HASH_KEY,
             "EMAIL_FROM": "Nestbox <success@simulator.amazonses.com>",
             "EMAIL_MAX_PER_SECOND": "900000",
         },
     )
 
 
-def _cpu_seconds(provider: Running, command: list[str], sender: Contender) -> float:
-    """Run the program, and return the CPU seconds that it says it took once it was warm."""
+def reported(
+    provider: Running, command: list[str], sender: Contender, word: str
+) -> Sequence[float]:
+    """Run the program; return the numbers that it reports after a word."""
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -130,11 +135,11 @@ def _cpu_seconds(provider: Running, command: list[str], sender: Contender) -> fl
         assert process.stdin is not None
         assert process.stdout is not None
         for line in process.stdout:  # lines of the log are among them
-            word, _, number = line.strip().partition(" ")
-            if word == "ready":
+            first, *numbers = line.split() or [""]
+            if first == "ready":
                 provider.provider.forget()
                 process.stdin.write("go\n")
                 process.stdin.flush()
-            elif word == "cpu":
-                return float(number)
+            elif first == word:
+                return [float(number) for number in numbers]
     raise Wrong(f"{sender.name} ended with {process.returncode}")

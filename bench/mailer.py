@@ -17,11 +17,17 @@ from dovecote.core.route import Target
 from dovecote.dispatch.sending.circuit_breaker import CircuitBreaker
 from dovecote.dispatch.sending.sender import Sender
 from dovecote.store.schema.migrate import migrate
+from dovecote.submit import submission
 from dovecote.wiring import clients, delivery
 from dovecote.wiring import dispatch as wiring_dispatch
+from dovecote.wiring import submit as wiring_submit
 from dovecote.wiring.settings import Settings, load
 
 RUN_SECONDS = 900.0
+
+KIND = "account.password_reset"
+PAYLOAD = {"first_name": "Ann", "reset_url": "https://nestbox.example/r/1", "valid_minutes": 15}
+"""A kind with one email, and its payload."""
 
 # A trace for each, as where each was posted alone.
 FILL = """
@@ -86,6 +92,26 @@ def drain(url: str) -> None:
     _measured(lambda: dispatch(lambda: ends - time.monotonic()))
 
 
+def job(url: str, count: int, _in_flight: int) -> None:
+    """Submit emails one by one, then run dispatch until nothing is due."""
+    _send(_sender(_settings(url)), [_claim(0)])
+    submit, dispatch = wiring_submit.submit(), wiring_dispatch.dispatch()
+    bodies = [_body(number) for number in range(count)]
+    await_start()
+    began = time.perf_counter()
+    for number, body in enumerate(bodies):
+        submit(submission.parse(body, key=str(number), traceparent=None))
+    stored, cpu = time.perf_counter(), time.process_time()
+    dispatch(lambda: RUN_SECONDS)
+    say(f"took {stored - began} {time.perf_counter() - stored} {time.process_time() - cpu}")
+
+
+def _body(number: int) -> bytes:
+    """Return the body of a notification with one email."""
+    recipient = {"email": f"success+{number}@simulator.amazonses.com"}
+    return json.dumps({"kind": KIND, "payload": PAYLOAD, "recipients": [recipient]}).encode()
+
+
 def _settings(url: str) -> Settings:
     os.environ["DATABASE_URL"] = url
     return load()
@@ -147,5 +173,6 @@ if __name__ == "__main__":
         "fill": fill,
         "alone": alone,
         "drain": drain,
+        "job": job,
     }
     orders[order](url, *map(int, numbers))

@@ -158,16 +158,9 @@ class Bench:
         """
         url = self.filled(contender, jobs)
         arguments = (milliseconds, in_flight, *([1] if faulty else []))
-        watch = watch or Watch()
-        watch.prepare(url)
-        with programs(contender, url, processes, "drain", *arguments) as running:
-            watch.begin(running)
-            seconds = _timed(running, jobs, lambda: _left(url, contender), watch.look)
-            watch.end()
+        rate = drained(contender, url, jobs, processes, *arguments, watch=watch or Watch())
         self.expect(contender, contender.done, jobs * 9 // 10 if faulty else jobs)
-        if sum(program.handled for program in running) != jobs:
-            raise Wrong(f"{contender.name} handled a job more than once")
-        return jobs / seconds
+        return rate
 
     def memory(self, contender: Contender, jobs: int, early: int) -> tuple[float, float]:
         """Return the memory of a program after its early jobs and after all of them, in MB."""
@@ -236,6 +229,20 @@ class Bench:
             found = _asked(connection, question.replace("%(filled)s", str(wanted)))
         if found != wanted:
             raise Wrong(f"{contender.name}: {found} of {wanted}, by {question}")
+
+
+def drained(
+    contender: Contender, url: str, jobs: int, processes: int, *arguments: int, watch: Watch
+) -> float:
+    """Drain the jobs of a database; return the jobs a second."""
+    watch.prepare(url)
+    with programs(contender, url, processes, "drain", *arguments) as running:
+        watch.begin(running)
+        seconds = _timed(running, jobs, lambda: _left(url, contender), watch.look)
+        watch.end()
+    if sum(program.handled for program in running) != jobs:
+        raise Wrong(f"{contender.name} handled a job more than once")
+    return jobs / seconds
 
 
 def settle(url: str) -> None:

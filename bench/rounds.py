@@ -26,6 +26,9 @@ class Size:
     batches: int
     old_snapshot: int
     grown: int
+    # Seconds of a steady rate, and emails of the same job.
+    steady: float
+    emails: int
     starts: int
 
 
@@ -40,6 +43,8 @@ FULL = Size(
     batches=40,
     old_snapshot=60_000,
     grown=60_000,
+    steady=112,
+    emails=2_000,
     starts=11,
 )
 QUICK = Size(
@@ -53,6 +58,8 @@ QUICK = Size(
     batches=10,
     old_snapshot=6_000,
     grown=8_000,
+    steady=8,
+    emails=200,
     starts=2,
 )
 

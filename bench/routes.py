@@ -98,12 +98,12 @@ def enlisted(stored: str) -> str:
     return f"stored as ({stored} {told}){ENTRIES}"
 
 
-def fill(connection: psycopg.Connection[Any], count: int) -> None:
-    """Store so many notifications of one route each, due now."""
+def fill(connection: psycopg.Connection[Any], count: int, first: int = 1) -> None:
+    """Store so many notifications of one route each, due now; their keys count from `first`."""
     connection.execute("set statement_timeout = 0")
     stored = insertion("from notification")
     statement = f"with notification as ({NOTIFICATIONS}), payload as ({PAYLOADS}) {stored}"
-    connection.execute(statement.encode(), {"first": 1, "last": count})
+    connection.execute(statement.encode(), {"first": first, "last": first + count - 1})
 
 
 def plain() -> dict[str, Any]:

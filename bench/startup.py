@@ -22,6 +22,7 @@ from typing import Any
 import psycopg
 
 import build
+from bench.contender import PERSON_HASH_KEY
 from bench.report import Rounds, Table, Target, markdown, spread
 from dovecote import channels
 from dovecote.catalog.compile import compile_catalog
@@ -214,7 +215,7 @@ def _environment(database_url: str, endpoint: str, catalog: Path) -> dict[str, s
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "CATALOG_PATH": str(catalog),
-        "PERSON_HASH_KEY": "the key of the bench, which is public",
+        "PERSON_HASH_KEY": PERSON_HASH_KEY,
         "EMAIL_FROM": "Dovecote <dovecote@example.com>",
     }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 
+from bench.contender import PERSON_HASH_KEY
 from bench.server import running as server
 from local.postgres import Server
 from local.provider import running as provider
@@ -128,7 +129,7 @@ def measure(tree: Path, one: Server, url: str, posts: int) -> Figures:
             "AWS_DEFAULT_REGION": "us-east-1",
             "CATALOG_PATH": str(tree / "layers" / "catalog" / "catalog"),
             "EMAIL_FROM": "Nestbox <success@simulator.amazonses.com>",
-            "PERSON_HASH_KEY": "the key of the bench, which is public",
+            "PERSON_HASH_KEY": PERSON_HASH_KEY,
         },
         stdout=subprocess.PIPE,
         check=True,

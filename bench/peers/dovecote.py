@@ -12,13 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
 from bench import routes
+from bench.contender import CATALOG, PERSON_HASH_KEY
 from bench.peers.job import payload
 from bench.peers.line import Handled, await_end, await_start, say
 from dovecote.channels import NAMES, base
@@ -34,8 +34,8 @@ from dovecote.wiring import dispatch as wiring_dispatch
 from dovecote.wiring import submit as wiring_submit
 from dovecote.wiring.settings import Settings
 
-CATALOG = Path(__file__).parents[2] / "layers" / "catalog" / "catalog"
 RUN_SECONDS = 900.0
+FOLLOW_SECONDS = 0.1
 NUMBERS = itertools.count()
 
 
@@ -127,7 +127,7 @@ def connect_to(url: str) -> None:
         "EMAIL_MAX_PER_SECOND": "900000",
         "PUSH_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:bench",
         "INLINE_ROUTES": "0",
-        "PERSON_HASH_KEY": "the key of the bench, which is public",
+        "PERSON_HASH_KEY": PERSON_HASH_KEY,
         "AWS_DEFAULT_REGION": "us-east-1",
     }
 
@@ -225,6 +225,20 @@ def drain(url: str, milliseconds: int, in_flight: int, faulty: int = 0) -> None:
     await_end()
 
 
+def follow(url: str) -> None:
+    """Run dispatch again and again."""
+    connect_to(url)
+    handled = Handled()
+    send_by(Accepting(handled))
+    dispatch = wiring_dispatch.dispatch()
+    clients.database().run(lambda connection: connection.execute("select 1"))
+    await_start()
+    handled.tell()
+    while True:
+        dispatch(lambda: RUN_SECONDS)
+        time.sleep(FOLLOW_SECONDS)
+
+
 if __name__ == "__main__":
     order, url, *numbers = sys.argv[1:]
     orders: dict[str, Callable[..., None]] = {
@@ -233,5 +247,6 @@ if __name__ == "__main__":
         "enqueue": enqueue,
         "bulk": bulk,
         "drain": drain,
+        "follow": follow,
     }
     orders[order](url, *map(int, numbers))

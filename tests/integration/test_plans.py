@@ -415,18 +415,17 @@ def pages_of_a_claim(connection: Connection) -> int:
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
-@pytest.mark.parametrize("which", CROWDS)
-def test_a_million_routes_beside_those_that_are_due_change_no_plan(
-    connection: Connection, which: str
-) -> None:
+def test_many_other_routes_change_no_plan(connection: Connection) -> None:
+    """Each crowd is added to the earlier ones; `make year` has millions of routes."""
     connection.execute("set statement_timeout = 0")
     crowd(connection, 1_000, DUE)
     alone = pages_of_a_claim(connection)
-    crowd(connection, 1_000_000, CROWDS[which])
-    for name in STATEMENTS:
-        assert "Seq Scan" not in scans_of(connection, name), name
-    # The indexes are deeper by a level or two.
-    assert pages_of_a_claim(connection) <= 2 * alone
+    for which, values in CROWDS.items():
+        crowd(connection, ROWS // len(CROWDS), values)
+        for name in STATEMENTS:
+            assert "Seq Scan" not in scans_of(connection, name), (which, name)
+        # The indexes are deeper by a level or two.
+        assert pages_of_a_claim(connection) <= 2 * alone, which
 
 
 def blocks_of_state(connection: Connection) -> int:
