@@ -2,12 +2,12 @@
 
 from contextlib import AbstractContextManager
 
-from dovecote.core.person_hash import PersonHash
 from dovecote.store.database import Database
 from dovecote.store.dispatch.dispatch_store import PostgresDispatchStore
 from dovecote.store.feedback import PostgresFeedback
 from dovecote.store.operations.notifications import PostgresStories
 from dovecote.store.operations.overview import PostgresOverview
+from dovecote.store.person_hash import PersonHash
 from dovecote.store.queries import Queries
 from dovecote.store.submit.submissions import PostgresSubmissions
 

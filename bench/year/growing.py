@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from dovecote.core.person_hash import PersonHash
+from dovecote.store.person_hash import PersonHash
 
 Connection = psycopg.Connection[Any]
 

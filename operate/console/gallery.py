@@ -9,7 +9,8 @@ import msgspec
 
 from dovecote import channels
 from dovecote.catalog import kinds
-from dovecote.catalog.kinds import Kind, PayloadRefused
+from dovecote.catalog.errors import PayloadRefused
+from dovecote.catalog.kinds import Kind
 from dovecote.catalog.rendering import Renderer
 from operate.channels import part
 from operate.channels.message import Message

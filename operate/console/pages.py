@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from dovecote import channels
-from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.errors import BadCatalog
 from dovecote.catalog.rendering import RenderError
 from operate.channels.message import Message
 from operate.console.gallery import Gallery, Preview

@@ -134,11 +134,11 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     },
     "dispatch/backlog": {**LANES_FROM, "most": 5_000},
     "operations/live": {**LANES, "most": 5_000},
-    "operations/purgeable": {
+    "purge/purgeable": {
         "days": 90, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000,
     },
-    "operations/purge": SOME_NOTIFICATIONS,
-    "operations/removable": {
+    "purge/purge": SOME_NOTIFICATIONS,
+    "purge/removable": {
         "days": 14, "after": uuid.UUID(int=0), "most": 500, "most_routes": 2_000,
         "payload_days": -1,
     },

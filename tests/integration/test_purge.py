@@ -215,7 +215,7 @@ def test_a_run_that_ended_early_is_continued_by_the_next(
     again = a_purge(retention)
     assert again(lambda: next(left))["notifications"] == 2
     with connection.transaction():
-        statement_of = statement("operations/purgeable")
+        statement_of = statement("purge/purgeable")
         (place,) = connection.execute("select after_id from purge_place").fetchone() or ()
         found = connection.execute(statement_of, {**ALL, "after": place}).fetchall()
     assert len(found) == 3
@@ -351,7 +351,7 @@ def test_a_redrive_that_commits_after_the_look_and_before_the_lock_keeps_the_not
     route_id = an_old_dead_letter(connection)
     with psycopg.connect(database_url) as other:
         # A cursor looks at what there is when it is declared, and locks when it is fetched from.
-        other.execute(b"declare look cursor for " + statement("operations/purgeable"), ALL)
+        other.execute(b"declare look cursor for " + statement("purge/purgeable"), ALL)
         connection.execute("update notification_routes set expires_at = '2999-01-01'")
         assert isinstance(redrive_one(store, route_id), uuid.UUID)
         assert [over for _, over in other.execute("fetch all from look")] == [False]
@@ -364,13 +364,13 @@ def test_a_redrive_that_comes_second_finds_no_route(
     answers: list[object] = []
     thread = threading.Thread(target=lambda: answers.append(redrive_one(store, route_id)))
     with psycopg.connect(database_url) as other:
-        (found,) = rows(other, "operations/purgeable", ALL)
+        (found,) = rows(other, "purge/purgeable", ALL)
         assert found["over"]
         thread.start()
         waiting = "select from pg_stat_activity where wait_event_type = 'Lock'"
         while not connection.execute(waiting).rowcount:
             time.sleep(0.01)
-        rows(other, "operations/purge", {"notification_ids": [found["notification_id"]]})
+        rows(other, "purge/purge", {"notification_ids": [found["notification_id"]]})
     thread.join()
     assert answers == [None]
     assert counts(connection) == dict.fromkeys(TABLES, 0)
@@ -381,9 +381,9 @@ def test_two_purges_at_once_delete_each_once(
 ) -> None:
     an_old_one(connection)
     with psycopg.connect(database_url) as other:
-        (found,) = rows(other, "operations/purgeable", ALL)
+        (found,) = rows(other, "purge/purgeable", ALL)
         assert purge(retention)["routes"] == 0
-        (gone,) = rows(other, "operations/purge", {"notification_ids": [found["notification_id"]]})
+        (gone,) = rows(other, "purge/purge", {"notification_ids": [found["notification_id"]]})
     assert gone["routes"] == 1
 
 
@@ -396,12 +396,12 @@ def test_an_event_of_what_is_being_purged_leaves_nothing_on_record(
     told: list[bool] = []
     thread = threading.Thread(target=lambda: told.append(store.record_feedback(feedback)))
     with psycopg.connect(database_url) as other:
-        (found,) = rows(other, "operations/purgeable", ALL)
+        (found,) = rows(other, "purge/purgeable", ALL)
         thread.start()
         waiting = "select from pg_stat_activity where wait_event_type = 'Lock'"
         while not connection.execute(waiting).rowcount:
             time.sleep(0.01)
-        rows(other, "operations/purge", {"notification_ids": [found["notification_id"]]})
+        rows(other, "purge/purge", {"notification_ids": [found["notification_id"]]})
     thread.join()
     assert told == [False]
     assert counts(connection) == dict.fromkeys(TABLES, 0)

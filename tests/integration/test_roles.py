@@ -75,10 +75,10 @@ RUNS: Mapping[str, set[str]] = {
         "feedback/recorded", "feedback/reject", "feedback/settle", "feedback/suppress",
     },
     "Purge": {
-        "devices/delete_dead_devices", "inbox/purge", "operations/keep_purge_place",
-        "operations/payload_days", "operations/purge", "operations/purge_minutes",
-        "operations/purge_place", "operations/purge_redrives", "operations/purgeable",
-        "operations/removable", "operations/remove_payloads",
+        "devices/delete_dead_devices", "inbox/purge", "purge/keep_purge_place",
+        "purge/payload_days", "purge/purge", "purge/purge_minutes",
+        "purge/purge_place", "purge/purge_redrives", "purge/purgeable",
+        "purge/removable", "purge/remove_payloads",
     },
 }  # fmt: skip
 """The statements of sql/ that each function's use cases run."""

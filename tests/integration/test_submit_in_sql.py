@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from psycopg import errors, sql
 
 from dovecote import channels
-from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.errors import BadCatalog
 from dovecote.channels import NAMES
 from dovecote.store.people.devices import PostgresDevices
 from dovecote.store.schema.roles import PRODUCER, BadUsers, make_users

@@ -13,7 +13,7 @@ import boto3
 import pytest
 import yaml
 
-from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.errors import BadCatalog
 from dovecote.core.parsing.settings import BadSettings
 from dovecote.wiring import clients, observability
 from dovecote.wiring.settings import load

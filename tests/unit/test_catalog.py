@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dovecote.catalog.compile import check, compile_catalog
-from dovecote.catalog.kinds import BadCatalog, Kind, PayloadRefused, load
+from dovecote.catalog.errors import BadCatalog, PayloadRefused
+from dovecote.catalog.kinds import Kind, load
 from dovecote.channels import NAMES, sections
 from dovecote.core.notification import SECRET, USUAL_DAYS, Priority
 from dovecote.core.parsing import strict_json

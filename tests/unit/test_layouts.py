@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dovecote.catalog.compile import check
-from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.errors import BadCatalog
 from dovecote.catalog.rendering import RenderError
 from tests.unit.examples import KIND, SECTIONS, Beep, Rendered, a_renderer, catalog_folder, rendered
 

@@ -5,7 +5,7 @@ import hmac
 
 import pytest
 
-from dovecote.core.person_hash import PersonHash
+from dovecote.store.person_hash import PersonHash
 
 KEY = "k" * 64
 HASHES = PersonHash(KEY)

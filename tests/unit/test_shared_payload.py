@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dovecote.catalog.kinds import Check, PayloadRefused
+from dovecote.catalog.errors import PayloadRefused
+from dovecote.catalog.schemas import Check
 from dovecote.submit.shared_payload import SharedPayload, member_rules
 
 NAMES = st.sampled_from(["a", "b", "c", "ab", "x.y", "é", "", "1", "properties"])

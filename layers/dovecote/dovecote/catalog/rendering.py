@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from dovecote.catalog.kinds import BadCatalog, Catalog, Kind
+from dovecote.catalog.errors import BadCatalog
+from dovecote.catalog.kinds import Catalog, Kind
 from dovecote.catalog.templates import precompiled
 from dovecote.catalog.templates.folder import Templates
 from dovecote.catalog.templates.precompiled import UndefinedVariable, Unit

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from dovecote import channels
-from dovecote.catalog.kinds import BadCatalog, Kind, PayloadRefused
+from dovecote.catalog.errors import BadCatalog, PayloadRefused
+from dovecote.catalog.kinds import Kind
 from dovecote.catalog.rendering import Renderer, RenderError
 from dovecote.channels.planning import Oversized, Planner
 from dovecote.core.notification import MAX_PAYLOAD_BYTES, Recipient, Submission

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from dovecote.catalog.kinds import Check
+from dovecote.catalog.schemas import Check
 from dovecote.core.notification import Submission
 from dovecote.core.parsing import strict_json
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dovecote import channels
 from dovecote.catalog.compile import check, compile_catalog
-from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.errors import BadCatalog
 
 
 def main(arguments: list[str]) -> str:

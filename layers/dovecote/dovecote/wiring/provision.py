@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dovecote import channels
 from dovecote.catalog import kinds
+from dovecote.catalog.errors import BadCatalog
 from dovecote.core.errors import StoreError
 from dovecote.core.parsing.settings import BadSettings
 from dovecote.store.schema.migrate import ChangedMigration
@@ -42,7 +43,7 @@ def provision() -> Provision:
 if __name__ == "__main__":
     try:
         done = provision()({}, TIMEOUT_SECONDS)
-    except (kinds.BadCatalog, BadSettings, ChangedMigration, StoreError) as error:
+    except (BadCatalog, BadSettings, ChangedMigration, StoreError) as error:
         sys.exit(str(error))
     for applied in done.applied:
         print(f"applied {applied}")

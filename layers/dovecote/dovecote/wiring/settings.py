@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from dovecote.channels import NAMES, every
 from dovecote.core.parsing.settings import BadSettings, read
-from dovecote.core.person_hash import PersonHash
+from dovecote.store.person_hash import PersonHash
 
 if TYPE_CHECKING:
     from dovecote.channels.base import ChannelSettings

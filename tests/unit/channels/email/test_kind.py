@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.errors import BadCatalog
 from dovecote.channels.email.kind import EmailKind, check_catalog, section_of
 from dovecote.channels.email.settings import EmailSettings
 from dovecote.core.parsing.settings import BadSettings

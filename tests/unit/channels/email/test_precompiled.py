@@ -6,7 +6,7 @@ import pytest
 
 from dovecote import channels
 from dovecote.catalog.compile import compile_catalog
-from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.errors import BadCatalog
 from tests.unit.test_precompiled import renderings, shipped
 
 __all__ = ["shipped"]

@@ -17,7 +17,7 @@ from jinja2.compiler import CodeGenerator, Frame, generate
 from jinja2.defaults import DEFAULT_NAMESPACE
 from jinja2.lexer import Lexer, Token
 
-from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.errors import BadCatalog
 from dovecote.catalog.templates import decimals
 from dovecote.catalog.templates.jinja import Sandbox
 from dovecote.catalog.templates.precompiled import Unit, Uses

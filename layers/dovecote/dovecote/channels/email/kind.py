@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Self, cast
 
 import msgspec
 
-from dovecote.catalog.kinds import BadCatalog, Catalog, Kind
+from dovecote.catalog.errors import BadCatalog
+from dovecote.catalog.kinds import Catalog, Kind
 from dovecote.catalog.sections import Section
 from dovecote.channels.email.settings import EmailSettings
 from dovecote.core.parsing.addresses import mailbox

@@ -6,7 +6,7 @@ Their texts are fit to be stored and logged: no recipient, no token, nothing of 
 from collections.abc import Callable
 from typing import TypeVar
 
-from dovecote.catalog.kinds import BadCatalog
+from dovecote.catalog.errors import BadCatalog
 from dovecote.core.claim import Claim
 from dovecote.core.errors import CannotBeSent, StoreError
 from dovecote.core.outcome import Failed, Permanent

@@ -9,9 +9,9 @@ import msgspec
 from psycopg.rows import dict_row
 
 from dovecote.core.notification import Cancellation, Notification, Story
-from dovecote.core.person_hash import PersonHash
 from dovecote.core.route import EmailRecord, Event, Route, Status
 from dovecote.store.database import Database, Opened
+from dovecote.store.person_hash import PersonHash
 from dovecote.store.queries import cursor, execute, in_transaction, rows
 from dovecote.store.submit.notifications import PostgresNotifications
 

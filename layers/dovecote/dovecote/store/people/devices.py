@@ -7,8 +7,8 @@ from msgspec.structs import asdict
 
 from dovecote.core.device import Device, Registration
 from dovecote.core.errors import UserErased
-from dovecote.core.person_hash import PersonHash
 from dovecote.store.database import Database, Opened
+from dovecote.store.person_hash import PersonHash
 from dovecote.store.queries import Parameters, Queries, execute, in_transaction, rows
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from dovecote.core.person_hash import PersonHash
 from dovecote.people.erasure import Erased
 from dovecote.store.database import Database, Opened
 from dovecote.store.people.places import BEGINNING, place_after
+from dovecote.store.person_hash import PersonHash
 from dovecote.store.queries import Queries, execute, in_transaction, rows
 
 Rows = Sequence[Mapping[str, Any]]

@@ -1,9 +1,9 @@
 """Suppressed people, and the routes that were skipped because of it."""
 
-from dovecote.core.person_hash import PersonHash
 from dovecote.people.suppressions import Suppression
 from dovecote.store.database import Database
 from dovecote.store.people.places import BEGINNING, place_after
+from dovecote.store.person_hash import PersonHash
 from dovecote.store.queries import Queries
 
 MOST_ROUTES = 1000

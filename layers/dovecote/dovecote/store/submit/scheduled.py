@@ -9,9 +9,9 @@ from psycopg.rows import class_row
 from dovecote.channels import lanes
 from dovecote.core.device import UserDevice
 from dovecote.core.notification import PlanScheduled, ScheduledRoute
-from dovecote.core.person_hash import PersonHash
 from dovecote.core.route import NewRoute
 from dovecote.store.database import Database, Opened
+from dovecote.store.person_hash import PersonHash
 from dovecote.store.queries import Queries, cursor, in_transaction, rows
 
 LANES = [lane.number for lane in lanes.SCHEDULED]

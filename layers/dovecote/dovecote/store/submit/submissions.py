@@ -19,9 +19,9 @@ from dovecote.core.notification import (
     Stored,
     Submission,
 )
-from dovecote.core.person_hash import USER, PersonHash
 from dovecote.core.route import NewRoute, Route, Status, Target
 from dovecote.store.database import Database
+from dovecote.store.person_hash import USER, PersonHash
 from dovecote.store.queries import raw_rows
 from dovecote.store.submit.notifications import PostgresNotifications
 

@@ -51,7 +51,7 @@ create table dovecote.notification_routes (
     user_id             text,
     device_session_id   text,
     address             text,
-    -- What the address is found and suppressed by: an HMAC that core/person_hash.py computes.
+    -- What the address is found and suppressed by: an HMAC that store/person_hash.py computes.
     address_hash        bytea,
     locale              text,
     data                text,

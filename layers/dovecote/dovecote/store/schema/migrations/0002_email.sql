@@ -73,7 +73,7 @@ cross join lateral (
 
 
 -- Addresses that Dovecote sends nothing to, with the first reason, and users and addresses that were erased. Of an
--- erased person only the hash is kept. core/person_hash.py computes it, with a key that the database does not
+-- erased person only the hash is kept. store/person_hash.py computes it, with a key that the database does not
 -- have: a reader of this table cannot test guesses.
 create table dovecote.suppressions (
     person_hash  bytea primary key,
