@@ -33,9 +33,11 @@ QUERIES: Mapping[str, str] = {
         order by created_at desc, notification_id limit %(limit)s) order by position""",
     "routes": f"{ROUTE} where route.notification_id = %(id)s order by position",
     "notification": """
-        select notification_id::text, kind, idempotency_key, payload, traceparent, deliver_at,
+        select n.notification_id::text, kind, idempotency_key, p.payload, traceparent, deliver_at,
                created_at
-        from dovecote.notifications where notification_id = %(id)s""",
+        from dovecote.notifications n
+        left join dovecote.notification_payloads p using (notification_id)
+        where n.notification_id = %(id)s""",
     "failures": """
         select event.route_id::text, event.at, event.attempt, event.detail
         from dovecote.notification_routes as route

@@ -99,7 +99,8 @@ def test_a_control_character_is_refused_in_sql(wired: Functions, connection: Con
         for body in list(bodies(text).values())[1:]:
             submit(connection, **body)
     assert wired.expand() == {
-        "expanded": 0, "refused": 2 * len(REFUSED), "failed": 0, "remaining": False,
+        "routes_expanded": 0, "expanded": 0, "refused": 2 * len(REFUSED), "failed": 0,
+        "remaining": False,
     }  # fmt: skip
     assert count(connection) == 0
     for text in ACCEPTED:

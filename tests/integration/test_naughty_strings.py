@@ -67,6 +67,7 @@ def stored(connection: Connection, columns: str) -> dict[str, Any]:
     """Return what is stored of each notification and its route by the notification's id."""
     rows = connection.execute(
         f"select notification_id::text, {columns} from dovecote.notifications n"  # noqa: S608
+        " join dovecote.notification_payloads p using (notification_id)"
         " join dovecote.notification_routes r using (notification_id)".encode()
     )
     return dict(rows.fetchall())
@@ -86,7 +87,7 @@ def test_as_a_value_of_the_payload(
     }
     taken = sent(note, bodies)
     assert STRINGS - taken.keys() == {string for string in STRINGS if "\x00" in string}
-    payloads = stored(connection, "n.payload")
+    payloads = stored(connection, "p.payload")
     assert {string: json.loads(payloads[taken[string]])["text"] for string in taken} == {
         string: string for string in taken
     }

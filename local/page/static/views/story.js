@@ -37,7 +37,7 @@ function about(one) {
       "details",
       { "data-key": "payload" },
       el("summary", {}, "Payload"),
-      el("pre", {}, pretty(one.payload)),
+      el("pre", {}, one.payload === null ? "Removed" : pretty(one.payload)),
     ),
   );
 }

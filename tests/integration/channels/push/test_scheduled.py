@@ -283,7 +283,7 @@ def test_a_scheduled_push_that_is_cancelled_or_erased_is_sent_to_no_device(
     if end == "erase":
         assert {user for user, *_ in found} == {None}
         assert connection.execute("table user_routes").fetchall() == []
-        assert connection.execute("select payload from notifications").fetchall() == [("{}",)]
+        assert connection.execute("table notification_payloads").fetchall() == []
 
 
 def test_an_expansion_erases_people_whose_erasure_has_begun(
