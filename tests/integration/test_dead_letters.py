@@ -3,7 +3,7 @@
 import json
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -180,13 +180,12 @@ def test_a_place_that_is_none_is_no_500(functions: Functions, place: str) -> Non
     assert find(functions, after=place).status in (200, 422)
 
 
-FILTERS: Mapping[str, Mapping[str, Any]] = {
-    "reason": {},
-    "kind": {"kind": "rare"},
-    "channel": {"channel": "rare"},
-    "kind_channel": {"kind": "common", "channel": "rare"},
-}
-"""Filters by the index that serves each of them, whatever the reason."""
+FILTERS: Sequence[Mapping[str, str]] = [
+    {},
+    {"kind": "rare"},
+    {"channel": "rare"},
+    {"kind": "common", "channel": "rare"},
+]
 
 
 @pytest.mark.parametrize("analysed", [False, True])
@@ -208,13 +207,13 @@ def test_a_search_and_a_count_read_no_more_than_they_return_beside_many(
     if analysed:
         connection.execute("analyze dovecote.notification_dead_letters")
     hour = datetime.now(UTC) - timedelta(hours=10)
-    for index, filter_ in FILTERS.items():
+    for filter_ in FILTERS:
         for reasons in (list(Reason), ["attempts"], ["expired"]):
             for further in ({}, {"until": hour}, {"place": 100_000, "place_at": hour}):
                 asked = {**UNASKED, **filter_, **further, "reasons": reasons, "limit": 51}
-                assert pages(connection, "dead_letters", asked, index) < 100, asked
+                assert pages(connection, "dead_letters", asked) < 100, asked
                 counted = {**asked, "most": 51}
-                assert pages(connection, "count_dead_letters", counted, index) < 100, asked
+                assert pages(connection, "count_dead_letters", counted) < 100, asked
     assert letters.count(Filter(kind="common", channel="rare"), 10_000) == 0
     assert letters.count(Filter(kind="common"), 10_000) == 10_000
     assert letters.count(Filter(channel="rare"), 10_000) == 5
@@ -227,15 +226,15 @@ def test_a_search_and_a_count_read_no_more_than_they_return_beside_many(
 UNASKED = dict.fromkeys(("kind", "channel", "since", "until", "place", "place_at"))
 
 
-def pages(connection: Connection, name: str, asked: Mapping[str, Any], index: str) -> int:
-    """Return how many pages a search touches along this index."""
+def pages(connection: Connection, name: str, asked: Mapping[str, Any]) -> int:
+    """Return how many pages a search touches along an index, whichever serves it."""
     explained = connection.execute(
         b"explain (analyze, buffers, format json) " + statement(f"operations/{name}"), asked
     ).fetchone()
     assert explained is not None
     plan = explained[0][0]["Plan"]
     (read,) = [node for node in nodes(plan) if "Relation Name" in node]
-    assert read["Index Name"] == f"notification_dead_letters_{index}", asked
+    assert read["Index Name"].startswith("notification_dead_letters_"), asked
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
