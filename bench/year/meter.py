@@ -30,7 +30,7 @@ select pg_stat_statements_reset(0, oid, 0) from pg_database where datname = curr
 
 
 class Totals:
-    """What was measured: totals of all statements, or of one statement of sql/."""
+    """Measured totals of all statements, or of one statement of sql/."""
 
     def __init__(self, rows: list[dict[str, Any]], wal: int) -> None:
         self._rows = rows

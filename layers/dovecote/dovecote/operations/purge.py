@@ -1,4 +1,4 @@
-"""Delete what is older than its retention."""
+"""Delete notifications, payloads and other records that are older than their retention."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -1,4 +1,4 @@
--- Read what was published, what failed and what ended in each minute of the last hour, the current one
+-- Count the routes that were published, failed and ended in each minute of the last hour, the current one
 -- included.
 -- Safe: A plain read along the primary key: a row for each minute and each connection that wrote in it.
 with moment as materialized (
