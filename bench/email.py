@@ -78,7 +78,7 @@ def _loop(bench: Bench, provider: Running, batch: int, per_call: int, count: int
     bench.expect(sender, sender.done, count)
     with psycopg.connect(url) as connection:
         kept = connection.execute(
-            "select idempotency_key, message_id from dovecote.email_deliveries"
+            "select route_id::text, message_id from dovecote.email_deliveries"
         ).fetchall()
     if dict(kept) != _taken(provider, count):
         raise Wrong("what is on record is not what the provider took")
@@ -102,7 +102,7 @@ def dovecote_mailer(provider: Running, batch: int, per_call: int) -> Contender:
         program=[sys.executable, "-m", "bench.mailer"],
         left="",
         done="select count(*) from dovecote.notification_routes r join dovecote.email_deliveries d"
-        " on (d.idempotency_key, d.message_id) = (r.route_id::text, r.provider_message_id)"
+        " on (d.route_id, d.message_id) = (r.route_id, r.provider_message_id)"
         " where r.status = 'published' and r.attempts = 1 and r.claims = 1",
         stored="",
         environment={

@@ -34,7 +34,7 @@ FILL = """
 with notification as (
     insert into dovecote.notifications
         (notification_id, kind, idempotency_key, fingerprint, traceparent)
-    select uuidv7(), 'order.shipped', n::text, repeat('f', 64),
+    select uuidv7(), 'order.shipped', n::text, decode(md5(n::text), 'hex'),
            '00-' || md5('trace' || n) || '-' || left(md5('span' || n), 16) || '-01'
     from generate_series(1, %s) n
     returning notification_id, idempotency_key

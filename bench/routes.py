@@ -53,7 +53,7 @@ DUE = Lane(channel=CHANNEL, priority=Priority.NORMAL, retry=False).number
 NOTIFICATIONS = """
 insert into dovecote.notifications
     (notification_id, kind, idempotency_key, fingerprint)
-select uuidv7(), 'order.shipped', n::text, repeat('f', 64)
+select uuidv7(), 'order.shipped', n::text, decode(md5(n::text), 'hex')
 from generate_series(%(first)s::integer, %(last)s::integer) n
 returning notification_id, idempotency_key
 """

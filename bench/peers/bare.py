@@ -52,8 +52,8 @@ def _statement() -> bytes:
 
 def _store(connection: psycopg.Connection, statement: bytes) -> None:
     ids = {name: uuid7() for name in ("notification_id", "first", "second")}
-    key = ids["notification_id"].hex
-    connection.execute(statement, {**ids, "key": key, "fingerprint": 2 * key, "payload": PAYLOAD})
+    own = {"key": ids["notification_id"].hex, "fingerprint": ids["notification_id"].bytes}
+    connection.execute(statement, {**ids, **own, "payload": PAYLOAD})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from dovecote.store.person_hash import PersonHash
+from dovecote.store.person_hash import BYTES, PersonHash
 
 Connection = psycopg.Connection[Any]
 
@@ -53,15 +53,12 @@ VALUES = {
     "timestamptz": "{0} - %(back)s::interval",
     "timestamp": "{0} - %(back)s::interval",
     "text": "%(people)s::text || '-' || {0}",
-    "bytea": "sha256({0} || %(people)s::text::bytea)",
+    "bytea": f"substring(sha256({{0}} || %(people)s::text::bytea) for {BYTES})",
 }
 """The value of a column in a copy, by its type: texts and hashes are of people."""
 
-KEY = (
-    "case when {0} ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'"
-    " then moved({0}::uuid, %(back)s::interval)::text else %(copy)s::text || '-' || {0} end"
-)
-"""A key in a copy. The key of an email is the id of its route."""
+KEY = "%(copy)s::text || '-' || {0}"
+"""A key in a copy."""
 
 FILLING = ("set session_replication_role = replica", "set synchronous_commit = off")
 
@@ -72,7 +69,7 @@ class CopiedHash(PersonHash, frozen=True):
     def of(self, field: str, value: str) -> bytes:
         """Return the hash of a copied user or address."""
         people, _, original = value.partition("-")
-        return hashlib.sha256(super().of(field, original) + people.encode()).digest()
+        return hashlib.sha256(super().of(field, original) + people.encode()).digest()[:BYTES]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +132,7 @@ def _history(connection: Connection) -> Mapping[str, Mapping[str, str]]:
 def _copying(schema: str, table: str, columns: Mapping[str, str], same_people: bool) -> bytes:
     values = ", ".join(_value(name, kind, same_people) for name, kind in columns.items())
     # An earlier copy of the group has the rows of people, which are of no notification.
-    alone = {"notification_id", "idempotency_key"}.isdisjoint(columns)
+    alone = "notification_id" not in columns
     return (
         f"insert into dovecote.{table} ({', '.join(columns)})"  # noqa: S608
         f" select {values} from {schema}.{table}{' on conflict do nothing' if alone else ''}"

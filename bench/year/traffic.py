@@ -70,7 +70,7 @@ class Live:
         number = next(self._keys)
         recipients = [{"user_id": user, "email": email} for user, email in people]
         body = {"kind": kind, "payload": payload(kind, number), "recipients": recipients}
-        key = f"{uuid.uuid4()}-{number}"  # unlike the id of a route, the key of an email
+        key = f"{uuid.uuid4()}-{number}"
         return self.submit(
             submission.parse(json.dumps(body).encode(), key=key, traceparent=None)
         ).notification_id

@@ -343,7 +343,7 @@ def test_what_is_on_record_as_accepted_is_redriven_and_sent_to_nobody(
 ) -> None:
     (route_id,) = make(connection, 1, reason="ambiguous")
     with store.transaction() as transaction:  # by a worker that came too late
-        transaction.record_acceptances([("order.shipped", route_id, "m-late")])
+        transaction.record_acceptances({route_id: "m-late"})
     assert redrive(functions, {"filter": {}}).body["redriven"] == 1
     channel = ScriptedChannel()
     assert a_dispatch(store, channel)(forever)["published"] == 1

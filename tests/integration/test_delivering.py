@@ -81,7 +81,7 @@ def test_a_route_on_record_as_accepted_is_not_sent_again_after_a_crash(
     store_routes(store, 1)
     (first,) = claim_all(store, seconds=0)
     with store.transaction() as transaction:  # its worker was killed right after this
-        transaction.record_acceptances([(first.kind, first.route_id, "m-1")])
+        transaction.record_acceptances({first.route_id: "m-1"})
     again = claim_lapsed(store)
     assert again is not None
     channel = ScriptedChannel()
@@ -106,7 +106,7 @@ def test_an_acceptance_that_came_too_late_is_put_on_record_by_the_next_batch(
     assert connection.execute(
         "select status, provider_message_id from dovecote.notification_routes"
     ).fetchall() == [("published", "m-late")]
-    assert store.accepted([(claim.kind, claim.route_id)]) == {claim.route_id: "m-late"}
+    assert store.accepted([claim.route_id]) == {claim.route_id: "m-late"}
 
 
 def test_an_acceptance_is_put_on_record_once(store: Store, connection: Connection) -> None:
@@ -114,5 +114,5 @@ def test_an_acceptance_is_put_on_record_once(store: Store, connection: Connectio
     (claim,) = claim_all(store)
     for message_id in ("first", "second"):
         with store.transaction() as transaction:
-            transaction.record_acceptances([(claim.kind, claim.route_id, message_id)])
-    assert store.accepted([(claim.kind, claim.route_id)]) == {claim.route_id: "first"}
+            transaction.record_acceptances({claim.route_id: message_id})
+    assert store.accepted([claim.route_id]) == {claim.route_id: "first"}

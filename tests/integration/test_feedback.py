@@ -87,7 +87,7 @@ def recorded(connection: Connection) -> list[Any]:
 
 
 def on_record(store: Store, claim: Claim) -> str | None:
-    return store.accepted([(claim.kind, claim.route_id)]).get(claim.route_id)
+    return store.accepted([claim.route_id]).get(claim.route_id)
 
 
 # Accepted.
@@ -236,7 +236,7 @@ def test_an_acceptance_that_is_told_beside_a_rejection_is_not_lost(
     with psycopg.connect(database_url, autocommit=True) as own:
         beside = Store(Database(lambda: own), default_max_attempts=5)
         with beside.transaction() as transaction:
-            transaction.record_acceptances([(second.kind, second.route_id, "m-2")])
+            transaction.record_acceptances({second.route_id: "m-2"})
             store.record_feedback(an_event(first, REJECTED, "m-1"))
     assert on_record(store, second) == "m-2"
 
@@ -521,5 +521,5 @@ def test_workers_and_events_that_meet_settle_every_route_once(
     assert failed == []
     assert connection.execute(
         "select count(*) from dovecote.notification_routes r join dovecote.email_deliveries d"
-        " on d.idempotency_key = r.route_id::text where r.status = 'published'"
+        " using (route_id) where r.status = 'published'"
     ).fetchone() == (120,)

@@ -365,7 +365,7 @@ def test_a_late_worker_changes_no_route_but_records_the_acceptance(
     log = RecordingLog()
     settle(store, late, Delivered(message_id="m-late"), log)
     assert row(connection, late, "status, claim_token") == ("pending", second.token)
-    assert store.accepted([(late.kind, late.route_id)]) == {late.route_id: "m-late"}
+    assert store.accepted([late.route_id]) == {late.route_id: "m-late"}
     settle(store, late, Failed(error="late"), log)
     settle(store, late, Permanent(error="late"), log)
     settle(store, late, NotBegun(), log)

@@ -31,7 +31,7 @@ def in_python(kind: str, payload: str, recipients: str, deliver_at: str | None) 
     return submission.parse(body.encode(), key=None, traceparent=None).digest
 
 
-def in_sql(functions: Functions, connection: Connection, vector: dict[str, Any]) -> str:
+def in_sql(functions: Functions, connection: Connection, vector: dict[str, Any]) -> bytes:
     """Return the fingerprint of what a submit in SQL with these texts stores."""
     names = ("kind", "payload", "recipients", "deliver_at")
     values = {name: vector[name] for name in names}
@@ -39,7 +39,7 @@ def in_sql(functions: Functions, connection: Connection, vector: dict[str, Any])
     functions.expand()
     found = connection.execute("select fingerprint from dovecote.notifications").fetchone()
     assert found is not None
-    return str(found[0])
+    return bytes(found[0])
 
 
 def parts(vector: dict[str, Any]) -> tuple[str, str, str, str | None]:

@@ -53,7 +53,7 @@ def test_events_with_message_ids_of_4096_bytes_accept_reject_and_repeat(
     for _ in range(2):
         store.record_feedback(an_event(claim, Verdict.ACCEPTED, second))
         store.record_feedback(an_event(claim, Verdict.NOT_SENT, first))
-    assert store.accepted([(claim.kind, claim.route_id)]) == {claim.route_id: second}
+    assert store.accepted([claim.route_id]) == {claim.route_id: second}
     rejected = connection.execute("select message_id from dovecote.email_rejections").fetchall()
     assert rejected == [(first,)]
     further = connection.execute("select message_id from dovecote.further_acceptances").fetchall()

@@ -791,7 +791,7 @@ def test_what_expired_behind_a_pause_and_is_on_record_as_accepted_is_published(
     store_routes(store, 2)
     accepted, other = claim_all(store, seconds=0)
     with store.transaction() as transaction:
-        transaction.record_acceptances([(accepted.kind, accepted.route_id, "m-1")])
+        transaction.record_acceptances({accepted.route_id: "m-1"})
     connection.execute("update dovecote.notification_routes set expires_at = clock_timestamp()")
     pause(store, base=300)
     tally = a_dispatch(store, ScriptedChannel())(forever)

@@ -90,8 +90,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "dispatch/publish": of_some("message_ids", "m-1"),
     "dispatch/publish_accepted": {
         **of_some("message_ids", "m-1"),
-        "template_ids": ["k"] * 100,
-        "keys": [str(uuid.uuid4()) for _ in range(100)],
+        "route_ids": [uuid.uuid4() for _ in range(100)],
         "accepted_ids": ["m-1"] * 100,
     },
     "dispatch/give_back": {
@@ -107,7 +106,6 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "dispatch/dead_letter": of_some("ends", {"reason": "attempts", "error": "e"}),
     "dispatch/skip": of_some("reasons", "gone"),
     "dispatch/attempted_at": A_TALE,
-    "feedback/kind_of": A_TALE,
     "feedback/lock_route": A_TALE,
     "feedback/recorded": A_TALE,
     "operations/lock_routes": SOME_ROUTES,

@@ -120,11 +120,11 @@ def test_what_is_over_goes_with_all_that_is_told_of_it(
         " (%(id)s, 1, 'failed', now() - interval '100 days');",
         {"id": route_id},
     )
-    connection.execute("insert into email_deliveries values ('k', %s, 'm-1')", (str(route_id),))
+    connection.execute("insert into email_deliveries values (%s, 'm-1')", (route_id,))
     connection.execute(
         "insert into email_rejections (message_id, route_id) values ('m-0', %s)", (route_id,)
     )
-    connection.execute("insert into email_deliveries values ('k', 'of another', 'm-2')")
+    connection.execute("insert into email_deliveries values (gen_random_uuid(), 'm-2')")
     assert purge(retention) == {**NOTHING, "notifications": 1, "routes": 1, "dead_letters": 1}
     assert counts(connection) == {**dict.fromkeys(TABLES, 0), "email_deliveries": 1}
 

@@ -173,7 +173,7 @@ def test_what_is_on_record_as_accepted_is_not_sent_again(
     store_routes(store, 1, max_attempts=1)
     (claim,) = claim_all(store, seconds=0)
     with store.transaction() as transaction:  # by a worker that came too late
-        transaction.record_acceptances([(claim.kind, claim.route_id, "m-late")])
+        transaction.record_acceptances({claim.route_id: "m-late"})
     connection.execute("update dovecote.notification_routes set expires_at = created_at")
     connection.execute(
         "with ended as (update dovecote.notification_routes set status = 'dead_lettered',"

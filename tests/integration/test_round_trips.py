@@ -34,7 +34,7 @@ ONE_STATEMENT: dict[str, Ask] = {
     "channel_state": lambda store: store.channel_state(CHANNEL),
     "ready, and the sends that it reserves": lambda store: store.ready(CHANNEL, 1, 0.2),
     "set_rate": lambda store: store.set_rate(CHANNEL, 10.0),
-    "publish": lambda store: store.publish(uuid4(), {uuid4(): "m-1"}, [("k", uuid4(), "m-1")]),
+    "publish": lambda store: store.publish(uuid4(), {uuid4(): "m-1"}, {uuid4(): "m-1"}),
     "accepted": lambda store: store.accepted([]),
 }
 

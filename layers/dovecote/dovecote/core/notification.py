@@ -120,7 +120,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     notification_id: UUID
     kind: str
     idempotency_key: str
-    fingerprint: str
+    fingerprint: bytes
     created_at: datetime
     deliver_at: datetime | None
     routes: Sequence[Route]

@@ -153,7 +153,7 @@ class Deliver(Struct, kw_only=True):
 
     def _accepted(self, claims: Sequence[Claim]) -> dict[UUID, str]:
         """Return the message ids of routes that an earlier attempt saw accepted."""
-        again = [(claim.kind, claim.route_id) for claim in claims if claim.claims > 1]
+        again = [claim.route_id for claim in claims if claim.claims > 1]
         return self.store.accepted(again) if again else {}
 
     def _acquire_probes(

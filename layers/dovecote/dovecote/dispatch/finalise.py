@@ -172,17 +172,14 @@ class Finaliser(Struct, kw_only=True):
         channel = self.channels.get(claim.channel)
         return 0.0 if channel is None else channel.hold_seconds
 
-    def _acceptances(self, results: Sequence[Result]) -> list[tuple[str, UUID, str]]:
-        """Return the acceptances to record: template, route and message id.
-
-        The kind stands for the template: the kind of a route never changes, its template may.
-        """
+    def _acceptances(self, results: Sequence[Result]) -> dict[UUID, str]:
+        """Return the accepted message of each route whose channel keeps them."""
         keeping = {name for name, channel in self.channels.items() if channel.keeps_acceptances}
-        return [
-            (result.claim.kind, result.claim.route_id, result.outcome.message_id)
+        return {
+            result.claim.route_id: result.outcome.message_id
             for result in results
             if isinstance(result.outcome, Delivered) and result.claim.channel in keeping
-        ]
+        }
 
     def _log_routes(self, status: Status, entries: Sequence[Entry]) -> None:
         """Log routes once they are committed, many in a line: a line costs more than a route."""

@@ -1,6 +1,6 @@
 """The store that dispatch needs, in parts. Every call may raise StoreError."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -72,8 +72,8 @@ class Transaction(Protocol):
     def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> int:
         """Make routes published; return how many."""
 
-    def record_acceptances(self, acceptances: Iterable[tuple[str, UUID, str]]) -> None:
-        """Put accepted emails on record: template, route and message id; the first wins."""
+    def record_acceptances(self, acceptances: Mapping[UUID, str]) -> None:
+        """Put the accepted message of each route on record; the first one stays."""
 
     def retry(self, token: UUID, retries: Mapping[UUID, Retry | Doubt]) -> dict[UUID, datetime]:
         """Make routes due again; return their due times."""
@@ -128,9 +128,9 @@ class BatchStore(Protocol):
         self,
         token: UUID,
         message_ids: Mapping[UUID, str],
-        acceptances: Sequence[tuple[str, UUID, str]],
+        acceptances: Mapping[UUID, str],
     ) -> int:
-        """Put accepted emails (template, route, message id) on record and make routes published.
+        """Put the accepted messages of routes on record and make routes published.
 
         Return how many were published: those that still carry the token. Commits everything or
         nothing.
@@ -142,8 +142,8 @@ class BatchStore(Protocol):
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction; it commits when the context ends without an error."""
 
-    def accepted(self, routes: Sequence[tuple[str, UUID]]) -> dict[UUID, str]:
-        """Return the message ids of those emails (template, route) that are on record."""
+    def accepted(self, route_ids: Sequence[UUID]) -> dict[UUID, str]:
+        """Return the message ids of those routes whose accepted messages are on record."""
 
     def acquire_probe(self, resource: str, seconds: float) -> bool:
         """Take the right to probe a resource."""

@@ -32,14 +32,10 @@ def _record(connection: Opened, feedback: Feedback) -> bool:
     The record of the email comes before the lock on its route, as in the finaliser.
     """
     parameters = _parameters(feedback)
-    kinds = rows(connection, "feedback/kind_of", parameters)
-    if not kinds:
-        return False
-    parameters["template_id"] = kinds[0]["kind"]
     if not _record_email(connection, feedback, parameters):
         return False
     if not rows(connection, "feedback/lock_route", parameters):
-        raise psycopg.Rollback  # purged meanwhile: its records are deleted with it
+        raise psycopg.Rollback  # purged, with its records: nothing is kept of it
     if feedback.note is not None:
         _record_event(connection, feedback.note, parameters)
     route = Recorded(**rows(connection, "feedback/recorded", parameters)[0])
@@ -50,7 +46,6 @@ def _parameters(feedback: Feedback) -> dict[str, object]:
     note = feedback.note
     return {
         "route_id": feedback.route_id,
-        "key": str(feedback.route_id),
         "claim": feedback.claim,
         "message_id": feedback.message_id,
         "error": feedback.error,
@@ -66,8 +61,7 @@ def _record_email(connection: Opened, feedback: Feedback, parameters: Parameters
     """Put the verdict on an email on record; return whether the event may concern its route."""
     if feedback.known is Verdict.NOT_SENT:
         return bool(rows(connection, "feedback/record_rejection", parameters))
-    acceptance = (str(parameters["template_id"]), str(feedback.route_id), feedback.message_id)
-    record_acceptances(connection, [acceptance])
+    record_acceptances(connection, {feedback.route_id: feedback.message_id})
     if feedback.note is not None:
         execute(connection, "feedback/record_delivery", parameters)
     return True

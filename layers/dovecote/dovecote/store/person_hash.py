@@ -32,9 +32,9 @@ class PersonHash(msgspec.Struct, frozen=True):
         """Return the hash of an address."""
         return self.of("address", address)
 
-    def fingerprint(self, digest: str) -> str:
+    def fingerprint(self, digest: str) -> bytes:
         """Return the fingerprint of content that has this digest."""
-        return self._hash(b"fingerprint", digest.encode()).hex()
+        return self._hash(b"fingerprint", digest.encode())
 
     def _hash(self, use: bytes, value: bytes) -> bytes:
         """Return the hash of a value; two uses of one value have two hashes."""

@@ -79,14 +79,18 @@ def _text(value: object) -> bytes | None:
     """Return a parameter in PostgreSQL's text format, whatever its type in the statement."""
     if value is None:
         return None
-    text = (_array(value) if isinstance(value, list) else str(value)).encode()
+    text = (_array(value) if isinstance(value, list) else _single(value)).encode()
     if b"\0" in text:
         raise psycopg.DataError("PostgreSQL has no text with NUL in it")
     return text
 
 
-def _array(texts: Sequence[str]) -> str:
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+def _single(value: object) -> str:
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
+
+
+def _array(values: Sequence[object]) -> str:
+    quoted = (_single(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 

@@ -43,7 +43,7 @@ class Submissions(Protocol):
         Raises StoreBusy while another transaction is storing the same key.
         """
 
-    def fingerprint(self, submission: Submission) -> str:
+    def fingerprint(self, submission: Submission) -> bytes:
         """Return the fingerprint that the store keeps of a submission."""
 
     def devices(self, user_ids: Sequence[str]) -> list[UserDevice]:

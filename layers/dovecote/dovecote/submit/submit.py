@@ -256,7 +256,7 @@ def _receipt(stored: Stored, tried: Sequence[Route]) -> Receipt:
     )
 
 
-def check_same(existing: Notification, fingerprint: str) -> None:
+def check_same(existing: Notification, fingerprint: bytes) -> None:
     """Raise Mismatch if the notification that has a key has another fingerprint."""
     if existing.fingerprint != fingerprint:
         raise Mismatch(

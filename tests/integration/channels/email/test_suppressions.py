@@ -216,7 +216,7 @@ def test_what_is_on_record_as_accepted_is_published_whatever_became_of_its_addre
     (claim,) = claim_all(store)
     with store.transaction() as transaction:
         transaction.give_back(claim.token, [claim.route_id], lapsed=False, hold=0)
-        transaction.record_acceptances([(claim.kind, claim.route_id, "m-1")])
+        transaction.record_acceptances({claim.route_id: "m-1"})
     suppress(functions)
     assert a_dispatch(store, ScriptedChannel())(forever)["published"] == 1
 

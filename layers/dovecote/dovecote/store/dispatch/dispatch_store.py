@@ -64,7 +64,7 @@ class PostgresInlineStore(PostgresResults, PostgresChannelStates):
         self,
         token: UUID,
         message_ids: Mapping[UUID, str],
-        acceptances: Sequence[tuple[str, UUID, str]],
+        acceptances: Mapping[UUID, str],
     ) -> int:
         """Publish routes as the base does, and keep what was published."""
         count, at = self._publish(token, message_ids, acceptances)

@@ -3,7 +3,7 @@
 Each worker that learns of an acceptance records it; nothing removes a record.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
@@ -15,9 +15,6 @@ from dovecote.store.database import Opened
 from dovecote.store.people.devices import mark_device_dead
 from dovecote.store.queries import Queries, execute, raw_rows, rows
 
-Acceptance = tuple[str, str, str]
-"""The template of an email, its key and the message's id."""
-
 
 class PostgresTransaction(msgspec.Struct):
     """The writes of one transaction, which the caller of `transaction` commits."""
@@ -26,14 +23,11 @@ class PostgresTransaction(msgspec.Struct):
 
     def publish(self, token: UUID, message_ids: Mapping[UUID, str]) -> int:
         """Make routes published; return how many."""
-        return _publish(self.connection, token, message_ids, in_order([]))[1]
+        return _publish(self.connection, token, message_ids, in_order({}))[1]
 
-    def record_acceptances(self, acceptances: Iterable[tuple[str, UUID, str]]) -> None:
-        """Put accepted emails on record."""
-        record_acceptances(
-            self.connection,
-            [(template, str(route), message) for template, route, message in acceptances],
-        )
+    def record_acceptances(self, acceptances: Mapping[UUID, str]) -> None:
+        """Put the accepted emails of routes on record."""
+        record_acceptances(self.connection, acceptances)
 
     def retry(self, token: UUID, retries: Mapping[UUID, Retry | Doubt]) -> dict[UUID, datetime]:
         """Make routes due again, in doubt where there is a hold; return their due times."""
@@ -105,20 +99,16 @@ class PostgresTransaction(msgspec.Struct):
 class PostgresResults(Queries):
     """Writes results, in one statement or in a transaction, and reads acceptances."""
 
-    def accepted(self, routes: Sequence[tuple[str, UUID]]) -> dict[UUID, str]:
-        """Return the message ids of those emails (template, route) that are on record."""
-        found = self._rows(
-            "dispatch/accepted",
-            template_ids=[template for template, _ in routes],
-            keys=[str(route_id) for _, route_id in routes],
-        )
-        return {UUID(row["idempotency_key"]): row["message_id"] for row in found}
+    def accepted(self, route_ids: Sequence[UUID]) -> dict[UUID, str]:
+        """Return the message ids of those routes whose emails are on record."""
+        found = self._rows("dispatch/accepted", route_ids=list(route_ids))
+        return {row["route_id"]: row["message_id"] for row in found}
 
     def publish(
         self,
         token: UUID,
         message_ids: Mapping[UUID, str],
-        acceptances: Sequence[tuple[str, UUID, str]],
+        acceptances: Mapping[UUID, str],
     ) -> int:
         """Put accepted emails on record and make routes published, in one round trip.
 
@@ -130,10 +120,10 @@ class PostgresResults(Queries):
         self,
         token: UUID,
         message_ids: Mapping[UUID, str],
-        acceptances: Sequence[tuple[str, UUID, str]],
+        acceptances: Mapping[UUID, str],
     ) -> tuple[int, datetime | None]:
         """Return how many routes were published, and when."""
-        emails = in_order((kind, str(route), message) for kind, route, message in acceptances)
+        emails = in_order(acceptances)
 
         def work(connection: Opened) -> tuple[int, datetime | None]:
             recorded, published, at = _publish(connection, token, message_ids, emails)
@@ -159,7 +149,7 @@ def _publish(
     connection: Opened,
     token: UUID,
     message_ids: Mapping[UUID, str],
-    emails: Mapping[str, list[str]],
+    emails: Mapping[str, object],
 ) -> tuple[int, int, datetime | None]:
     """Put emails on record and publish routes; return how many of each, and when."""
     parameters = {**emails, "token": token, "message_ids": _json(message_ids)}
@@ -172,27 +162,23 @@ def _json(by_route: object) -> str:
     return msgspec.json.encode(by_route).decode()
 
 
-def record_acceptances(connection: Opened, acceptances: Iterable[Acceptance]) -> None:
+def record_acceptances(connection: Opened, acceptances: Mapping[UUID, str]) -> None:
     """Put accepted emails on record, in one order so that two workers cannot deadlock.
 
     An email that was on record before with another message keeps both.
     """
     parameters = in_order(acceptances)
     new = execute(connection, "dispatch/record_acceptances", parameters).rowcount
-    if new < len(parameters["keys"]):
+    if new < len(acceptances):
         record_further(connection, parameters)
 
 
-def in_order(acceptances: Iterable[Acceptance]) -> dict[str, list[str]]:
+def in_order(acceptances: Mapping[UUID, str]) -> dict[str, list[UUID] | list[str]]:
     """Return the parameters for these acceptances, in the order in which rows are locked."""
-    ordered = sorted(acceptances, key=lambda acceptance: acceptance[1])
-    return {
-        "template_ids": [template for template, _, _ in ordered],
-        "keys": [key for _, key, _ in ordered],
-        "accepted_ids": [message_id for _, _, message_id in ordered],
-    }
+    route_ids = sorted(acceptances)
+    return {"route_ids": route_ids, "accepted_ids": [acceptances[each] for each in route_ids]}
 
 
-def record_further(connection: Opened, parameters: Mapping[str, list[str]]) -> None:
+def record_further(connection: Opened, parameters: Mapping[str, object]) -> None:
     """Put acceptances on record of emails that have another message on record."""
     execute(connection, "dispatch/record_further_acceptances", parameters)

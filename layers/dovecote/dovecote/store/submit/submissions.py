@@ -82,7 +82,7 @@ class PostgresSubmissions(PostgresNotifications):
         )
         return rows.stored()
 
-    def fingerprint(self, submission: Submission) -> str:
+    def fingerprint(self, submission: Submission) -> bytes:
         """Return the fingerprint that the store keeps of a submission."""
         return self._hashes.fingerprint(submission.digest)
 

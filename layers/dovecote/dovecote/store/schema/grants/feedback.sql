@@ -2,8 +2,6 @@
 -- addresses, and mark devices dead. It reads no payload and no address, and of a device no more than whose
 -- it is and its endpoint.
 
-grant select (notification_id, kind) on dovecote.notifications to {user};
-
 grant select (
         route_id, notification_id, status, attempts, claims, last_error, expires_at, doubt_until
     ),
@@ -21,13 +19,12 @@ grant select (route_id, event),
     on dovecote.notification_events to {user};
 
 grant select,
-    insert (template_id, idempotency_key, message_id),
+    insert (route_id, message_id),
     update (delivered_at, bounced_at, bounce_type, complained_at, delayed_at)
     on dovecote.email_deliveries to {user};
-grant insert (template_id, idempotency_key, message_id)
-    on dovecote.further_acceptances to {user};
+grant insert (route_id, message_id) on dovecote.further_acceptances to {user};
 grant select (message_id), insert (message_id, route_id) on dovecote.email_rejections to {user};
-grant select (template_id, idempotency_key, message_id) on dovecote.accepted_emails to {user};
+grant select (route_id, message_id) on dovecote.accepted_emails to {user};
 
 -- The address of a route, which it cannot read.
 grant execute on function dovecote.suppress to {user};

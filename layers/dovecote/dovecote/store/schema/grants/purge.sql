@@ -1,7 +1,7 @@
--- What functions/purge may do: delete what has ended, with all that is told of it. It reads of whom and
--- what it is no more than the kind, and changes nothing.
+-- What functions/purge may do: delete what has ended, with all that is told of it. It reads nothing of
+-- whom and what it is, and changes nothing.
 
-grant select (notification_id, kind), delete on dovecote.notifications to {user};
+grant select (notification_id), delete on dovecote.notifications to {user};
 grant select (notification_id, payload_days), delete on dovecote.notification_payloads to {user};
 
 -- Remove payloads with the data of their routes, which it cannot read.
@@ -21,8 +21,8 @@ grant select (notification_id, refused_at, created_at), update (attempts), delet
 
 grant select (route_id, redrive_id), delete on dovecote.notification_dead_letters to {user};
 grant select (route_id, event, at), delete on dovecote.notification_events to {user};
-grant select (template_id, idempotency_key), delete on dovecote.email_deliveries to {user};
-grant select (template_id, idempotency_key), delete on dovecote.further_acceptances to {user};
+grant select (route_id), delete on dovecote.email_deliveries to {user};
+grant select (route_id), delete on dovecote.further_acceptances to {user};
 grant select (route_id), delete on dovecote.email_rejections to {user};
 
 -- Where it continues.

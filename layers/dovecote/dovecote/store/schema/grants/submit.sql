@@ -38,10 +38,8 @@ grant select (route_id),
     insert (route_id, claim, event, attempt, reason, detail)
     on dovecote.notification_events to {user};
 
-grant select (template_id, idempotency_key, message_id),
-    insert (template_id, idempotency_key, message_id) on dovecote.email_deliveries to {user};
-grant insert (template_id, idempotency_key, message_id)
-    on dovecote.further_acceptances to {user};
+grant select (route_id, message_id), insert (route_id, message_id) on dovecote.email_deliveries to {user};
+grant insert (route_id, message_id) on dovecote.further_acceptances to {user};
 grant select (message_id) on dovecote.email_rejections to {user};
 
 grant select (user_id, device_session_id, endpoint, created_at, updated_at, dead_at),

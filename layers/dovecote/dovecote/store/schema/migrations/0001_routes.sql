@@ -16,7 +16,7 @@ create table dovecote.notifications (
     notification_id uuid primary key,
     kind            text not null,
     idempotency_key text not null,
-    fingerprint     text not null,
+    fingerprint     bytea not null,
     traceparent     text,
     deliver_at      timestamptz,
     created_at      timestamptz not null default clock_timestamp(),

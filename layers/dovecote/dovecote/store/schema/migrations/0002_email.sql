@@ -1,10 +1,9 @@
 -- Email: acceptances and rejections by the provider, later events, and suppressed addresses.
 
 -- The first message that the provider accepted for each email, stored by whichever part learned of it first.
--- The idempotency key is the id of the route. ADR 17.
+-- ADR 17.
 create table dovecote.email_deliveries (
-    template_id     text not null,
-    idempotency_key text not null,
+    route_id        uuid primary key,
     message_id      text not null,
     accepted_at     timestamptz not null default clock_timestamp(),
     -- Later events, by the provider's clock: the first delivery and complaint, the last delay, and the last
@@ -14,7 +13,6 @@ create table dovecote.email_deliveries (
     bounce_type     text,
     complained_at   timestamptz,
     delayed_at      timestamptz,
-    constraint email_deliveries_key unique (template_id, idempotency_key),
     constraint email_deliveries_bounce check (
         (bounced_at is null) = (bounce_type is null)
         and bounce_type in ('permanent', 'transient', 'undetermined')
@@ -24,8 +22,7 @@ create table dovecote.email_deliveries (
 -- Further accepted messages of the same email, after a repeated send of a route in doubt.
 create table dovecote.further_acceptances (
     further_acceptance_id bigint generated always as identity primary key,
-    template_id           text not null,
-    idempotency_key       text not null,
+    route_id              uuid not null,
     message_id            text not null,
     accepted_at           timestamptz not null default clock_timestamp()
 );
@@ -33,7 +30,7 @@ create table dovecote.further_acceptances (
 -- Stores each message once. It has a hash of the message id, because ids may be longer than an index entry;
 -- 64 bits tell apart the few messages of one email.
 create unique index further_acceptances_message
-    on dovecote.further_acceptances (template_id, idempotency_key, hashtextextended(message_id, 0));
+    on dovecote.further_acceptances (route_id, hashtextextended(message_id, 0));
 
 -- Messages that the provider accepted and then rejected for good. Their routes may be sent again, and a late
 -- event of their acceptance changes nothing.
@@ -52,7 +49,7 @@ create index email_rejections_route on dovecote.email_rejections (route_id);
 -- Emails that count as accepted, each with its first message that was not rejected. Acceptances are never
 -- deleted, so that concurrent writers lose none.
 create view dovecote.accepted_emails as
-select d.template_id, d.idempotency_key, standing.message_id, standing.accepted_at,
+select d.route_id, standing.message_id, standing.accepted_at,
        d.delivered_at, d.bounced_at, d.bounce_type, d.complained_at, d.delayed_at
 from dovecote.email_deliveries d
 cross join lateral (
@@ -62,7 +59,7 @@ cross join lateral (
         union all
         select f.message_id, f.accepted_at
         from dovecote.further_acceptances f
-        where f.template_id = d.template_id and f.idempotency_key = d.idempotency_key
+        where f.route_id = d.route_id
     ) told
     where not exists (
         select from dovecote.email_rejections r where r.message_id = told.message_id

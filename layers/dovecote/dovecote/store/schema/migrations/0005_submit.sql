@@ -92,7 +92,7 @@ end $$;
 -- behind a pooler. A later migration that changes its parameters must keep this function until no release in
 -- service calls it.
 create function dovecote.store_notification(
-    new_id uuid, new_kind text, new_key text, new_fingerprint text, new_payload text,
+    new_id uuid, new_kind text, new_key text, new_fingerprint bytea, new_payload text,
     new_traceparent text, new_deliver_at timestamptz, new_priority smallint, new_max_attempts integer,
     new_expires_in double precision, new_token uuid, new_lease double precision, new_routes json,
     unless_devices_of text[], new_people bytea[], from_inbox boolean default false,

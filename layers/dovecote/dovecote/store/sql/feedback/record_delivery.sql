@@ -1,7 +1,7 @@
 -- Add a provider event to the record of an email, with the provider's time. In any order and number
 -- of events the record is the same: the first delivery and complaint, the last delay, and the last
 -- bounce, where a permanent one outweighs others.
--- Safe: One row along the unique index, before the lock on its route, as in the finaliser.
+-- Safe: One row by primary key, before the lock on its route, as in the finaliser.
 update dovecote.email_deliveries
 set delivered_at = case %(event)s when 'delivered'
         then least(delivered_at, %(at)s::timestamptz) else delivered_at end,
@@ -16,4 +16,4 @@ set delivered_at = case %(event)s when 'delivered'
         order by type = 'permanent' desc, at desc
         limit 1
     )
-where template_id = %(template_id)s and idempotency_key = %(key)s
+where route_id = %(route_id)s

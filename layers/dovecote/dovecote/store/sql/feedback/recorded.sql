@@ -14,7 +14,5 @@ select r.status, r.claims,
            where e.route_id = r.route_id and e.event = 'erased'
        ) as erased
 from dovecote.notification_routes r
-join dovecote.notifications n using (notification_id)
-left join dovecote.accepted_emails d
-  on d.template_id = n.kind and d.idempotency_key = r.route_id::text
+left join dovecote.accepted_emails d using (route_id)
 where r.route_id = %(route_id)s

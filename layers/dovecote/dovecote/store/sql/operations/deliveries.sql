@@ -1,15 +1,14 @@
 -- Read the records of the accepted messages of a notification, by route.
--- Safe: A plain read along the index of the notification, then each route's record along the unique
--- index. It is separate from submit/routes.sql, which submit runs too: there it would cost more than
+-- Safe: A plain read along the index of the notification, then each route's record by primary
+-- key. It is separate from submit/routes.sql, which submit runs too: there it would cost more than
 -- the routes.
 select r.route_id, e.accepted_at, e.message_id, e.delivered_at, e.bounced_at, e.bounce_type,
        e.complained_at, e.delayed_at
-from dovecote.notifications n
-join dovecote.notification_routes r using (notification_id)
+from dovecote.notification_routes r
 cross join lateral (
     select accepted_at, message_id, delivered_at, bounced_at, bounce_type, complained_at, delayed_at
     from dovecote.accepted_emails
-    where template_id = n.kind and idempotency_key = r.route_id::text
+    where route_id = r.route_id
     limit 1
 ) e
-where n.notification_id = %(notification_id)s
+where r.notification_id = %(notification_id)s

@@ -3,10 +3,9 @@
 -- Safe: purgeable.sql has locked all their routes in this transaction, and every writer of a route
 -- locks it first, so nothing is added meanwhile. One statement, so all is deleted or nothing.
 with gone as materialized (
-    select r.route_id, n.kind
-    from dovecote.notifications n
-    join dovecote.notification_routes r using (notification_id)
-    where n.notification_id = any (array(select unnest(%(notification_ids)s::uuid[])))
+    select r.route_id
+    from dovecote.notification_routes r
+    where r.notification_id = any (array(select unnest(%(notification_ids)s::uuid[])))
 ), unlisted as materialized (
     select dovecote.unlist(array(select route_id from gone))
 ), letters as (
@@ -18,12 +17,10 @@ with gone as materialized (
     where route_id = any (array(select route_id from gone))
 ), deliveries as (
     delete from dovecote.email_deliveries
-    where template_id = any (array(select distinct kind from gone))
-      and idempotency_key = any (array(select route_id::text from gone))
+    where route_id = any (array(select route_id from gone))
 ), further as (
     delete from dovecote.further_acceptances
-    where template_id = any (array(select distinct kind from gone))
-      and idempotency_key = any (array(select route_id::text from gone))
+    where route_id = any (array(select route_id from gone))
 ), rejections as (
     delete from dovecote.email_rejections
     where route_id = any (array(select route_id from gone))
