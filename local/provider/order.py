@@ -28,6 +28,9 @@ class Fault(StrEnum):
 FOLLOWED = frozenset({Fault.REJECT, Fault.DELAY, Fault.MAILBOX_FULL})
 """What only an email comes to."""
 
+REFUSALS = frozenset({Fault.THROTTLE, Fault.ERROR})
+"""What a call is refused with, or an entry of a bulk call."""
+
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fail the requests that match: all of service, address and tags, where given.
@@ -37,9 +40,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     it stands. With `rate`, each match is failed with that probability. Only an email is rejected,
     delayed or bounced.
 
-    Of a bulk call an order with address or tags fails the entries that match, and any other the
-    call as a whole; a connection that dies or stalls is that of the call either way. A `whole`
-    order with an address fails the call as a whole if one entry matches, as IAM denies it.
+    Of a bulk call an order with address or tags fails the entries that match, a refusal at a rate
+    that share of the entries, and any other order the call as a whole; a connection that dies or
+    stalls is that of the call either way. A `whole` order fails the call as a whole: with an
+    address if one entry matches, as IAM denies it.
     """
 
     do: Fault
@@ -56,8 +60,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def narrow(self) -> bool:
-        """Tell whether the order is for some messages and not for any."""
-        return (self.address is not None or bool(self.tags)) and not self.whole
+        """Tell whether the order is for some entries of a bulk call and not for all."""
+        share = self.rate < 1 and self.do in REFUSALS
+        return (self.address is not None or bool(self.tags) or share) and not self.whole
 
     def matches(self, send: Send) -> bool:
         """Tell whether the order is for this request."""

@@ -10,7 +10,7 @@ from itertools import count
 from aiohttp import web
 
 from local.provider.ledger import Acceptance, Email, Ledger, Push, Send
-from local.provider.order import Fault, Order, StandingOrder, draw
+from local.provider.order import REFUSALS, Fault, Order, StandingOrder, draw
 from local.provider.protocol import AwsError, ConnectionDies
 from local.provider.registry import Registry
 from local.provider.simulator import Event, events
@@ -27,7 +27,6 @@ LINE = (
 )
 """What happens to the connection of a call, and so to all of its entries."""
 
-REFUSALS = (Fault.THROTTLE, Fault.ERROR)
 Drawn = Order | AwsError | None
 """What falls on a request to send: an order, or the refusal of one that comes too fast."""
 

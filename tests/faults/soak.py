@@ -101,7 +101,7 @@ def _round(
 def _trouble(provider: Running, chance: random.Random) -> None:
     """Let the provider fail now and then, in each of its ways."""
     for fault in chance.sample(list(FAULTS), 2):
-        provider.provider.give(Order(do=fault, rate=0.05, seconds=1.5))
+        provider.provider.give(Order(do=fault, rate=0.05, whole=True, seconds=1.5))
 
 
 FAULTS = (

@@ -112,7 +112,7 @@ def test_throttle_answers_beside_server_errors_finish_without_loss_or_duplicates
     nursery: Nursery, connection: Connection, provider: Running
 ) -> None:
     provider.provider.give(
-        Order(do=Fault.ERROR, service="ses", rate=0.05, status=500), requests(0.01)
+        Order(do=Fault.ERROR, service="ses", rate=0.05, whole=True, status=500), requests(0.01)
     )
     store_due(connection, 1000, max_attempts=8)
     began = time.monotonic()

@@ -138,6 +138,19 @@ def test_an_order_for_any_address_refuses_the_call(ses: Any, server: Running) ->
     assert statuses(ses.send_bulk_email(**request(entry(ANN)))) == ["SUCCESS"]
 
 
+def test_a_refusal_at_a_rate_fails_that_share_of_the_entries(ses: Any, server: Running) -> None:
+    server.provider.give(Order(do=Fault.ERROR, rate=1 / 3))
+    found = statuses(ses.send_bulk_email(**request(*[entry(ANN)] * 50)))
+    assert 5 <= found.count("TRANSIENT_FAILURE") <= 30
+    assert found.count("SUCCESS") == 50 - found.count("TRANSIENT_FAILURE")
+
+
+def test_a_whole_order_at_a_rate_refuses_calls(ses: Any, server: Running) -> None:
+    server.provider.give(Order(do=Fault.ERROR, rate=0.999999, whole=True))
+    assert refusal(ses.send_bulk_email, **request(entry(ANN), entry(BOB)))[1] == 500
+    assert outcomes(server) == [(ANN, "InternalFailure"), (BOB, "InternalFailure")]
+
+
 def test_a_whole_order_for_one_address_refuses_the_call_with_that_entry_alone(
     ses: Any, server: Running
 ) -> None:
