@@ -164,13 +164,16 @@ def test_it_fails_where_something_is_wrong_and_not_where_it_was_not_looked_at(
 def test_the_checks_of_channels_are_those_of_the_registry(
     names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "NAMES", names)
     own = {
         "email": {"SES's account", "SES's identity", "SES's events"},
         "push": {"push applications"},
     }
+    registered = channels.NAMES
+    monkeypatch.setattr(channels, "NAMES", names)
     made = {check.name for check in checks()}
     for name, checked in own.items():
+        if name not in registered:
+            continue
         assert checked & made == (checked if name in names else set())
     assert {"credentials", "the stack", "pauses", "alarms"} <= made
 
