@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from dovecote.wiring import settings
 from local import LocalError
 from local.page.site import serve
 from local.playground import SETTINGS, TICK_SECONDS
@@ -22,10 +23,11 @@ LOCK_SECONDS = 20
 def read(given: Mapping[str, str] = os.environ) -> Options:
     """Read the environment; raises LocalError.
 
-    Any variable of the template's functions can be given; what is not has a playground's value.
+    Any setting and any variable of the template's functions can be given; what is not given has a
+    playground's value.
     """
     functions = read_template(ROOT / "template.yaml").functions.values()
-    names = {name for one in functions for name in one.environment} - OWN
+    names = {name for one in functions for name in one.environment}.union(settings.names()) - OWN
     environment = {**SETTINGS, **{name: given[name] for name in names if given.get(name)}}
     return Options(
         directory=Path(given.get("LOCAL_DIRECTORY") or DIRECTORY).absolute(),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dovecote.wiring import settings
 from local import LocalError, leash
 from local.sam import docker
 from local.sam.house import House
@@ -19,6 +20,7 @@ from local.template import read_template
 from operate import ROOT
 
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
+BUILD = ROOT / ".aws-sam" / "build"
 READY_SECONDS = 120
 # sam removes its containers before it ends.
 STOP_SECONDS = 30
@@ -147,11 +149,27 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _options(house: House) -> list[str]:
     return [
-        *("--template", str(ROOT / ".aws-sam" / "build" / "template.yaml")),
+        *("--template", str(_template())),
         *("--env-vars", str(house.env_file)),
         *("--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"),
         *(["--skip-pull-image"] if docker.has_image() else []),
     ]
+
+
+def _template() -> Path:
+    """Return a copy of the built template that declares every setting: sam passes no others."""
+    built, copy = BUILD / "template.yaml", BUILD / "local.yaml"
+    head, variables, rest = built.read_text().partition("\n      Variables:\n")
+    undeclared = sorted(settings.names() - _declared())
+    copy.write_text(
+        "".join([head, variables, *(f"        {name}: ''\n" for name in undeclared), rest])
+    )
+    return copy
+
+
+def _declared() -> set[str]:
+    template = read_template(ROOT / "template.yaml")
+    return {name for function in template.functions.values() for name in function.environment}
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
@@ -159,9 +177,8 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
 
     sam prefers a variable of the shell to the template's value.
     """
-    template = read_template(ROOT / "template.yaml")
-    declared = {name for function in template.functions.values() for name in function.environment}
-    kept = {name: value for name, value in ours.items() if name not in {*declared, *CREDENTIALS}}
+    removed = {*_declared(), *settings.names(), *CREDENTIALS}
+    kept = {name: value for name, value in ours.items() if name not in removed}
     return {"AWS_DEFAULT_REGION": "us-east-1", "SAM_CLI_TELEMETRY": "0", **kept, **NO_CREDENTIALS}
 
 

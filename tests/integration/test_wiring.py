@@ -30,6 +30,7 @@ def test_an_iam_connection_is_encrypted_verified_and_carries_a_fresh_token(
     asked: list[dict[str, Any]] = []
     values = environment("", "", catalog_folder) | {
         "DB_HOST": "db.example.com",
+        "DB_PORT": "5432",
         "DB_NAME": "app",
         "DB_USER": "dovecote_submit",
     }

@@ -341,7 +341,7 @@ def test_a_compiled_catalog_is_the_one_that_was_read(shipped: Path) -> None:
     before = set(shipped.rglob("*"))
     assert compile_catalog(shipped, sections())
     made = {path.name for path in set(shipped.rglob("*")) - before}
-    assert made == {"kinds.json", "templates.json"}
+    assert made == {"kinds.json", "settings.json", "templates.json"}
     assert load(shipped, sections()) == KINDS
     with pytest.raises(PayloadRefused):
         load(shipped, sections())["order.shipped"].check({})

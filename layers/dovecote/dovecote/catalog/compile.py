@@ -8,9 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from dovecote.catalog.kinds import COMPILED, SOURCE, Compiled, digest, load, parsed
+from dovecote.catalog import compiled
+from dovecote.catalog.compiled import digest
+from dovecote.catalog.kinds import COMPILED, SOURCE, load, parsed
 from dovecote.catalog.rendering import Renderer
 from dovecote.catalog.sections import Sections
+from dovecote.catalog.settings_file import compile_settings
 from dovecote.catalog.templates.folder import Templates
 from dovecote.catalog.templates.precompiled import (
     FILE,
@@ -31,19 +34,19 @@ def check(folder: Path, sections: Sections) -> int:
 
 
 def compile_catalog(folder: Path, sections: Sections) -> bool:
-    """Check a catalog and compile it; return whether that can be done. Raises BadCatalog.
+    """Check a catalog and compile it; return whether that can be done.
 
-    What JSON says otherwise than YAML, as a date in a schema, is not compiled.
+    Raises BadCatalog, and BadSettings for settings.yaml, whose values are not checked here.
+
+    A catalog of which JSON cannot express a part, as a date in a schema, is not compiled.
     """
     check(folder, sections)
+    compile_settings(folder)
     source = (folder / SOURCE).read_bytes()
-    kinds = parsed(source)
-    compiled = msgspec.json.encode(Compiled(sha256=digest(source), kinds=kinds))
-    if msgspec.json.decode(compiled, type=Compiled).kinds != kinds:
+    if not compiled.write(folder / COMPILED, source, parsed(source)):
         return False
-    _write(folder / COMPILED, compiled)
     templates = msgspec.json.encode(_templates(folder, sections), order="sorted")
-    _write(folder / FILE, templates)
+    compiled.write_file(folder / FILE, templates)
     return True
 
 
@@ -51,11 +54,12 @@ def _templates(folder: Path, sections: Sections) -> CompiledTemplates:
     """Return what Jinja2 writes in Python for all templates."""
     templates = Templates(folder, {})
     units = list(Renderer(load(folder, sections), folder).units())
-    compiled = {unit.key: _template(templates, unit) for unit in templates.inspection.shared()}
+    shared = templates.inspection.shared()
+    by_key = {unit.key: _template(templates, unit) for unit in shared}
     for unit in units:
         uses = templates.inspection.uses(unit)
-        compiled[unit.key] = msgspec.structs.replace(_template(templates, unit), uses=uses)
-    return CompiledTemplates(form=FORMAT, templates=compiled)
+        by_key[unit.key] = msgspec.structs.replace(_template(templates, unit), uses=uses)
+    return CompiledTemplates(form=FORMAT, templates=by_key)
 
 
 def _template(templates: Templates, unit: Unit) -> CompiledTemplate:
@@ -63,8 +67,3 @@ def _template(templates: Templates, unit: Unit) -> CompiledTemplate:
         sha256=digest(unit.source.encode()),
         code=templates.inspection.sandbox.compile(unit.source, unit.name, unit.name, raw=True),
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    path.chmod(0o644)

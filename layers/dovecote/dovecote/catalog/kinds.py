@@ -1,6 +1,5 @@
 """The catalog: kinds.yaml read into kinds, or a BadCatalog that names the place."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from dovecote.catalog import compiled
 from dovecote.catalog.errors import BadCatalog
 from dovecote.catalog.schemas import Check
 from dovecote.catalog.sections import Section, Sections, divided
@@ -54,13 +54,6 @@ SOURCE = "kinds.yaml"
 COMPILED = "kinds.json"
 
 
-class Compiled(msgspec.Struct):
-    """The entries of kinds.yaml, and the digest of the text that they were read from."""
-
-    sha256: str
-    kinds: dict[str, Any]
-
-
 class _Schema(msgspec.Struct):
     type: str = ""
     required: list[str] = []
@@ -96,7 +89,7 @@ def load(folder: Path, sections: Sections) -> Catalog:
         source = (folder / SOURCE).read_bytes()
     except OSError as error:
         raise BadCatalog(f"{SOURCE}: {error}") from None
-    kinds = _compiled(folder / COMPILED, source) or parsed(source)
+    kinds = compiled.read(folder / COMPILED, source) or parsed(source)
     _check_channels(kinds, sections, source)
     return _ranked([_kind(name, entry, sections) for name, entry in kinds.items()])
 
@@ -110,7 +103,7 @@ def _ranked(kinds: Iterable[Kind]) -> Catalog:
 
 def parsed(source: bytes) -> dict[str, Any]:
     """Return the entries that the text of kinds.yaml holds; raise BadCatalog."""
-    # Not at the top: what is compiled needs no PyYAML, which is a twentieth of a cold start.
+    # Not at the top: a compiled catalog needs no PyYAML.
     from dovecote.catalog import strict_yaml  # noqa: PLC0415
 
     try:
@@ -122,20 +115,6 @@ def parsed(source: bytes) -> dict[str, Any]:
     if not isinstance(document["kinds"], dict) or not document["kinds"]:
         raise BadCatalog(f"{SOURCE}: kinds: must map the name of each kind to its entry")
     return document["kinds"]
-
-
-def _compiled(path: Path, source: bytes) -> dict[str, Any] | None:
-    """Return what the source was compiled to, or None where it was not, or changed since."""
-    try:
-        compiled = msgspec.json.decode(path.read_bytes(), type=Compiled)
-    except (OSError, msgspec.MsgspecError):
-        return None
-    return compiled.kinds if compiled.sha256 == digest(source) else None
-
-
-def digest(source: bytes) -> str:
-    """Return by what a source is known to be the one that was compiled."""
-    return hashlib.sha256(source).hexdigest()
 
 
 def _check_channels(kinds: Mapping[str, Any], known: Sections, source: bytes) -> None:

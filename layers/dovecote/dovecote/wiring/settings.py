@@ -1,18 +1,23 @@
-"""The settings of a function, read from the environment and checked at its start.
+"""The settings of a function, read and checked at its start; docs/settings.md lists them.
 
-docs/design.md lists names, defaults and meanings. An empty variable counts as unset.
+The environment comes first, then settings.yaml of the catalog, then the default here. An empty
+variable counts as unset.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import msgspec
 from msgspec import Meta
 
+from dovecote.catalog import settings_file
 from dovecote.channels import NAMES, every
-from dovecote.core.parsing.settings import BadSettings, read
+from dovecote.core.parsing import settings as parsing
+from dovecote.core.parsing.settings import BadSettings, InFile, read
 from dovecote.store.person_hash import PersonHash
 
 if TYPE_CHECKING:
@@ -22,36 +27,39 @@ Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]
 Some = Annotated[float, Meta(gt=0, le=86_400)]
 
+LEAST_BATCH = 12
+"""A claim has room for each channel and priority, and for fresh routes and retries of each."""
+
 MOST_SEND_SECONDS = 40.0
 """Lambda ends a run of dispatch after 90 s; a run begins no send that may outlast it."""
 
 
 class Variables(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
-    """The variables of no channel, by their lower-case names."""
+    """The settings of no channel, by their lower-case names."""
 
     database_url: str = ""
     db_host: str = ""
-    db_port: Annotated[int, Meta(ge=1, le=65535)] = 5432
+    db_port: Annotated[int, Meta(ge=1, le=65535)] = 0
     db_name: str = ""
     db_user: str = ""
-    max_attempts: Positive = 8
-    backoff_base_seconds: Seconds = 30.0
-    backoff_factor: Annotated[float, Meta(ge=1, le=1000)] = 2.0
-    backoff_max_seconds: Seconds = 3600.0
-    backoff_jitter: Annotated[float, Meta(ge=0, le=1)] = 0.2
-    lease_seconds: Some = 60.0
-    ambiguous_hold_seconds: Seconds = 300.0
-    pause_base_seconds: Some = 2.0
-    pause_max_seconds: Some = 300.0
-    send_connect_seconds: Some = 2.0
-    send_read_seconds: Some = 10.0
-    dispatch_batch_size: Positive = 100
-    dispatch_concurrency: Positive = 32
-    max_dispatchers: Annotated[int, Meta(ge=1, le=100)] = 2
+    max_attempts: InFile[Positive] = 8
+    backoff_base_seconds: InFile[Seconds] = 30.0
+    backoff_factor: InFile[Annotated[float, Meta(ge=1, le=1000)]] = 2.0
+    backoff_max_seconds: InFile[Seconds] = 3600.0
+    backoff_jitter: InFile[Annotated[float, Meta(ge=0, le=1)]] = 0.2
+    lease_seconds: InFile[Some] = 60.0
+    ambiguous_hold_seconds: InFile[Seconds] = 300.0
+    pause_base_seconds: InFile[Some] = 2.0
+    pause_max_seconds: InFile[Some] = 300.0
+    send_connect_seconds: InFile[Some] = 2.0
+    send_read_seconds: InFile[Some] = 10.0
+    dispatch_batch_size: InFile[Positive] = 100
+    dispatch_concurrency: InFile[Positive] = 32
+    max_dispatchers: InFile[Annotated[int, Meta(ge=1, le=100)]] = 2
     dispatch_function: str = ""
     submit_function: str = ""
-    inline_routes: Annotated[int, Meta(ge=0)] = 2
-    inline_budget_seconds: Annotated[float, Meta(gt=0, le=8)] = 3.0
+    inline_routes: InFile[Annotated[int, Meta(ge=0)]] = 2
+    inline_budget_seconds: InFile[Annotated[float, Meta(gt=0, le=8)]] = 3.0
     otel_exporter_otlp_endpoint: Annotated[str, Meta(pattern=r"^https?://[^\s/]\S*\Z")] = ""
     retention_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
     payload_retention_days: Annotated[int, Meta(ge=0, le=36_500)] = 14
@@ -82,7 +90,7 @@ class Variables(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
 
 class Settings(Variables, frozen=True, kw_only=True):
-    """The environment of every function; `channels` are in the order of the registry."""
+    """The settings of every function; `channels` are in the order of the registry."""
 
     channels: "tuple[ChannelSettings, ...]" = ()
 
@@ -93,8 +101,9 @@ class Settings(Variables, frozen=True, kw_only=True):
 
 @cache
 def load() -> Settings:
-    """Return the settings of this process's environment; raise BadSettings."""
-    return from_environment(os.environ)
+    """Return the settings of this process; raise BadSettings."""
+    folder = Path(os.environ.get("CATALOG_PATH") or Variables().catalog_path)
+    return from_environment(os.environ, settings_file.load(folder))
 
 
 @cache
@@ -105,13 +114,47 @@ def person_hash() -> PersonHash:
     return PersonHash(load().person_hash_key)
 
 
-def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Return the settings that an environment names; raise BadSettings naming the variable."""
-    own = msgspec.structs.asdict(read(environment, Variables))
-    of_channels = (read(environment, channel.settings()) for channel in every().values())
+def from_environment(
+    environment: Mapping[str, str], file: Mapping[str, Any] = MappingProxyType({})
+) -> Settings:
+    """Return the settings of an environment and of settings.yaml; raise BadSettings."""
+    if file:
+        _check_names(file)
+    given = {**file, **{name: value for name, value in environment.items() if value}}
+    own = msgspec.structs.asdict(read(given, Variables))
+    of_channels = (read(given, channel.settings()) for channel in every().values())
     settings = Settings(**own, channels=tuple(of_channels))
     _check(settings)
     return settings
+
+
+def check_file(folder: Path) -> None:
+    """Check settings.yaml of a catalog folder by itself; raise BadSettings."""
+    file = settings_file.load(folder)
+    try:
+        settings = from_environment({"DATABASE_URL": "postgresql://"}, file)
+        if settings.dispatch_batch_size < LEAST_BATCH:
+            raise BadSettings(f"DISPATCH_BATCH_SIZE: must be at least {LEAST_BATCH}")
+    except BadSettings as error:
+        raise BadSettings(f"{settings_file.SOURCE}: {error}") from None
+
+
+def shapes() -> Sequence[type[msgspec.Struct]]:
+    """Return the structs that declare the settings."""
+    return [Variables, *(channel.settings() for channel in every().values())]
+
+
+def names() -> set[str]:
+    """Return the names of all settings."""
+    return set().union(*map(parsing.names, shapes()))
+
+
+def _check_names(file: Mapping[str, Any]) -> None:
+    """Refuse settings that do not exist, or that each environment sets for itself."""
+    known = [name for shape in shapes() for name in parsing.in_file(shape)]
+    for name in file:
+        if name not in known:
+            raise BadSettings(f"{name}: must be one of: {', '.join(known)}")
 
 
 def _check(settings: Settings) -> None:
@@ -125,7 +168,7 @@ def _check(settings: Settings) -> None:
 
 def _contradictions(settings: Settings) -> Iterator[tuple[bool, str]]:
     """Yield whether settings contradict each other, with the problem."""
-    for name in ("db_host", "db_name", "db_user"):
+    for name in ("db_host", "db_port", "db_name", "db_user"):
         unset = not settings.database_url and not getattr(settings, name)
         yield unset, f"{name.upper()}: is not set; set it, or DATABASE_URL"
     yield from (

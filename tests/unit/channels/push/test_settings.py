@@ -1,4 +1,4 @@
-"""The settings of push: the design's defaults, and the variable's name where one is not valid."""
+"""The settings of push: what is read, and the name of one that is not valid."""
 
 import pytest
 
@@ -11,8 +11,6 @@ from tests.unit.examples import some_tools
 URL = "postgresql://dovecote@127.0.0.1:5432/dovecote"
 ACCOUNT = "arn:aws:sns:us-east-1:123456789012"
 
-DEFAULTS = {"push_topic_arn": "", "push_application_arns": ""}
-
 
 def all_settings(**environment: str) -> Settings:
     return from_environment({"DATABASE_URL": URL, **environment})
@@ -21,15 +19,6 @@ def all_settings(**environment: str) -> Settings:
 def settings(**environment: str) -> PushSettings:
     here: PushSettings = all_settings(**environment).of("push")
     return here
-
-
-@pytest.mark.parametrize(("name", "value"), DEFAULTS.items())
-def test_a_default_is_the_design_s(name: str, value: object) -> None:
-    assert getattr(settings(), name) == value
-
-
-def test_every_setting_has_its_default_here() -> None:
-    assert set(PushSettings.__struct_fields__) == set(DEFAULTS)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dovecote.catalog.kinds import digest
+from dovecote.catalog.compiled import digest
 from dovecote.catalog.templates.precompiled import CompiledTemplate, Unit, Uses
 from dovecote.catalog.templates.printing import PrintingTemplate, escapes
 

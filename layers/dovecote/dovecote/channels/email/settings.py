@@ -1,17 +1,17 @@
-"""The settings of email: the variables EMAIL_*."""
+"""The settings of email: EMAIL_*."""
 
 from typing import Annotated, Literal
 
 import msgspec
 
-from dovecote.core.parsing.settings import BadSettings, Mailbox, listed
+from dovecote.core.parsing.settings import BadSettings, InFile, Mailbox, listed
 
 Rate = Annotated[str, msgspec.Meta(pattern=r"^(auto|\d{1,6}(\.\d+)?)\Z")]
 """Emails a second, or auto: the account's quota at SES."""
 
 
 class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
-    """The variables of email, by their lower-case names."""
+    """The settings of email, by their lower-case names."""
 
     email_from: Mailbox = ""
     email_configuration_set: str = ""
@@ -19,7 +19,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper)
     email_redirect_to: Mailbox = ""
     email_feedback: Literal["off", "on"] = "off"
     email_max_per_second: Rate = "auto"
-    email_bulk_size: Annotated[int, msgspec.Meta(ge=1, le=50)] = 50
+    email_bulk_size: InFile[Annotated[int, msgspec.Meta(ge=1, le=50)]] = 50
 
     @property
     def email_rate(self) -> float | None:
