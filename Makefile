@@ -103,10 +103,10 @@ check: .venv/.check .venv-sam/.sam .venv-checkov/.checkov ## linters, types, cat
 	$(bin)/python -m dovecote.wiring.catalog check layers/catalog/catalog
 	$(bin)/openapi-spec-validator layers/dovecote/dovecote/aws/openapi.yaml
 	$(sam) validate --lint
-	$(bin)/cfn-lint dashboard.yaml
+	$(bin)/cfn-lint stacks/*.yaml
 	$(call transformed,AllAtOnce)
 	$(call transformed,Canary10Percent5Minutes)
-	.venv-checkov/bin/checkov --file .check/Canary10Percent5Minutes.json --framework cloudformation \
+	.venv-checkov/bin/checkov --file .check/Canary10Percent5Minutes.json stacks/*.yaml --framework cloudformation \
 		--compact --quiet --skip-download
 	$(bin)/python -m pytest --dist loadfile --numprocesses $(processes) tests/infrastructure
 
@@ -152,7 +152,7 @@ push-app: .venv/.runtime ## an SNS platform application: PLATFORM, NAME, KEY… 
 		$(call given,CERT,cert) $(call given,SERVICE_ACCOUNT,service-account)
 
 # Directories too: one is newer than the stamp when a file in it was removed.
-built_from = $(shell find template.yaml samconfig.toml layers functions \
+built_from = $(shell find template.yaml stacks samconfig.toml layers functions \
 	-name __pycache__ -prune -o -print)
 
 .aws-sam/.built: $(built_from)

@@ -122,3 +122,22 @@ class Resolver:
         for key in map(self.value, path):
             found = found[key]
         return self.value(found)
+
+
+def given_parameters(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of declared parameters; raises LocalError for an unknown or missing one."""
+    if unknown := given.keys() - declared.keys():
+        raise LocalError(f"the template has no parameter {min(unknown)}")
+    values = {}
+    for name, declaration in declared.items():
+        if name not in given and "Default" not in declaration:
+            raise LocalError(f"parameter {name} has no default: give it a value")
+        value = text(given.get(name, declaration.get("Default")))
+        is_list = str(declaration.get("Type", "String")).endswith(("List", ">"))
+        values[name] = value.split(",") if is_list else value
+    return values
+
+
+def text(value: Any) -> str:
+    """Write a scalar as CloudFormation does."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

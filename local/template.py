@@ -3,17 +3,19 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from local import ACCOUNT, REGION, LocalError
-from local.intrinsic import NO_VALUE, Resolver, load
+from local.intrinsic import NO_VALUE, Resolver, given_parameters, load, text
 
 STACK = "dovecote"
 FUNCTION = "AWS::Serverless::Function"
 QUEUE = "AWS::SQS::Queue"
 SCHEMA = "Custom::Schema"
+NESTED_STACK = "AWS::Serverless::Application"
 LOCAL_SECRET = "no secret: the same on every machine"  # noqa: S105
 PSEUDO_PARAMETERS = {
     "AWS::AccountId": ACCOUNT,
@@ -93,9 +95,12 @@ class Template:
     users: Mapping[str, str]  # of the database, by what the schema calls their functions
 
 
+_read = cache(load)
+
+
 def read_template(path: Path, parameters: Mapping[str, str] = MappingProxyType({})) -> Template:
     """Read a template; raises LocalError where a value it needs cannot be resolved."""
-    document = load(path.read_text())
+    document = _read(path.read_text())
     return _Reader(document, path.parent, parameters).template()
 
 
@@ -104,9 +109,10 @@ class _Reader:
         self, document: dict[str, Any], directory: Path, parameters: Mapping[str, str]
     ) -> None:
         self._directory = directory
+        self._document = document
         self._resources: dict[str, dict[str, Any]] = document.get("Resources", {})
         self._globals: dict[str, Any] = document.get("Globals", {}).get("Function", {})
-        given = _parameters(document.get("Parameters", {}), parameters)
+        given = given_parameters(document.get("Parameters", {}), parameters)
         references = {**PSEUDO_PARAMETERS, **given}
         self._resolver = Resolver(
             references=references,
@@ -167,7 +173,7 @@ class _Reader:
             for properties in (self._globals, own)
         ]
         pairs = (pair for variables in both for pair in variables.items())
-        return {name: LOCAL_SECRET if _is_secret(value) else _text(value) for name, value in pairs}
+        return {name: LOCAL_SECRET if _is_secret(value) else text(value) for name, value in pairs}
 
     def _layers(self, own: Mapping[str, Any]) -> Iterator[Path]:
         for layer in [*self._globals.get("Layers", []), *own.get("Layers", [])]:
@@ -249,29 +255,25 @@ class _Reader:
             return str(self._resolver.value(resource["Properties"]["FunctionName"]))
         return logical_id
 
+    def _output(self, logical_id: str, name: str) -> str:
+        """Return an output of a nested stack."""
+        own = self._properties(logical_id)
+        path = self._directory / own["Location"]
+        nested = _Reader(_read(path.read_text()), path.parent, own.get("Parameters", {}))
+        return str(nested._resolver.value(nested._document["Outputs"][name]["Value"]))
+
     def _attribute(self, logical_id: str, attribute: str) -> str:
         if logical_id not in self._resources:
             raise LocalError(f"Fn::GetAtt of {logical_id}, which is no resource")
         kind = str(self._resources[logical_id]["Type"])
+        if kind == NESTED_STACK:
+            return self._output(logical_id, attribute.removeprefix("Outputs."))
         if (kind, attribute) == (FUNCTION, "Arn"):
             return _function_arn(self._physical(logical_id))
         if (kind, attribute) == (QUEUE, "Arn"):
             return _queue_arn(logical_id)
         service = kind.split("::")[1].lower()
         return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{logical_id}/{attribute}"
-
-
-def _parameters(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
-    if unknown := given.keys() - declared.keys():
-        raise LocalError(f"the template has no parameter {min(unknown)}")
-    values = {}
-    for name, declaration in declared.items():
-        if name not in given and "Default" not in declaration:
-            raise LocalError(f"parameter {name} has no default: give it a value")
-        value = _text(given.get(name, declaration.get("Default")))
-        is_list = str(declaration.get("Type", "String")).endswith(("List", ">"))
-        values[name] = value.split(",") if is_list else value
-    return values
 
 
 def _schedule(function: str, name: str, properties: Mapping[str, Any]) -> Schedule:
@@ -295,8 +297,3 @@ def _function_arn(name: str) -> str:
 
 def _queue_arn(logical_id: str) -> str:
     return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{logical_id}"
-
-
-def _text(value: Any) -> str:
-    """Write a scalar as CloudFormation does."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -84,9 +84,21 @@ class Site:
 
     @cached_property
     def template(self) -> Mapping[str, Any]:
-        """Return what the next deploy deploys."""
+        """Return the template that the next deploy deploys."""
         template: Mapping[str, Any] = load((self.root / "template.yaml").read_text("utf-8"))
         return template
+
+    @cached_property
+    def alarms(self) -> Sequence[str]:
+        """Return how the names of the stack's alarms end, after the name of the stack."""
+        nested = [load(path.read_text("utf-8")) for path in (self.root / "stacks").glob("*.yaml")]
+        names = [
+            resource["Properties"]["AlarmName"]["Fn::Sub"]
+            for template in [self.template, *nested]
+            for resource in template["Resources"].values()
+            if resource["Type"] == "AWS::CloudWatch::Alarm"
+        ]
+        return [name.partition("}")[2] for name in names]
 
     def client(self, service: str) -> Any:
         """Return the client of a service."""

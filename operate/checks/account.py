@@ -8,7 +8,7 @@ from operate.site import Site
 # Lambda refuses a reservation that leaves less to the functions which have none.
 LEAST_UNRESERVED = 100
 CONCURRENT_EXECUTIONS = "L-B99A9384"
-FUNCTIONS = ("Submit", "Dispatch", "Api", "Feedback", "Purge")
+FUNCTIONS = ("Submit", "Dispatch", "Api", "Feedback")
 PARAMETERS = tuple(f"{word}ReservedConcurrency" for word in FUNCTIONS)
 
 

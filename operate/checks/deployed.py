@@ -89,12 +89,7 @@ def alarms(site: Site) -> Iterator[Finding]:
 def _of_another(site: Site, name: str) -> bool:
     """Tell whether an alarm is of a stack whose name goes on after ours, as dovecote-dev's."""
     rest = name.removeprefix(f"{site.section.stack_name}-")
-    names = [
-        alarm["Properties"]["AlarmName"]["Fn::Sub"]
-        for alarm in site.template["Resources"].values()
-        if alarm["Type"] == "AWS::CloudWatch::Alarm"
-    ]
-    return any(rest.endswith(own.removeprefix("${AWS::StackName}")) for own in names)
+    return any(rest.endswith(own) for own in site.alarms)
 
 
 def _status(site: Site, found: Stack) -> Finding:

@@ -15,15 +15,17 @@ from tests.aws.emulator import Emulator
 
 BUILD = ROOT / ".aws-sam" / "build"
 TRUSTED = Path("DovecoteLayer", "python", "dovecote", "store", "rds-ca.pem")
+SETTINGS = Path("CatalogLayer", "catalog", "settings.yaml")
 DEPLOY_SECONDS = 180
 
 
-def built_with(authority: Authority, directory: Path) -> Path:
-    """Copy what sam has built, and have the functions trust one authority more."""
+def built_with(authority: Authority, settings: Mapping[str, object], directory: Path) -> Path:
+    """Copy what sam has built, with one more authority to trust and with settings in its file."""
     copy = directory / "build"
     shutil.copytree(BUILD, copy)
     with (copy / TRUSTED).open("a") as trusted:
         trusted.write(f"\n{authority.pem}")
+    (copy / SETTINGS).write_text(json.dumps(settings))
     return copy
 
 

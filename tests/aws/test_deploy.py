@@ -100,10 +100,10 @@ def _deployed(directory: Path, authority: Authority, aws: Emulator, database: Cl
         "DbResourceId": database.resource_id,
         "EmailIdentity": DOMAIN,
         "EmailFrom": f"dovecote@{DOMAIN}",
-        # A container's first call spends seconds of the budget on imports.
-        "InlineBudgetSeconds": 8,
     }
-    stack = Stack(name=NAME, build=built_with(authority, directory), emulator=aws)
+    # A container's first call spends seconds of the budget on imports.
+    build = built_with(authority, {"INLINE_BUDGET_SECONDS": 8}, directory)
+    stack = Stack(name=NAME, build=build, emulator=aws)
     status = stack.deploy(parameters)
     return Deployed(stack=stack, cluster=database, parameters=parameters, status=status)
 

@@ -1,11 +1,14 @@
-"""Read the transformed template: resources, permissions, and what is there for which parameters."""
+"""Read the whole stack: resources, permissions, and what is there for which parameters."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from dovecote.catalog import settings_file
+from dovecote.wiring.settings import Settings, from_environment
 from local.intrinsic import NO_VALUE, Resolver
-from tests.infrastructure.transform import transformed
+from tests.infrastructure.transform import ROOT, transformed
+from tests.infrastructure.whole import whole
 
 FUNCTIONS = (
     "SubmitFunction",
@@ -23,10 +26,16 @@ PROXY_ARN = f"arn:aws:rds:us-east-1:{ACCOUNT}:db-proxy:prx-0123"
 STACK = "dovecote-test"
 
 
+def shipped_settings() -> Settings:
+    """Return the settings of functions that are given no parameter, with those of the file."""
+    catalog = ROOT / "layers" / "catalog" / "catalog"
+    return from_environment({"DATABASE_URL": "postgresql://"}, settings_file.load(catalog))
+
+
 def resources(kind: str) -> dict[str, dict[str, Any]]:
     return {
         name: resource["Properties"]
-        for name, resource in transformed()["Resources"].items()
+        for name, resource in whole()["Resources"].items()
         if resource["Type"] == kind
     }
 
@@ -49,6 +58,11 @@ def statements(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list):
         for part in value:
             yield from statements(part)
+
+
+def arn(service: str, name: str) -> str:
+    """Return the ARN of what a service calls by a name that begins with the stack's."""
+    return f"arn:aws:{service}:us-east-1:{ACCOUNT}:{name}"
 
 
 def references(value: Any, given: Resolver | None = None) -> Iterator[str]:
@@ -89,7 +103,7 @@ def only(kind: str) -> dict[str, Any]:
 
 def resolver(**parameters: Any) -> Resolver:
     """Return what resolves the template's values for parameters; a resource goes by its name."""
-    template = transformed()
+    template = whole()
     declared = {name: str(one.get("Default")) for name, one in template["Parameters"].items()}
     lists = {name for name, one in template["Parameters"].items() if "List" in one["Type"]}
     values = {name: str(value) for name, value in {**declared, **parameters}.items()}
@@ -101,6 +115,7 @@ def resolver(**parameters: Any) -> Resolver:
             "AWS::NoValue": NO_VALUE,
             "AWS::Partition": "aws",
             "AWS::Region": "us-east-1",
+            "AWS::StackId": "stack-id",
             "AWS::StackName": STACK,
         },
         # An attribute goes by its name; this one is taken apart.
@@ -117,7 +132,7 @@ def present(**parameters: Any) -> set[str]:
     given = resolver(**parameters)
     return {
         name
-        for name, resource in transformed()["Resources"].items()
+        for name, resource in whole()["Resources"].items()
         if "Condition" not in resource or given.condition(resource["Condition"])
     }
 

@@ -11,9 +11,9 @@ from dovecote.core.inbox import InboxGauges
 from dovecote.dispatch.dispatch import TALLY
 from dovecote.operations.gauges import Gauges
 from dovecote.submit.expand import Expansion
-from local.intrinsic import load
 from tests.infrastructure.reading import STACK, present, resolver, resources
-from tests.infrastructure.transform import ROOT, transformed
+from tests.infrastructure.transform import ROOT
+from tests.infrastructure.whole import nested
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
 EMITTED = {
@@ -38,7 +38,7 @@ EMAIL = {"EmailIdentity": "example.com"}
 
 def dashboard() -> dict[str, Any]:
     """Return the dashboard as CloudWatch gets it."""
-    template = load((ROOT / "dashboard.yaml").read_text())
+    template = nested("Dashboard")
     body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     given = {
         "AWS::Region": "us-east-1",
@@ -144,12 +144,6 @@ def test_what_waits_behind_a_pause_has_an_alarm_and_is_on_the_dashboard() -> Non
     assert "behind a pause" in section
 
 
-def test_no_alarm_rings_while_a_route_in_doubt_waits_for_its_event() -> None:
-    declared = transformed()["Parameters"]
-    longest = declared["AlarmOldestDueSeconds"]["Default"]
-    assert longest > declared["AmbiguousHoldSeconds"]["Default"] + 60
-
-
 @pytest.mark.parametrize(
     ("name", "threshold", "stops_at"),
     [("BounceRate", 0.04, 0.05), ("ComplaintRate", 0.0008, 0.001)],
@@ -204,9 +198,3 @@ def test_the_widgets_of_the_dashboard_do_not_overlap() -> None:
         assert not cells & taken
         assert max(x for x, _ in cells) < 24
         taken |= cells
-
-
-def test_the_dashboard_is_given_what_it_asks_for() -> None:
-    asked = load((ROOT / "dashboard.yaml").read_text())["Parameters"]
-    given = resources("AWS::CloudFormation::Stack")["Dashboard"]["Parameters"]
-    assert given.keys() == asked.keys()

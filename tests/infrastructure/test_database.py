@@ -19,7 +19,8 @@ from tests.infrastructure.reading import (
     resources,
     statements,
 )
-from tests.infrastructure.transform import transformed
+from tests.infrastructure.transform import source, transformed
+from tests.infrastructure.whole import NESTED, whole
 
 EMAIL = {"EmailIdentity": "example.com"}
 PUSH = {"PushTopicArn": "arn:aws:sns:us-east-1:123456789012:push"}
@@ -51,7 +52,7 @@ KINDS = ("AWS::EC2::", "AWS::RDS::")
 
 def laid(**parameters: Any) -> set[str]:
     """Return the parts of network and database that there are for parameters."""
-    parts = transformed()["Resources"]
+    parts = whole()["Resources"]
     beside = {"DatabaseLogs", "ProxyRole"}
     return {
         name
@@ -180,13 +181,13 @@ def test_nothing_has_a_password() -> None:
     cluster = only("AWS::RDS::DBCluster")
     assert cluster["MasterUserAuthenticationType"] == "iam-db-auth"
     assert cluster["EnableIAMDatabaseAuthentication"] is True
-    text = str(transformed())
+    text = str(whole())
     assert "MasterUserPassword" not in text
     assert "secretsmanager:GetSecretValue" not in text
 
 
 def test_the_key_of_hashes_outlives_the_stack() -> None:
-    secret = transformed()["Resources"]["PersonHashKey"]
+    secret = whole()["Resources"]["PersonHashKey"]
     assert secret["DeletionPolicy"] == "RetainExceptOnCreate"
     assert secret["UpdateReplacePolicy"] == "Retain"
     assert secret["Properties"]["GenerateSecretString"]["PasswordLength"] == 64
@@ -268,7 +269,7 @@ KEPT = {
 
 @pytest.mark.parametrize("kind", KEPT)
 def test_what_holds_data_says_what_becomes_of_it(kind: str) -> None:
-    of_kind = [one for one in transformed()["Resources"].values() if one["Type"] == kind]
+    of_kind = [one for one in whole()["Resources"].values() if one["Type"] == kind]
     assert of_kind
     for resource in of_kind:
         policies = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
@@ -373,28 +374,19 @@ def test_every_other_function_comes_after_the_schema() -> None:
     assert after == dict.fromkeys(SERVING, "Schema")
 
 
-@pytest.mark.parametrize(
-    ("parameters", "after"),
-    [
-        (
-            EMAIL,
-            [
-                "DatabaseWriter",
-                "FunctionToDatabase",
-                "S3Endpoint",
-                "RouteTableOfA",
-                "RouteTableOfB",
-            ],
-        ),
-        (OWN_VPC, ["DatabaseWriter", "FunctionToDatabase"]),
-        (OWN_HOST, None),
-    ],
-)
-def test_provision_has_its_ways_for_as_long_as_it_is_asked(
-    parameters: dict[str, str], after: list[str] | None
-) -> None:
-    schema = resolver(**parameters).value(only("Custom::Schema"))
-    assert schema.get("After") == after
+@pytest.mark.parametrize("stack", ["Network", "Database"])
+def test_provision_has_its_ways_for_as_long_as_it_is_asked(stack: str) -> None:
+    """A stack goes only after what refers to its outputs: the schema, then the function."""
+    parts = source()["Resources"]
+    for name in ("Schema", "ProvisionFunction"):
+        named = set(references(parts[name]["Properties"]))
+        assert stack in named | set(references(source()["Globals"]["Function"])), name
+    assert stack in set(references(parts["Schema"]["Properties"]["Settings"]))
+    assert stack in NESTED
+
+
+def test_the_schema_names_the_users_of_the_functions() -> None:
+    schema = resolver().value(only("Custom::Schema"))
     assert schema["Users"] == {
         name: f"dovecote_{name.lower()}"
         for name in ("Submit", "Dispatch", "Api", "Feedback", "Purge", "Producer")
@@ -414,7 +406,7 @@ LAID = (
 
 @pytest.mark.parametrize("parameters", LAID)
 def test_nothing_refers_to_what_is_not_there(parameters: dict[str, Any]) -> None:
-    known = transformed()["Resources"]
+    known = whole()["Resources"]
     there, given = present(**parameters), resolver(**parameters)
     for name in there:
         named = set(references(known[name]["Properties"], given)) & known.keys()

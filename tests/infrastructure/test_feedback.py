@@ -8,7 +8,9 @@ from local.provider.ledger import Acceptance, Email
 from local.provider.order import Fault
 from local.provider.simulator import events
 from tests.infrastructure.reading import (
+    STACK,
     actions,
+    arn,
     function,
     only,
     permissions,
@@ -177,7 +179,7 @@ def test_the_function_takes_events_in_batches_and_names_those_that_failed() -> N
     assert source["BatchSize"] == 10
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     (taken,) = [one for one in permissions("FeedbackFunction") if actions(one) == QUEUE]
-    assert taken["Resource"] == source["EventSourceArn"]
+    assert resolver().value(taken["Resource"]) == arn("sqs", f"{STACK}-feedback")
 
 
 def test_an_event_is_hidden_for_six_timeouts_and_dead_after_five_receives() -> None:

@@ -2,7 +2,16 @@
 
 import pytest
 
-from tests.infrastructure.reading import actions, function, permissions, present, resources
+from tests.infrastructure.reading import (
+    STACK,
+    actions,
+    arn,
+    function,
+    permissions,
+    present,
+    resolver,
+    resources,
+)
 
 QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 DAY = 24 * 3600
@@ -23,7 +32,7 @@ def test_the_function_takes_notifications_in_batches_and_names_those_that_failed
     assert source["BatchSize"] == 10
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     (taken,) = [one for one in permissions("SubmitFunction") if actions(one) == QUEUE]
-    assert taken["Resource"] == source["EventSourceArn"]
+    assert resolver().value(taken["Resource"]) == arn("sqs", f"{STACK}-submit")
 
 
 def test_a_notification_is_hidden_for_six_timeouts_and_dead_after_ten_receives() -> None:
@@ -57,4 +66,5 @@ def test_a_queue_of_notifications_lets_nobody_in_by_its_own_policy() -> None:
 )
 def test_somebody_is_told_of_what_waits_and_of_what_is_dead(alarm: str, queue: str) -> None:
     (dimension,) = resources("AWS::CloudWatch::Alarm")[alarm]["Dimensions"]
-    assert dimension["Value"] == {"Fn::GetAtt": [queue, "QueueName"]}
+    name = resources("AWS::SQS::Queue")[queue]["QueueName"]
+    assert resolver().value(dimension["Value"]) == resolver().value(name)

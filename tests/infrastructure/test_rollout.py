@@ -106,7 +106,7 @@ def test_a_gradual_deployment_goes_back_where_a_function_errs(deployment: str) -
             "Alarms": [{"Name": {"Ref": alarm}}],
         }
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
-        assert group["ServiceRoleArn"] == {"Fn::GetAtt": ["CodeDeployRole", "Arn"]}
+        assert group["ServiceRoleArn"] == {"Fn::GetAtt": ["Roles", "Outputs.CodeDeployRole"]}
 
 
 def test_without_one_there_is_no_codedeploy() -> None:
@@ -143,7 +143,7 @@ def test_an_environment_has_a_stack_of_its_own_and_what_sam_needs(environment: s
     names = [CONFIG[one]["global"]["parameters"]["stack_name"] for one in DEPLOYED]
     assert len(set(names)) == len(DEPLOYED)
     deploy = CONFIG[environment]["deploy"]["parameters"]
-    # Roles of their own, and the dashboard's stack within the stack.
+    # Roles of their own, and the stacks within the stack.
     assert deploy["capabilities"].split() == ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
     assert deploy["resolve_s3"] is True
     # A shell's region would put a stack where nobody looks for it.
@@ -159,6 +159,11 @@ def test_an_environments_parameters_are_the_templates_and_go_together(environmen
     assert given.keys() <= declared.keys()
     assert not [name for name, value in given.items() if not fits(declared[name], value)]
     assert allowed(**given)
+
+
+def test_a_first_deployment_sets_three_values() -> None:
+    mine = {name for name, value in overrides("dev").items() if "example" in value}
+    assert mine == {"EmailIdentity", "EmailFrom", "AlarmEmail"}
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging"])

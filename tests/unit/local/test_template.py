@@ -160,3 +160,43 @@ def test_a_rate_is_a_period(expression: str, seconds: float) -> None:
 def test_a_schedule_that_is_no_rate_is_an_error() -> None:
     with pytest.raises(LocalError, match="rate"):
         period("cron(0 8 * * ? *)")
+
+
+NESTED = """
+Parameters:
+  Stack: {Type: String}
+  Set: {Type: String}
+Conditions:
+  New: !Equals [!Ref Set, ""]
+Resources:
+  ConfigurationSet: {Type: "AWS::SES::ConfigurationSet", Properties: {Name: !Ref Stack}}
+Outputs:
+  Set: {Value: !If [New, !Ref ConfigurationSet, !Ref Set]}
+  Again: {Value: !Sub "${Stack}/${ConfigurationSet}"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "given", "value"),
+    [
+        ("Set", "", "ConfigurationSet"),
+        ("Set", "main", "main"),
+        ("Again", "", "dovecote/ConfigurationSet"),
+    ],
+)
+def test_an_output_of_a_nested_stack_is_resolved(
+    path: Path, output: str, given: str, value: str
+) -> None:
+    nested = path.parent / "nested.yaml"
+    nested.write_text(NESTED)
+    stack = f"""
+  Email:
+    Type: AWS::Serverless::Application
+    Properties:
+      Location: nested.yaml
+      Parameters: {{Stack: !Ref "AWS::StackName", Set: "{given}"}}
+"""
+    text = TEMPLATE.replace("DEBUG: true", f"SET: !GetAtt Email.Outputs.{output}")
+    path.write_text(text.rstrip() + stack)
+    environment = read_template(path).functions["DispatchFunction"].environment
+    assert environment["SET"] == value

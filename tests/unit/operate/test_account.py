@@ -66,7 +66,7 @@ def test_an_account_without_room_is_told_how_to_get_it(aws: StubbedAws) -> None:
 
 def test_what_the_stack_has_reserved_already_is_not_asked_for_twice(aws: StubbedAws) -> None:
     aws.answers("lambda", "get_account_settings", limits(1000, 120))
-    others = ("dispatch", "api", "feedback", "purge")
+    others = ("dispatch", "api", "feedback")
     for word, reserved in [("submit", 80), *((other, None) for other in others)]:
         aws.answers(
             "lambda",

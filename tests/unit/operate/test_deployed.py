@@ -190,8 +190,9 @@ def test_each_alarm_of_every_page_is_said_with_where_to_look(aws: StubbedAws) ->
     ]
 
 
-def test_an_alarm_of_a_stack_whose_name_goes_on_is_not_ours(aws: StubbedAws) -> None:
-    theirs = {"AlarmName": "dovecote-dev-ann-dispatch-errors"}
+@pytest.mark.parametrize("alarm", ["dispatch-errors", "oldest-due"])
+def test_an_alarm_of_a_stack_whose_name_goes_on_is_not_ours(aws: StubbedAws, alarm: str) -> None:
+    theirs = {"AlarmName": f"dovecote-dev-ann-{alarm}"}
     aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": [theirs]}, ASKED)
     (line,) = lines(deployed.alarms(a_site(aws, stack=a_stack())))
     assert line.startswith("ok")
