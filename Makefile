@@ -1,4 +1,4 @@
-# make and a python3 of 3.11 or newer are all that this needs.
+# make and a python3 of 3.11 or newer are all that this needs. Operators run .venv/bin/dovecote (make setup).
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -6,44 +6,30 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
-# Of the command line alone: a shell may have an ENV or a NAME of its own.
+# Of the command line alone: a shell may have an ENV of its own.
 ENV = default
-PLATFORM =
-NAME =
-KEY =
-KEY_ID =
-TEAM_ID =
-BUNDLE_ID =
-CERT =
-SERVICE_ACCOUNT =
-SEND =
-EVENT =
+NEWEST = no
 STAGES = 100k 1m
-given = $(if $($(1)),--$(2) '$(subst ','\'',$($(1)))')
-# What the command line itself says: every shell has a USER, and why asks the local stack without ENV.
-said = $(if $(findstring command line,$(origin $(1))),--$(2) '$(subst ','\'',$($(1)))')
+UPGRADE =
 bin := .venv/bin
 sam := .venv-sam/bin/sam
 
 export PYTHONPATH := layers/dovecote:.
 export SAM_CLI_TELEMETRY := 0
-# sam and cfn-lint want a region; nothing that make runs calls AWS.
+# sam and cfn-lint need the name of a region.
 export AWS_DEFAULT_REGION ?= us-east-1
 
 peers := bench/peers/node_modules
 benched := .venv/.runtime .venv-bench/.bench $(peers)/.bench
-runtime_locks := layers/dovecote/requirements.txt local/requirements.txt
 processes = $$($(bin)/python -c 'import os; print(min(4, os.cpu_count() + 1))')
-# --no-deps: the locks are complete, and pip need not resolve them once more.
-install := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .PHONY: help setup demo run migrate test soak bench bench-quick year e2e pictures test-aws docker sam-api check fix build \
-	deploy doctor console why push-app lock clean
+	deploy lock clean
 
 help: ## show this list
-	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' Makefile | sed 's/%/<event>/' | expand -t 24
+	@sed -nE 's/^([a-z0-9%-]+):.*## (.*)/  make \1\t\2/p' Makefile | sed 's/%/<event>/' | expand -t 24
 
-setup: .venv/.tests ## build .venv with what the tests need; implied by the others
+setup: .venv/.tests ## build .venv with the command dovecote and what the tests need; implied by the others
 
 demo: .venv/.runtime ## start the local stack, send events/ through it, show what happened
 	@$(bin)/python -m local.demo
@@ -72,16 +58,13 @@ test-aws: .venv/.tests .venv-schemathesis/.schemathesis ## sam local with every 
 # docs/sam-local.md. The database and the provider are started for the time of it.
 invoke-%: .venv/.runtime docker .aws-sam/.built ## sam local invoke of events/<event>.json
 	@$(bin)/python -m local.sam.invoke $*
-
 sam-api: .venv/.runtime docker .aws-sam/.built ## sam local start-api and start-lambda; PORT [3000]
 	@$(bin)/python -m local.sam.api
-
 docker: .venv/.runtime
 	@$(bin)/python -m local.sam.docker
 
 bench: $(benched) ## Dovecote beside other queues; writes docs/performance.md
 	@$(bin)/python -m bench
-
 bench-quick: $(benched) ## the same, small and once, in three minutes; keeps nothing
 	@$(bin)/python -m bench --quick
 
@@ -92,10 +75,10 @@ year: .venv/.runtime ## blocks of each operation as tables grow, with limits tha
 # In a Chromium of this machine; .venv has its driver.
 e2e: .venv/.e2e ## the page in a headless Chromium; skipped where there is none
 	@$(bin)/python -m pytest tests/e2e
-
 pictures: .venv/.e2e ## make docs/pictures anew, from a run in a headless Chromium
 	@$(bin)/python -m tests.e2e.pictures docs/pictures
 
+# SAM has looked up in the transformed templates what W2001 and W7001 miss there.
 check: .venv/.check .venv-sam/.sam .venv-checkov/.checkov ## linters, types, catalog and template; edits nothing
 	$(bin)/ruff check
 	$(bin)/ruff format --check
@@ -104,150 +87,61 @@ check: .venv/.check .venv-sam/.sam .venv-checkov/.checkov ## linters, types, cat
 	$(bin)/openapi-spec-validator layers/dovecote/dovecote/aws/openapi.yaml
 	$(sam) validate --lint
 	$(bin)/cfn-lint stacks/*.yaml
-	$(call transformed,AllAtOnce)
-	$(call transformed,Canary10Percent5Minutes)
+	mkdir -p .check
+	for way in AllAtOnce Canary10Percent5Minutes; do \
+		$(bin)/python -m tests.infrastructure.transform Deployment=$$way >.check/$$way.json && \
+		$(bin)/cfn-lint --ignore-checks W2001 W7001 -- .check/$$way.json || exit 1; done
 	.venv-checkov/bin/checkov --file .check/Canary10Percent5Minutes.json stacks/*.yaml --framework cloudformation \
 		--compact --quiet --skip-download
 	$(bin)/python -m pytest --dist loadfile --numprocesses $(processes) tests/infrastructure
-
-# What CloudFormation gets, for a way to deploy. SAM has looked up by then what these two checks miss.
-define transformed
-@mkdir -p .check
-$(bin)/python -m tests.infrastructure.transform Deployment=$(1) >.check/$(1).json
-$(bin)/cfn-lint --ignore-checks W2001 W7001 -- .check/$(1).json
-endef
-
 fix: .venv/.check ## let ruff mend what it can
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
-# The layer's build calls python3, and the one of the venv has pip. Not from sam's cache: it knows
-# neither ENV nor the Python that compiled a layer.
 build: .venv/.runtime .venv-sam/.sam ## what sam deploy uploads, in .aws-sam; for ENV [default]
-	@rm -f .aws-sam/.built
-	@architecture=$$($(bin)/python -m operate.samconfig $(ENV) Architecture x86_64) && \
-	otlp=$$($(bin)/python -m operate.samconfig $(ENV) OtlpEndpoint "") && \
-	ENV=$(ENV) ARCHITECTURE=$$architecture OTLP=$$otlp PATH="$(CURDIR)/.venv-sam/bin:$$PATH" \
-		$(sam) build --no-cached --parameter-overrides Architecture=$$architecture
-	@$(bin)/python -m dovecote.wiring.catalog compile .aws-sam/build/CatalogLayer/catalog
-
+	@operate/build.sh $(ENV)
 deploy: build ## bring the stack of ENV to this checkout: docs/deploy.md
 	$(sam) deploy --config-file $(CURDIR)/samconfig.toml --config-env $(ENV)
 
-doctor: .venv/.runtime .venv-sam/.sam ## what is wrong with ENV and what to do; SEND=yes sends an email
-	@$(bin)/python -m operate.doctor --env '$(ENV)' \
-		$(if $(filter yes,$(SEND)),--send) $(call given,EVENT,event)
-
-console: .venv/.runtime ## what ENV does, fails at and redrives, on a page of this machine; PORT [8484]
-	@$(bin)/python -m operate.console --env '$(ENV)' $(call given,PORT,port)
-
-why: .venv/.runtime ## why somebody got nothing: USER, EMAIL, KIND and KEY, or ID; here, or in ENV
-	@$(bin)/python -m operate.why $(call said,ENV,env) $(call said,USER,user) \
-		$(call said,EMAIL,email) $(call said,KIND,kind) $(call said,KEY,key) $(call said,ID,id)
-
-push-app: .venv/.runtime ## an SNS platform application: PLATFORM, NAME, KEY… or SERVICE_ACCOUNT
-	@$(bin)/python -m operate.push_app --env '$(ENV)' $(call given,PLATFORM,platform) \
-		$(call given,NAME,name) $(call given,KEY,key) $(call given,KEY_ID,key-id) \
-		$(call given,TEAM_ID,team-id) $(call given,BUNDLE_ID,bundle-id) \
-		$(call given,CERT,cert) $(call given,SERVICE_ACCOUNT,service-account)
-
 # Directories too: one is newer than the stamp when a file in it was removed.
-built_from = $(shell find template.yaml stacks samconfig.toml layers functions \
-	-name __pycache__ -prune -o -print)
-
-.aws-sam/.built: $(built_from)
+.aws-sam/.built: $(shell find template.yaml stacks samconfig.toml layers functions -name __pycache__ -prune -o -print)
 	@echo "sam build: what the containers run"
 	@mkdir -p $(@D)
 	@$(MAKE) build ENV=default >$(@D)/build.log 2>&1 || { cat $(@D)/build.log >&2; exit 1; }
 	@touch $@
 
-compile := $(bin)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	--no-emit-index-url --no-header $(UPGRADE)
-layer_lock := layers/dovecote/requirements.txt
-
-# Each lock takes the pins of those above it, so that they agree; the last five are alone.
 lock: .venv/.check ## pin anew what changed in *.in; UPGRADE=--upgrade pins all anew
-	$(compile) layers/dovecote/requirements.in -o $(layer_lock) >/dev/null
-	$(compile) layers/dovecote/requirements-otlp.in -c $(layer_lock) \
-		-o layers/dovecote/requirements-otlp.txt >/dev/null
-	$(compile) local/requirements.in -c $(layer_lock) -o local/requirements.txt >/dev/null
-	$(compile) tests/requirements.in -c $(layer_lock) -c local/requirements.txt \
-		-o tests/requirements.txt >/dev/null
-	$(compile) tests/requirements-check.in -c $(layer_lock) -c local/requirements.txt \
-		-c tests/requirements.txt -o tests/requirements-check.txt >/dev/null
-	$(compile) tests/requirements-e2e.in -c $(layer_lock) -c local/requirements.txt \
-		-c tests/requirements.txt -o tests/requirements-e2e.txt >/dev/null
-	$(compile) tests/requirements-sam.in -o tests/requirements-sam.txt >/dev/null
-	$(compile) tests/requirements-emulator.in -o tests/requirements-emulator.txt >/dev/null
-	$(compile) tests/requirements-checkov.in -o tests/requirements-checkov.txt >/dev/null
-	$(compile) tests/requirements-schemathesis.in -o tests/requirements-schemathesis.txt >/dev/null
-	$(compile) bench/requirements.in -o bench/requirements.txt >/dev/null
+	@UPGRADE=$(UPGRADE) local/lock.sh
 
 clean: ## remove what make built
 	rm -rf .venv .venv-sam .venv-emulator .venv-checkov .venv-schemathesis \
 		.venv-bench $(peers) .bench .bench-year .aws-sam .check
 
-# The venvs: a stamp is newer than the locks that it stands for.
-.venv/.runtime: $(runtime_locks)
-	@$(call venv,.venv)
-	@echo "setup: what the functions and the local stack need"
-	@$(foreach lock,$(runtime_locks),$(bin)/python $(install) -r $(lock) &&) touch $@
+# The environments: a stamp is newer than the locks that it stands for.
+venv = @PYTHON='$(PYTHON)' NEWEST=$(NEWEST) local/venv.sh $(@D) $(filter %.txt,$^)
+
+.venv/.runtime: layers/dovecote/requirements.txt local/requirements.txt operate/cli/install.py
+	$(venv)
+	@$(bin)/python -m operate.cli.install
+	@touch $@
 
 .venv/.tests: tests/requirements.txt .venv/.runtime
-	@echo "setup: what the tests need"
-	@$(bin)/python $(install) -r $< && touch $@
-
 .venv/.e2e: tests/requirements-e2e.txt .venv/.tests
-	@echo "setup: the driver of the browser"
-	@$(bin)/python $(install) -r $< && touch $@
-
 .venv/.check: tests/requirements-check.txt .venv/.tests
-	@echo "setup: what the linters need"
-	@$(bin)/python $(install) -r $< && touch $@
-
 .venv-sam/.sam: tests/requirements-sam.txt
-	@$(call venv,.venv-sam)
-	@echo "setup: aws-sam-cli"
-	@.venv-sam/bin/python $(install) -r $< && touch $@
-
 .venv-checkov/.checkov: tests/requirements-checkov.txt
-	@$(call venv,.venv-checkov)
-	@echo "setup: checkov"
-	@.venv-checkov/bin/python $(install) -r $< && touch $@
-
 .venv-schemathesis/.schemathesis: tests/requirements-schemathesis.txt
-	@$(call venv,.venv-schemathesis)
-	@echo "setup: schemathesis"
-	@.venv-schemathesis/bin/python $(install) -r $< && touch $@
-
 .venv-bench/.bench: bench/requirements.txt
-	@$(call venv,.venv-bench)
-	@echo "setup: the queues in Python that the bench measures"
-	@.venv-bench/bin/python $(install) -r $< && touch $@
+# On the functions' Python where there is one; ministack itself runs on any of 3.11 or newer.
+.venv-emulator/.emulator: NEWEST = yes
+.venv-emulator/.emulator: tests/requirements-emulator.txt
+.venv/.tests .venv/.e2e .venv/.check .venv-sam/.sam .venv-checkov/.checkov .venv-schemathesis/.schemathesis \
+.venv-bench/.bench .venv-emulator/.emulator:
+	$(venv)
+	@touch $@
 
 # Any Node brings npm; the one that runs the peers is a package among them.
 $(peers)/.bench: bench/peers/package.json bench/peers/package-lock.json
 	@command -v npm >/dev/null || { echo "make: the bench needs npm" >&2; exit 1; }
-	@echo "setup: the queues in Node that the bench measures"
 	@cd $(<D) && npm ci --no-audit --no-fund --silent
 	@touch $@
-
-# On the functions' Python where there is one that runs, which a shim of pyenv may not; ministack
-# itself is content with any of 3.11 or newer.
-.venv-emulator/.emulator: PYTHON = $(shell \
-	for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python; do \
-		"$$python" -c 'import ensurepip, venv' 2>/dev/null && { echo "$$python"; exit; }; \
-	done; echo python3)
-.venv-emulator/.emulator: tests/requirements-emulator.txt
-	@$(call venv,.venv-emulator)
-	@echo "setup: ministack, an emulator of AWS"
-	@.venv-emulator/bin/python $(install) -r $< && touch $@
-
-define venv
-$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	|| { echo "make: $(PYTHON) of 3.11 or newer is needed; name one with PYTHON=" >&2; exit 1; }; \
-$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-	|| { echo "make: $(PYTHON) lacks venv; on Debian and Ubuntu install python3-venv" >&2; exit 1; }; \
-[ -x $(1)/bin/python ] && $(1)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	|| $(PYTHON) -m venv --clear $(1)
-endef

@@ -1,4 +1,4 @@
-"""What a team runs beside a stack: doctor, console, why somebody got nothing, push applications."""
+"""What an operator runs: the command `dovecote`, and what its subcommands do."""
 
 from pathlib import Path
 
@@ -9,6 +9,10 @@ class OperatorError(Exception):
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
         self.remedy = remedy
+
+
+class UsageError(OperatorError):
+    """The command line asks for something that the command cannot do."""
 
 
 ROOT = Path(__file__).parents[1]

@@ -30,9 +30,9 @@ class Answer:
     body: bytes
 
 
-def get_unsigned(url: str) -> Answer:
-    """Return the answer to a GET that nobody signed, as the local stack takes it."""
-    return _sent(AWSRequest(method="GET", url=url))
+def send_unsigned(method: str, url: str, body: bytes = b"") -> Answer:
+    """Return the answer to a request without a signature; raise BotoCoreError."""
+    return _sent(_request(method, url, body))
 
 
 class Aws:
@@ -54,10 +54,6 @@ class Aws:
             self._clients[service] = make(service, config=CONFIG)
         return self._clients[service]
 
-    def get(self, url: str) -> Answer:
-        """Return the answer to a GET that is signed for execute-api; raise BotoCoreError."""
-        return self.send("GET", url)
-
     def send(self, method: str, url: str, body: bytes = b"") -> Answer:
         """Return the answer to a request that is signed for execute-api; raise BotoCoreError."""
         credentials = self._session.get_credentials()
@@ -65,11 +61,15 @@ class Aws:
             raise NoCredentialsError
         if self.region is None:
             raise NoRegionError
-        headers = {"Content-Type": "application/json"} if body else {}
-        request = AWSRequest(method=method, url=url, data=body, headers=headers)
+        request = _request(method, url, body)
         signer = SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self.region)
         signer.add_auth(request)
         return _sent(request)
+
+
+def _request(method: str, url: str, body: bytes) -> AWSRequest:
+    headers = {"Content-Type": "application/json"} if body else {}
+    return AWSRequest(method=method, url=url, data=body, headers=headers)
 
 
 def _sent(request: AWSRequest) -> Answer:

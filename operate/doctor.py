@@ -1,17 +1,13 @@
-"""Look at what a deployment needs, and at what is deployed: python -m operate.doctor --env dev."""
+"""Check what a deployment needs, and what is deployed."""
 
-import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from operate import ROOT, channels, trouble
+from operate import channels, trouble
 from operate.checks import account, deployed, dispatching, first_send, machine, pauses
-from operate.finding import Finding, report, skipped
+from operate.finding import Finding, skipped
 from operate.site import CREDENTIALS, STACK, Check, Site
-
-EVENT = ROOT / "events" / "email.json"
 
 
 def checks(event: Path | None = None) -> Sequence[Check]:
@@ -60,35 +56,8 @@ def examine(site: Site, table: Sequence[Check]) -> Iterator[Finding]:
         yield skipped(f"not looked at: {', '.join(unseen)}")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print what is found, and return 0 where nothing is wrong."""
-    given = _given(arguments)
-    event = (given.event or EVENT) if given.send else None
-    site = Site(root=ROOT, environment=given.env, config=given.config_file)
-    try:
-        return report(examine(site, checks(event)))
-    except KeyboardInterrupt:
-        return 130
-
-
 def _looked(check: Check, site: Site) -> Iterator[Finding]:
     try:
         yield from check.look(site)
     except trouble.ERRORS as error:
         yield trouble.found(check.name, error)
-
-
-def _given(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make doctor", description="look at a deployment")
-    parser.add_argument("--env", default="default", help="its section of samconfig.toml")
-    parser.add_argument("--config-file", type=Path, help="instead of samconfig.toml")
-    parser.add_argument("--send", action="store_true", help="send events/email.json and follow it")
-    parser.add_argument("--event", type=Path, help="another file, to SES's simulator as well")
-    given = parser.parse_args(arguments)
-    if given.event and not given.send:
-        parser.error("EVENT= is for a first send: add SEND=yes")
-    return given
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

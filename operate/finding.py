@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from operate.terminal import printable
+from operate.terminal import printable, say_json
 
 
 class Mark(StrEnum):
@@ -30,19 +31,31 @@ class Finding:
         """Return whether somebody has something to do."""
         return self.mark is Mark.WRONG
 
+    def document(self) -> dict[str, Any]:
+        """Return the finding as JSON has it."""
+        return {
+            "state": self.mark.name.lower(),
+            "text": self.text,
+            "remedy": self.remedy or None,
+            "details": list(self.details),
+        }
+
     def __str__(self) -> str:
         """Return the line as it is printed, with its details below it."""
         line = f"{self.mark}  {self.text}" + (f" — {self.remedy}" if self.remedy else "")
         return "\n".join(map(printable, [line, *(f"      {detail}" for detail in self.details)]))
 
 
-def report(findings: Iterable[Finding]) -> int:
-    """Print findings as they come, and return the exit code: 1 where something is wrong."""
-    wrongs = 0
+def report(findings: Iterable[Finding], *, as_json: bool = False) -> int:
+    """Print findings as they come, or all as JSON; return 1 if something is wrong, else 0."""
+    found = []
     for finding in findings:
-        print(finding, flush=True)
-        wrongs += finding.is_wrong
-    return 1 if wrongs else 0
+        found.append(finding)
+        if not as_json:
+            print(finding, flush=True)
+    if as_json:
+        say_json({"findings": [finding.document() for finding in found]})
+    return int(any(finding.is_wrong for finding in found))
 
 
 def ok(text: str, *, details: tuple[str, ...] = ()) -> Finding:

@@ -61,7 +61,7 @@ def _values(document: Mapping[str, Any], path: Path, environment: str) -> Mappin
         others = [name for name, value in document.items() if isinstance(value, dict)]
         raise OperatorError(
             f"{path.name} has no section [{environment}.…]",
-            f"name one with ENV= (it has: {', '.join(others) or 'none'}), or write"
+            f"name one that it has ({', '.join(others) or 'none'}), or write"
             f" [{environment}.deploy.parameters] with stack_name and parameter_overrides",
         )
     tables: list[dict[str, Any]] = [

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from local.intrinsic import load
-from operate import samconfig, trouble
+from operate import OperatorError, samconfig, trouble
+from operate.api import Api
 from operate.aws import Aws
 from operate.finding import Finding
 from operate.samconfig import Section
@@ -103,6 +104,14 @@ class Site:
     def client(self, service: str) -> Any:
         """Return the client of a service."""
         return self.aws.client(service)
+
+    @property
+    def api(self) -> Api:
+        """Return the HTTP API; raise OperatorError before the first deploy."""
+        url = self.output("ApiUrl")
+        if url is None:
+            raise OperatorError(f"{self.section.stack_name} is not deployed", self.deploy)
+        return Api(url, self.aws.send, self.logs)
 
     def output(self, name: str) -> str | None:
         """Return an output of the stack; None where it has none of that name."""

@@ -142,7 +142,7 @@ def _live(route: Document, now: datetime) -> str:
         return f"not yet: it is to be sent from {moment(due)} UTC on"
     return (
         f"not yet: it has been due since {moment(due)} UTC; is its channel paused, or dispatch"
-        " stopped? make doctor says (docs/operate.md, oldest-due)"
+        " stopped? dovecote doctor says (docs/operate.md, oldest-due)"
     )
 
 
@@ -161,8 +161,8 @@ def _waiting(route: Document) -> str:
         )
     return (
         f"not yet: due since {since} UTC, it waits behind the pause of {resource}"
-        f" ({pause['error']}){refusal}; the next attempt is due {due} UTC. make doctor says what"
-        " to do"
+        f" ({pause['error']}){refusal}; the next attempt is due {due} UTC. dovecote doctor says"
+        " what to do"
     )
 
 

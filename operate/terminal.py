@@ -1,7 +1,8 @@
 """Lines for a terminal: text alone, nothing that the terminal would act on."""
 
+import json
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 
 def printable(text: str) -> str:
@@ -27,10 +28,15 @@ def say_all(text: str) -> None:
         say(line)
 
 
-def fail(program: str, why: object) -> int:
+def say_json(document: Any) -> None:
+    """Print a document as JSON in ASCII, which holds no character that a terminal acts on."""
+    print(json.dumps(document, indent=2), flush=True)
+
+
+def fail(program: str, why: object, code: int = 1) -> int:
     """Print in one line why a program ends, and return its exit code."""
     say(f"{program}: {' '.join(str(why).split())}", sys.stderr)
-    return 1
+    return code
 
 
 def _escaped(character: str) -> str:

@@ -1,83 +1,104 @@
-"""Tell why somebody got something or nothing: python -m operate.why --user u-1."""
+"""Find what became of the notifications to a person, of a key or of an id."""
 
-import argparse
-import os
-import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 
 from dovecote import channels
-from operate import ROOT, OperatorError, aws, story, trouble
+from operate import story
 from operate.api import Api, Document
-from operate.site import Site
-from operate.terminal import fail, say
 
-LOCAL = "http://127.0.0.1:{port}"
+Fact = tuple[str, Document]
+"""A document, and the list that it belongs to."""
 
-
-def main(arguments: Sequence[str]) -> int:
-    """Print the story of a person, a key or a notification; return 0 where there is one."""
-    given = _given(arguments)
-    try:
-        for line in told(_api(given.env), given):
-            say(line)
-    except OperatorError as error:
-        return fail("why", f"{error}: {error.remedy}")
-    except trouble.ERRORS as error:
-        what, remedy = trouble.in_words(error)
-        return fail("why", f"{what}: {remedy if given.env else 'is make run running?'}")
-    except KeyboardInterrupt:
-        return 130
-    return 0
+LISTS = ("notifications", "refused", "suppressions", "users")
+NOTHING: Fact = ("nothing", {})
+"""There is no notification and no refused submission."""
 
 
-def told(api: Api, given: argparse.Namespace) -> Iterator[str]:
-    """Yield the lines: each notification, the newest first, then the addresses and users."""
-    emails = dict.fromkeys([given.email] if given.email else [])
-    users = dict.fromkeys([given.user] if given.user else [])
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What to look for: a user, an email address, a kind with a key, or an id."""
+
+    user: str | None = None
+    email: str | None = None
+    kind: str | None = None
+    key: str | None = None
+    id: str | None = None
+
+
+def facts(api: Api, question: Question) -> Iterator[Fact]:
+    """Yield each notification, the newest first, then the addresses and users of their routes.
+
+    A notification has the `pauses` that its routes wait behind. Raises OperatorError.
+    """
+    emails = dict.fromkeys([question.email] if question.email else [])
+    users = dict.fromkeys([question.user] if question.user else [])
     count = 0
-    for found in _notifications(api, given):
+    for found in _notifications(api, question):
         count += 1
-        yield from story.told(found, datetime.now(UTC), _pauses(api, found))
+        yield "notifications", {**found, "pauses": _pauses(api, found)}
         emails |= dict.fromkeys(_emails(found["routes"]))
         users |= dict.fromkeys(one["user_id"] for one in found["routes"] if one["user_id"])
-    for one in _refused(api, given):
+    for submission in _refused(api, question):
         count += 1
-        yield from story.refused(one)
+        yield "refused", submission
     if not count:
-        yield "No notification is known: none was submitted so, or it is no longer kept."
-    for email in emails:
-        yield _suppression(api, email)
-    for user in users:
-        yield _devices(api, user)
+        yield NOTHING
+    yield from (("suppressions", _suppression(api, email)) for email in emails)
+    yield from (("users", _user(api, user)) for user in users)
 
 
-def _notifications(api: Api, given: argparse.Namespace) -> Iterator[Document]:
-    """Yield notifications with their histories, each with the routes that are asked for."""
-    person = _named(user_id=given.user, email=given.email)
-    key = _named(kind=given.kind, idempotency_key=given.key)
+def document(found: Iterator[Fact]) -> dict[str, list[Document]]:
+    """Return all facts by their lists."""
+    lists: dict[str, list[Document]] = {name: [] for name in LISTS}
+    for name, fact in found:
+        if name in lists:
+            lists[name].append(fact)
+    return lists
+
+
+def lines(fact: Fact, now: datetime) -> Iterator[str]:
+    """Yield a fact in words."""
+    match fact:
+        case ("notifications", found):
+            yield from story.told(found, now, {one["resource"]: one for one in found["pauses"]})
+        case ("refused", found):
+            yield from story.refused(found)
+        case ("suppressions", found):
+            yield _about_email(found)
+        case ("users", found):
+            yield _about_user(found)
+        case _:
+            yield "No notification is known: none was submitted so, or it is no longer kept."
+
+
+def _notifications(api: Api, question: Question) -> Iterator[Document]:
+    """Yield notifications with their histories, each with the routes of the person."""
+    person = _named(user_id=question.user, email=question.email)
+    key = _named(kind=question.kind, idempotency_key=question.key)
     listed = api.pages("notifications", **person, **key) if person or key else ()
-    for notification_id in [given.id] if given.id else (one["notification_id"] for one in listed):
+    ids = [question.id] if question.id else (one["notification_id"] for one in listed)
+    for notification_id in ids:
         found = api.read("notifications", notification_id, **person)
         if found is not None:
             yield found
 
 
-def _refused(api: Api, given: argparse.Namespace) -> Iterator[Document]:
+def _refused(api: Api, question: Question) -> Iterator[Document]:
     """Yield the refused submissions in SQL of a key or an id; they name no person."""
-    for one in api.pages("refused") if given.id or given.key else ():
-        if given.id == one["notification_id"] or (
-            (given.kind, given.key) == (one["kind"], one["idempotency_key"])
+    for one in api.pages("refused") if question.id or question.key else ():
+        if question.id == one["notification_id"] or (
+            (question.kind, question.key) == (one["kind"], one["idempotency_key"])
         ):
             yield one
 
 
-def _pauses(api: Api, notification: Document) -> dict[str, Document]:
-    """Return the pauses by resource, where a route waits."""
-    if not any(route.get("waiting_for") for route in notification["routes"]):
-        return {}
-    overview = api.read("overview") or {"paused": []}
-    return {pause["resource"]: pause for pause in overview["paused"]}
+def _pauses(api: Api, notification: Document) -> Sequence[Document]:
+    """Return the pauses that routes of a notification wait behind."""
+    waiting = {route.get("waiting_for") for route in notification["routes"]} - {None}
+    overview = (api.read("overview") if waiting else None) or {"paused": []}
+    return [pause for pause in overview["paused"] if pause["resource"] in waiting]
 
 
 def _emails(routes: Sequence[Document]) -> Iterator[str]:
@@ -92,54 +113,40 @@ def _named(**values: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _suppression(api: Api, email: str) -> str:
-    found = api.read("suppressions", email=email)
-    if found is None:
-        return f"{email} is not suppressed"
-    since = story.moment(found["created_at"])
-    return f"{email} is suppressed since {since} UTC, and not mailed: {found['reason']}"
+def _suppression(api: Api, email: str) -> Document:
+    nothing = {"email": email, "reason": None, "created_at": None}
+    return api.read("suppressions", email=email) or nothing
 
 
-def _devices(api: Api, user_id: str) -> str:
-    if api.read("suppressions", user_id=user_id) is not None:
-        return f"user {user_id} was erased: nothing is stored for the user"
-    devices = (api.read("devices", user_id=user_id) or {"devices": []})["devices"]
-    if not devices:
-        return f"user {user_id} has no device"
-    return f"user {user_id} has {', '.join(_device(device) for device in devices)}"
+def _user(api: Api, user_id: str) -> Document:
+    erased = api.read("suppressions", user_id=user_id) is not None
+    devices = None if erased else api.read("devices", user_id=user_id)
+    return {
+        "user_id": user_id,
+        "erased": erased,
+        "devices": devices["devices"] if devices else [],
+    }
+
+
+def _about_email(suppression: Document) -> str:
+    if suppression["reason"] is None:
+        return f"{suppression['email']} is not suppressed"
+    since = story.moment(suppression["created_at"])
+    return (
+        f"{suppression['email']} is suppressed since {since} UTC, and not mailed:"
+        f" {suppression['reason']}"
+    )
+
+
+def _about_user(user: Document) -> str:
+    if user["erased"]:
+        return f"user {user['user_id']} was erased: nothing is stored for the user"
+    if not user["devices"]:
+        return f"user {user['user_id']} has no device"
+    return f"user {user['user_id']} has {', '.join(_device(one) for one in user['devices'])}"
 
 
 def _device(device: Document) -> str:
     dead = device["dead_at"]
-    stands = f"dead since {story.moment(dead)} UTC" if dead else "alive"
-    return f"{device['platform']} device {device['device_session_id']} ({stands})"
-
-
-def _api(environment: str | None) -> Api:
-    """Return the API of an environment, or of the local stack where none is named."""
-    if environment is None:
-        return Api(LOCAL.format(port=os.environ.get("PORT") or "8080"), aws.get_unsigned)
-    site = Site(root=ROOT, environment=environment)
-    url = site.output("ApiUrl")
-    if url is None:
-        raise OperatorError(f"{environment} is not deployed", site.deploy)
-    return Api(url, site.aws.get)
-
-
-def _given(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make why", description="why did somebody get nothing?")
-    parser.add_argument("--env", help="a section of samconfig.toml; without it the local stack")
-    way = parser.add_mutually_exclusive_group(required=True)
-    way.add_argument("--user", help="a user's id")
-    way.add_argument("--email", help="an address")
-    way.add_argument("--key", help="an idempotency key, with its kind")
-    way.add_argument("--id", help="a notification's id")
-    parser.add_argument("--kind", help="the kind of the key")
-    given = parser.parse_args(arguments)
-    if bool(given.key) != bool(given.kind):
-        parser.error("a key is looked for within its kind: KIND= and KEY=")
-    return given
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    state = f"dead since {story.moment(dead)} UTC" if dead else "alive"
+    return f"{device['platform']} device {device['device_session_id']} ({state})"

@@ -1,4 +1,4 @@
-"""The operator's console of a site, served as make console serves it."""
+"""The operator's console of a site, served as dovecote console serves it."""
 
 import asyncio
 import queue
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
-from operate.console.__main__ import serving
+from operate.console.serve import serving
 from operate.site import Site
 
 

@@ -2,31 +2,29 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from operate import OperatorError
+from dovecote.core.parsing import strict_json
+from operate import OperatorError, sending
 from operate.finding import Finding, ok, skipped, wrong
+from operate.sending import MOST, Route, awaited
 from operate.site import Site
 
-MOST = timedelta(seconds=120)
-LOOK_SECONDS = 2.0
 # This machine's clock may be ahead of that of the logs.
 SKEW = timedelta(seconds=60)
-ENDED = {"published", "dead_lettered", "skipped", "cancelled"}
-Route = Mapping[str, Any]
-T = TypeVar("T")
 SIMULATOR = "simulator.amazonses.com"
-ANOTHER = "name another file with EVENT=, or none"
+ANOTHER = "name another file with --event, or none"
 
 
 def first_send(site: Site, event: Path | None) -> Iterator[Finding]:
     """Send an event's body, if one is named, and follow it; each step says how long it took."""
     if event is None:
         yield skipped(
-            f"not sent: make doctor ENV={site.environment} SEND=yes sends events/email.json to"
+            f"not sent: dovecote doctor --env {site.environment} --send sends events/email.json to"
             " SES's mailbox simulator, and follows it"
         )
         return
@@ -56,7 +54,7 @@ def _followed(site: Site, body: Mapping[str, Any]) -> Iterator[Finding]:
 
 def read_sample(path: Path) -> dict[str, Any]:
     """Return the body of an event, or a bare body, with a key of its own; raise OperatorError."""
-    body = _body(_json(path.name, _text(path)), path)
+    body = sending.read(path)
     recipients = body.get("recipients")
     if not isinstance(recipients, list) or not all(isinstance(one, dict) for one in recipients):
         raise OperatorError(f"{path.name} has no recipients", ANOTHER)
@@ -69,28 +67,6 @@ def read_sample(path: Path) -> dict[str, Any]:
     return {**body, "idempotency_key": f"doctor-{uuid.uuid4()}"}
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"{path} cannot be read: {type(error).__name__}", ANOTHER) from None
-
-
-def _json(name: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise OperatorError(f"{name} is no JSON: {error}", ANOTHER) from None
-
-
-def _body(document: Any, path: Path) -> dict[str, Any]:
-    if isinstance(document, dict) and "requestContext" in document:
-        document = _json(f"the body of {path.name}", document.get("body") or "")
-    if not isinstance(document, dict):
-        raise OperatorError(f"{path.name} holds no notification", ANOTHER)
-    return document
-
-
 def _simulated(recipient: dict[str, Any]) -> bool:
     address = recipient.get("email")
     return isinstance(address, str) and address.lower().rpartition("@")[2] == SIMULATOR
@@ -100,7 +76,9 @@ def _submit(site: Site, body: Mapping[str, Any]) -> str:
     """Submit by direct invocation and return the notification's id; raise OperatorError."""
     # The output is of an alias, which the caller may be allowed to invoke and not the function.
     name = site.output("SubmitFunctionName") or site.function("Submit")
-    answer = site.client("lambda").invoke(FunctionName=name, Payload=json.dumps(body).encode())
+    answer = site.client("lambda").invoke(
+        FunctionName=name, Payload=strict_json.text(body).encode()
+    )
     document = json.loads(answer["Payload"].read() or b"null")
     if not isinstance(document, dict):
         raise OperatorError("submit's answer is no document", site.logs("Submit"))
@@ -114,46 +92,33 @@ def _submit(site: Site, body: Mapping[str, Any]) -> str:
 
 def _ended(site: Site, notification_id: str, deadline: datetime) -> Sequence[Route]:
     """Return the routes when all have ended; raise OperatorError where they do not in time."""
-
-    def look() -> Sequence[Route] | None:
-        routes = _routes(site, notification_id)
-        return routes if all(route["status"] in ENDED for route in routes) else None
-
-    if (ended := _awaited(site, deadline, look)) is not None:
+    look = partial(_routes, site, notification_id)
+    ended = awaited(site.clock, deadline, lambda: sending.if_ended(look()))
+    if ended is not None:
         return ended
-    told = "; ".join(_told(route) for route in _routes(site, notification_id))
+    states = "; ".join(sending.state(route) for route in look())
     raise OperatorError(
-        f"no end after {MOST.total_seconds():.0f} s: {told}",
+        f"no end after {MOST.total_seconds():.0f} s: {states}",
         f"dispatch tries on until the route expires; {site.logs('Dispatch')}",
     )
 
 
 def _routes(site: Site, notification_id: str) -> Sequence[Route]:
     """Return the routes to addresses; raise OperatorError where there are none."""
-    answer = site.aws.get(
-        f"{(site.output('ApiUrl') or '').rstrip('/')}/notifications/{notification_id}"
-    )
-    if answer.status == 403:
-        raise OperatorError(
-            "the API refuses these credentials (403)",
-            "allow execute-api:Invoke on it, or attach the policy of output OperatorPolicyArn",
-        )
-    if answer.status != 200:
-        raise OperatorError(
-            f"GET /notifications/{notification_id} answered {answer.status}",
-            site.logs("Api"),
-        )
-    routes = [route for route in json.loads(answer.body)["routes"] if route["address"]]
+    notification = site.api.read("notifications", notification_id)
+    if notification is None:
+        raise OperatorError(f"the API has no notification {notification_id}", site.logs("Api"))
+    routes = [route for route in notification["routes"] if route["address"]]
     if not routes:
-        raise OperatorError("its kind sends nothing to an address", "name another file with EVENT=")
+        raise OperatorError("its kind sends nothing to an address", ANOTHER)
     return routes
 
 
 def _end(site: Site, route: Route, began: datetime) -> Finding:
     if route["status"] == "published":
-        return ok(f"first send: {_told(route)} ({_since(site, began)})")
+        return ok(f"first send: {sending.state(route)} ({_since(site, began)})")
     return wrong(
-        f"first send: {_told(route)} ({_since(site, began)})",
+        f"first send: {sending.state(route)} ({_since(site, began)})",
         "let EmailAllow have @simulator.amazonses.com"
         if route["status"] == "skipped"
         else site.logs("Dispatch"),
@@ -163,7 +128,7 @@ def _end(site: Site, route: Route, began: datetime) -> Finding:
 def _event(site: Site, route: Route, began: datetime) -> Finding:
     """Wait for the log line of functions/feedback that names the route."""
     waited = site.clock.now()
-    if _awaited(site, began + MOST, lambda: _line(site, route["route_id"], began)):
+    if awaited(site.clock, began + MOST, lambda: _line(site, route["route_id"], began)):
         return ok(
             f"first send: SES's event of route {route['route_id']} was taken"
             f" ({_since(site, waited)})"
@@ -179,18 +144,6 @@ def _event(site: Site, route: Route, began: datetime) -> Finding:
 def _line(site: Site, route_id: str, began: datetime) -> bool | None:
     pattern = f'"feedback recorded" "{route_id}"'
     return bool(site.logged("Feedback", began - SKEW, pattern)) or None
-
-
-def _awaited(site: Site, deadline: datetime, look: Callable[[], T | None]) -> T | None:
-    """Look until something is found; None when the time is up."""
-    while (found := look()) is None and site.clock.now() < deadline:
-        site.clock.sleep(LOOK_SECONDS)
-    return found
-
-
-def _told(route: Route) -> str:
-    said = f": {route['last_error']}" if route.get("last_error") else ""
-    return f"{route['channel']} route {route['route_id']} is {route['status']}{said}"
 
 
 def _problem(document: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from build import find_python  # the layer's own, so that both find the same
 from operate import OperatorError
-from operate.finding import Finding, ok, wrong
+from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
 
 AUTHORITIES = Path("layers", "dovecote", "dovecote", "store", "rds-ca.pem")
@@ -34,7 +34,7 @@ def python(_site: Site) -> Iterator[Finding]:
 
 
 def sam(site: Site) -> Iterator[Finding]:
-    """Look for the aws-sam-cli that make installs."""
+    """Look for the aws-sam-cli that make build installs."""
     path = site.root / ".venv-sam" / "bin" / "sam"
     try:
         asked = subprocess.run(  # noqa: S603 - a path of the project's own
@@ -42,7 +42,7 @@ def sam(site: Site) -> Iterator[Finding]:
             check=True, capture_output=True, text=True, timeout=SAM_SECONDS,
         )  # fmt: skip
     except FileNotFoundError:
-        yield wrong("aws-sam-cli is not installed", "make build, which installs it in .venv-sam")
+        yield skipped("aws-sam-cli is not installed yet: make build installs it in .venv-sam")
     except (OSError, subprocess.SubprocessError) as error:
         yield wrong(
             f"aws-sam-cli does not run: {type(error).__name__}", "rm -r .venv-sam && make build"

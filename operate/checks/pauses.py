@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from operate import OperatorError, channels
-from operate.api import Api, Document
+from operate.api import Document
 from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
 
@@ -13,12 +13,11 @@ DENIED = ("AccessDenied", "AuthorizationError")
 
 def paused(site: Site) -> Iterator[Finding]:
     """Look at what is paused and what waits behind it."""
-    url = site.output("ApiUrl")
-    if url is None:
+    if site.output("ApiUrl") is None:
         yield skipped("pauses are not looked at: the stack has no output ApiUrl")
         return
     try:
-        overview = Api(url, site.aws.get).read("overview")
+        overview = site.api.read("overview")
     except OperatorError as error:
         yield wrong(f"pauses cannot be read: {error}", error.remedy)
         return

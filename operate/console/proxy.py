@@ -41,8 +41,8 @@ FORBIDDEN = (
     " of the stack's output OperatorPolicyArn."
 )
 REFUSAL = (
-    "This tab has no key to the console, or the key of an earlier run: open the address that make"
-    " console printed."
+    "This tab has no key to the console, or the key of an earlier run: open the address that"
+    " dovecote console printed."
 )
 
 

@@ -190,7 +190,10 @@ def test_the_doctor_finds_what_was_deployed(deployed: Deployed, tmp_path: Path) 
         f'region = "us-east-1"\nparameter_overrides = {json.dumps(overrides)}\n'
     )
     ran = subprocess.run(
-        [sys.executable, "-m", "operate.doctor", "--env", "emulator", "--config-file", str(config)],
+        [
+            *(sys.executable, "-m", "operate.cli", "doctor"),
+            *("--env", "emulator", "--config-file", str(config)),
+        ],
         capture_output=True,
         check=False,
         cwd=ROOT,

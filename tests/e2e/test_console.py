@@ -37,7 +37,7 @@ def console(chromium: Any, run: Run) -> Iterator[Console]:
 
 @pytest.fixture
 def signed(chromium: Any, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
-    """The console as make console serves it; the stack of this machine is the one it asks."""
+    """The console as dovecote console serves it; the stack of this machine is the one it asks."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
     section = Section(
@@ -275,11 +275,11 @@ def test_a_tab_without_a_key_says_what_to_do_and_takes_one(signed: Console) -> N
     address = signed.tab.url.partition("#")[0]
     other = signed.tab.context.browser.new_context().new_page()
     other.goto(f"{address}#dead-letters")
-    other.get_by_text("open the address that make console printed").wait_for()
+    other.get_by_text("open the address that dovecote console printed").wait_for()
     assert other.locator("h2").inner_text() == "The console is locked"
     assert other.locator("#tabs a").count() == 0
     other.goto(f"{address}#key={'x' * 43}")
-    other.get_by_text("open the address that make console printed").wait_for()
+    other.get_by_text("open the address that dovecote console printed").wait_for()
     other.goto(f"{address}#key={key}")  # by the fragment alone: the page is not loaded again
     other.locator(".channel").first.wait_for()
     assert key not in other.url

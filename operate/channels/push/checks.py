@@ -9,7 +9,7 @@ from operate.site import CREDENTIALS, Check, Site
 
 SOON = timedelta(days=30)
 PLATFORMS = {"APNS": "apns", "APNS_SANDBOX": "apns_sandbox", "GCM": "fcm"}
-"""SNS's words, and those of `make push-app`."""
+"""SNS's words, and those of `dovecote push-app`."""
 
 # The reference says the one, SNS answers with the other.
 EXPIRIES = ("AppleCertificateExpirationDate", "AppleCertificateExpiryDate")
@@ -47,7 +47,7 @@ def _told(site: Site, arn: str, attributes: Mapping[str, str]) -> Finding:
         return wrong(f"{about} is disabled", f"give it its credentials anew: {_make(site, arn)}")
     expires = next((attributes[key] for key in EXPIRIES if attributes.get(key)), None)
     if expires and (late := _late(expires, site.clock.now())):
-        renewal = _make(site, arn, " CERT=… KEY=…")
+        renewal = _make(site, arn, " --cert … --key …")
         return wrong(f"{about}: its certificate {late}", f"renew it: {renewal}")
     topic = site.output("PushFeedbackTopicArn")
     if topic and attributes.get("EventDeliveryFailure") != topic:
@@ -70,9 +70,9 @@ def _late(expires: str, now: datetime) -> str | None:
     return f"{'expired' if left <= timedelta(0) else 'expires'} on {end:%Y-%m-%d}"
 
 
-def _make(site: Site, arn: str, credentials: str = " KEY=…") -> str:
+def _make(site: Site, arn: str, credentials: str = " --key …") -> str:
     """Return the command that gives an application its credentials, or only its topics."""
     platform, _, name = arn.rpartition(":app/")[2].partition("/")
     word = PLATFORMS.get(platform, platform.lower())
-    given = credentials if platform != "GCM" else credentials.replace("KEY", "SERVICE_ACCOUNT")
-    return f"make push-app ENV={site.environment} PLATFORM={word} NAME={name}{given}"
+    given = credentials if platform != "GCM" else credentials.replace("--key", "--service-account")
+    return f"dovecote push-app --env {site.environment} --platform {word} --name {name}{given}"

@@ -1,5 +1,5 @@
-// The key to the operator's console. It comes in the fragment of the address that make console
-// printed, which no request carries, and is kept for this tab, by the origin with its port. Other
+// The key to the operator's console. It comes in the fragment of the address that dovecote
+// console printed, which no request carries, and is kept for this tab, by the origin with its port. Other
 // tabs of the same origin may ask for it. The console of make run has none.
 
 const NAME = "key";

@@ -10,6 +10,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from operate import ROOT
+from operate.api import Api
 from operate.aws import Answer, Aws
 from operate.finding import Finding
 from operate.samconfig import Section
@@ -84,7 +85,7 @@ class StubbedAws:
         self.client(service)
         self._stubs[service].add_client_error(method, code, message)
 
-    def get(self, url: str) -> Answer:
+    def send(self, _method: str, url: str, _body: bytes = b"") -> Answer:
         self.asked.append(url)
         return self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
 
@@ -92,6 +93,23 @@ class StubbedAws:
         """Fail where an answer was not fetched."""
         for stub in self._stubs.values():
             stub.assert_no_pending_responses()
+
+
+class AnApi:
+    """An API that answers by method and path, 404 else, and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, Any]] = {}
+        self.bodies: list[bytes] = []
+        self.sent: list[tuple[str, Any]] = []
+        self.api = Api("https://api.example.com", self._send)
+
+    def _send(self, method: str, url: str, body: bytes) -> Answer:
+        call = f"{method} {url.removeprefix('https://api.example.com')}"
+        self.bodies.append(body)
+        self.sent.append((call, json.loads(body or b"null")))
+        status, document = self.answers.get(call, (404, {"detail": "There is none."}))
+        return Answer(status=status, body=json.dumps(document).encode())
 
 
 def a_stack(status: str = "UPDATE_COMPLETE", **outputs: str) -> Stack:

@@ -71,7 +71,7 @@ def test_where_nothing_names_a_region_nothing_is_signed(
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     with pytest.raises(NoRegionError):
-        Aws(replace(SECTION, region=None)).get("https://example.com")
+        Aws(replace(SECTION, region=None)).send("GET", "https://example.com")
 
 
 def test_a_get_is_signed_for_the_api_of_the_region(
@@ -80,7 +80,7 @@ def test_a_get_is_signed_for_the_api_of_the_region(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     seen: list[dict[str, str]] = []
     with serving(seen) as url:
-        answer = Aws(SECTION).get(f"{url}/notifications/1")
+        answer = Aws(SECTION).send("GET", f"{url}/notifications/1")
     assert answer == Answer(status=404, body=b"gone")
     (headers,) = seen
     assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/")
@@ -96,9 +96,9 @@ def test_nobody_signs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: object)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(NoCredentialsError):
-        Aws(SECTION).get("https://example.com")
+        Aws(SECTION).send("GET", "https://example.com")
 
 
 def test_an_api_that_cannot_be_reached_is_botocores_error(signed_in: None) -> None:
     with pytest.raises(EndpointConnectionError):
-        Aws(SECTION).get("http://127.0.0.1:1/notifications/1")
+        Aws(SECTION).send("GET", "http://127.0.0.1:1/notifications/1")

@@ -19,7 +19,7 @@ from botocore.exceptions import NoCredentialsError
 from dovecote import channels
 from operate import ROOT
 from operate.aws import Answer, Aws
-from operate.console.__main__ import main
+from operate.cli.main import main
 from operate.console.gallery import Gallery
 from operate.samconfig import Section
 from operate.site import Site
@@ -148,7 +148,7 @@ def test_only_requests_with_the_key_are_answered(browser: Browser, api: Api) -> 
     for path in (*DATA, "/nothing", "/_console/static/../about", "/_console/static%2F..%2Fabout"):
         status, headers, problem = browser.ask("GET", path)
         assert (status, headers["WWW-Authenticate"]) == (401, "Bearer"), path
-        assert "open the address that make console printed" in problem["detail"]
+        assert "open the address that dovecote console printed" in problem["detail"]
     assert api.asked == []
     browser.open()
     assert [browser.ask("GET", path)[0] for path in (*FILES, *DATA)] == [200] * 7
@@ -345,16 +345,16 @@ def test_it_names_the_channels_of_the_registry(
 def test_what_keeps_it_from_serving_is_one_line(
     capsys: pytest.CaptureFixture[str], site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["--env", "of-nobody"]) == 1
+    assert main(["console", "--env", "of-nobody"]) == 1
     assert "samconfig.toml has no section [of-nobody.…]" in capsys.readouterr().err
-    monkeypatch.setattr("operate.console.__main__.Site", lambda **_: site)
+    monkeypatch.setattr("operate.cli.options.Site", lambda **_: site)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert main(["--port", str(taken.getsockname()[1])]) == 1
-    assert "give another with PORT=" in capsys.readouterr().err
+        assert main(["console", "--port", str(taken.getsockname()[1])]) == 1
+    assert "give another with --port" in capsys.readouterr().err
     site.stack = None
-    assert main([]) == 1
+    assert main(["console"]) == 1
     assert capsys.readouterr().err == (
-        "console: dovecote-dev is not deployed: make deploy ENV=dev\n"
+        "dovecote console: dovecote-dev is not deployed: make deploy ENV=dev\n"
     )
 
 

@@ -14,6 +14,7 @@ from dovecote import channels
 from operate import ROOT, doctor
 from operate.aws import Answer
 from operate.checks import pauses
+from operate.cli.main import main
 from operate.doctor import checks, examine
 from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Check, Site
@@ -80,7 +81,7 @@ def test_what_aws_refuses_in_the_middle_of_a_check_is_a_finding(aws: StubbedAws)
 
 
 def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the doctor as make does, with no credentials but those given."""
+    """Run the command with no credentials but those given."""
     (tmp_path / "samconfig.toml").write_text(DEV)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     nobody: Mapping[str, str] = {
@@ -92,7 +93,7 @@ def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.Compl
     }
     config = ["--config-file", str(tmp_path / "samconfig.toml")]
     return subprocess.run(
-        [sys.executable, "-m", "operate.doctor", "--env", "dev", *config, *arguments],
+        [sys.executable, "-m", "operate.cli", "doctor", "--env", "dev", *config, *arguments],
         env={**kept, **nobody, **environment},
         cwd=tmp_path,
         check=False,
@@ -139,7 +140,7 @@ def test_a_profile_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
 def test_an_event_without_a_send_is_a_misunderstanding(tmp_path: Path) -> None:
     ran = run(tmp_path, "--event", "events/both.json")
     assert ran.returncode == 2
-    assert "EVENT= is for a first send: add SEND=yes" in ran.stderr
+    assert ran.stderr == "dovecote doctor: --event names what to send: add --send\n"
 
 
 @pytest.mark.parametrize(
@@ -156,8 +157,14 @@ def test_it_fails_where_something_is_wrong_and_not_where_it_was_not_looked_at(
     code: int,
 ) -> None:
     monkeypatch.setattr(doctor, "examine", lambda *_: iter(findings))
-    assert doctor.main(["--env", "dev"]) == code
+    assert main(["doctor", "--env", "dev"]) == code
     assert capsys.readouterr().out.splitlines() == lines(findings)
+    assert main(["doctor", "--env", "dev", "--json"]) == code
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert [one["text"] for one in found] == [finding.text for finding in findings]
+    assert {one["state"]: one["remedy"] for one in found} == {
+        finding.mark.name.lower(): finding.remedy or None for finding in findings
+    }
 
 
 @pytest.mark.parametrize("names", [(), ("email",), ("push",), ("email", "push"), ("push", "sms")])

@@ -50,7 +50,7 @@ def sent(aws: StubbedAws, *pages: Answer, **parameters: str) -> list[str]:
 
 def test_unless_it_is_asked_for_nothing_is_sent(aws: StubbedAws) -> None:
     (line,) = lines(first_send.first_send(a_site(aws, stack=a_stack()), None))
-    assert line.startswith("--  not sent: make doctor ENV=dev SEND=yes sends events/email.json")
+    assert line.startswith("--  not sent: dovecote doctor --env dev --send sends events/email.json")
 
 
 def test_a_send_is_followed_from_submit_to_the_event_of_ses(aws: StubbedAws) -> None:
@@ -155,7 +155,7 @@ def test_what_submit_refuses_ends_it(
     ("page", "said"),
     [
         (Answer(status=403, body=b""), "the API refuses these credentials (403) — allow"),
-        (Answer(status=500, body=b""), f"GET /notifications/{ID} answered 500 — aws logs tail"
+        (Answer(status=500, body=b""), "the API answered 500 — aws logs tail"
          " /aws/lambda/dovecote-dev-api"),
         (told("published", address=None), "its kind sends nothing to an address"),
     ],

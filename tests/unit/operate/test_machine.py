@@ -39,7 +39,7 @@ def test_the_sam_of_make_is_asked_for_its_version(tmp_path: Path) -> None:
 
 def test_a_sam_that_is_not_there_is_installed_by_make(tmp_path: Path) -> None:
     (line,) = lines(machine.sam(Site(root=tmp_path, environment="dev")))
-    assert line == "!!  aws-sam-cli is not installed — make build, which installs it in .venv-sam"
+    assert line == "--  aws-sam-cli is not installed yet: make build installs it in .venv-sam"
 
 
 def test_a_sam_that_fails_is_said_to(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_the_sections_that_are_there_are_offered(tmp_path: Path) -> None:
     path = written(tmp_path, "version = 0.1\n[default.x]\n[prod.x]\n")
     with pytest.raises(OperatorError) as caught:
         samconfig.read(path, "dev")
-    assert "it has: default, prod" in caught.value.remedy
+    assert "it has (default, prod)" in caught.value.remedy
 
 
 def test_without_a_region_it_is_that_of_the_environment(tmp_path: Path) -> None:

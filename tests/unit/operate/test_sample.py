@@ -56,12 +56,13 @@ def test_nobody_but_the_simulator_is_written_to(tmp_path: Path, recipients: Any)
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ("{", "is no JSON"),
+        ("{", "event.json cannot be read: The body is not JSON"),
         ("[]", "holds no notification"),
+        ({**an_event(), "routeKey": "PUT /devices"}, "is an event of PUT /devices"),
         (an_event(kind="k"), "has no recipients"),
         (an_event(recipients=["a"]), "has no recipients"),
-        ({"requestContext": {}, "body": "{"}, "the body of event.json is no JSON"),
-        ({"requestContext": {}}, "the body of event.json is no JSON"),
+        ({"requestContext": {}, "body": "{"}, "event.json cannot be read: The body is not JSON"),
+        ({"requestContext": {}}, "event.json cannot be read: The body is not JSON"),
     ],
 )
 def test_what_is_no_notification_is_said_to_be_none(

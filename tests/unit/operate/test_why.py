@@ -1,7 +1,7 @@
 """Why somebody got something or nothing, told in words from what the API says."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -209,18 +209,19 @@ def test_routes_without_a_history_say_how_they_stand_and_whom_to_name() -> None:
 def an_api(pages: Mapping[str, Any], asked: list[str] | None = None) -> Api:
     """Return an API that has these documents by path, and no other."""
 
-    def get(url: str) -> Answer:
+    def send(_method: str, url: str, _body: bytes) -> Answer:
         path = url.removeprefix("https://api.example.com/")
         if asked is not None:
             asked.append(path)
         found = pages.get(path)
         return Answer(status=404 if found is None else 200, body=json.dumps(found).encode())
 
-    return Api("https://api.example.com/", get)
+    return Api("https://api.example.com/", send)
 
 
-def lines(api: Api, *arguments: str) -> list[str]:
-    return list(why.told(api, why._given(arguments)))
+def lines(api: Api, **question: str) -> list[str]:
+    facts = why.facts(api, why.Question(**question))
+    return [line for fact in facts for line in why.lines(fact, NOW)]
 
 
 def test_everything_of_one_person_is_told_page_by_page() -> None:
@@ -245,7 +246,7 @@ def test_everything_of_one_person_is_told_page_by_page() -> None:
             },
         }
     )  # fmt: skip
-    told = lines(api, "--user", "u-1")
+    told = lines(api, user="u-1")
     assert [line for line in told if line.startswith("notification")] == [
         "notification n-2", "notification n-1",
     ]  # fmt: skip
@@ -259,55 +260,42 @@ def test_everything_of_one_person_is_told_page_by_page() -> None:
 @pytest.mark.parametrize("channel", ["push", "sms"])
 def test_only_the_addresses_of_email_can_be_suppressed(channel: str) -> None:
     found = a_notification(a_route("pending", channel=channel, address="+41790000000"))
-    told = lines(an_api({"notifications/n-1": found}), "--id", "n-1")
+    told = lines(an_api({"notifications/n-1": found}), id="n-1")
     assert not [line for line in told if line.startswith("+41790000000 is")]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "asked"),
+    ("question", "asked"),
     [
-        (["--user", "u&1"], "notifications?user_id=u%261"),
-        (["--email", ANN], "notifications?email=ann%2Ba%40example.com"),
-        (["--kind", "k", "--key", "a/b"], "notifications?kind=k&idempotency_key=a%2Fb"),
-        (["--id", "../n"], "notifications/..%2Fn"),
+        ({"user": "u&1"}, "notifications?user_id=u%261"),
+        ({"email": ANN}, "notifications?email=ann%2Ba%40example.com"),
+        ({"kind": "k", "key": "a/b"}, "notifications?kind=k&idempotency_key=a%2Fb"),
+        ({"id": "../n"}, "notifications/..%2Fn"),
     ],
 )
-def test_each_way_asks_for_what_was_named(arguments: list[str], asked: str) -> None:
+def test_each_way_asks_for_what_was_named(question: dict[str, str], asked: str) -> None:
     paths: list[str] = []
-    told = lines(an_api({}, paths), *arguments)
+    told = lines(an_api({}, paths), **question)
     assert paths[0] == asked
     assert told[0] == "No notification is known: none was submitted so, or it is no longer kept."
 
 
 def test_where_the_api_knows_no_suppressions_and_no_devices_there_are_none() -> None:
-    assert lines(an_api({}), "--email", ANN)[1:] == [f"{ANN} is not suppressed"]
-    assert lines(an_api({}), "--user", "u-1")[1:] == ["user u-1 has no device"]
+    assert lines(an_api({}), email=ANN)[1:] == [f"{ANN} is not suppressed"]
+    assert lines(an_api({}), user="u-1")[1:] == ["user u-1 has no device"]
 
 
 def test_it_says_that_a_user_was_erased() -> None:
     erased = {"user_id": "u-1", "reason": "erased", "created_at": EARLIER}
-    told = lines(an_api({"suppressions?user_id=u-1": erased}), "--user", "u-1")
+    told = lines(an_api({"suppressions?user_id=u-1": erased}), user="u-1")
     assert told[1:] == ["user u-1 was erased: nothing is stored for the user"]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [[], ["--user", "u-1", "--email", ANN], ["--key", "k"], ["--user", "u-1", "--kind", "k"]],
-)
-def test_one_way_is_named_and_no_other(
-    arguments: Sequence[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        why.main(arguments)
-    assert ended.value.code == 2
-    assert "make why" in capsys.readouterr().err
 
 
 REFUSALS = {
     "no right": (403, b"{}", "the API refuses these credentials (403)"),
     "a problem": (
         422,
-        b'{"detail": "The query is invalid.", "errors": [{"detail": "email: no"}]}',
+        b'{"detail": "The query is invalid.", "errors": [{"pointer": "", "detail": "email: no"}]}',
         "the API answered 422: The query is invalid.; email: no",
     ),
     "no JSON": (502, b"<html>", "the API answered 502"),
@@ -316,31 +304,21 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("status", "body", "words"), REFUSALS.values(), ids=REFUSALS)
 def test_what_the_api_refuses_is_said_with_what_to_do(status: int, body: bytes, words: str) -> None:
-    api = Api("https://api.example.com", lambda _: Answer(status=status, body=body))
+    api = Api("https://api.example.com", lambda *_: Answer(status=status, body=body))
     with pytest.raises(OperatorError, match=r".") as refused:
-        lines(api, "--email", ANN)
+        lines(api, email=ANN)
     assert str(refused.value) == words
     assert refused.value.remedy
-
-
-def test_an_environment_that_is_none_and_a_stack_that_is_not_up_are_said_in_words(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert why.main(["--env", "nowhere", "--user", "u-1"]) == 1
-    assert "has no section [nowhere." in capsys.readouterr().err
-    monkeypatch.setenv("PORT", "9")
-    assert why.main(["--user", "u-1"]) == 1
-    assert capsys.readouterr().err.endswith("is make run running?\n")
 
 
 def test_a_query_is_spelt_as_it_is_signed() -> None:
     urls: list[str] = []
 
-    def get(url: str) -> Answer:
+    def send(_method: str, url: str, _body: bytes) -> Answer:
         urls.append(url)
         return Answer(status=404, body=b"")
 
-    Api("https://api.example.com", get).read("notifications", kind="a b", idempotency_key="c*/+~d")
+    Api("https://api.example.com", send).read("notifications", kind="a b", idempotency_key="c*/+~d")
     assert urls == ["https://api.example.com/notifications?kind=a%20b&idempotency_key=c%2A%2F%2B~d"]
 
 
@@ -361,12 +339,10 @@ def a_refusal(number: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--id", "n-2"], ["--kind", "order.shipped", "--key", "order-2"]]
-)
-def test_a_refused_submission_is_told_with_its_faults(arguments: Sequence[str]) -> None:
+@pytest.mark.parametrize("question", [{"id": "n-2"}, {"kind": "order.shipped", "key": "order-2"}])
+def test_a_refused_submission_is_told_with_its_faults(question: dict[str, str]) -> None:
     api = an_api({"refused": {"refused": [a_refusal(1), a_refusal(2)], "next": None}})
-    assert lines(api, *arguments) == [
+    assert lines(api, **question) == [
         "order.shipped, key order-2, submitted in SQL 2026-11-24 11:00:00 UTC",
         "submission n-2",
         "  => refused 2026-11-24 13:00:00 UTC: The notification cannot be taken.",
@@ -378,4 +354,20 @@ def test_a_refused_submission_is_told_with_its_faults(arguments: Sequence[str]) 
 
 def test_a_person_has_no_refused_submissions() -> None:
     api = an_api({"refused": {"refused": [a_refusal(1)], "next": None}})
-    assert not [line for line in lines(api, "--user", "u-1") if "refused" in line]
+    assert not [line for line in lines(api, user="u-1") if "refused" in line]
+
+
+def test_as_json_all_that_is_known_is_in_four_lists() -> None:
+    pause = {"resource": "email/example.com", "error": "denied"}
+    found = a_notification(WAITING)
+    pages = {
+        "notifications/n-1": found,
+        "overview": {"paused": [pause, {"resource": "push/app"}]},
+        "refused": {"refused": [], "next": None},
+    }
+    assert why.document(why.facts(an_api(pages), why.Question(id="n-1"))) == {
+        "notifications": [{**found, "pauses": [pause]}],
+        "refused": [],
+        "suppressions": [{"email": ANN, "reason": None, "created_at": None}],
+        "users": [{"user_id": "u-1", "erased": False, "devices": []}],
+    }

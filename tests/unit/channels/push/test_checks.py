@@ -41,15 +41,15 @@ def test_one_that_is_gone_is_made_by_push_app(aws: StubbedAws) -> None:
     aws.refuses("sns", "get_platform_application_attributes", "NotFound")
     (line,) = lines(push.applications(a_site(aws, PushApplicationArns=FCM)))
     assert line == (
-        f"!!  push: SNS has no application {FCM} — make push-app ENV=dev PLATFORM=fcm NAME=shop"
-        " SERVICE_ACCOUNT=…"
+        f"!!  push: SNS has no application {FCM} — dovecote push-app --env dev"
+        " --platform fcm --name shop --service-account …"
     )
 
 
 def test_one_that_sns_switched_off_needs_its_credentials(aws: StubbedAws) -> None:
     line = told(aws, Enabled="false")
-    assert line.startswith("!!  push: APNS/shop is disabled — give it its credentials anew: make")
-    assert line.endswith("PLATFORM=apns NAME=shop KEY=…")
+    assert line.startswith("!!  push: APNS/shop is disabled — give it its credentials anew: ")
+    assert line.endswith("--platform apns --name shop --key …")
 
 
 @pytest.mark.parametrize("name", ["AppleCertificateExpirationDate", "AppleCertificateExpiryDate"])
@@ -83,4 +83,6 @@ def test_it_tells_the_stack_of_devices_that_are_gone(
     (line,) = lines(push.applications(site))
     assert line.startswith(mark)
     if mark == "!!":
-        assert "make push-app ENV=dev PLATFORM=apns NAME=shop sets its event topics" in line
+        assert (
+            "dovecote push-app --env dev --platform apns --name shop sets its event topics" in line
+        )

@@ -1,21 +1,19 @@
-"""Create or update an SNS platform application: python -m operate.push_app --platform fcm ….
+"""Create or update an SNS platform application.
 
 CloudFormation has no such resource. Secrets come from files, and are never printed.
 """
 
-import argparse
 import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operate import ROOT, OperatorError, push_credentials, trouble
-from operate.finding import Finding, ok, report, skipped, wrong
-from operate.push_credentials import USAGE, BadCredentials, Credentials, Given
+from operate import OperatorError, trouble
+from operate.channels.push import credentials as push_credentials
+from operate.channels.push.credentials import USAGE, BadCredentials, Credentials, Given
+from operate.finding import Finding, ok, skipped, wrong
 from operate.site import Site
 
 PLATFORMS = {"apns": "APNS", "apns_sandbox": "APNS_SANDBOX", "fcm": "GCM"}
@@ -23,16 +21,6 @@ PLATFORMS = {"apns": "APNS", "apns_sandbox": "APNS_SANDBOX", "fcm": "GCM"}
 
 # What functions/feedback takes of devices; the two others say nothing that it needs.
 EVENTS = ("EventDeliveryFailure", "EventEndpointDeleted")
-CREDENTIALS = {
-    "key": "file: Apple's .p8, or the key of --cert in PEM",
-    "key_id": "of the .p8: 10 characters",
-    "team_id": "of the Apple developer account: 10 characters",
-    "bundle_id": "of the app: org.example.app",
-    "cert": "file: APNs certificate in PEM, instead of a .p8",
-    "service_account": "file: JSON of a Firebase service account",
-}
-"""The options that are of push_credentials.Given."""
-
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
 
@@ -64,26 +52,14 @@ def put(site: Site, application: Application) -> Iterator[Finding]:
     yield _line(site, arn)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print what was done, and return 0 where nothing is wrong."""
-    given = _given(arguments)
-    site = Site(root=ROOT, environment=given.env, config=given.config_file)
-    return report(_made(site, given))
-
-
-def _made(site: Site, given: argparse.Namespace) -> Iterator[Finding]:
-    """Make what the command line asks for; whatever stands in the way is a finding."""
+def make(site: Site, platform: str, name: str, given: Given) -> Iterator[Finding]:
+    """Read the credentials and make the application; what prevents it is a finding."""
     credentials: Credentials | None = None
     try:
-        credentials = push_credentials.read(
-            given.platform, Given(**{name: getattr(given, name) for name in CREDENTIALS})
-        )
-        if not NAME.fullmatch(given.name):
-            raise BadCredentials("NAME= is 1 to 256 letters, digits, dots, hyphens and underscores")
-        yield from put(
-            site,
-            Application(platform=given.platform, name=given.name, credentials=credentials),
-        )
+        credentials = push_credentials.read(platform, given)
+        if not NAME.fullmatch(name):
+            raise BadCredentials("--name: must be 1 to 256 letters, digits, '.', '_' or '-'")
+        yield from put(site, Application(platform=platform, name=name, credentials=credentials))
     except OperatorError as error:
         yield wrong(str(error), error.remedy)
     except trouble.ERRORS as error:
@@ -123,8 +99,8 @@ def _told(site: Site, application: Application, events: Mapping[str, str]) -> Fi
         return ok(f"it tells {events[EVENTS[0]]} of devices that are gone")
     return skipped(
         "the stack has no topic for its events yet: after the next deployment"
-        f" make push-app ENV={site.environment} PLATFORM={application.platform}"
-        f" NAME={application.name}"
+        f" run dovecote push-app --env {site.environment} --platform {application.platform}"
+        f" --name {application.name}"
     )
 
 
@@ -147,20 +123,3 @@ def _refused(error: BaseException, credentials: Credentials | None) -> Finding:
     if isinstance(error, ClientError) and trouble.code_of(error).startswith("InvalidParameter"):
         remedy = "SNS tries them on the platform: are key and ids of one account, and not revoked?"
     return wrong(credentials.hidden(what) if credentials else what, remedy)
-
-
-def _given(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="make push-app", description="create or update an SNS platform application"
-    )
-    parser.add_argument("--env", default="default", help="its section of samconfig.toml")
-    parser.add_argument("--config-file", type=Path, help="instead of samconfig.toml")
-    parser.add_argument("--platform", required=True, choices=PLATFORMS)
-    parser.add_argument("--name", required=True, help="of the application, in this region")
-    for name, words in CREDENTIALS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", help=words)
-    return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

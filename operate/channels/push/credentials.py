@@ -19,7 +19,9 @@ _PIECE = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 _APPLE_ID = re.compile(r"[A-Z0-9]{10}")
 _BUNDLE_ID = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 KEYS = {"PRIVATE KEY", "RSA PRIVATE KEY"}
-USAGE = "apns: KEY= KEY_ID= TEAM_ID= BUNDLE_ID=, or CERT= KEY=; fcm: SERVICE_ACCOUNT="
+USAGE = (
+    "apns needs --key --key-id --team-id --bundle-id, or --cert --key; fcm needs --service-account"
+)
 
 
 class BadCredentials(OperatorError):
@@ -70,13 +72,13 @@ def read(platform: str, given: Given) -> Credentials | None:
 
 def _token(given: Given) -> Credentials:
     """Read Apple's signing key, which does not expire and is good for all apps of a team."""
-    key = _pem(given.key, "KEY", {"PRIVATE KEY"}, "a .p8 signing key of Apple's")
+    key = _pem(given.key, "--key", {"PRIVATE KEY"}, "a .p8 signing key of Apple's")
     ten = "10 capitals and digits"
     app = "like org.example.app"
     ids = {
-        "PlatformPrincipal": _id(given.key_id, "KEY_ID", _APPLE_ID, ten),
-        "ApplePlatformTeamID": _id(given.team_id, "TEAM_ID", _APPLE_ID, ten),
-        "ApplePlatformBundleID": _id(given.bundle_id, "BUNDLE_ID", _BUNDLE_ID, app),
+        "PlatformPrincipal": _id(given.key_id, "--key-id", _APPLE_ID, ten),
+        "ApplePlatformTeamID": _id(given.team_id, "--team-id", _APPLE_ID, ten),
+        "ApplePlatformBundleID": _id(given.bundle_id, "--bundle-id", _BUNDLE_ID, app),
     }
     return Credentials(
         attributes={"PlatformCredential": key, **ids}, kind="signing key", secrets=(key,)
@@ -86,8 +88,8 @@ def _token(given: Given) -> Credentials:
 def _certificate(given: Given) -> Credentials:
     """Read a certificate, of a year, and its key."""
     _refuse(given, "a certificate", ("key_id", "team_id", "bundle_id"))
-    certificate = _pem(given.cert, "CERT", {"CERTIFICATE"}, "a certificate in PEM")
-    key = _pem(given.key, "KEY", KEYS, "a private key in PEM, without a passphrase")
+    certificate = _pem(given.cert, "--cert", {"CERTIFICATE"}, "a certificate in PEM")
+    key = _pem(given.key, "--key", KEYS, "a private key in PEM, without a passphrase")
     return Credentials(
         attributes={"PlatformPrincipal": certificate, "PlatformCredential": key},
         kind="certificate",
@@ -96,19 +98,19 @@ def _certificate(given: Given) -> Credentials:
 
 
 def _service_account(given: Given) -> Credentials:
-    text = _text(given.service_account, "SERVICE_ACCOUNT")
+    text = _text(given.service_account, "--service-account")
     try:
         account = json.loads(text)
     except ValueError:
-        raise BadCredentials("SERVICE_ACCOUNT= is no JSON") from None
+        raise BadCredentials("--service-account is not JSON") from None
     if not isinstance(account, dict) or account.get("type") != "service_account":
         raise BadCredentials(
-            'SERVICE_ACCOUNT= is not a service account\'s ("type": "service_account"): Firebase'
+            '--service-account is not a service account\'s ("type": "service_account"): Firebase'
             " console, Project settings, Service accounts, Generate new private key"
         )
     for name in ("project_id", "private_key"):
         if not isinstance(account.get(name), str) or not account[name]:
-            raise BadCredentials(f"SERVICE_ACCOUNT= has no {name}")
+            raise BadCredentials(f"--service-account has no {name}")
     return Credentials(
         attributes={"PlatformCredential": text},
         kind="service account",
@@ -116,16 +118,16 @@ def _service_account(given: Given) -> Credentials:
     )
 
 
-def _pem(path: str | None, variable: str, labels: set[str], what: str) -> str:
+def _pem(path: str | None, option: str, labels: set[str], what: str) -> str:
     """Return the one block of a PEM file that is looked for, without what stands round it.
 
     A file made by `openssl pkcs12` has attributes before its blocks, which SNS refuses.
     """
-    for label, body in _PEM.findall(_text(path, variable)):
+    for label, body in _PEM.findall(_text(path, option)):
         if label in labels and _is_base64(body):
             return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"
     begin = " or ".join(f"-----BEGIN {label}-----" for label in sorted(labels))
-    raise BadCredentials(f"{variable}= is not {what}: there is no {begin}")
+    raise BadCredentials(f"{option} is not {what}: there is no {begin}")
 
 
 def _is_base64(body: str) -> bool:
@@ -135,27 +137,27 @@ def _is_base64(body: str) -> bool:
         return False
 
 
-def _text(path: str | None, variable: str) -> str:
+def _text(path: str | None, option: str) -> str:
     if not path:
-        raise BadCredentials(f"{variable}= is missing: the path of a file")
+        raise BadCredentials(f"{option} is missing: give the path of a file")
     try:
         return Path(path).expanduser().read_text("utf-8").strip()
     except UnicodeDecodeError:
         raise BadCredentials(
-            f"{variable}= is not text; a .p12 becomes one by openssl pkcs12 -nodes"
+            f"{option} is not text; a .p12 becomes one by openssl pkcs12 -nodes"
         ) from None
     except (OSError, ValueError, RuntimeError) as error:
         raise BadCredentials(
-            f"{variable}= names no file that can be read ({type(error).__name__})"
+            f"{option} names no file that can be read ({type(error).__name__})"
         ) from None
 
 
-def _id(value: str | None, variable: str, shape: re.Pattern[str], words: str) -> str:
+def _id(value: str | None, option: str, shape: re.Pattern[str], words: str) -> str:
     if value is None or not shape.fullmatch(value):
-        raise BadCredentials(f"{variable}= is {'wrong' if value else 'missing'}: {words}")
+        raise BadCredentials(f"{option} is {'wrong' if value else 'missing'}: {words}")
     return value
 
 
 def _refuse(given: Given, what: str, names: tuple[str, ...]) -> None:
-    if unused := [name.upper() for name in names if getattr(given, name)]:
-        raise BadCredentials(f"{unused[0]}= has no meaning for {what}")
+    if unused := [name.replace("_", "-") for name in names if getattr(given, name)]:
+        raise BadCredentials(f"--{unused[0]} has no meaning for {what}")

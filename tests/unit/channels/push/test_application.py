@@ -1,5 +1,6 @@
 """A platform application is created, updated, and says nothing of its secrets."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,12 +12,15 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from operate import ROOT, push_app, push_credentials
+from operate import ROOT
 from operate.aws import Answer
-from operate.push_app import Application, put
-from operate.push_credentials import Credentials, Given
+from operate.channels.push import credentials as push_credentials
+from operate.channels.push.application import Application, put
+from operate.channels.push.credentials import Credentials, Given
+from operate.cli import main as cli
+from operate.cli import options
 from operate.site import Site
-from tests.unit.operate.keys import SECRETS, SIGNING_KEY, exported, p8, pem, service_account
+from tests.unit.channels.push.keys import SECRETS, SIGNING_KEY, exported, p8, pem, service_account
 from tests.unit.operate.sites import (
     ACCOUNT,
     APNS,
@@ -89,8 +93,8 @@ def test_one_that_is_there_gets_new_credentials(aws: StubbedAws, tmp_path: Path)
     site = a_site(aws, PushApplicationArns=f"{APNS},{FCM}")
     assert lines(put(site, asked("fcm", credentials))) == [
         "ok  GCM application shop is updated with the service account",
-        "--  the stack has no topic for its events yet: after the next deployment make push-app"
-        " ENV=dev PLATFORM=fcm NAME=shop",
+        "--  the stack has no topic for its events yet: after the next deployment run"
+        " dovecote push-app --env dev --platform fcm --name shop",
         f"ok  {FCM} is among PushApplicationArns",
     ]
 
@@ -111,7 +115,7 @@ def test_without_credentials_none_is_created(aws: StubbedAws) -> None:
     aws.answers("sts", "get_caller_identity", CALLER)
     aws.refuses("sns", "set_platform_application_attributes", "NotFound")
     (line,) = lines(put(a_site(aws, stack=a_stack(PushFeedbackTopicArn=TOPIC)), asked()))
-    assert line.startswith("!!  there is no APNS application shop yet — apns: KEY= KEY_ID=")
+    assert line.startswith("!!  there is no APNS application shop yet — apns needs --key --key-id")
 
 
 def test_without_credentials_and_topic_there_is_nothing_to_set(aws: StubbedAws) -> None:
@@ -141,7 +145,7 @@ class Moto:
         make: Any = boto3.client
         return make(service, region_name=REGION)
 
-    def get(self, url: str) -> Answer:
+    def send(self, method: str, url: str, body: bytes = b"") -> Answer:
         raise NotImplementedError(url)
 
 
@@ -187,8 +191,8 @@ def test_sns_gets_the_key_with_its_line_breaks(moto: Site, tmp_path: Path) -> No
 def main(
     monkeypatch: pytest.MonkeyPatch, site: Site, capsys: pytest.CaptureFixture[str], *given: str
 ) -> tuple[int, str]:
-    monkeypatch.setattr(push_app, "Site", lambda **_: site)
-    code = push_app.main(["--env", "dev", *given])
+    monkeypatch.setattr(options, "Site", lambda **_: site)
+    code = cli.main(["push-app", "--env", "dev", *given])
     said = capsys.readouterr()
     assert said.err == ""
     assert not [secret for secret in SECRETS if secret in said.out]
@@ -234,6 +238,18 @@ def test_no_secret_is_printed_where_sns_repeats_it(
     assert said.rstrip().endswith("are key and ids of one account, and not revoked?")
 
 
+def test_as_json_each_finding_has_its_state(
+    moto: Site,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = ["--platform", "fcm", "--service-account", service_account(tmp_path), "--json"]
+    code, said = main(monkeypatch, moto, capsys, "--name", "shop", *given)
+    assert code == 0
+    assert [found["state"] for found in json.loads(said)["findings"]] == ["ok"] * 3
+
+
 def test_a_name_that_sns_would_refuse_is_refused_before(
     aws: StubbedAws,
     tmp_path: Path,
@@ -243,7 +259,7 @@ def test_a_name_that_sns_would_refuse_is_refused_before(
     given = ["--name", "my shop", "--platform", "apns", "--key", p8(tmp_path), *IDS]
     code, said = main(monkeypatch, a_site(aws), capsys, *given)
     assert code == 1
-    assert said.startswith("!!  NAME= is 1 to 256 letters")
+    assert said.startswith("!!  --name: must be 1 to 256 letters")
 
 
 def test_what_aws_does_not_allow_is_a_finding(
@@ -266,7 +282,7 @@ def test_without_credentials_of_aws_it_is_no_traceback_and_no_secret(tmp_path: P
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     ran = subprocess.run(
         [
-            *(sys.executable, "-m", "operate.push_app", "--config-file", str(config)),
+            *(sys.executable, "-m", "operate.cli", "push-app", "--config-file", str(config)),
             *("--platform", "fcm", "--name", "shop"),
             *("--service-account", service_account(tmp_path)),
         ],

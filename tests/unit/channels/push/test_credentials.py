@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from operate import push_credentials
-from operate.push_credentials import BadCredentials, Given
-from tests.unit.operate.keys import (
+from operate.channels.push import credentials as push_credentials
+from operate.channels.push.credentials import BadCredentials, Given
+from tests.unit.channels.push.keys import (
     CERTIFICATE,
     PRIVATE_KEY,
     SECRETS,
@@ -87,17 +87,17 @@ def refused(platform: str, **given: Any) -> str:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"key_id": None}, "KEY_ID= is missing: 10 capitals and digits"),
-        ({"key_id": "ABCDE1234"}, "KEY_ID= is wrong: 10 capitals and digits"),
-        ({"key_id": "abcde12345"}, "KEY_ID= is wrong"),
-        ({"key_id": "ABCDE123456"}, "KEY_ID= is wrong"),
-        ({"team_id": None}, "TEAM_ID= is missing"),
-        ({"team_id": "TEAM"}, "TEAM_ID= is wrong"),
-        ({"bundle_id": None}, "BUNDLE_ID= is missing: like org.example.app"),
-        ({"bundle_id": "shop"}, "BUNDLE_ID= is wrong"),
-        ({"bundle_id": "org.example.app\n"}, "BUNDLE_ID= is wrong"),
-        ({"key": None}, "KEY= is missing: the path of a file"),
-        ({"service_account": "x"}, "SERVICE_ACCOUNT= has no meaning for apns"),
+        ({"key_id": None}, "--key-id is missing: 10 capitals and digits"),
+        ({"key_id": "ABCDE1234"}, "--key-id is wrong: 10 capitals and digits"),
+        ({"key_id": "abcde12345"}, "--key-id is wrong"),
+        ({"key_id": "ABCDE123456"}, "--key-id is wrong"),
+        ({"team_id": None}, "--team-id is missing"),
+        ({"team_id": "TEAM"}, "--team-id is wrong"),
+        ({"bundle_id": None}, "--bundle-id is missing: like org.example.app"),
+        ({"bundle_id": "shop"}, "--bundle-id is wrong"),
+        ({"bundle_id": "org.example.app\n"}, "--bundle-id is wrong"),
+        ({"key": None}, "--key is missing: give the path of a file"),
+        ({"service_account": "x"}, "--service-account has no meaning for apns"),
     ],
 )
 def test_ids_of_another_shape_are_refused(
@@ -123,7 +123,7 @@ def test_what_is_no_p8_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     said = refused("apns", key=str(path), **IDS)
     assert said == (
-        "KEY= is not a .p8 signing key of Apple's: there is no -----BEGIN PRIVATE KEY-----"
+        "--key is not a .p8 signing key of Apple's: there is no -----BEGIN PRIVATE KEY-----"
     )
 
 
@@ -131,19 +131,19 @@ def test_a_p12_is_told_how_to_become_text(tmp_path: Path) -> None:
     path = tmp_path / "cert.p12"
     path.write_bytes(b"\x30\x82\xff\xfe")
     said = refused("apns", cert=str(path), key=p8(tmp_path))
-    assert said == "CERT= is not text; a .p12 becomes one by openssl pkcs12 -nodes"
+    assert said == "--cert is not text; a .p12 becomes one by openssl pkcs12 -nodes"
 
 
 def test_a_key_with_a_passphrase_is_refused(tmp_path: Path) -> None:
     certificate, key = exported(tmp_path, "ENCRYPTED PRIVATE KEY")
     said = refused("apns", cert=certificate, key=key)
-    assert said.startswith("KEY= is not a private key in PEM, without a passphrase")
+    assert said.startswith("--key is not a private key in PEM, without a passphrase")
 
 
 def test_a_certificate_takes_no_ids(tmp_path: Path) -> None:
     certificate, key = exported(tmp_path)
     said = refused("apns", cert=certificate, key=key, key_id="ABCDE12345")
-    assert said == "KEY_ID= has no meaning for a certificate"
+    assert said == "--key-id has no meaning for a certificate"
 
 
 @pytest.mark.parametrize("value", ["none.p8", SECRETS[0], f"/{'x' * 300}", "\0", "~nobody-here/x"])
@@ -151,17 +151,17 @@ def test_a_file_that_is_not_there_is_not_repeated_since_it_may_be_the_key(
     tmp_path: Path, value: str
 ) -> None:
     said = refused("apns", key=value, **IDS)
-    assert said.startswith("KEY= names no file that can be read")
+    assert said.startswith("--key names no file that can be read")
     assert value not in said
 
 
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ({"type": "authorized_user"}, "SERVICE_ACCOUNT= is not a service account's"),
-        ({"project_id": ""}, "SERVICE_ACCOUNT= has no project_id"),
-        ({"project_id": 7}, "SERVICE_ACCOUNT= has no project_id"),
-        ({"private_key": None}, "SERVICE_ACCOUNT= has no private_key"),
+        ({"type": "authorized_user"}, "--service-account is not a service account's"),
+        ({"project_id": ""}, "--service-account has no project_id"),
+        ({"project_id": 7}, "--service-account has no project_id"),
+        ({"private_key": None}, "--service-account has no private_key"),
     ],
 )
 def test_what_is_no_service_account_is_refused(
@@ -174,10 +174,10 @@ def test_what_is_no_service_account_is_refused(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f'{{"private_key": "{SECRETS[0]}', "SERVICE_ACCOUNT= is no JSON"),
-        (json.dumps([SECRETS[0]]), "SERVICE_ACCOUNT= is not a service account's"),
+        (f'{{"private_key": "{SECRETS[0]}', "--service-account is not JSON"),
+        (json.dumps([SECRETS[0]]), "--service-account is not a service account's"),
         # what FCM had before: an app's configuration, which is no credential
-        (json.dumps({"project_info": {}}), "SERVICE_ACCOUNT= is not a service account's"),
+        (json.dumps({"project_info": {}}), "--service-account is not a service account's"),
     ],
 )
 def test_another_json_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -188,4 +188,4 @@ def test_another_json_is_refused(tmp_path: Path, text: str, said: str) -> None:
 
 def test_fcm_takes_nothing_of_apples(tmp_path: Path) -> None:
     said = refused("fcm", key=p8(tmp_path), service_account=service_account(tmp_path))
-    assert said == "KEY= has no meaning for fcm"
+    assert said == "--key has no meaning for fcm"

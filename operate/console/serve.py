@@ -1,43 +1,25 @@
-"""Serve the console of a deployed stack to this machine: python -m operate.console --env prod."""
+"""Serve the console of a deployed stack to this machine."""
 
-import argparse
 import asyncio
 import os
 import socket
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from aiohttp import web
 
-from operate import ROOT, OperatorError, trouble
+from operate import OperatorError
 from operate.console.guard import guard
 from operate.console.pages import Pages
 from operate.console.proxy import Admission, Proxy
 from operate.site import Site
-from operate.terminal import fail, say_all
+from operate.terminal import say_all
 
-PORT = 8484
 MAX_BODY = 64 * 1024
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Serve until Ctrl-C and return the exit code."""
-    given = _given(arguments)
-    site = Site(root=ROOT, environment=given.env, config=given.config_file)
-    try:
-        asyncio.run(_serve(site, given.port))
-    except KeyboardInterrupt:
-        return 0
-    except OperatorError as error:
-        return fail("console", f"{error}: {error.remedy}")
-    except trouble.ERRORS as error:
-        return fail("console", ": ".join(trouble.in_words(error)))
-    return 0
-
-
-async def _serve(site: Site, port: int) -> None:
+async def serve(site: Site, port: int) -> None:
+    """Serve the console and print its address; raise OperatorError and the errors of botocore."""
     async with serving(site, port) as address:
         caller = site.client("sts").get_caller_identity()["Arn"].rpartition(":")[2]
         say_all(_where(site, caller, address))
@@ -50,9 +32,7 @@ async def serving(site: Site, port: int) -> AsyncIterator[str]:
 
     Raises OperatorError and the errors of botocore.
     """
-    api_url = site.output("ApiUrl")
-    if api_url is None:
-        raise OperatorError(f"{site.section.stack_name} is not deployed", site.deploy)
+    api_url = site.api.url
     listener = _bind(port)
     port = listener.getsockname()[1]
     admission = Admission()
@@ -83,7 +63,7 @@ def _bind(port: int) -> socket.socket:
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise OperatorError(
-            f"port {port} cannot be had ({why})", "give another with PORT="
+            f"port {port} cannot be had ({why})", "give another with --port"
         ) from None
 
 
@@ -95,15 +75,3 @@ The console of {site.section.stack_name} in {site.region}:
 
 Keep this address to yourself: it acts as {caller} until Ctrl-C.
 """
-
-
-def _given(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make console", description="the console of a stack")
-    parser.add_argument("--env", default="default", help="its section of samconfig.toml")
-    parser.add_argument("--config-file", type=Path, help="instead of samconfig.toml")
-    parser.add_argument("--port", type=int, default=PORT, help=f"on 127.0.0.1 [{PORT}]")
-    return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The command `dovecote`: one module per subcommand, which reads options and prints results."""
