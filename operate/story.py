@@ -1,63 +1,26 @@
-"""What became of a notification, in words: each route's events, and why it stands as it does."""
+"""Describe a notification in words: the events of each route, and the reason of its status."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from operate.texts import TEXTS
+
 Document = Mapping[str, Any]
-
-ENDS = {
-    "attempts": "every attempt failed, as often as its kind allows",
-    "permanent": "the provider refused it, and would refuse it again",
-    "expired": "its time was over before it could be sent",
-    "ambiguous": "it may have been accepted, and no event ever told",
-}
-"""Why a route is a dead letter."""
-
-SKIPS = {
-    "recipient has no email": "no address was submitted for it",
-    "recipient has no user_id": "a push goes to a user's devices, and no user was submitted",
-    "user has no device": "the user had no living device when it was submitted, or due",
-    "device is not registered": "the device that it was for was not registered",
-    "not allowed here": "EmailAllow of this environment does not let the address be mailed",
-}
-"""Why nobody was to be reached, beyond what the route itself says."""
-
-EVENTS = {
-    "submitted": "submitted",
-    "published": "attempt {attempt} was accepted by the provider{message}",
-    "failed": "attempt {attempt} failed{said}",
-    "in_doubt": "attempt {attempt} may have been accepted, its answer was lost{said}",
-    "lapsed": "attempt {attempt} ran out of time: its worker was lost, it may have been accepted",
-    "dead_lettered": "ended as a dead letter after attempt {attempt}{said}",
-    "rejected": "the provider told that it was not sent after all{said}",
-    "settled": "the provider told that it had accepted it{message}",
-    "skipped": "skipped{said}",
-    "cancelled": "cancelled",
-    "expanded": "its time came: planned for the devices that the user had then",
-    "redriven": "redriven: a fresh set of attempts",
-    "released": "released: its address is no longer suppressed",
-    "erased": "erased: whom it was for is no longer known",
-    "delivered": "the recipient's server took it",
-    "delayed": "the recipient's server puts it off{said}",
-    "bounced": "bounced{said}",
-    "complained": "the recipient reported it as spam",
-}
-"""What each event of a route's history says."""
 
 
 def told(
     notification: Document, now: datetime, pauses: Mapping[str, Document] = MappingProxyType({})
 ) -> Iterator[str]:
-    """Yield the lines of a notification, route by route; `pauses` are those of now by resource."""
+    """Yield the lines of a notification; `pauses` are the current ones by resource."""
     yield (
         f"{notification['kind']}, key {notification['idempotency_key']},"
         f" submitted {moment(notification['created_at'])} UTC"
     )
     yield f"notification {notification['notification_id']}"
     if any(route["history"] is None for route in notification["routes"]):
-        yield "  of so many routes no history is told: name one person of them"
+        yield "  too many routes for their histories: name a user or an email address"
     for route in notification["routes"]:
         pause = pauses.get(route.get("waiting_for"))
         yield from _route({**route, "history": route["history"] or [], "pause": pause}, now)
@@ -79,12 +42,12 @@ def refused(submission: Document) -> Iterator[str]:
 
 
 def moment(text: str) -> str:
-    """Return a time of the API's as people read it."""
+    """Return a time of the API in a readable form."""
     return f"{_time(text):%Y-%m-%d %H:%M:%S}"
 
 
 def conclusion(route: Document, now: datetime) -> str:
-    """Return how a route stands and why, in a sentence."""
+    """Return the state of a route and the reason for it."""
     conclude = _CONCLUSIONS[route["status"]]
     return conclude(route, now)
 
@@ -102,115 +65,102 @@ def _target(route: Document) -> str:
 
 def _user(route: Document) -> str:
     if not route["user_id"]:
-        return "nobody"
+        return "no address and no user"
     device = route["device_session_id"]
     return f"{f'device {device} of ' if device else ''}user {route['user_id']}"
 
 
 def _event(event: Document) -> str:
-    said = [str(event[name]) for name in ("reason", "detail") if event[name]]
-    name = str(event["event"])
-    words = EVENTS.get(name, name.replace("_", " ") + "{said}")
-    return words.format(
-        attempt=event["attempt"],
-        said=": " + ", ".join(said) if said else "",
-        message=f" as {event['message_id']}" if event["message_id"] else "",
-    )
+    facts = _facts(event)
+    if event["message_id"]:
+        facts.append(f"message {event['message_id']}")
+    title = TEXTS.title(event["event"], event["attempt"])
+    return f"{title}: {', '.join(facts)}" if facts else title
+
+
+def _facts(event: Document) -> list[str]:
+    reason = TEXTS.reason(event["reason"]).title if event["reason"] else None
+    return [text for text in (reason, event["detail"]) if text]
 
 
 def _live(route: Document, now: datetime) -> str:
     due, attempts = route["next_attempt_at"], route["attempts"]
-    if route["history"] and attempts > _told_attempts(route):
+    if route["history"] and attempts > _recorded_attempts(route):
         begun = moment(route["last_attempt_at"])
         return (
-            f"not known yet: attempt {attempts} was begun {begun} UTC; it is under way, or its"
-            " worker was lost, and then it is tried again when its lease is over"
+            f"Not known yet: attempt {attempts} began {begun} UTC and has no result. If its worker"
+            " was lost, dispatch retries the route when the lease ends."
         )
     if route["history"] and route["history"][-1]["event"] in {"in_doubt", "lapsed"}:
         return (
-            "not known yet: it may have been accepted; an event of the provider's is waited for,"
-            f" and it is tried again from {moment(due)} UTC on"
+            "Not known yet: the provider may have accepted the message. Dovecote waits for an"
+            f" event of the provider and retries the route from {moment(due)} UTC."
         )
     if route.get("waiting_for"):
         return _waiting(route)
     if route["status"] == "retrying":
         return (
-            f"not yet: attempt {attempts} failed ({route['last_error']}); the next is due"
-            f" {moment(due)} UTC, and none after {moment(route['expires_at'])} UTC"
+            f"Not yet: attempt {attempts} failed ({route['last_error']}). The next attempt is due"
+            f" {moment(due)} UTC; the route expires {moment(route['expires_at'])} UTC."
         )
     if _time(due) > now:
-        return f"not yet: it is to be sent from {moment(due)} UTC on"
+        return f"Not yet: the route is due {moment(due)} UTC."
     return (
-        f"not yet: it has been due since {moment(due)} UTC; is its channel paused, or dispatch"
-        " stopped? dovecote doctor says (docs/operate.md, oldest-due)"
+        f"Not yet: the route has been due since {moment(due)} UTC. Its channel may be paused, or"
+        " dispatch stopped: run dovecote doctor (docs/operate.md, oldest-due)."
     )
 
 
 def _waiting(route: Document) -> str:
     resource, pause = route["waiting_for"], route.get("pause")
-    since, due = moment(route["waiting_since"]), moment(route["next_attempt_at"])
-    refusal = f" (it was refused: {route['last_error']})" if route["last_error"] else ""
-    if pause is None and resource == route["channel"]:
+    refusal = f" (last refusal: {route['last_error']})" if route["last_error"] else ""
+    begin = f"Not yet: the route has been due since {moment(route['waiting_since'])} UTC{refusal}"
+    due = f"The next attempt is due {moment(route['next_attempt_at'])} UTC."
+    if pause is not None:
         return (
-            f"not yet: due since {since} UTC, the provider throttled it; it is due again {due} UTC"
+            f"{begin}, and waits for the pause of {resource} to end ({pause['error']}). {due} Run"
+            " dovecote doctor for the remedy."
         )
-    if pause is None:
-        return (
-            f"not yet: due since {since} UTC{refusal}; {resource} is not paused any more, and the"
-            f" next attempt is due {due} UTC"
-        )
-    return (
-        f"not yet: due since {since} UTC, it waits behind the pause of {resource}"
-        f" ({pause['error']}){refusal}; the next attempt is due {due} UTC. dovecote doctor says"
-        " what to do"
-    )
+    if resource == route["channel"]:
+        return f"{begin}, and the provider throttled it. {due}"
+    return f"{begin}, and {resource} is no longer paused. {due}"
 
 
-def _told_attempts(route: Document) -> int:
-    """Return the last attempt that is told of; a redrive begins to count anew."""
-    told = 0
+def _recorded_attempts(route: Document) -> int:
+    """Return the last attempt in the history; a redrive starts a new count."""
+    recorded = 0
     for event in route["history"]:
-        told = 0 if event["event"] == "redriven" else event["attempt"] or told
-    return told
+        recorded = 0 if event["event"] == "redriven" else event["attempt"] or recorded
+    return recorded
 
 
 def _published(route: Document, _now: datetime) -> str:
     newest = {event["event"]: event for event in route["history"]}
     for name in ("complained", "bounced", "delivered", "delayed"):
         if name in newest:
-            return AFTER[name] + _because(newest[name])
+            return _with(TEXTS.events[name].sentence, ", ".join(_facts(newest[name])))
+    accepted = TEXTS.statuses["published"].sentence
     if route.get("delivery") is None:
-        return "accepted by the provider, which reports no delivery"
-    return "accepted by the provider, and no event has followed: look into the spam folder"
-
-
-AFTER = {
-    "complained": "delivered, and reported as spam: do not mail this recipient again",
-    "bounced": "not delivered: the recipient's server sent it back",
-    "delivered": "delivered: the recipient's server took it; look into the spam folder",
-    "delayed": "not yet: the recipient's server puts it off, and the provider goes on trying",
-}
-"""What came after the provider accepted it, the gravest first."""
+        return f"{accepted} It reports no deliveries."
+    return f"{accepted} No event followed: look in the spam folder."
 
 
 def _dead_lettered(route: Document, _now: datetime) -> str:
     ended = [e for e in route["history"] if e["event"] in {"dead_lettered", "rejected"}]
     reason = (ended[-1]["reason"] if ended else None) or "permanent"
-    error = f" ({route['last_error']})" if route["last_error"] else ""
-    return (
-        f"not delivered: {ENDS.get(reason, reason)}{error}; once that is mended,"
-        f" POST /dead-letters/{route['route_id']}/redrive"
-    )
+    why = _with(TEXTS.reason(reason).sentence, route["last_error"])
+    redrive = f"POST /dead-letters/{route['route_id']}/redrive"
+    return f"Not delivered: {why} Fix the cause, then {redrive}."
 
 
 def _skipped(route: Document, _now: datetime) -> str:
-    reason = route["last_error"] or "no reason is kept"
-    return f"not sent: {SKIPS.get(reason, reason)}"
+    return f"Not sent: {TEXTS.reason(route['last_error'] or 'no reason is stored').sentence}"
 
 
 def _cancelled(route: Document, _now: datetime) -> str:
     at = [event["at"] for event in route["history"] if event["event"] == "cancelled"]
-    return f"not sent: it was cancelled{f' {moment(at[-1])} UTC' if at else ''}"
+    when = f"{moment(at[-1])} UTC" if at else None
+    return f"Not sent: {_with(TEXTS.statuses['cancelled'].sentence, when)}"
 
 
 _CONCLUSIONS: Mapping[str, Callable[[Document, datetime], str]] = {
@@ -223,9 +173,9 @@ _CONCLUSIONS: Mapping[str, Callable[[Document, datetime], str]] = {
 }
 
 
-def _because(event: Document) -> str:
-    said = [str(event[name]) for name in ("reason", "detail") if event[name]]
-    return f" ({', '.join(said)})" if said else ""
+def _with(sentence: str, detail: str | None) -> str:
+    """Put a detail in parentheses at the end of a sentence."""
+    return f"{sentence.removesuffix('.')} ({detail})." if detail else sentence
 
 
 def _time(text: str) -> datetime:

@@ -11,6 +11,7 @@ from local.provider import Ledger
 from local.provider.ledger import Acceptance, Attempt
 from local.stack import Stack
 from operate.terminal import printable, say
+from operate.texts import short
 
 WIDTH = 100
 Cases = Sequence[tuple[Case, Sent]]
@@ -42,7 +43,7 @@ def show_routes(sent: Cases, routes: Sequence[Route]) -> None:
     rows = [
         (
             names.get(route["notification_id"], ""),
-            route["notification_id"][:8],
+            short(route["notification_id"]),
             route["channel"],
             destination(route).replace("@simulator.amazonses.com", "@…"),
             route["status"],
@@ -123,7 +124,7 @@ def _remark(answer: Sent) -> str:
     if results := answer.document.get("results"):
         return f"each: {_counted(results)}"
     if routes := answer.document.get("routes"):
-        return f"{answer.document['notification_id'][:8]}: {_counted(routes)}"
+        return f"{short(answer.document['notification_id'])}: {_counted(routes)}"
     said = answer.document.items()
     return ", ".join(f"{name} {len(v) if isinstance(v, list) else v}" for name, v in said)
 
@@ -134,7 +135,7 @@ def _counted(rows: Iterable[Route]) -> str:
 
 
 def _short(answer: Sent) -> str:
-    parts = [part[:8] if len(part) == 36 else part for part in answer.path.split("/")]
+    parts = [short(part) if len(part) == 36 else part for part in answer.path.split("/")]
     return "/".join(parts)
 
 

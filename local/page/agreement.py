@@ -1,19 +1,50 @@
-"""Whether the provider's ledger and the database agree.
+"""Read the routes and compare them with the provider's ledger.
 
-They agree where each published route names a message that the provider accepted for that route, and
+Both agree where each published route names a message that the provider accepted for that route, and
 each message that was accepted is of a route that is published, or live and so still to be. A route
 whose message was accepted more than once was sent twice: the reply was lost, or the worker killed,
 between the provider's acceptance and the commit. That is what "at least once" means.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
 
 from local.provider import Acceptance
 
 LIVE = ("pending", "retrying")
 MOST_NAMED = 20
+NEWEST = 20
+CONNECT_SECONDS = 2
+ROUTES = """
+select route_id::text, notification_id::text, status, provider_message_id, attempts, next_attempt_at
+from dovecote.notification_routes
+"""
+
+
+async def read_routes(url: str) -> list[dict[str, Any]]:
+    """Return all routes; raise psycopg.Error."""
+    async with await psycopg.AsyncConnection.connect(
+        url,
+        connect_timeout=CONNECT_SECONDS,
+        application_name="dovecote-page",
+        row_factory=dict_row,
+    ) as connection:
+        return await (await connection.execute(ROUTES)).fetchall()
+
+
+def newest(routes: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the ids of the newest notifications, each with a version that its routes change."""
+    found = defaultdict(set)
+    for route in routes:
+        state = route["route_id"], route["status"], route["attempts"], route["next_attempt_at"]
+        found[route["notification_id"]].add(state)
+    # Version 7 UUIDs are in the order of time.
+    ids = sorted(found, reverse=True)[:NEWEST]
+    return [(id_, str(hash(frozenset(found[id_])))) for id_ in ids]
 
 
 def agreement(

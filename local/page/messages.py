@@ -1,25 +1,24 @@
 """What the provider accepted, as the page shows it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from local.provider import Acceptance
 from local.provider.ledger import Email, Push
+from operate.texts import short
 
 Document = dict[str, Any]
 
 
-def summaries(rows: Iterable[Acceptance], notifications: Mapping[str, str]) -> list[Document]:
-    """Return the rows in a line each; `notifications` are the notifications of routes."""
+def summaries(rows: Iterable[Acceptance]) -> list[Document]:
+    """Return a short document for each row."""
     return [
         {
             "message_id": row.message_id,
             "at": datetime.fromtimestamp(row.time, UTC),
             "channel": row.channel,
-            "route_id": row.route_id,
-            "notification_id": notifications.get(row.route_id or ""),
             **shown(row.content),
         }
         for row in rows
@@ -59,7 +58,7 @@ def shown(content: Email | Push) -> Document:
     if len(parts) != 4:
         return {"to": f"topic {parts[0]}", "platform": None, **alert}
     platform = {"GCM": "FCM"}.get(parts[1], parts[1])
-    return {"to": f"{platform} device {parts[3][:8]}", "platform": platform, **alert}
+    return {"to": f"{platform} device {short(parts[3])}", "platform": platform, **alert}
 
 
 def _alert(payload: str) -> Document:

@@ -93,7 +93,6 @@ def _where(stack: Stack, here: Options) -> str:
 Dovecote runs on this machine. Nothing of it leaves it.
 
   Page          {stack.api_url}/
-  Console       {stack.api_url}/console
   HTTP API      {stack.api_url}/notifications
   AWS endpoint  {stack.aws_url}  (SES v2, SNS, SQS, Lambda: AWS_ENDPOINT_URL)
   DATABASE_URL  {stack.database_url}{own}

@@ -24,6 +24,21 @@ SPREAD = (
     " set published_at = published_at - random() * random() * interval '59 min'"
     " where status = 'published'",
     "update dovecote.notification_events set at = at - random() * random() * interval '59 min'",
+    "delete from dovecote.minutes",
+    """
+    insert into dovecote.minutes (minute, writer, published, failed, dead_lettered)
+    select date_bin('1 minute', at, '2000-01-01 00:00Z'), 0,
+           count(*) filter (where event = 'published'),
+           count(*) filter (where event = 'failed'),
+           count(*) filter (where event = 'dead_lettered')
+    from (
+        select published_at as at, 'published' as event from dovecote.notification_routes
+        where status = 'published'
+        union all
+        select at, event from dovecote.notification_events
+    ) as happened
+    group by 1
+    """,
 )
 PHONE = {"width": 360, "height": 760}
 

@@ -10,7 +10,8 @@ from tests.runs import Run
 
 pytestmark = pytest.mark.channels("email", "push")
 
-VIEWS = ("routes", "messages-email", "messages-push", "dead-letters", "ledger")
+OWN = ("routes", "messages-email", "messages-push", "ledger")
+SHARED = ("overview", "dead-letters", "find", "templates")
 SCRIPT = "<img src=x onerror=alert(1)>"
 
 
@@ -29,19 +30,19 @@ def test_a_notifications_story_tells_each_attempt_its_outcome_and_its_wait(seen:
     assert seen.send("fails-twice.json").startswith("202")
     seen.tab.click("#sent a")
     seen.wait("document.querySelector('.story')?.dataset.status === 'published'")
-    told = seen.tab.locator(".step strong").all_inner_texts()
-    refused = "SES refused it: InternalServiceErrorException"
-    assert told == [
-        "Stored",
-        f"Send 1: {refused}",
+    assert seen.tab.locator(".step strong").all_inner_texts() == [
+        "Submitted",
         "Attempt 1 failed",
-        f"Send 2: {refused}",
         "Attempt 2 failed",
-        "Send 3: SES accepted it",
-        "Published",
+        "Published on attempt 3",
     ]
+    errors = seen.tab.locator(".step .error").all_inner_texts()
+    assert len(errors) == 2
+    assert all(error.startswith("InternalServiceErrorException (500)") for error in errors)
     assert all("waits" in wait for wait in seen.tab.locator(".step .wait").all_inner_texts())
     assert seen.tab.locator(".step .wait").count() == 2
+    seen.tab.click(".step.good a")
+    seen.tab.frame_locator("iframe").locator("h1").wait_for()
 
 
 def test_a_dead_letter_shows_its_reason(seen: Seen, width: int) -> None:
@@ -51,7 +52,7 @@ def test_a_dead_letter_shows_its_reason(seen: Seen, width: int) -> None:
     seen.open("dead-letters")
     letter = seen.tab.locator(".letter").first.inner_text()
     assert "account.password_reset" in letter
-    assert "All its attempts were used up. 4 attempts." in letter
+    assert "4 attempts. Every attempt that the kind allows failed." in letter
     assert "InternalServiceErrorException (500)" in letter
 
 
@@ -114,7 +115,7 @@ def test_no_view_scrolls_sideways_and_nothing_is_asked_of_others(seen: Seen, wid
     seen.widen(width)
     seen.send("many-recipients.json")
     seen.wait_until_all_ended()
-    for view in VIEWS:
+    for view in (*OWN, *SHARED):
         seen.open(view)
         seen.tab.wait_for_timeout(500)
         assert not seen.scrolls_sideways(), view
@@ -128,8 +129,8 @@ def test_no_view_scrolls_sideways_and_nothing_is_asked_of_others(seen: Seen, wid
 def test_all_can_be_done_by_keyboard(seen: Seen) -> None:
     keys = seen.tab.keyboard
     keys.press("Tab")
-    assert focused(seen) == "Skip to the routes"
-    for _ in range(3):  # the console, the form's heading, which folds it, and the form
+    assert focused(seen) == "Skip to the view"
+    for _ in range(2):  # the form's heading, which folds it, and the form
         keys.press("Tab")
     assert seen.tab.evaluate("document.activeElement.id") == "sample"
     keys.type("Email")
@@ -162,3 +163,14 @@ def test_each_control_has_a_name_and_each_region_a_heading(seen: Seen) -> None:
     for landmark in ("header", "main", "nav[aria-label]", "section[aria-labelledby]"):
         assert seen.tab.locator(landmark).count() >= 1
     assert seen.tab.locator("[role=status]").count() >= 1
+
+
+def test_a_short_id_leaves_out_the_time_at_its_beginning(seen: Seen) -> None:
+    ids = [
+        "0192f6a0-6b1c-7c3e-9a4d-3f1e5d7c9b2a",
+        "0100018f6a2b3c4d-1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d-000000",
+        "short",
+    ]
+    module = "import('/_console/static/words.js')"
+    shown = seen.tab.evaluate(f"{module}.then(({{ short }}) => {json.dumps(ids)}.map(short))")
+    assert shown == ["5d7c9b2a", "2a3b4c5d", "short"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -31,6 +32,8 @@ def test_the_demo_ends_well_and_shows_each_end_of_a_route() -> None:
     )
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "The provider's ledger and the database agree to the row." in demo.stdout
+    ids = re.findall(r"POST /notifications .* ([0-9a-f]{8}): ", demo.stdout)
+    assert len(ids) == len(set(ids)) > 5
 
 
 @pytest.mark.channels("email", "push")

@@ -40,7 +40,7 @@ export async function ask(method, path, body) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Refusal(0, { detail: "The console does not answer: was it stopped?" });
+    throw new Refusal(0, { detail: "The server does not answer: was it stopped?" });
   }
   const document = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Refusal(answer.status, document);

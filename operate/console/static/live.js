@@ -1,55 +1,41 @@
-// Asks again and again, and not while nobody looks. An answer that is known already (304) costs
-// next to nothing.
+// Ask the API again and again, except while the page is hidden.
 
-import { withKey } from "./key.js";
+import { ask, Refusal } from "./api.js";
 
 const EVERY = 1000;
 
-/** Call `changed` with each new answer of a URL, `lost` when there is none; returns how to stop. */
-export function follow(url, changed, lost = () => {}, every = EVERY) {
-  let tag = "";
+/**
+ * Call `changed` with each answer, null for the same answer again, and `lost` with the words of a
+ * refusal. Return how to stop, and how to ask at once.
+ */
+export function follow(path, changed, lost = () => {}, every = EVERY) {
   let timer = 0;
   let newest = 0;
-  let stopped = false;
+  let last = "";
 
-  async function ask() {
+  async function turn() {
     clearTimeout(timer);
-    const turn = ++newest;
-    const answer = await asked(url, tag);
-    // Somebody asked again meanwhile, and goes on from there.
-    if (stopped || turn !== newest) return;
-    if (!document.hidden) timer = setTimeout(ask, every);
-    if (answer.tag) tag = answer.tag;
-    if (answer.status === 304) changed(null);
-    else if (answer.status === 200) changed(answer.document);
-    else lost(answer.document?.detail ?? answer.document?.message ?? null);
+    const own = ++newest;
+    try {
+      const answer = await ask("GET", path);
+      if (own !== newest) return; // a later call goes on by itself
+      const text = JSON.stringify(answer);
+      await changed(text === last ? null : answer);
+      last = text;
+    } catch (refusal) {
+      if (!(refusal instanceof Refusal)) throw refusal;
+      if (own === newest) lost(refusal.words);
+    }
+    if (own === newest && !document.hidden) timer = setTimeout(turn, every);
   }
 
-  const seen = () => document.hidden || ask();
+  const seen = () => document.hidden || turn();
   document.addEventListener("visibilitychange", seen);
-  ask();
+  turn();
   const stop = () => {
-    stopped = true;
+    newest = Infinity;
     clearTimeout(timer);
     document.removeEventListener("visibilitychange", seen);
   };
-  return { stop, ask };
-}
-
-async function asked(url, tag) {
-  try {
-    const headers = withKey(tag ? { "If-None-Match": tag } : {});
-    const answer = await fetch(url, { headers, cache: "no-store" });
-    const document = answer.status === 304 ? null : await answer.json();
-    return { status: answer.status, document, tag: answer.headers.get("ETag") };
-  } catch {
-    return { status: 0 };
-  }
-}
-
-/** Ask once for a JSON document. */
-export async function read(url) {
-  const answer = await fetch(url, { cache: "no-store", headers: withKey() });
-  if (!answer.ok) throw new Error((await answer.json()).detail);
-  return answer.json();
+  return { stop, ask: turn };
 }

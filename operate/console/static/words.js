@@ -2,21 +2,25 @@
 
 import { el } from "./dom.js";
 
-export const STATUSES = {
-  pending: "pending",
-  retrying: "retrying",
-  published: "published",
-  dead_lettered: "dead letter",
-  skipped: "skipped",
-  cancelled: "cancelled",
-};
+// `dovecote why` reads the same texts.
+const TEXTS = await (await fetch("/_console/static/texts.json")).json();
+export const REASONS = TEXTS.dead_letter_reasons;
 
-export const REASONS = {
-  attempts: "All its attempts were used up.",
-  permanent: "The provider would refuse it again, however often it is tried.",
-  ambiguous: "It may have been accepted: an answer was lost, or a worker died.",
-  expired: "Its time to live was over before it could be delivered.",
-};
+/** Return the text of a dead letter's or skip's reason; another reason is its own text. */
+export function reasonText(reason) {
+  const [name, detail = ""] = reason.split(": ");
+  const text = { ...REASONS, ...TEXTS.skip_reasons }[name] ?? { title: reason, sentence: "" };
+  return { ...text, sentence: text.sentence.replace("{detail}", detail) };
+}
+
+/** Return the text of an event of a route's history: its tone, title and sentence. */
+export function eventText({ event, attempt, reason }) {
+  const text = TEXTS.events[event] ?? { tone: "plain", title: event, sentence: "" };
+  const title = text.title.replace("{attempt}", attempt);
+  if (!reason) return { ...text, title };
+  const why = reasonText(reason);
+  return { ...text, title: `${title}: ${why.title}`, sentence: why.sentence || text.sentence };
+}
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
@@ -58,7 +62,8 @@ export function count(number, one, many = `${one}s`) {
 }
 
 export function chip(status) {
-  return el("span", { class: `chip ${status}` }, STATUSES[status] ?? status);
+  const { title, sentence } = TEXTS.statuses[status];
+  return el("span", { class: `chip ${status}`, title: sentence }, title);
 }
 
 /** Write the name of a channel as a title. */
@@ -67,15 +72,16 @@ export function label(channel) {
 }
 
 /** Return where a route goes. */
-export function target(route) {
-  if (route.target === "address") return route.address ?? "no address";
-  if (route.target === "topic") return `${route.user_id} by the topic`;
-  return `${route.user_id} on ${route.device_session_id ?? "no device"}`;
+export function to(route) {
+  if (route.address) return route.address;
+  if (!route.user_id) return "no address and no user";
+  const device = route.device_session_id;
+  return device ? `${route.user_id} on ${device}` : route.user_id;
 }
 
-/** Shorten an id; the whole of it is the title. */
+/** Return 8 random characters of an id: UUIDs of version 7 and ids of SES begin with the time. */
 export function short(id) {
-  return el("code", { title: id }, id.slice(0, 8));
+  return id.replace(/-0+$/, "").slice(-8);
 }
 
 /** Write a moment that a control of the browser's has, in the time of this place, as RFC 3339. */

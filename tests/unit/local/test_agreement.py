@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from local.page.agreement import agreement
+import pytest
+
+from local.page.agreement import NEWEST, agreement, newest
 from local.provider import Acceptance
 from local.provider.ledger import Email
 
@@ -66,3 +68,20 @@ def test_what_was_accepted_while_the_routes_were_read_is_not_held_against_them()
     late = accepted("m1", "r1")
     assert agreement([], [], [late])["agree"]
     assert agreement([route("r1", "published", "m1")], [], [late])["agree"]
+
+
+def moving(number: int, **values: Any) -> dict[str, Any]:
+    one = route(f"r{number}", "retrying") | {"notification_id": f"n{number:03}"}
+    return {**one, "attempts": 1, "next_attempt_at": None, **values}
+
+
+def test_the_newest_notifications_come_first_and_are_few() -> None:
+    ids = [id_ for id_, _ in newest(moving(number) for number in range(NEWEST + 5))]
+    assert ids == [f"n{number:03}" for number in range(NEWEST + 4, 4, -1)]
+
+
+@pytest.mark.parametrize("change", [{"status": "published"}, {"attempts": 2}])
+def test_a_version_changes_with_any_route(change: dict[str, Any]) -> None:
+    first, second = moving(1), moving(1, route_id="r2")
+    assert newest([first, second]) == newest([second, first])
+    assert newest([first, second]) != newest([first, {**second, **change}])

@@ -10,6 +10,7 @@ import pytest
 from operate import OperatorError, story, why
 from operate.api import Api
 from operate.aws import Answer
+from operate.texts import TEXTS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EARLIER = "2026-11-24T11:00:00.123456Z"
@@ -66,86 +67,96 @@ PUBLISHED = an_event("published", attempt=1, message_id="m-1")
 REFUSED = an_event("dead_lettered", attempt=1, reason="permanent", detail="MessageRejected (400)")
 ENDS: dict[str, tuple[dict[str, Any], str]] = {
     "accepted": (
-        a_route("published", PUBLISHED), "accepted by the provider, and no event has followed",
+        a_route("published", PUBLISHED),
+        "The provider accepted the message. No event followed: look in the spam folder.",
     ),
     "pushed": (
         a_route("published", PUBLISHED, channel="push", delivery=None),
-        "accepted by the provider, which reports no delivery",
+        "The provider accepted the message. It reports no deliveries.",
     ),
     "delivered": (
         a_route("published", PUBLISHED, an_event("delayed"), an_event("delivered")),
-        "delivered: the recipient's server took it",
+        "The recipient's server accepted the email",
     ),
-    "delayed": (a_route("published", PUBLISHED, an_event("delayed")), "not yet: the recipient's"),
+    "delayed": (
+        a_route("published", PUBLISHED, an_event("delayed")),
+        "The recipient's server delays the email",
+    ),
     "bounced": (
         a_route("published", PUBLISHED, an_event("bounced", reason="Permanent")),
-        "not delivered: the recipient's server sent it back (Permanent)",
+        "The recipient's server returned the email (Permanent).",
     ),
     "complained of": (
         a_route("published", PUBLISHED, an_event("delivered"), an_event("complained")),
-        "delivered, and reported as spam",
+        "The recipient reported the email as spam",
     ),
     "scheduled": (
         a_route("pending", next_attempt_at=LATER),
-        "not yet: it is to be sent from 2026-11-24 13:00:00 UTC on",
+        "Not yet: the route is due 2026-11-24 13:00:00 UTC.",
     ),
     "behind a pause": (
         {**WAITING, "pause": {"error": "AccessDenied (403): denied"}},
-        "not yet: due since 2026-11-24 11:00:00 UTC, it waits behind the pause of email/example.com"
-        " (AccessDenied (403): denied); the next attempt is due 2026-11-24 13:00:00 UTC",
+        "Not yet: the route has been due since 2026-11-24 11:00:00 UTC, and waits for the pause of"
+        " email/example.com to end (AccessDenied (403): denied). The next attempt is due 2026-11-24"
+        " 13:00:00 UTC. Run dovecote doctor",
     ),
     "throttled": (
         {**WAITING, "waiting_for": "email", "pause": None},
-        "not yet: due since 2026-11-24 11:00:00 UTC, the provider throttled it; it is due again"
-        " 2026-11-24 13:00:00 UTC",
+        "Not yet: the route has been due since 2026-11-24 11:00:00 UTC, and the provider throttled"
+        " it. The next attempt is due 2026-11-24 13:00:00 UTC.",
     ),
     "refused, behind a pause": (
         {**WAITING, "pause": {"error": "e"}, "last_error": "AccessDenied (403)"},
-        "not yet: due since 2026-11-24 11:00:00 UTC, it waits behind the pause of email/example.com"
-        " (e) (it was refused: AccessDenied (403)); the next",
+        "Not yet: the route has been due since 2026-11-24 11:00:00 UTC (last refusal: AccessDenied"
+        " (403)), and waits for the pause of email/example.com to end (e). The next",
     ),
     "refused, and nothing is paused": (
         {**WAITING, "pause": None, "last_error": "AccessDenied (403)"},
-        "not yet: due since 2026-11-24 11:00:00 UTC (it was refused: AccessDenied (403));"
-        " email/example.com is not paused any more, and the next attempt is due",
+        "Not yet: the route has been due since 2026-11-24 11:00:00 UTC (last refusal: AccessDenied"
+        " (403)), and email/example.com is no longer paused. The next attempt is due",
     ),
-    "due": (a_route("pending"), "not yet: it has been due since 2026-11-24 11:00:00 UTC; is its"),
-    "under way": (a_route("pending", attempts=1), "not known yet: attempt 1 was begun 2026-11-24"),
+    "due": (
+        a_route("pending"),
+        "Not yet: the route has been due since 2026-11-24 11:00:00 UTC. Its channel may",
+    ),
+    "under way": (a_route("pending", attempts=1), "Not known yet: attempt 1 began 2026-11-24"),
     "under way again": (
-        a_route("retrying", FAILED, attempts=2), "not known yet: attempt 2 was begun",
+        a_route("retrying", FAILED, attempts=2), "Not known yet: attempt 2 began",
     ),
     "retrying": (
         a_route("retrying", FAILED, attempts=1, last_error="InternalFailure (500)"),
-        "not yet: attempt 1 failed (InternalFailure (500)); the next is due 2026-11-24 11:00:00",
+        "Not yet: attempt 1 failed (InternalFailure (500)). The next attempt is due 2026-11-24",
     ),
     "in doubt": (
         a_route("retrying", an_event("in_doubt", attempt=1), attempts=1),
-        "not known yet: it may have been accepted; an event",
+        "Not known yet: the provider may have accepted the message. Dovecote waits for an event",
     ),
-    "redriven": (a_route("pending", REFUSED, an_event("redriven")), "not yet: it has been due"),
+    "redriven": (
+        a_route("pending", REFUSED, an_event("redriven")), "Not yet: the route has been due",
+    ),
     "refused": (
         a_route("dead_lettered", REFUSED, last_error="MessageRejected (400)"),
-        "not delivered: the provider refused it, and would refuse it again (MessageRejected (400));"
-        " once that is mended, POST /dead-letters/r-1/redrive",
+        "Not delivered: The provider refused the message and would refuse it again"
+        " (MessageRejected (400)). Fix the cause, then POST /dead-letters/r-1/redrive.",
     ),
     "expired": (
         a_route("dead_lettered", FAILED, an_event("dead_lettered", reason="expired")),
-        "not delivered: its time was over before it could be sent",
+        "Not delivered: The time to live ended before the provider accepted the message.",
     ),
     "rejected": (
-        a_route("dead_lettered", an_event("rejected")), "not delivered: the provider refused it",
+        a_route("dead_lettered", an_event("rejected")), "Not delivered: The provider refused",
     ),
     "skipped": (
         a_route("skipped", last_error="user has no device"),
-        "not sent: the user had no living device when it was submitted, or due",
+        "Not sent: The user had no live device when the notification was submitted or due.",
     ),
     "skipped for another reason": (
-        a_route("skipped", last_error="the address is suppressed"),
-        "not sent: the address is suppressed",
+        a_route("skipped", last_error="address is suppressed: bounced"),
+        "Not sent: The address is suppressed (bounced).",
     ),
     "cancelled": (
         a_route("cancelled", an_event("cancelled")),
-        "not sent: it was cancelled 2026-11-24 11:00:00 UTC",
+        "Not sent: A caller cancelled the route before Dovecote sent the message (2026-11-24 11:",
     ),
 }  # fmt: skip
 
@@ -158,7 +169,7 @@ def test_how_a_route_stands_is_one_sentence_that_says_why(
 
 
 def test_every_event_of_the_schema_has_words() -> None:
-    route = a_route("published", *(an_event(name, attempt=1) for name in story.EVENTS))
+    route = a_route("published", *(an_event(name, attempt=1) for name in TEXTS.events))
     lines = list(story.told(a_notification(route), NOW))
     assert not [line for line in lines if "{" in line or "None" in line]
 
@@ -169,10 +180,10 @@ def test_a_story_is_told_event_by_event() -> None:
         "order.shipped, key order-1, submitted 2026-11-24 11:00:00 UTC",
         "notification n-1",
         f"  email to {ANN}, route r-1",
-        "    2026-11-24 11:00:00  submitted",
-        "    2026-11-24 11:00:00  attempt 1 failed: InternalFailure (500)",
-        "    2026-11-24 13:00:00  attempt 2 was accepted by the provider as m-2",
-        "    => accepted by the provider, and no event has followed: look into the spam folder",
+        "    2026-11-24 11:00:00  Submitted",
+        "    2026-11-24 11:00:00  Attempt 1 failed: InternalFailure (500)",
+        "    2026-11-24 13:00:00  Published on attempt 2: message m-2",
+        "    => The provider accepted the message. No event followed: look in the spam folder.",
         "",
     ]
 
@@ -182,13 +193,13 @@ def test_a_story_is_told_event_by_event() -> None:
     [
         ({}, f"email to {ANN}"),
         ({"address": None}, "email to user u-1"),
-        ({"address": None, "user_id": None}, "email to nobody"),
+        ({"address": None, "user_id": None}, "email to no address and no user"),
         ({"channel": "push", "address": None}, "push to user u-1"),
         (
             {"channel": "push", "address": None, "device_session_id": "phone"},
             "push to device phone of user u-1",
         ),
-        ({"channel": "push", "address": None, "user_id": None}, "push to nobody"),
+        ({"channel": "push", "address": None, "user_id": None}, "push to no address and no user"),
         ({"channel": "sms", "address": None}, "sms to user u-1"),
     ],
 )
@@ -199,10 +210,10 @@ def test_the_target_of_a_route_does_not_depend_on_its_channel(
     assert told[2] == f"  {target}, route r-1"
 
 
-def test_routes_without_a_history_say_how_they_stand_and_whom_to_name() -> None:
+def test_routes_without_a_history_have_a_conclusion() -> None:
     routes = [{**route, "history": None} for route, _ in ENDS.values()]
     lines = list(story.told(a_notification(*routes), NOW))
-    assert lines[2] == "  of so many routes no history is told: name one person of them"
+    assert lines[2] == "  too many routes for their histories: name a user or an email address"
     assert len([line for line in lines if line.startswith("    => ")]) == len(ENDS)
 
 

@@ -1,11 +1,14 @@
 // The provider's ledger and the database, side by side.
 
 import { el, show } from "/_console/static/dom.js";
-import { count, countdown } from "/_console/static/words.js";
+import { count } from "/_console/static/words.js";
+import { watch } from "../state.js";
 
-export function agreement(container, state) {
-  const now = state.agreement;
-  if (!now) return;
+export function agreement(container) {
+  watch((state) => state?.agreement && draw(container, state.agreement));
+}
+
+function draw(container, now) {
   const bad = !now.agree;
   const verdict = bad
     ? "They do not agree"
@@ -17,7 +20,6 @@ export function agreement(container, state) {
     el("p", { class: `verdict ${bad ? "bad" : "good"}`, id: "verdict" }, verdict),
     el("div", { class: "sides" }, ledger(now), database(now)),
     now.sent_twice ? twice(now) : null,
-    (state.pauses ?? []).map(pause),
     bad ? el("ul", { class: "wrong" }, now.wrong.map((line) => el("li", {}, line))) : null,
   );
 }
@@ -56,16 +58,6 @@ function side(title, numbers) {
   );
 }
 
-function pause(one) {
-  return el(
-    "p",
-    { class: "hint paused" },
-    `${one.resource} is paused, and no attempt burns; one route is tried `,
-    countdown(one.until),
-    `. ${one.error}`,
-  );
-}
-
 function twice(now) {
   return el(
     "p",
@@ -75,4 +67,3 @@ function twice(now) {
       "this is what at least once means.",
   );
 }
-

@@ -1,19 +1,20 @@
 // Buttons that break things, and one that mends them.
 
 import { el, show } from "/_console/static/dom.js";
+import { refresh, watch } from "../state.js";
 import { post, SAMPLES } from "./send.js";
 
 const KILL = "kill-worker";
 const BATCH = "many-recipients.json";
 
-export function breaks(list, mend, answer, ask) {
+export function breaks(list, mend, answer) {
   async function press(one) {
     const method = one.on ? "DELETE" : "PUT";
-    const told = await fetch(`/_local/breaks/${one.name}`, { method });
-    if (!told.ok) answer.textContent = (await told.json()).detail;
+    const said = await fetch(`/_local/breaks/${one.name}`, { method });
+    if (!said.ok) answer.textContent = (await said.json()).detail;
     else if (one.name === KILL && !one.on) answer.textContent = await batch();
     else answer.textContent = one.on ? `Mended: ${one.title}.` : `Broken: ${one.title}.`;
-    ask();
+    refresh();
   }
 
   async function batch() {
@@ -27,14 +28,10 @@ export function breaks(list, mend, answer, ask) {
   mend.addEventListener("click", async () => {
     await fetch("/_local/breaks", { method: "DELETE" });
     answer.textContent = "All is mended.";
-    ask();
+    refresh();
   });
 
-  return {
-    show(state) {
-      show(list, state.breaks.map((one) => row(one, press)));
-    },
-  };
+  watch((state) => state && show(list, state.breaks.map((one) => row(one, press))));
 }
 
 function row(one, press) {

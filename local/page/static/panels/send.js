@@ -1,12 +1,13 @@
 // The form: an event of events/, sent to the real API.
 
+import { ask } from "/_console/static/api.js";
 import { el, show } from "/_console/static/dom.js";
-import { read } from "/_console/static/live.js";
 import { count } from "/_console/static/words.js";
+import { current, refresh } from "../state.js";
 
 const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
 const LATER = 15_000;
-export const SAMPLES = read("/_local/samples");
+export const SAMPLES = ask("GET", "/_local/samples");
 
 const sent = new Map(); // the last answer by the sample's name
 let last = null; // the last notification's id
@@ -58,7 +59,7 @@ function dated(text, key) {
   return JSON.stringify(body);
 }
 
-export async function send(form, answer, state, ask) {
+export async function send(form, answer) {
   const { sample: select, key, copies, body } = form.elements;
   const samples = await SAMPLES;
   const chosen = () => samples.find((one) => one.name === select.value);
@@ -84,7 +85,7 @@ export async function send(form, answer, state, ask) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const one = chosen();
-    const id = last ?? state()?.notifications?.[0]?.notification_id;
+    const id = last ?? current()?.newest?.[0]?.[0];
     const times = one.method === "POST" ? Math.min(50, Math.max(1, copies.valueAsNumber || 1)) : 1;
     for (let number = 1; number <= times; number += 1) {
       const own = times > 1 ? `${key.value}-${number}` : key.value;
@@ -97,7 +98,7 @@ export async function send(form, answer, state, ask) {
       }
     }
     if (one.method === "POST") key.value = keyOf(one);
-    ask();
+    refresh();
   });
 }
 

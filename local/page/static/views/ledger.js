@@ -1,7 +1,8 @@
 // Each request to send that the provider got, and what became of it.
 
 import { el, nothing, show } from "/_console/static/dom.js";
-import { moment } from "/_console/static/words.js";
+import { moment, short } from "/_console/static/words.js";
+import { watch } from "../state.js";
 
 const WORDS = {
   accepted: ["good", "accepted"],
@@ -27,14 +28,14 @@ export function ledger(container) {
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Ledger" }, table),
     empty,
   );
-  return {
-    show(state) {
-      const attempts = state.attempts ?? [];
-      table.hidden = !attempts.length;
-      show(empty, attempts.length ? null : nothing("The provider was asked nothing yet."));
-      show(body, attempts.map(row));
-    },
-  };
+  const leave = watch((state) => {
+    if (!state) return;
+    const { attempts } = state;
+    table.hidden = !attempts.length;
+    show(empty, attempts.length ? null : nothing("The provider got no request yet."));
+    show(body, attempts.map(row));
+  });
+  return { leave };
 }
 
 function row(one) {
@@ -54,8 +55,6 @@ function row(one) {
 
 function message(one) {
   const href = `#messages-${one.channel}/${encodeURIComponent(one.message_id)}`;
-  // All of SES's ids begin with the same four digits.
-  const id = one.service === "ses" ? one.message_id.slice(4) : one.message_id;
   const key = `${one.sequence}-${one.message_id}`;
-  return el("a", { href, "data-key": key, title: one.message_id }, id.slice(0, 8));
+  return el("a", { href, "data-key": key, title: one.message_id }, short(one.message_id));
 }

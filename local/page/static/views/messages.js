@@ -1,14 +1,15 @@
 // The messages of a channel that the provider accepted, as their recipients would see them.
 
+import { ask } from "/_console/static/api.js";
 import { el, facts, nothing, show } from "/_console/static/dom.js";
-import { read } from "/_console/static/live.js";
 import { phone } from "/_console/static/phone.js";
 import { label, moment } from "/_console/static/words.js";
+import { watch } from "../state.js";
 
 const TOPIC = "client event";
 
 /** Return the view of a channel's messages. */
-export const messages = (channel) => (container, id) => inbox(container, id, channel);
+export const messages = (channel) => (container, { id }) => inbox(container, id, channel);
 
 function inbox(container, id, channel) {
   const title = `${label(channel)} messages`;
@@ -20,22 +21,22 @@ function inbox(container, id, channel) {
   );
   let wanted = id;
   if (wanted) open(detail, wanted);
-  return {
-    show(state) {
-      const known = (state.messages ?? []).filter((one) => one.channel === channel);
-      if (!wanted && known.length) {
-        // A topic's client event is no notification that a phone shows.
-        wanted = (known.find((one) => one.body !== TOPIC) ?? known[0]).message_id;
-        open(detail, wanted);
-      }
-      show(
-        list,
-        known.length
-          ? known.map((one) => entry(one, wanted))
-          : el("li", {}, nothing(`No ${channel} message was accepted yet.`)),
-      );
-    },
-  };
+  const leave = watch((state) => {
+    if (!state) return;
+    const known = state.messages.filter((one) => one.channel === channel);
+    if (!wanted && known.length) {
+      // A topic's client event is no notification that a phone shows.
+      wanted = (known.find((one) => one.body !== TOPIC) ?? known[0]).message_id;
+      open(detail, wanted);
+    }
+    show(
+      list,
+      known.length
+        ? known.map((one) => entry(one, wanted))
+        : el("li", {}, nothing(`No ${channel} message was accepted yet.`)),
+    );
+  });
+  return { leave };
 }
 
 function entry(one, wanted) {
@@ -59,7 +60,7 @@ function entry(one, wanted) {
 
 async function open(container, id) {
   try {
-    const one = await read(`/_local/messages/${encodeURIComponent(id)}`);
+    const one = await ask("GET", `/_local/messages/${encodeURIComponent(id)}`);
     show(container, ...("envelope" in one ? alert(one) : mail(one)));
   } catch (error) {
     show(container, nothing(error.message));

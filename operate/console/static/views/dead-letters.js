@@ -3,8 +3,7 @@
 import { ask, withQuery } from "../api.js";
 import { confirmed } from "../dialog.js";
 import { el, icon, nothing, show } from "../dom.js";
-import { read } from "../live.js";
-import { count, instant, local, moment, REASONS } from "../words.js";
+import { count, instant, local, moment, REASONS, reasonText } from "../words.js";
 import { bulk } from "./redrive.js";
 
 const FILTERS = ["kind", "channel", "reason", "from", "to"];
@@ -47,8 +46,8 @@ function form(filter, channels) {
     "form",
     { class: "filter card", id: "filter" },
     field("Kind", el("input", { name: "kind", list: "kinds", autocomplete: "off" })),
-    field("Channel", choice("channel", channels)),
-    field("Reason", choice("reason", Object.keys(REASONS))),
+    field("Channel", choice("channel", channels.map((name) => [name, name]))),
+    field("Reason", choice("reason", titles())),
     field("From", el("input", { name: "from", type: "datetime-local", step: "1" })),
     field("To", el("input", { name: "to", type: "datetime-local", step: "1" })),
     el("button", { class: "primary", type: "submit" }, "Show"),
@@ -62,7 +61,7 @@ function form(filter, channels) {
     event.preventDefault();
     location.hash = withQuery("dead-letters", given(made.elements));
   });
-  read("/_console/templates").then((known) => {
+  ask("GET", "/_console/templates").then((known) => {
     kinds.append(...known.map((one) => el("option", { value: one.kind })));
   });
   return made;
@@ -82,8 +81,12 @@ function field(name, control) {
 }
 
 function choice(name, values) {
-  const options = values.map((value) => el("option", { value }, value));
+  const options = values.map(([value, title]) => el("option", { value }, title));
   return el("select", { name }, el("option", { value: "" }, "any"), options);
+}
+
+function titles() {
+  return Object.entries(REASONS).map(([reason, { title }]) => [reason, title]);
 }
 
 function letter(one) {
@@ -97,7 +100,7 @@ function letter(one) {
       "header",
       {},
       el("h3", {}, el("a", { href: `#notifications/${one.notification_id}` }, one.kind)),
-      el("span", { class: "chip dead_lettered" }, one.reason),
+      el("span", { class: "chip dead_lettered" }, reasonText(one.reason).title),
       moment(one.dead_lettered_at),
     ),
     el("p", { class: "to" }, icon(one.channel), said(one)),
@@ -107,7 +110,7 @@ function letter(one) {
 }
 
 function said(one) {
-  return ` ${one.channel}, ${count(one.attempts, "attempt")}. ${REASONS[one.reason] ?? ""}`;
+  return ` ${one.channel}, ${count(one.attempts, "attempt")}. ${reasonText(one.reason).sentence}`;
 }
 
 async function redrive(one, press, answer, body = {}) {

@@ -1,9 +1,9 @@
-// Notifications by whom they are to, by key or by id, and how each of their routes stands.
+// Find notifications by person, by key or by id.
 
 import { ask, withQuery } from "../api.js";
-import { el, icon, nothing, show } from "../dom.js";
-import { chip, moment } from "../words.js";
-import { to } from "./story.js";
+import { el, nothing, show } from "../dom.js";
+import { moment } from "../words.js";
+import { entry } from "./notification.js";
 
 const WAYS = {
   user_id: { title: "User", fields: [["user_id", "User id"]] },
@@ -27,6 +27,7 @@ export function find(container, { query }) {
   );
   const wanted = Object.fromEntries(query);
   const person = { user_id: wanted.user_id, email: wanted.email };
+  const address = (one) => withQuery(`#notifications/${one.notification_id}`, person);
   if (Object.values(wanted).some(Boolean)) {
     load();
     about(known, person);
@@ -35,7 +36,7 @@ export function find(container, { query }) {
   async function load(after = "") {
     try {
       const page = await ask("GET", withQuery("/notifications", { ...wanted, after }));
-      list.append(...page.notifications.map((one) => el("li", {}, notification(one, person))));
+      list.append(...page.notifications.map((one) => el("li", {}, entry(one, address(one)))));
       const none = list.children.length ? null : nothing("Nothing was submitted so.");
       const press = { type: "button", onclick: () => load(page.next) };
       show(more, none, page.next && el("button", press, "More"));
@@ -104,32 +105,4 @@ async function about(container, { email, user_id: user }) {
   } catch (refusal) {
     if (refusal.status !== 404) show(container, el("p", { class: "refusal" }, refusal.words));
   }
-}
-
-function notification(one, whose) {
-  const href = withQuery(`#notifications/${one.notification_id}`, whose);
-  return el(
-    "article",
-    { class: "card notification", "data-kind": one.kind },
-    el(
-      "header",
-      {},
-      el("h3", {}, el("a", { href }, one.kind)),
-      el("span", { class: "hint" }, one.idempotency_key),
-      moment(one.created_at),
-    ),
-    el("ul", { class: "routes" }, one.routes.map(route)),
-  );
-}
-
-function route(one) {
-  return el(
-    "li",
-    {},
-    chip(one.status),
-    " ",
-    icon(one.channel),
-    ` ${to(one)} `,
-    one.last_error ? el("span", { class: "hint" }, one.last_error) : null,
-  );
 }

@@ -3,7 +3,7 @@
 import { chart } from "../chart.js";
 import { el, nothing, show } from "../dom.js";
 import { follow } from "../live.js";
-import { bounded, countdown, duration, label, REASONS } from "../words.js";
+import { bounded, countdown, duration, label, reasonText } from "../words.js";
 
 const EVERY = 5000;
 const ROWS = [
@@ -25,7 +25,7 @@ export function overview(container) {
       if (answer) show(body, shown(answer));
     },
     // What was known stays, with the reason why it is no longer new.
-    (detail) => show(trouble, el("p", { class: "refusal" }, detail ?? "The stack does not answer.")),
+    (words) => show(trouble, el("p", { class: "refusal" }, words)),
     EVERY,
   );
   return { leave: poll.stop };
@@ -56,14 +56,15 @@ function charts(minutes) {
   );
 }
 
-function pause(one, most) {
+/** Describe a paused resource; `most` is where the API stops to count. */
+export function pause(one, most) {
   return el(
     "p",
     { class: "paused" },
     el("strong", {}, `${one.resource} is paused`),
     `, the ${ordinal(one.in_a_row)} time in a row; a probe is due `,
     countdown(one.until),
-    one.error ? `. ${one.error}` : ".",
+    one.error ? `. ${one.error.replace(/\.?$/, ".")}` : ".",
     one.waiting ? ` ${waiting(one, most)}` : " No route waits behind it.",
   );
 }
@@ -113,19 +114,20 @@ function number(channel, name, called, about, value, one) {
 
 function letters(one) {
   const all = one.dead_letters.reduce((total, row) => total + row.open, 0);
-  const rows = one.dead_letters.map((row) =>
-    el(
+  const rows = one.dead_letters.map((row) => {
+    const { title, sentence } = reasonText(row.reason);
+    return el(
       "li",
       {},
-      el("a", { href: `#dead-letters?reason=${row.reason}`, "data-key": row.reason }, row.reason),
+      el("a", { href: `#dead-letters?reason=${row.reason}`, "data-key": row.reason }, title),
       ` ${bounded(row.open, one.counted_to)} `,
-      el("span", { class: "hint" }, REASONS[row.reason] ?? ""),
-    ),
-  );
+      el("span", { class: "hint" }, sentence),
+    );
+  });
   return el(
     "section",
     { class: "card open", "aria-labelledby": "open-letters" },
     el("h3", { id: "open-letters" }, `${bounded(all, one.counted_to)} open dead letter${all === 1 ? "" : "s"}`),
-    rows.length ? el("ul", {}, rows) : nothing("Nobody has to redrive anything."),
+    rows.length ? el("ul", {}, rows) : nothing("There is no dead letter to redrive."),
   );
 }

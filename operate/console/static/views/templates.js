@@ -1,7 +1,7 @@
 // What each kind of the checkout's catalog says, with a sample payload, in each locale.
 
+import { ask } from "../api.js";
 import { el, facts, nothing, show } from "../dom.js";
-import { read } from "../live.js";
 import { phone } from "../phone.js";
 
 export function templates(container, { id, query }) {
@@ -15,11 +15,11 @@ export function templates(container, { id, query }) {
 
   async function load() {
     try {
-      const kinds = await read("/_console/templates");
+      const kinds = await ask("GET", "/_console/templates");
       const chosen = kinds.find((one) => one.kind === id) ?? kinds[0];
       const locale = query.get("locale") ?? "";
       show(list, kinds.map((one) => entry(one, chosen)));
-      const preview = await read(address(chosen.kind, locale));
+      const preview = await ask("GET", address(chosen.kind, locale));
       show(detail, shown(chosen, locale, preview));
     } catch (error) {
       show(detail, nothing(error.message));
