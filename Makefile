@@ -27,7 +27,7 @@ processes = $$($(bin)/python -c 'import os; print(min(4, os.cpu_count() + 1))')
 	deploy lock clean
 
 help: ## show this list
-	@sed -nE 's/^([a-z0-9%-]+):.*## (.*)/  make \1\t\2/p' Makefile | sed 's/%/<event>/' | expand -t 24
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / { sub("%", "<event>", $$1); printf "  make %-17s%s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.tests ## build .venv with the command dovecote and what the tests need; implied by the others
 
@@ -53,7 +53,7 @@ soak: .venv/.tests ## kills and faults for minutes (SOAK_MINUTES) with random se
 
 test-aws: .venv/.tests .venv-schemathesis/.schemathesis ## sam local with every event, and sam deploy into an emulator of AWS
 	@SCHEMATHESIS_CASES=5000 $(bin)/python -m pytest tests/integration/test_schemathesis.py & \
-	trap wait EXIT; $(bin)/python -m pytest tests/aws; wait $$!
+	trap wait EXIT; $(bin)/python -m pytest tests/aws && wait $$!
 
 # docs/sam-local.md. The database and the provider are started for the time of it.
 invoke-%: .venv/.runtime docker .aws-sam/.built ## sam local invoke of events/<event>.json

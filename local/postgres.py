@@ -32,15 +32,16 @@ from psycopg import sql
 
 from local import LocalError, leash, locked
 
-# sun_path holds 107 bytes and a NUL; the socket's own name is ".s.PGSQL.65535.lock" at the longest.
-LONGEST_SOCKET_DIRECTORY = 107 - len("/.s.PGSQL.65535.lock")
+# sun_path holds 107 bytes and a NUL on Linux, 103 and a NUL on macOS; the socket's own name is
+# ".s.PGSQL.65535.lock" at the longest.
+LONGEST_SOCKET_DIRECTORY = 103 - len("/.s.PGSQL.65535.lock")
 START_SECONDS = 60
 STOP_SECONDS = 30
 # The last processes of a server that was killed take a moment to notice.
 LOCK_SECONDS = 1.0
 # Below 32768, where Linux begins to take ports for outgoing connections.
 PORTS = range(20_000, 32_000)
-# Who runs PostgreSQL when we are root, which it refuses to be. This user is on every Linux.
+# Who runs PostgreSQL when we are root, which it refuses to be. Linux and macOS have this user.
 UNPRIVILEGED = "nobody"
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 # A crash of the machine may corrupt such a database; a crash of the server may not.
@@ -61,7 +62,7 @@ Mode = Literal["smart", "fast", "immediate"]
 class Server:
     """One PostgreSQL server in one directory, on 127.0.0.1 and a unix socket.
 
-    It is bound to the thread that calls start(): on Linux it stops when that thread is gone.
+    It stops when the thread that called start() is gone; outside Linux, when the process is.
     A server that is started again keeps its port, so that its URLs stay right. `access` are lines
     of pg_hba.conf that come before the usual ones.
     """

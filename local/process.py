@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
 import uuid
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
@@ -19,7 +18,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from local import leash
+from local import bootstrap, leash
 from local.template import Function
 from operate.console.guard import local_only
 
@@ -74,9 +73,7 @@ class FunctionProcess:
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         host, port = self._runner.addresses[0][:2]
         self._process = await asyncio.create_subprocess_exec(
-            *leash.command(
-                sys.executable, "-m", "awslambdaric", self._function.handler, signal=signal.SIGKILL
-            ),
+            *leash.command(*bootstrap.command(self._function.handler), signal=signal.SIGKILL),
             cwd=self._function.code,
             env={**self._environment, "AWS_LAMBDA_RUNTIME_API": f"{host}:{port}"},
             stdin=DEVNULL,
@@ -105,7 +102,8 @@ class FunctionProcess:
     def strike(self) -> None:
         """Send SIGKILL to the process and what it started, and leave the rest to who waits."""
         if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
+            # macOS denies permission where all that is left of the group is a zombie.
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     async def kill(self) -> None:
@@ -140,9 +138,9 @@ class FunctionProcess:
             self._answer.set_result(self._exited(code))
 
     def _exited(self, code: int) -> Answer:
-        how = f"exit status {code}"
-        if code < 0:
-            how = f"signal: {signal.strsignal(-code) or -code}".lower()
+        # macOS adds the number: "Killed: 9".
+        name = (signal.strsignal(-code) or str(-code)).partition(":")[0] if code < 0 else ""
+        how = f"signal: {name.lower()}" if name else f"exit status {code}"
         return Answer.error(
             "Runtime.ExitError",
             f"RequestId: {self._request_id} Error: Runtime exited with error: {how}",

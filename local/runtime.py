@@ -29,6 +29,7 @@ SANDBOX = {
     "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
     "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     "LANG": "C.UTF-8",
+    "NO_PROXY": "*",  # macOS has proxies in its settings too, which botocore would use
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "TZ": "UTC",
 }

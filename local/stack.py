@@ -54,7 +54,8 @@ class Options:
 class Stack:
     """All of Dovecote on one machine, for as long as the context lasts.
 
-    On Linux nothing of it outlives the thread that entered the context, even if that is killed.
+    Nothing of it outlives the thread that entered the context, or outside Linux its process, even
+    if that is killed.
     """
 
     runtime: Runtime  # from the start on

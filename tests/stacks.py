@@ -1,11 +1,18 @@
-"""Local stacks that send through the first channel."""
+"""Local stacks that send through the first channel, and single functions as a stack runs them."""
 
+import textwrap
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from local.page.site import serve
+from local.process import Sink
 from local.provider import Provider
+from local.runtime import Runtime
 from local.stack import Options, Stack
+from local.template import Function, Template
 from tests.builders import CHANNEL
 from tests.catalogs import checkout
 from tests.sending import SETTINGS, create_topic
@@ -39,3 +46,32 @@ def a_stack(
         **({"durable": False} | more),
     )
     return Stack(options, provider)
+
+
+@asynccontextmanager
+async def a_function(
+    folder: Path, sink: Sink, source: str, *, timeout: int = 5, concurrency: int = 4
+) -> AsyncIterator[Runtime]:
+    """Run one function, `sample`, of the given source."""
+    (folder / "app.py").write_text(textwrap.dedent(source))
+    function = Function(
+        id="sample",
+        name="sample",
+        arn="arn:aws:lambda:us-east-1:123456789012:function:sample",
+        code=folder,
+        handler="app.handler",
+        timeout=timeout,
+        memory=128,
+        environment=MappingProxyType({"COLOUR": "of the template", "SHAPE": "round"}),
+        layers=(),
+    )
+    runtime = Runtime(
+        Template(functions={"sample": function}, routes=(), schedules=(), sources=(), users={}),
+        environment={"COLOUR": "of the stack"},
+        sink=sink,
+        concurrency=concurrency,
+    )
+    try:
+        yield runtime
+    finally:
+        await runtime.stop()

@@ -52,7 +52,7 @@ class Canary:
     """A process that wants a CPU for a moment every few milliseconds, and says how it fared."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("fork")
+        context = multiprocessing.get_context("forkserver")
         self._waits, theirs = context.Pipe(duplex=False)
         self._process = context.Process(target=_chirp, args=(theirs,), daemon=True)
         self._process.start()

@@ -21,6 +21,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from dovecote.core.channel_state import ChannelState
 from dovecote.core.claim import Claim
 from dovecote.core.notification import Stored
@@ -40,6 +42,9 @@ POINTS = {
     ),
 }  # fmt: skip
 """The steps of a function, in their order."""
+
+WITHOUT_FRAMEWORKS = {"NO_PROXY": "*", "PGGSSENCMODE": "disable"}
+"""Keep a forked worker from libraries of macOS that must not be used after a fork."""
 
 SAFE = frozenset({"before claim", "after claim", "before store", "after store", "after commit"})
 """Points at which no send is under way: with one batch to a run a death there costs no second."""
@@ -105,8 +110,7 @@ class Worker:
 
     def stopped(self) -> bool:
         """Tell whether it is frozen by SIGSTOP."""
-        state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state == "T"
+        return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
 
 
 class Nursery:
@@ -115,7 +119,7 @@ class Nursery:
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         # Its own, so that no worker is taken for one of another nursery that did answer.
         self._directory = Path(tempfile.mkdtemp(dir=directory))
-        self.environment = dict(environment)
+        self.environment = {**environment, **WITHOUT_FRAMEWORKS}
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.faults.warm"])
         self._count = 0

@@ -1,13 +1,12 @@
 """No port of the local stack answers a name that a stranger points at this machine."""
 
 import asyncio
-import os
-import re
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import boto3
+import psutil
 import pytest
 
 from local.provider import Running
@@ -24,12 +23,8 @@ CONTAINERS = ("host.docker.internal", "host.docker.internal:4566")
 
 def listening() -> set[int]:
     """Return the TCP ports that this process listens on."""
-    links = (os.path.realpath(fd) for fd in Path("/proc/self/fd").iterdir())
-    inodes = {found[1] for link in links if (found := re.search(r"socket:\[(\d+)\]", link))}
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {
-        int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in inodes
-    }
+    connections = psutil.Process().net_connections("tcp")
+    return {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
 
 
 @pytest.mark.parametrize("page", [False, True], ids=["without a page", "with a page"])

@@ -6,17 +6,19 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
+import psutil
 import pytest
 
 from local import LocalError
 from local.runtime import Runtime
-from local.template import Function, Template
+from tests.runs import is_running
+from tests.stacks import a_function
 
 Running = Callable[..., AbstractAsyncContextManager[Runtime]]
 
@@ -30,32 +32,7 @@ def lines() -> list[str]:
 def running(tmp_path: Path, lines: list[str]) -> Running:
     """Run one function, `sample`, of the given source."""
 
-    @asynccontextmanager
-    async def run(source: str, *, timeout: int = 5, concurrency: int = 4) -> AsyncIterator[Runtime]:
-        (tmp_path / "app.py").write_text(textwrap.dedent(source))
-        function = Function(
-            id="sample",
-            name="sample",
-            arn="arn:aws:lambda:us-east-1:123456789012:function:sample",
-            code=tmp_path,
-            handler="app.handler",
-            timeout=timeout,
-            memory=128,
-            environment=MappingProxyType({"COLOUR": "of the template", "SHAPE": "round"}),
-            layers=(),
-        )
-        runtime = Runtime(
-            Template(functions={"sample": function}, routes=(), schedules=(), sources=(), users={}),
-            environment={"COLOUR": "of the stack"},
-            sink=lambda _, line: lines.append(line),
-            concurrency=concurrency,
-        )
-        try:
-            yield runtime
-        finally:
-            await runtime.stop()
-
-    return run
+    return partial(a_function, tmp_path, lambda _, line: lines.append(line))
 
 
 async def call(runtime: Runtime, event: object = None) -> Any:
@@ -206,7 +183,11 @@ def test_a_killed_function_is_gone(running: Running, lines: list[str]) -> None:
     assert not any(is_running(int(line)) for line in lines)
 
 
-def test_a_process_that_dies_is_answered_for(running: Running) -> None:
+@pytest.mark.parametrize("name", ["Killed", "Killed: 9"], ids=["Linux", "macOS"])
+def test_a_process_that_dies_is_answered_for(
+    running: Running, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "strsignal", {9: name}.get)
     source = """
         import os
         def handler(event, context):
@@ -290,7 +271,17 @@ def test_an_event_in_the_background_that_fails_is_logged_and_not_tried_again(
     assert lines.count("tried") == 1
 
 
-def test_stopping_kills_what_is_at_work(running: Running, lines: list[str]) -> None:
+def kill_as_macos(group: int, number: int, kill: Callable[[int, int], None] = os.killpg) -> None:
+    """Kill a group, and fail as macOS does where all that is left of it is a zombie."""
+    kill(group, number)
+    raise PermissionError
+
+
+@pytest.mark.parametrize("kill", [os.killpg, kill_as_macos], ids=["Linux", "macOS"])
+def test_stopping_kills_what_is_at_work(
+    running: Running, lines: list[str], kill: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "killpg", kill)
     source = """
         import os, time
         def handler(event, context):
@@ -319,11 +310,14 @@ def test_a_function_is_found_by_name_and_arn(running: Running) -> None:
     asyncio.run(scenario())
 
 
-def test_a_leashed_command_dies_with_its_parent() -> None:
-    source = """
-        import signal, subprocess, time
+@pytest.mark.parametrize("platform", sorted({sys.platform, "another"}))
+def test_a_leashed_command_dies_with_its_parent(platform: str) -> None:
+    leashed = f"import sys; sys.platform = {platform!r}; from local import leash; leash.main("
+    source = f"""
+        import signal, subprocess, sys, time
         from local import leash
-        child = subprocess.Popen(leash.command("sleep", "60", signal=signal.SIGKILL))
+        python, _, _, _, *arguments = leash.command("sleep", "60", signal=signal.SIGKILL)
+        child = subprocess.Popen([python, "-c", {f"{leashed}*sys.argv[1:])"!r}, *arguments])
         print(child.pid, flush=True)
         time.sleep(60)
     """
@@ -333,7 +327,7 @@ def test_a_leashed_command_dies_with_its_parent() -> None:
     ) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        while not Path(f"/proc/{child}/comm").read_text().startswith("sleep"):
+        while psutil.Process(child).name() != "sleep":
             time.sleep(0.02)
         os.kill(parent.pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
@@ -341,11 +335,3 @@ def test_a_leashed_command_dies_with_its_parent() -> None:
         time.sleep(0.02)
 
     assert not is_running(child)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import boto3
+import psutil
 import psycopg
 import pytest
 from botocore.config import Config
@@ -19,6 +20,7 @@ from psycopg.types.json import Json
 from local import LocalError
 from local.stack import Options, Stack
 from tests.builders import CHANNEL
+from tests.runs import is_running
 from tests.sending import EVENTS, channel_body
 from tests.stacks import a_stack
 
@@ -255,7 +257,7 @@ def test_nothing_of_a_stack_outlives_its_process(options: Options) -> None:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "up\n"
-        family = descendants(parent.pid)
+        family = [child.pid for child in psutil.Process(parent.pid).children(recursive=True)]
         os.kill(parent.pid, signal.SIGKILL)
 
     assert len(family) >= 3  # PostgreSQL and two functions, and what PostgreSQL started
@@ -263,20 +265,3 @@ def test_nothing_of_a_stack_outlives_its_process(options: Options) -> None:
     while left := [pid for pid in family if is_running(pid)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
-
-
-def descendants(pid: int) -> list[int]:
-    children = [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
-    return [*children, *(below for child in children for below in descendants(child))]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
