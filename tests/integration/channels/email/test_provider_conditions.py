@@ -166,5 +166,5 @@ def test_the_words_of_a_provider_reach_neither_the_database_nor_the_log(
     assert "MESSAGE_REJECTED" in dump
     printed = capsys.readouterr().out
     assert "notification" in printed
-    for confidential in ("4711", "arn:aws", "123456789012"):
+    for confidential in ("secret-4711", "arn:aws", "123456789012"):
         assert confidential not in dump + printed
