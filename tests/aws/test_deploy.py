@@ -20,7 +20,7 @@ import pytest
 from dovecote.store.schema.migrate import known
 from local.sam import docker
 from local.sam.event import Document, read_event
-from operate import ROOT
+from operate import ROOT, samconfig
 from tests.aws import cluster, emulator
 from tests.aws.certificates import Authority
 from tests.aws.cluster import Cluster
@@ -59,6 +59,14 @@ class Deployed:
         """Return the statuses of a notification's routes."""
         statement = "select status from dovecote.notification_routes where notification_id = %s"
         return {status for (status,) in self.rows(statement, notification_id)}
+
+    def wait_until_published(self, notification_id: str) -> None:
+        """Wait for the schedule to send what submit left: a sandbox sends one email a second."""
+        deadline = time.monotonic() + SCHEDULE_SECONDS
+        while self.statuses(notification_id) == {"pending"}:
+            assert time.monotonic() < deadline, "the schedule did not fire"
+            time.sleep(1)
+        assert self.statuses(notification_id) == {"published"}
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Read the database."""
@@ -157,18 +165,14 @@ def test_the_schedule_delivers_what_is_due_by_itself(deployed: Deployed) -> None
     _, body = deployed.submit(posted(address, "later", deliver_at=due.isoformat()))
     assert [route["status"] for route in body["routes"]] == ["pending"]
 
-    deadline = time.monotonic() + SCHEDULE_SECONDS
-    while deployed.statuses(body["notification_id"]) == {"pending"}:
-        assert time.monotonic() < deadline, "the schedule did not fire"
-        time.sleep(1)
-    assert deployed.statuses(body["notification_id"]) == {"published"}
+    deployed.wait_until_published(body["notification_id"])
     assert deployed.subjects(address) == ["Reset your password"]
 
 
 def test_an_event_of_ses_reaches_its_route_by_queue_and_function(deployed: Deployed) -> None:
     _, body = deployed.submit(posted("success+bad@simulator.amazonses.com", "bad"))
     (route,) = body["routes"]
-    assert route["status"] == "published"
+    deployed.wait_until_published(body["notification_id"])
     (found,) = deployed.rows(
         "select claims, provider_message_id from dovecote.notification_routes where route_id = %s",
         route["route_id"],
@@ -209,15 +213,22 @@ def test_the_doctor_finds_what_was_deployed(deployed: Deployed, tmp_path: Path) 
     assert not ran.stderr
 
 
-def test_an_update_reaches_what_is_called_and_keeps_what_was_stored(deployed: Deployed) -> None:
-    address = "success+again@simulator.amazonses.com"
-    _, before = deployed.submit(posted(address, "again"))
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_an_update_to_an_environment_of_samconfig_toml_keeps_what_was_stored(
+    deployed: Deployed, environment: str
+) -> None:
+    address = f"success+{environment}@simulator.amazonses.com"
+    _, first = deployed.submit(posted(address, environment))
+    deployed.wait_until_published(first["notification_id"])
+    _, before = deployed.submit(posted(address, environment))
 
-    changed = {**deployed.parameters, "LogLevel": "DEBUG"}
+    level = "DEBUG" if environment == "dev" else "WARNING"
+    given = samconfig.read(ROOT / "samconfig.toml", environment).parameters
+    changed = {**given, **deployed.parameters, "LogLevel": level}
     assert deployed.stack.deploy(changed) == "UPDATE_COMPLETE"
-    assert deployed.stack.environment("SubmitFunctionName")["POWERTOOLS_LOG_LEVEL"] == "DEBUG"
+    assert deployed.stack.environment("SubmitFunctionName")["POWERTOOLS_LOG_LEVEL"] == level
 
-    answer, after = deployed.submit(posted(address, "again"))
+    answer, after = deployed.submit(posted(address, environment))
     assert answer["headers"]["Idempotent-Replayed"] == "true"
     assert after == before
     assert deployed.subjects(address) == ["Reset your password"]
