@@ -72,13 +72,17 @@ def blow(
     *,
     kind: str = BOTH,
     points: Mapping[str, tuple[str, ...]] = POINTS,
+    wave: int = WAVE,
 ) -> Storm:
-    """Kill so many workers, at each point in turn; a producer sends again until it has its 202."""
+    """Kill so many workers, at each point in turn; a producer sends again until it has its 202.
+
+    `wave` workers run at the same time.
+    """
     storm = Storm(kind=kind)
     steps = cycle([(function, point) for function in points for point in points[function]])
     while storm.count < kills:
-        wave = [(*next(steps), f"{chance.getrandbits(64):016x}") for _ in range(WAVE)]
-        for function, _, key in wave:
+        struck = [(*next(steps), f"{chance.getrandbits(64):016x}") for _ in range(wave)]
+        for function, _, key in struck:
             if function == "dispatch":  # which needs something to do
                 _submit(nursery, storm, key, INLINE_ROUTES="0")
         begun = [
@@ -87,9 +91,9 @@ def blow(
                 a_notification(key, kind) if function == "submit" else {},
                 stop=_stop(function, point, chance),
             )
-            for function, point, key in wave
+            for function, point, key in struck
         ]
-        for (function, point, key), worker in zip(wave, begun, strict=True):
+        for (function, point, key), worker in zip(struck, begun, strict=True):
             if worker.ended() == -signal.SIGKILL:
                 storm.kills[function, point] += 1
                 storm.held |= worker.held
