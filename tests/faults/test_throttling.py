@@ -144,7 +144,7 @@ def test_a_rate_that_another_sender_takes_half_of_is_used(
     nursery: Nursery, connection: Connection, provider: Running
 ) -> None:
     provider.provider.send_rate = 200
-    seconds = 20.0
+    seconds = 30.0
     store_due(connection, 6000, max_attempts=2)
     nursery.environment |= {"EMAIL_MAX_PER_SECOND": "auto"}
     with another_sender(provider, 100):
