@@ -94,7 +94,7 @@ class Run:
             return bool(last.get("database")) and last["agreement"]["live"] == 0
 
         until(is_ended, seconds)
-        return states[-1]
+        return self.state()  # with what was accepted while the last one was read
 
 
 @contextmanager
