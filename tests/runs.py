@@ -94,7 +94,7 @@ class Run:
             return bool(last.get("database")) and last["agreement"]["live"] == 0
 
         until(is_ended, seconds)
-        return self.state()  # with what was accepted while the last one was read
+        return self.state()  # the last one may lack acceptances that came while it was read
 
 
 @contextmanager

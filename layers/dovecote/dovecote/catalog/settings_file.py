@@ -22,7 +22,7 @@ def load(folder: Path) -> Mapping[str, Any]:
 
 
 def compile_settings(folder: Path) -> None:
-    """Compile the settings of a catalog folder; raise BadSettings for what is no YAML mapping."""
+    """Compile the settings of a catalog folder; raise BadSettings unless it is a YAML mapping."""
     if (folder / SOURCE).exists():
         source = (folder / SOURCE).read_bytes()
         compiled.write(folder / COMPILED, source, _parsed(source))

@@ -1,5 +1,5 @@
--- What functions/purge may do: delete what has ended, with all that is told of it. It reads nothing of
--- whom and what it is, and changes nothing.
+-- What functions/purge may do: delete notifications that have ended, with all their records. It reads no
+-- recipient and no content, and changes nothing else.
 
 grant select (notification_id), delete on dovecote.notifications to {user};
 grant select (notification_id, payload_days), delete on dovecote.notification_payloads to {user};
